@@ -1,0 +1,54 @@
+# Everything a newcomer needs; each target makes what it depends on.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-full check lint serve notebooks clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Extra index options of the machine, if any, are honoured by pip itself.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "installing Tailorbird into $(VENV) (PyTorch is large: some minutes the first time)"
+	$(PIP) 'pip>=25.1'
+	$(PIP) torch==2.13.0
+	$(PIP) -e '.[aws-local,demo]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) --group dev -e '.[aws-local,demo,notebooks]'
+	@touch $@
+
+tests/javascript/node_modules: tests/javascript/package.json
+	@command -v npm >/dev/null || { echo "npm is needed for the JavaScript SDK's tests: apt-get install npm"; exit 1; }
+	cd tests/javascript && npm install --silent --no-audit --no-fund && touch node_modules
+
+demo: $(VENV)/.installed ## real data to recommendations, through boto3, in minutes
+	$(BIN)/tailorbird demo
+
+serve: $(VENV)/.installed ## run a server on ./data
+	$(BIN)/tailorbird serve --data-dir data
+
+test: $(VENV)/.installed-dev tests/javascript/node_modules ## lint, layers and all tests
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest tests
+
+test-full: $(VENV)/.installed-dev tests/javascript/node_modules ## also the long tests
+	TAILORBIRD_LONG=1 $(BIN)/python -m pytest tests
+
+lint: $(VENV)/.installed-dev ## ruff, mypy --strict, layers
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: test ## the same as `make test`
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build dist tests/javascript/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
