@@ -1,0 +1,44 @@
+"""What a process keeps in memory because making it anew is slow: models, prepared metadata."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Slot:
+    making: threading.Lock = field(default_factory=threading.Lock)
+    value: Any = None
+    expires: float | None = None
+    """On the monotonic clock; None while there is no value."""
+
+
+class Cache:
+    """The last few values of each kind; a value that several threads ask for at once is made by one of them."""
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._kinds: dict[str, OrderedDict[Hashable, _Slot]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, kind: str, key: Hashable, make: Callable[[], T], seconds: float = float("inf")) -> T:
+        """The value of `key` among those of `kind`, made by `make` when it is not there or too old."""
+        with self._lock:
+            slots = self._kinds.setdefault(kind, OrderedDict())
+            slot = slots.setdefault(key, _Slot())
+            slots.move_to_end(key)
+            while len(slots) > self._kept:
+                slots.popitem(last=False)
+        with slot.making:
+            if slot.expires is None or slot.expires < time.monotonic():
+                slot.value = make()
+                slot.expires = time.monotonic() + seconds
+            value: T = slot.value
+            return value

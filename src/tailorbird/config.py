@@ -1,0 +1,91 @@
+"""Every setting of an installation, once: name, default, and a sentence with unit and reason.
+
+A setting is read from the environment variable TAILORBIRD_<NAME>; the command line overrides it. The whole
+`Config` is plain data, so it can cross to a worker process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+def setting(default: Any, description: str) -> Any:
+    """A field of `Config` with the sentence that the documentation prints."""
+    return field(default=default, metadata={"description": description})
+
+
+@dataclass(frozen=True)
+class Config:
+    """What one installation was told. Build it with `load`."""
+
+    data_dir: Path = setting(Path("data"), "Folder that holds everything the installation owns.")
+    host: str = setting(
+        "127.0.0.1", "Address to listen on; loopback by default, so nothing is exposed unasked."
+    )
+    port: int = setting(8000, "TCP port to listen on; 0 lets the system choose a free one.")
+    region: str = setting(
+        "us-east-1", "AWS region that `tailorbird env` hands to clients and the neighbours use."
+    )
+    account_id: str = setting("123456789012", "Account number in ARNs: 12 digits, any will do.")
+    database_url: str = setting("", "SQLAlchemy URL of documents and events; empty means SQLite in data_dir.")
+    executor: str = setting(
+        "processes", "Where jobs run: `processes` (a pool beside the server) or `inline`."
+    )
+    workers: int = setting(
+        0, "Worker processes for jobs; 0 means one a core, so that trainings run side by side."
+    )
+    lease_seconds: float = setting(
+        6.0, "Seconds after which a job whose worker fell silent is started again."
+    )
+    job_attempts: int = setting(3, "Times a job is started before it fails because its worker keeps dying.")
+    deletion_seconds: float = setting(0.5, "Seconds a deleted resource stays visible with status DELETE ....")
+    s3_endpoint: str = setting("", "URL of the S3 service for s3:// locations; empty means the built-in one.")
+    s3_access_key: str = setting("", "Access key id for s3_endpoint; empty means the installation's own.")
+    s3_secret_key: str = setting("", "Secret access key for s3_endpoint; empty means the installation's own.")
+    file_roots: tuple[Path, ...] = setting((), "Folders in which file:// locations may lie; none by default.")
+    verify_signatures: bool = setting(True, "Whether requests must carry a valid AWS signature; leave it on.")
+    cors_origins: tuple[str, ...] = setting(
+        (), "Web origins whose pages may call the events and runtime paths."
+    )
+    body_limit: int = setting(10 << 20, "Largest request body in bytes for Personalize's own operations.")
+    s3_body_limit: int = setting(
+        1 << 30, "Largest request body in bytes for the built-in S3; it is held in memory."
+    )
+    models_kept: int = setting(8, "Models that a serving process keeps open at a time.")
+    bad_rows_shown: int = setting(100, "Problems of an import that are kept in full; the rest are counted.")
+    seed: int = setting(0, "Seed of every random choice in training and evaluation.")
+    log_level: str = setting("INFO", "Least level of the log lines written to standard error.")
+
+
+def _convert(text: str, default: Any) -> Any:
+    """The value that `text` stands for, by the type of the setting's default."""
+    if isinstance(default, bool):
+        words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+        return words[text.strip().lower()]
+    if isinstance(default, tuple):
+        return tuple(part for part in text.split(os.pathsep if "://" not in text else ",") if part)
+    return type(default)(text)
+
+
+def load(environment: Mapping[str, str], **given: Any) -> Config:
+    """The configuration from `environment`, overridden by what was `given` and is not None.
+
+    Raises ValueError, naming the variable, for a value of the wrong type.
+    """
+    values: dict[str, Any] = {}
+    for option in fields(Config):
+        variable = f"TAILORBIRD_{option.name.upper()}"
+        if variable in environment:
+            try:
+                values[option.name] = _convert(environment[variable], option.default)
+            except (KeyError, ValueError) as error:
+                wanted = type(option.default).__name__
+                raise ValueError(f"{variable}={environment[variable]!r} is not a valid {wanted}") from error
+    values |= {name: value for name, value in given.items() if value is not None}
+    config = Config(**values)
+    roots = tuple(Path(root).resolve() for root in config.file_roots)
+    return Config(**{**vars(config), "data_dir": Path(config.data_dir).resolve(), "file_roots": roots})
