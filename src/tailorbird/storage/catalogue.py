@@ -1,0 +1,132 @@
+"""The documents of all resources, in one SQL table.
+
+A document is the resource in its Describe shape plus members that only we see. Its `status` is the queue of
+jobs as well (see `api/jobs.py`), so every change is a compare-and-set on a revision number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from tailorbird.storage.database import open_engine
+
+Document = dict[str, Any]
+
+_metadata = sa.MetaData()
+_documents = sa.Table(
+    "documents",
+    _metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("arn", sa.String(512), nullable=False, unique=True),
+    sa.Column("kind", sa.String(64), nullable=False, index=True),
+    sa.Column("status", sa.String(32), nullable=False, index=True),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+
+class AlreadyExists(Exception):
+    """A document with this ARN is there already."""
+
+
+class Catalogue:
+    """All documents of one installation; safe to use from many threads and processes."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = open_engine(url)
+        _metadata.create_all(self._engine)
+
+    def insert(self, kind: str, arn: str, document: Document) -> None:
+        """Adds a document; raises AlreadyExists when the ARN is taken."""
+        row = {
+            "arn": arn,
+            "kind": kind,
+            "status": document.get("status", ""),
+            "revision": 0,
+            "body": document,
+        }
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(_documents.insert().values(row))
+        except sa.exc.IntegrityError as error:
+            raise AlreadyExists(arn) from error
+
+    def get(self, arn: str, kind: str | None = None) -> Document | None:
+        """The document of an ARN, or None; with `kind`, only if it is of that kind."""
+        query = sa.select(_documents.c.body).where(_documents.c.arn == arn)
+        if kind is not None:
+            query = query.where(_documents.c.kind == kind)
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def select(
+        self,
+        kind: str,
+        members: Mapping[str, str] | None = None,
+        *,
+        prefix: str = "",
+        after: int = 0,
+        limit: int | None = None,
+    ) -> list[tuple[int, Document]]:
+        """Documents of a kind with their numbers, oldest first.
+
+        members: only documents whose member of that name has that value. prefix: what their ARNs begin with.
+        after: only numbers above this one.
+        """
+        query = sa.select(_documents.c.number, _documents.c.body).where(
+            _documents.c.kind == kind, _documents.c.number > after
+        )
+        if prefix:
+            query = query.where(_documents.c.arn.startswith(prefix, autoescape=True))
+        for name, value in (members or {}).items():
+            query = query.where(_documents.c.body[name].as_string() == value)
+        query = query.order_by(_documents.c.number).limit(limit)
+        with self._engine.connect() as connection:
+            return [(number, body) for number, body in connection.execute(query)]
+
+    def with_status(self, statuses: Sequence[str]) -> list[tuple[str, str, Document]]:
+        """(arn, kind, document) of every document in one of the statuses, oldest first."""
+        query = (
+            sa.select(_documents.c.arn, _documents.c.kind, _documents.c.body)
+            .where(_documents.c.status.in_(statuses))
+            .order_by(_documents.c.number)
+        )
+        with self._engine.connect() as connection:
+            return [(arn, kind, body) for arn, kind, body in connection.execute(query)]
+
+    def update(self, arn: str, change: Callable[[Document], Document | None]) -> Document | None:
+        """Replaces a document by what `change` makes of it and returns the new one.
+
+        `change` may be called again when another writer came first; it returns None to leave the document as
+        it is, and then so does this function, as it does when there is no such document.
+        """
+        query = sa.select(_documents.c.revision, _documents.c.body).where(_documents.c.arn == arn)
+        while True:
+            with self._engine.begin() as connection:
+                row = connection.execute(query).one_or_none()
+            if row is None:
+                return None
+            changed = change(row.body)
+            if changed is None:
+                return None
+            statement = (
+                _documents.update()
+                .where(_documents.c.arn == arn, _documents.c.revision == row.revision)
+                .values(revision=row.revision + 1, status=changed.get("status", ""), body=changed)
+            )
+            with self._engine.begin() as connection:
+                if connection.execute(statement).rowcount == 1:
+                    return changed
+
+    def delete(self, arn: str) -> None:
+        """Removes a document; nothing happens when it is gone already."""
+        with self._engine.begin() as connection:
+            connection.execute(_documents.delete().where(_documents.c.arn == arn))
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self._engine.dispose()

@@ -1,0 +1,264 @@
+"""A dataset's rows: immutable Parquet segments behind a manifest that is swapped in one step.
+
+A dataset is a folder: `manifest.json`, `<token>.parquet` for each segment, `lock`, and a folder
+`writing-...` for each writer that is at work. A writer holds a lock on a file in its folder as long as its
+process lives, so what a crashed writer left can be told from what a running one still needs.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+from urllib.parse import quote
+
+import msgspec
+import polars as pl
+
+FULL = "FULL"
+INCREMENTAL = "INCREMENTAL"
+STREAMED = "STREAMED"
+MODES = (FULL, INCREMENTAL, STREAMED)
+"""FULL replaces all bulk segments, INCREMENTAL adds one, STREAMED adds one that FULL leaves (spec 5.1)."""
+
+ROW_GROUP = 50_000
+"""Rows that are read together: few enough that one user's rows of a sorted segment take milliseconds."""
+JOBS_REMEMBERED = 1000
+"""Newest jobs whose repeated commit is recognised."""
+
+_WRITING = "writing-"
+_NAME_LENGTH = 120
+
+T = TypeVar("T")
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """One segment in the manifest."""
+
+    file: str
+    rows: int
+    streamed: bool
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    """Which segments make up the dataset, in commit order."""
+
+    version: str = ""
+    parts: tuple[_Part, ...] = ()
+    jobs: tuple[str, ...] = ()
+
+
+class Tables:
+    """All datasets below one folder; a key is any string, such as a dataset's ARN."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def begin(self, key: str, job_id: str, sort_by: Sequence[str] | None = None) -> Segment:
+        """Starts a segment, to be used in a `with`; it is visible only once committed.
+
+        With `sort_by` its rows are ordered by these columns, ties in the order they were written. Clears away
+        what crashed writers left.
+        """
+        folder = self._of(key)
+        with _locked(folder):
+            _sweep(folder)
+            return Segment(folder, job_id, tuple(sort_by or ()))
+
+    def read(self, key: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """All rows, oldest segment first; a column that an older segment lacks is null there.
+
+        Without rows the frame is empty and has `columns` of type Null.
+        """
+        return self._collect(key, columns, None)
+
+    def read_where(self, key: str, column: str, value: object, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """As `read`, the rows whose `column` equals `value` only; fast for the first column of `sort_by`."""
+        return self._collect(key, columns, (column, value))
+
+    def version(self, key: str) -> str:
+        """A text that each commit changes; empty when nothing was committed."""
+        return _manifest(self._of(key)).version
+
+    def rows(self, key: str) -> int:
+        """How many rows there are."""
+        return sum(part.rows for part in _manifest(self._of(key)).parts)
+
+    def drop(self, key: str) -> None:
+        """Deletes the dataset's rows, also those that are being written."""
+        folder = self._of(key)
+        if folder.exists():
+            gone = self._folder / f"dropped-{secrets.token_hex(8)}"
+            folder.rename(gone)
+            shutil.rmtree(gone)
+
+    def _of(self, key: str) -> Path:
+        """The dataset's folder; the digest keeps apart what shortening, or ignoring case, would merge."""
+        digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+        return self._folder / f"{quote(key, safe='')[:_NAME_LENGTH].replace('.', '%2E')}-{digest}"
+
+    def _collect(self, key: str, columns: Sequence[str] | None, where: tuple[str, object] | None) -> pl.DataFrame:
+        folder = self._of(key)
+
+        def frames(manifest: _Manifest) -> list[pl.DataFrame]:
+            return [_rows(folder / part.file, columns, where) for part in manifest.parts]
+
+        found = _consistently(folder, frames)
+        if not found:
+            return pl.DataFrame(schema=dict.fromkeys(columns or (), pl.Null))
+        return pl.concat(found, how="diagonal_relaxed")
+
+
+class Segment:
+    """A segment that is being written. Leaving its `with` without a commit discards it."""
+
+    def __init__(self, folder: Path, job_id: str, sort_by: tuple[str, ...]) -> None:
+        self._folder = folder
+        self._job_id = job_id
+        self._sort_by = sort_by
+        self._token = secrets.token_hex(8)
+        self._own = folder / f"{_WRITING}{self._token}"
+        self._own.mkdir()
+        self._alive = _lock(self._own / "alive")
+        self._pieces: list[Path] = []
+        self._rows = 0
+
+    def __enter__(self) -> Segment:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Dropping the dataset takes the folder along.
+        if self._own.exists():
+            with _locked(self._folder):
+                shutil.rmtree(self._own)
+        os.close(self._alive)
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Adds rows; all frames of a segment have the same columns."""
+        piece = self._own / f"{len(self._pieces):08}.parquet"
+        frame.write_parquet(piece, compression="lz4", statistics=False)
+        self._pieces.append(piece)
+        self._rows += len(frame)
+
+    def commit(self, mode: str) -> None:
+        """Makes the rows visible, durably and at once, in one of `MODES`.
+
+        Does nothing when the same job committed before, so a job may run twice.
+        """
+        if mode not in MODES:
+            raise ValueError(f"{mode!r} is no mode; use one of {', '.join(MODES)}")
+        part = _Part(f"{self._token}.parquet", self._rows, mode == STREAMED)
+        if self._pieces:
+            self._join(self._own / part.file)
+        with _locked(self._folder):
+            old = _manifest(self._folder)
+            if self._job_id in old.jobs:
+                return
+            kept = tuple(each for each in old.parts if mode != FULL or each.streamed)
+            if self._pieces:
+                (self._own / part.file).rename(self._folder / part.file)
+                kept += (part,)
+            jobs = (*old.jobs, self._job_id)[-JOBS_REMEMBERED:]
+            _swap(self._folder, _Manifest(secrets.token_hex(8), kept, jobs))
+            _sweep(self._folder)
+
+    def _join(self, target: Path) -> None:
+        """Writes the pieces as one file, without holding more in memory than sorting them takes."""
+        rows = pl.scan_parquet(self._pieces, glob=False)
+        if self._sort_by:
+            rows = rows.sort(self._sort_by, maintain_order=True)
+        rows.sink_parquet(target, compression="zstd", row_group_size=ROW_GROUP, engine="streaming")
+        _sync(target)
+
+
+def _rows(path: Path, columns: Sequence[str] | None, where: tuple[str, object] | None) -> pl.DataFrame:
+    frame = pl.scan_parquet(path, glob=False)
+    present = frame.collect_schema()
+    if where is not None:
+        column, value = where
+        frame = frame.filter(pl.col(column) == value if column in present else pl.lit(False))
+    if columns is not None:
+        frame = frame.select(pl.col(name) if name in present else pl.lit(None).alias(name) for name in columns)
+    return frame.collect()
+
+
+def _consistently(folder: Path, read: Callable[[_Manifest], T]) -> T:
+    """Reads what the manifest names; starts again where a commit replaced that meanwhile."""
+    while True:
+        manifest = _manifest(folder)
+        try:
+            return read(manifest)
+        except FileNotFoundError:
+            if _manifest(folder).version == manifest.version:
+                raise
+
+
+def _manifest(folder: Path) -> _Manifest:
+    try:
+        return msgspec.json.decode((folder / "manifest.json").read_bytes(), type=_Manifest)
+    except FileNotFoundError:
+        return _Manifest()
+
+
+def _swap(folder: Path, manifest: _Manifest) -> None:
+    """Replaces the manifest: after a crash there is the old one or the new one, with all its segments."""
+    _sync(folder)
+    draft = folder / "manifest.json.new"
+    draft.write_bytes(msgspec.json.encode(manifest))
+    _sync(draft)
+    draft.rename(folder / "manifest.json")
+    _sync(folder)
+
+
+def _sweep(folder: Path) -> None:
+    """Removes segments that no manifest names and folders of writers that are gone; needs the lock."""
+    named = {part.file for part in _manifest(folder).parts}
+    for path in folder.glob("*.parquet"):
+        if path.name not in named:
+            path.unlink()
+    for path in folder.glob(f"{_WRITING}*"):
+        try:
+            alive = _lock(path / "alive", wait=False)
+        except BlockingIOError:
+            continue
+        shutil.rmtree(path)
+        os.close(alive)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keeps other writers of the dataset, in any process, from changing its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = _lock(folder / "lock")
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(path: Path, *, wait: bool = True) -> int:
+    """An open file that is locked until it is closed, or its process ends."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,116 @@
+"""What one installation owns: its configuration, its stores, its keys and its clock."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import secrets
+import string
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tailorbird.cache import Cache
+from tailorbird.config import Config
+from tailorbird.storage.catalogue import Catalogue
+from tailorbird.storage.live import Live
+from tailorbird.storage.objects import Objects
+from tailorbird.storage.tables import Tables
+
+
+@dataclass(frozen=True)
+class AccessKey:
+    """An access key of the installation, with which clients sign."""
+
+    access_key_id: str
+    secret_access_key: str
+
+    def __repr__(self) -> str:
+        """Leaves the secret out, so that no log can hold it."""
+        return f"AccessKey({self.access_key_id!r}, ...)"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Passed to every operation and job; `region` is that of the caller or of the job's resource."""
+
+    config: Config
+    region: str
+    access_key: AccessKey
+    catalogue: Catalogue
+    live: Live
+    tables: Tables
+    objects: Objects
+    cache: Cache
+    clock: Callable[[], float] = time.time
+
+    def at(self, region: str) -> Workspace:
+        """The same installation seen from a region."""
+        return self if region == self.region else dataclasses.replace(self, region=region)
+
+    @property
+    def arn_prefix(self) -> str:
+        """What the ARNs of the region's resources begin with."""
+        return f"arn:aws:personalize:{self.region}:{self.config.account_id}:"
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of trained models."""
+        return self.config.data_dir / "artifacts"
+
+    def close(self) -> None:
+        """Closes the stores."""
+        self.catalogue.close()
+        self.live.close()
+
+
+def open_workspace(config: Config, clock: Callable[[], float] = time.time) -> Workspace:
+    """Opens the installation in config.data_dir, making it on first use."""
+    folder = config.data_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    key = access_key(folder)
+    return Workspace(
+        config=config,
+        region=config.region,
+        access_key=key,
+        catalogue=Catalogue(config.database_url or f"sqlite:///{folder / 'catalogue.db'}"),
+        live=Live(config.database_url or f"sqlite:///{folder / 'live.db'}"),
+        tables=Tables(folder / "tables"),
+        objects=Objects(
+            config.s3_endpoint or None,
+            config.s3_access_key or key.access_key_id,
+            config.s3_secret_key or key.secret_access_key,
+            config.region,
+            config.file_roots,
+        ),
+        cache=Cache(config.models_kept),
+        clock=clock,
+    )
+
+
+def access_key(folder: Path) -> AccessKey:
+    """The installation's access key; made at the first call, kept in a file that only its owner can read."""
+    path = folder / "access_key.json"
+    if not path.exists():
+        letters = string.ascii_uppercase + "234567"
+        made = AccessKey(
+            "AKIA" + "".join(secrets.choice(letters) for _ in range(16)), secrets.token_urlsafe(30)
+        )
+        fresh = folder / f".access_key.{os.getpid()}.{secrets.token_hex(4)}"
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(made))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(
+                fresh, path
+            )  # unlike a rename, never replaces the key that another process made meanwhile
+        except FileExistsError:
+            return access_key(folder)
+        finally:
+            fresh.unlink()
+    return msgspec.json.decode(path.read_bytes(), type=AccessKey)
