@@ -1,0 +1,59 @@
+"""What an import has to say about the data: its problems, its counts, or why it failed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+PROBLEMS_SHOWN = 100
+"""Problems that a report quotes; the rest are only counted."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with the data, and what to do."""
+
+    file: str
+    line: int
+    """From 1; the first line of a record over several lines."""
+    column: str
+    """Empty where the record or the file as a whole is wrong."""
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of the rows."""
+
+    rows_read: int
+    rows_kept: int
+    rows_dropped: int
+    cells_emptied: int
+    problems: tuple[Problem, ...]
+    """The first `PROBLEMS_SHOWN`."""
+    counts: dict[str, int]
+    """How often each reason occurred in all, commonest first."""
+
+    def as_document(self) -> dict[str, Any]:
+        """The report as JSON values with camelCase keys."""
+        return {
+            "rowsRead": self.rows_read,
+            "rowsKept": self.rows_kept,
+            "rowsDropped": self.rows_dropped,
+            "cellsEmptied": self.cells_emptied,
+            "problems": [asdict(problem) for problem in self.problems],
+            "counts": [{"reason": reason, "count": count} for reason, count in self.counts.items()],
+        }
+
+
+class ImportFailed(Exception):
+    """The data as a whole cannot be used; `reason` is the job's failureReason.
+
+    `report` is there when the files were read to the end.
+    """
+
+    def __init__(self, reason: str, report: Report | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.report = report

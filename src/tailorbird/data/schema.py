@@ -1,0 +1,358 @@
+"""A dataset's schema: Avro text to fields, checked against the rules of spec control-plane 4.
+
+Accepted beyond the letter of the rules, because clients send it (spec clients, "Imports"): any `version`,
+null unions in any order and on any field that is not a key, field names in mixed case, metadata strings
+that are neither categorical nor textual.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from tailorbird.errors import InvalidInputException
+
+TYPES = ("string", "int", "long", "float", "double", "boolean")
+NUMERIC = frozenset({"int", "long", "float", "double"})
+
+# Limits of spec control-plane 2.1 and 2.4.
+NAME_LENGTH = 150
+ID_LENGTH = 256
+CATEGORICAL_LENGTH = 1000
+STRING_LENGTH = 1000
+TEXT_LENGTH = 20_000
+METADATA_FIELDS = {"INTERACTIONS": 5, "USERS": 25, "ITEMS": 100, "ACTIONS": 10, "ACTION_INTERACTIONS": 5}
+"""Most metadata fields by dataset type; reserved fields of (action) interactions do not count."""
+
+DATASET_TYPES = tuple(METADATA_FIELDS)
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of a dataset."""
+
+    name: str
+    """As the schema spells it."""
+    type: str
+    """One of `TYPES`."""
+    nullable: bool
+    categorical: bool
+    textual: bool
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a dataset, in the order of the Avro text."""
+
+    name: str
+    """The Avro record's name, such as Interactions."""
+    fields: tuple[Field, ...]
+
+    @cached_property
+    def dataset_type(self) -> str:
+        """INTERACTIONS, ITEMS, USERS, ACTIONS or ACTION_INTERACTIONS."""
+        return dataset_type(self.name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Field]:
+        return {field.name.upper(): field for field in self.fields}
+
+    def field(self, name: str) -> Field | None:
+        """The field of this name, whatever the case; None where there is none."""
+        return self._by_name.get(name.upper())
+
+    def is_key(self, field: Field) -> bool:
+        """Whether a record is worthless without this field: ids, TIMESTAMP and an EVENT_TYPE without null."""
+        rule = _RESERVED[self.dataset_type, None].get(field.name.upper())
+        return rule is not None and rule.key and not field.nullable
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """What spec control-plane 4.2 demands of a reserved field."""
+
+    type: str
+    required: bool = False
+    key: bool = False
+    """Makes the record; must not allow null where required."""
+    categorical: bool = False
+
+
+_ID = _Rule("string", required=True, key=True)
+_TIME = _Rule("long", required=True, key=True)
+_KIND = _Rule("string", key=True)
+_REQUIRED_KIND = _Rule("string", required=True, key=True)
+_STRING = _Rule("string")
+_LONG = _Rule("long")
+_FLOAT = _Rule("float")
+_CATEGORY = _Rule("string", categorical=True)
+
+_ATTRIBUTION = {
+    "EVENT_VALUE": _FLOAT,
+    "IMPRESSION": _STRING,
+    "RECOMMENDATION_ID": _STRING,
+    "EVENT_ATTRIBUTION_SOURCE": _STRING,
+}
+_INTERACTION = {"USER_ID": _ID, "ITEM_ID": _ID, "TIMESTAMP": _TIME}
+_CUSTOM_INTERACTIONS = _INTERACTION | {"EVENT_TYPE": _KIND} | _ATTRIBUTION
+_DOMAIN_INTERACTIONS = _INTERACTION | {"EVENT_TYPE": _REQUIRED_KIND} | _ATTRIBUTION
+
+# Spec control-plane 4.2, row by row: (dataset type, domain) to its reserved fields.
+_RESERVED: dict[tuple[str, str | None], Mapping[str, _Rule]] = {
+    ("INTERACTIONS", None): _CUSTOM_INTERACTIONS,
+    ("INTERACTIONS", "ECOMMERCE"): _DOMAIN_INTERACTIONS,
+    ("INTERACTIONS", "VIDEO_ON_DEMAND"): _DOMAIN_INTERACTIONS,
+    ("USERS", None): {"USER_ID": _ID},
+    ("USERS", "ECOMMERCE"): {"USER_ID": _ID},
+    ("USERS", "VIDEO_ON_DEMAND"): {"USER_ID": _ID, "SUBSCRIPTION_MODEL": _CATEGORY},
+    ("ITEMS", None): {"ITEM_ID": _ID, "CREATION_TIMESTAMP": _LONG},
+    ("ITEMS", "ECOMMERCE"): {
+        "ITEM_ID": _ID,
+        "PRICE": _Rule("float", required=True),
+        "CATEGORY_L1": _Rule("string", required=True, categorical=True),
+        "CATEGORY_L2": _CATEGORY,
+        "CATEGORY_L3": _CATEGORY,
+        "PRODUCT_DESCRIPTION": _STRING,
+        "CREATION_TIMESTAMP": _LONG,
+        "AGE_GROUP": _CATEGORY,
+        "ADULT": _CATEGORY,
+        "GENDER": _CATEGORY,
+    },
+    ("ITEMS", "VIDEO_ON_DEMAND"): {
+        "ITEM_ID": _ID,
+        "CREATION_TIMESTAMP": _Rule("long", required=True),
+        "GENRES": _Rule("string", required=True, categorical=True),
+        "PRICE": _FLOAT,
+        "DURATION": _FLOAT,
+        "GENRE_L2": _CATEGORY,
+        "GENRE_L3": _CATEGORY,
+        "AVERAGE_RATING": _FLOAT,
+        "PRODUCT_DESCRIPTION": _STRING,
+        "CONTENT_OWNER": _CATEGORY,
+        "CONTENT_CLASSIFICATION": _CATEGORY,
+    },
+    ("ACTIONS", None): {
+        "ACTION_ID": _ID,
+        "CREATION_TIMESTAMP": _LONG,
+        "VALUE": _LONG,
+        "TYPE": _STRING,
+        "EXPIRATION_TIMESTAMP": _LONG,
+        "REPEAT_FREQUENCY": _LONG,
+    },
+    ("ACTION_INTERACTIONS", None): {
+        "USER_ID": _ID,
+        "ACTION_ID": _ID,
+        "EVENT_TYPE": _REQUIRED_KIND,
+        "TIMESTAMP": _TIME,
+        "IMPRESSION": _STRING,
+        "RECOMMENDATION_ID": _STRING,
+    },
+}
+
+# AWS's published default VIDEO_ON_DEMAND schema spells GENRES so (spec control-plane 4.2).
+_SPELLINGS: dict[tuple[str, str | None], dict[str, str]] = {("ITEMS", "VIDEO_ON_DEMAND"): {"GENRES_L1": "GENRES"}}
+
+_NEEDS_METADATA = frozenset({"USERS", "ITEMS", "ACTIONS"})
+
+
+def dataset_type(name: str) -> str:
+    """The dataset type that a record name or a request's `datasetType` means, whatever its case.
+
+    Raises InvalidInputException when it is none of `DATASET_TYPES`.
+    """
+    plain = _plain(name)
+    for known in DATASET_TYPES:
+        if _plain(known) == plain:
+            return known
+    raise InvalidInputException(
+        f"There is no dataset type {_shown(name)}. Use one of Interactions, Items, Users, Actions, "
+        "ActionInteractions: as the name of the Avro record, and as datasetType."
+    )
+
+
+def parse(text: str, domain: str | None = None) -> Schema:
+    """Reads an Avro schema for a custom group, or for a group of `domain`.
+
+    Raises InvalidInputException naming the field and the remedy (spec control-plane 4.1, 4.2).
+    """
+    record = _record(text)
+    schema = Schema(record["name"], tuple(_field(entry, n) for n, entry in enumerate(record["fields"], 1)))
+    if (schema.dataset_type, domain) not in _RESERVED:
+        raise InvalidInputException(
+            f"A schema of domain {domain} cannot be for {schema.dataset_type}: "
+            "the domains ECOMMERCE and VIDEO_ON_DEMAND have Interactions, Items and Users. "
+            "Leave domain out for a custom dataset group."
+        )
+    _check_names(schema)
+    _check_textual(schema)
+    _check_reserved(schema, domain)
+    _check_metadata(schema, domain)
+    return schema
+
+
+def check_dataset_type(schema: Schema, wanted: str) -> None:
+    """Checks at CreateDataset that the schema is for datasets of type `wanted` (any case).
+
+    Raises InvalidInputException when it is for another type.
+    """
+    if schema.dataset_type != dataset_type(wanted):
+        raise InvalidInputException(
+            f"The schema describes {schema.dataset_type} (its record is named {schema.name}) and cannot be "
+            f"used for a dataset of type {dataset_type(wanted)}. Use a schema whose record is named for it."
+        )
+
+
+def _record(text: str) -> dict[str, Any]:
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        where = f" ({error})" if isinstance(error, json.JSONDecodeError) else ""
+        raise InvalidInputException(f"The schema is not valid JSON{where}.") from error
+    if not isinstance(record, dict) or record.get("type") != "record":
+        raise InvalidInputException('The schema must be a JSON object with "type": "record" at the top.')
+    if not isinstance(record.get("name"), str):
+        raise InvalidInputException('The schema\'s record needs a "name", such as "Interactions".')
+    fields = record.get("fields")
+    if not isinstance(fields, list) or not fields:
+        raise InvalidInputException('The schema needs "fields": a list with at least one field.')
+    return record
+
+
+def _field(entry: object, number: int) -> Field:
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        raise InvalidInputException(f'Field {number} of the schema must be an object with a "name" (a text).')
+    name = entry["name"]
+    if not _NAME.fullmatch(name) or len(name) > NAME_LENGTH:
+        raise InvalidInputException(
+            f"Field {number} of the schema has the name {_shown(name)}. Use letters, digits and underscores, "
+            f"no digit first, at most {NAME_LENGTH} characters."
+        )
+    type_, nullable = _type(name, entry.get("type"))
+    field = Field(name, type_, nullable, _flag(entry, "categorical"), _flag(entry, "textual"))
+    for attribute in ("categorical", "textual"):
+        if getattr(field, attribute) and type_ != "string":
+            raise InvalidInputException(
+                f"Field {name} is {attribute} but of type {type_}: only strings can be {attribute}. "
+                f'Make it a string, or leave "{attribute}" out.'
+            )
+    if field.categorical and field.textual:
+        raise InvalidInputException(f"Field {name} is categorical and textual. Choose one.")
+    return field
+
+
+def _type(name: str, declared: Any) -> tuple[str, bool]:
+    """The one type of a field besides null, and whether null is allowed."""
+    declared = declared if isinstance(declared, list) else [declared]
+    members = [member for member in declared if isinstance(member, str)]
+    if len(members) < len(declared):
+        raise InvalidInputException(
+            f'Field {name} has no usable "type". Write one of {", ".join(TYPES)}, or a union with null '
+            'such as ["null", "string"]; nested records, arrays and maps are not supported.'
+        )
+    for member in members:
+        if member != "null" and member not in TYPES:
+            raise InvalidInputException(
+                f"Field {name} has the unknown type {_shown(member)}. Use one of {', '.join(TYPES)}."
+            )
+    types = set(members) - {"null"}
+    if len(types) != 1:
+        raise InvalidInputException(
+            f"Field {name} needs exactly one type besides null, and has {len(types)}. Use one of {', '.join(TYPES)}."
+        )
+    return types.pop(), "null" in members
+
+
+def _flag(entry: Mapping[str, object], attribute: str) -> bool:
+    value = entry.get(attribute, False)
+    if not isinstance(value, bool):
+        raise InvalidInputException(f'Field {entry["name"]}: "{attribute}" must be true or false, without quotes.')
+    return value
+
+
+def _check_names(schema: Schema) -> None:
+    seen: dict[str, str] = {}
+    for field in schema.fields:
+        other = seen.get(_plain(field.name))
+        if other is not None:
+            raise InvalidInputException(
+                f"The fields {other} and {field.name} have the same name once underscores and case are "
+                "ignored. Rename one."
+            )
+        seen[_plain(field.name)] = field.name
+
+
+def _check_textual(schema: Schema) -> None:
+    textual = [field.name for field in schema.fields if field.textual]
+    if textual and schema.dataset_type != "ITEMS":
+        raise InvalidInputException(
+            f'Field {textual[0]} is textual, which only Items schemas may have. Leave "textual" out.'
+        )
+    if len(textual) > 1:
+        raise InvalidInputException(
+            f'The fields {", ".join(textual)} are all textual; one may be. Leave "textual" out of the others.'
+        )
+
+
+def _check_reserved(schema: Schema, domain: str | None) -> None:
+    rules = _RESERVED[schema.dataset_type, domain]
+    spellings = _SPELLINGS.get((schema.dataset_type, domain), {})
+    present = set()
+    for field in schema.fields:
+        name = spellings.get(field.name.upper(), field.name.upper())
+        if name in rules:
+            present.add(name)
+            _check_rule(field, rules[name])
+    missing = [name for name, rule in rules.items() if rule.required and name not in present]
+    if missing:
+        kind = schema.dataset_type + (f" in the domain {domain}" if domain else "")
+        raise InvalidInputException(
+            f"The schema lacks the required field{'s' * (len(missing) > 1)} "
+            + ", ".join(f"{name} ({rules[name].type})" for name in missing)
+            + f" of {kind}. Add {'them' if len(missing) > 1 else 'it'}."
+        )
+
+
+def _check_rule(field: Field, rule: _Rule) -> None:
+    if field.type != rule.type:
+        raise InvalidInputException(
+            f"Field {field.name} is reserved and must be of type {rule.type}, not {field.type}."
+        )
+    if field.nullable and rule.key and rule.required:
+        raise InvalidInputException(f"Field {field.name} is required and must not allow null.")
+    if field.categorical != rule.categorical:
+        remedy = 'needs "categorical": true' if rule.categorical else "must not be categorical"
+        raise InvalidInputException(f"Field {field.name} is reserved and {remedy}.")
+
+
+def _check_metadata(schema: Schema, domain: str | None) -> None:
+    rules = _RESERVED[schema.dataset_type, domain]
+    events = schema.dataset_type.endswith("INTERACTIONS")
+    metadata = [
+        field for field in schema.fields if (name := field.name.upper()) not in rules or not (events or rules[name].key)
+    ]
+    most = METADATA_FIELDS[schema.dataset_type]
+    if len(metadata) > most:
+        raise InvalidInputException(
+            f"The schema has {len(metadata)} metadata fields; {schema.dataset_type} may have {most}. "
+            f"Leave {len(metadata) - most} out."
+        )
+    useful = [field for field in metadata if field.categorical or field.textual or field.type in NUMERIC]
+    if schema.dataset_type in _NEEDS_METADATA and not useful:
+        raise InvalidInputException(
+            f"A schema of {schema.dataset_type} needs at least one metadata field that is numeric or "
+            'a string with "categorical": true (in Items also "textual": true). Add one.'
+        )
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").upper()
+
+
+def _shown(text: str) -> str:
+    return json.dumps(text if len(text) <= 60 else text[:60] + "…", ensure_ascii=False)

@@ -1,0 +1,273 @@
+"""Bulk data files: what is accepted, what is mended and reported, what fails."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from tailorbird.data import csv_records, schema
+from tailorbird.data.csv_files import ImportFailed, Report, Source, read
+
+CASES = json.loads((Path(__file__).parents[1] / "cases" / "imports.json").read_text())
+SCHEMAS = {name: schema.parse(json.dumps(text)) for name, text in CASES["schemas"].items()}
+HEADER = "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE\n"
+TITLES = "ITEM_ID,GENRE,YEAR,TITLE,ADULT_ONLY\n"
+
+
+def load(data: bytes | list[bytes], of: str = "items") -> tuple[pl.DataFrame, Report]:
+    contents = data if isinstance(data, list) else [data]
+    frames: list[pl.DataFrame] = []
+    shares: list[float] = []
+    sources = [
+        Source("data.csv" if not n else f"data{n}.csv", len(content), partial(io.BytesIO, content))
+        for n, content in enumerate(contents)
+    ]
+    report = read(sources, SCHEMAS[of], frames.append, lambda share, text: shares.append(share))
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    return pl.concat(frames), report
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("case", CASES["cases"], ids=lambda case: case["name"])
+def test_case(case, end, packed):
+    if end == "\r\n" and "several lines" in case["name"]:
+        rows = json.dumps(case["rows"]).replace(r"one\n", r"one\r\n").replace(r"n\n", r"n\r\n")
+        case = case | {"rows": json.loads(rows)}
+    data = end.join(case["lines"]).encode()
+    data = gzip.compress(data) if packed else data
+    if "failure" in case:
+        with pytest.raises(ImportFailed) as failed:
+            load(data, case["schema"])
+        assert case["failure"] in failed.value.reason
+        return
+    rows, report = load(data, case["schema"])
+    assert rows.columns == [field.name for field in SCHEMAS[case["schema"]].fields]
+    if "rows" in case:
+        assert rows.rows() == [tuple(row) for row in case["rows"]]
+    assert report.rows_kept == len(rows) == report.rows_read - report.rows_dropped
+    assert report.rows_dropped == case.get("dropped", 0)
+    assert report.cells_emptied == case.get("emptied", 0)
+    wanted = case.get("problems", [])
+    assert [(p.line, p.column, p.value) for p in report.problems] == [tuple(p[:3]) for p in wanted]
+    for problem, (*_, words) in zip(report.problems, wanted, strict=True):
+        assert words in problem.reason
+    assert sum(report.counts.values()) == len(wanted)
+
+
+def test_dtypes_are_those_of_the_schema():
+    rows, _ = load((TITLES + "1,,,,\n").encode())
+    assert rows.schema == {
+        "ITEM_ID": pl.String, "GENRE": pl.String, "YEAR": pl.Int64, "TITLE": pl.String, "ADULT_ONLY": pl.Boolean,
+    }  # fmt: skip
+
+
+def test_byte_order_mark_and_no_last_newline():
+    rows, _ = load(b"\xef\xbb\xbf" + TITLES.encode() + "1,ä,2,名,".encode())
+    assert rows.rows() == [("1", "ä", 2, "名", None)]
+
+
+def test_several_files_each_with_its_header():
+    first, empty = (TITLES + "1,a,1,t,\n").encode(), b""
+    second = b"title,year,item_id,genre,adult_only\nt,x,2,b,\n"
+    rows, report = load([first, empty, second])
+    assert rows["ITEM_ID"].to_list() == ["1", "2"]
+    assert [(p.file, p.line) for p in report.problems] == [("data1.csv", 1), ("data2.csv", 2)]
+
+
+def test_no_file():
+    with pytest.raises(ImportFailed, match="no CSV file"):
+        read([], SCHEMAS["items"], print, print)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (TITLES.encode() + "1,a,1,caf\u00e9,\n".encode("latin-1"), r"line 2, byte 45 of the file is 0xe9.*UTF-8"),
+        ((TITLES + "1,a,1,t,\n").encode("utf-16"), "looks like UTF-16"),
+        (gzip.compress((TITLES + "1,a,1,t,\n").encode())[:-9], "gzip"),
+        (b"\x1f\x8bnonsense", "gzip"),
+    ],
+)
+def test_unreadable(data, words):
+    with pytest.raises(ImportFailed, match=words):
+        load(data)
+
+
+def test_lengths():
+    long = "x" * 1001
+    row = f"1,a,1,{long},\n"
+    rows, report = load((TITLES + row).encode())
+    assert rows["TITLE"][0] == long[:1000]
+    assert report.cells_emptied == 0
+    assert "1000" in report.problems[0].reason
+    assert len(report.problems[0].value) <= 101
+    with pytest.raises(
+        ImportFailed, match=r"^Length cannot be more than 1000 characters for GENRE\.\.\. .*line 2"
+    ) as failed:
+        load((TITLES + f"1,{long},1,t,\n2,a,x,t,\n").encode())
+    assert failed.value.report is not None
+    assert len(failed.value.report.problems) == 2
+    rows, report = load((TITLES + "i" * 256 + ",,1,,\n" + "i" * 257 + ",,1,,\n").encode())
+    assert len(rows) == report.rows_dropped == 1
+
+
+def test_problems_beyond_a_hundred_are_counted():
+    body = "".join(f"{n},,x,,{n}\n" for n in range(150))
+    _, report = load((TITLES + body).encode())
+    assert [p.line for p in report.problems] == sorted([*range(2, 52), *range(2, 52)])
+    assert list(report.counts.values()) == [150, 150]
+    document = json.loads(json.dumps(report.as_document()))
+    assert document["counts"][0]["count"] == 150
+    assert document["problems"][0].keys() == {"file", "line", "column", "value", "reason"}
+
+
+def test_line_numbers_across_blocks(monkeypatch):
+    monkeypatch.setattr(csv_records, "BLOCK", 16)
+    body = "".join(f'{n},"a\nb",{"x" if n % 3 == 0 else n},,\n' for n in range(30))
+    rows, report = load((TITLES + body).encode())
+    assert len(rows) == 30
+    assert [p.line for p in report.problems] == [2 + 2 * n for n in range(0, 30, 3)]
+
+
+@pytest.mark.parametrize("endless", ['1,"', "1,", '1,"\n'])
+def test_a_record_without_end_does_not_eat_memory(endless):
+    class Endless(io.RawIOBase):
+        asked = 0
+
+        def read(self, size=-1):
+            self.asked += size
+            assert self.asked < 8 * csv_records.LONGEST_RECORD
+            if self.asked == size:
+                return (TITLES + endless).encode()
+            return b"x\n" * (size // 2) if endless.endswith("\n") else b"x" * size
+
+    source = Source("huge.csv", 1 << 40, Endless)
+    with pytest.raises(ImportFailed, match=r"huge\.csv.*line 2"):
+        read([source], SCHEMAS["items"], lambda frame: None, lambda share, text: None)
+
+
+# The word null is reserved, and nothing says whether a backslash that csv.writer wrote escapes. Python takes
+# the separators up to U+001F for blanks, Unicode does not.
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\\\x1c\x1d\x1e\x1f"), max_size=12).filter(
+    lambda word: word != "null"
+)
+ids = words.filter(lambda word: word.strip())
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(ids, words, st.integers(-(2**31), 2**31 - 1), words), min_size=1, max_size=20), st.booleans())
+def test_what_csv_writer_wrote_comes_back(rows, all_quoted):
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL if all_quoted else csv.QUOTE_MINIMAL)
+    writer.writerow(["ITEM_ID", "GENRE", "YEAR", "TITLE", "ADULT_ONLY"])
+    writer.writerows([*row, "true"] for row in rows)
+    found, report = load(text.getvalue().encode())
+    assert found.drop("ADULT_ONLY").rows() == [
+        (item, genre if genre.strip() else None, year, title if title.strip() else None)
+        for item, genre, year, title in rows
+    ]
+    assert report.problems == ()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(ids, st.text(st.sampled_from('a"\\,\n\r;'), max_size=12)), min_size=1, max_size=10))
+def test_backslash_escapes_come_back(rows):
+    text = io.StringIO()
+    text.write(TITLES)
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, doublequote=False, escapechar="\\")
+    writer.writerows([row[0], "", 1, row[1], "true"] for row in rows)
+    found, _ = load(text.getvalue().encode())
+    assert found.select("ITEM_ID", "TITLE").rows() == [(row[0], row[1] if row[1].strip() else None) for row in rows]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200), st.booleans(), st.booleans())
+def test_random_bytes_raise_nothing_but_import_failed(data, headed, packed):
+    data = TITLES.encode() * headed + data
+    try:
+        load(gzip.compress(data)[: -1 - len(data) % 3] if packed else data)
+    except ImportFailed:
+        event("failed")
+    else:
+        event("read")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.sampled_from("1a\\,\n\r.-e"), max_size=80))
+def test_random_text_keeps_count(text):
+    rows, report = load((TITLES + "1,,1,,\n" * 40 + text).encode())
+    assert report.rows_read - report.rows_dropped == report.rows_kept == len(rows) >= 40
+
+
+MEMORY = """
+import io, json, resource
+from tailorbird.data import csv_files, schema
+
+class Rows(io.RawIOBase):
+    left = 20
+    def readable(self):
+        return True
+    def readinto(self, buffer):
+        line = b"user1,item2,1500000000\\n"
+        data = line * (len(buffer) // len(line)) if Rows.left else b""
+        Rows.left -= bool(Rows.left)
+        buffer[:len(data)] = data
+        return len(data)
+
+names = {"USER_ID": "string", "ITEM_ID": "string", "TIMESTAMP": "long"}
+fields = [{"name": name, "type": type_} for name, type_ in names.items()]
+made = schema.parse(json.dumps({"type": "record", "name": "Interactions", "fields": fields}))
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+head = csv_files.Source("a", 1, lambda: io.BytesIO(b"USER_ID,ITEM_ID,TIMESTAMP\\nu,i,1\\n" + b"u,i,1\\n" * 100_000))
+csv_files.read([head], made, lambda frame: None, lambda share, text: None)
+before = peak()
+class Headed(io.BytesIO):
+    def read(self, size=-1):
+        return super().read(size) or rows.read(size)
+rows = io.BufferedReader(Rows(), 1 << 20)
+many = csv_files.Source("b", 1, lambda: Headed(b"USER_ID,ITEM_ID,TIMESTAMP\\n"))
+report = csv_files.read([many], made, lambda frame: None, lambda share, text: None)
+print(report.rows_kept, peak() - before)
+"""
+
+
+def test_memory_does_not_grow_with_the_rows():
+    ran = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
+    rows, megabytes = ran.stdout.split()
+    assert int(rows) > 800_000
+    assert float(megabytes) < 150
+
+
+def test_real_interactions(data_folder):
+    events = pl.read_parquet(data_folder / "ml-latest-small" / "personalize_poc_interactions.parquet")
+    data = events.with_columns(EVENT_VALUE=pl.lit(None, pl.Float64)).rename({"row": ""}).write_csv().encode()
+    rows, report = load(data, "interactions")
+    assert report.rows_kept == len(events) == 158_371
+    assert report.problems == ()
+    assert rows["ITEM_ID"].to_list() == events["item_id"].cast(pl.String).to_list()
+
+
+def test_real_items_with_blank_years_and_a_range(data_folder):
+    """The journey's own way to the year: whatever a regular expression finds in the title."""
+    movies = pl.read_parquet(data_folder / "ml-latest-small" / "items.parquet").select(
+        ITEM_ID="item_id", GENRE="genres", YEAR=pl.col("title").str.extract(r"\(([^()]*)\)\s*$"), TITLE="title"
+    )
+    rows, report = load(movies.with_columns(ADULT_ONLY=pl.lit(None, pl.Boolean)).write_csv().encode())
+    years = movies["YEAR"].str.contains(r"^\d+$").fill_null(False)
+    assert len(rows) == len(movies) == 9742
+    assert report.rows_dropped == 0
+    assert report.cells_emptied == (~years).sum() > 0
+    assert rows["TITLE"].to_list() == movies["TITLE"].to_list()
