@@ -1,0 +1,65 @@
+"""Whether a parsed filter fits the schemas of its dataset group (spec recipes-and-runtime 5.2 and 5.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tailorbird.data.schema import Field, Schema
+from tailorbird.errors import LimitExceededException
+from tailorbird.filters.syntax import SPELLING, Column, Filter, Predicate, refuse, to_number
+
+MAX_FIELDS = 10
+"""Distinct fields in one filter."""
+
+_NEVER_FILTERED = {("ACTIONS", "EXPIRATION_TIMESTAMP"), ("ACTIONS", "REPEAT_FREQUENCY")}
+
+
+def check(filter_: Filter, schemas: Mapping[str, Schema]) -> None:
+    """Raises InvalidInputException where a field is missing, not filterable or misused.
+
+    `schemas` by dataset type (ITEMS, USERS, ...). LimitExceededException: more than MAX_FIELDS fields.
+    """
+    if len(filter_.fields) > MAX_FIELDS:
+        raise LimitExceededException(
+            f"The filter uses {len(filter_.fields)} distinct fields; at most {MAX_FIELDS} are allowed."
+        )
+    for expression in filter_.expressions:
+        for predicate in expression.predicates:
+            left = _field(filter_, schemas, predicate.column)
+            operand = predicate.operand
+            right = _field(filter_, schemas, operand) if isinstance(operand, Column) else None
+            for problem in _misfits(predicate, left, right):
+                refuse(filter_.text, predicate.column.position, problem)
+
+
+def _field(filter_: Filter, schemas: Mapping[str, Schema], column: Column) -> Field:
+    schema = schemas.get(column.dataset)
+    if schema is None:
+        refuse(
+            filter_.text,
+            column.position,
+            f"The dataset group has no {SPELLING[column.dataset]} dataset; create it first.",
+        )
+    found = schema.field(column.name)
+    if found is None:
+        names = ", ".join(each.name for each in schema.fields)
+        refuse(filter_.text, column.position, f"The schema has no field {column}; its fields are {names}.")
+    if found.type == "boolean" or found.textual or (column.dataset, column.name) in _NEVER_FILTERED:
+        kind = "Boolean" if found.type == "boolean" else "Textual" if found.textual else "Such"
+        refuse(filter_.text, column.position, f"{kind} fields cannot be filtered: {column}.")
+    return found
+
+
+def _misfits(predicate: Predicate, left: Field, right: Field | None) -> Iterator[str]:
+    is_text = left.type == "string"
+    column, operator, operand = predicate.column, predicate.operator, predicate.operand
+    if is_text and operator in ("<", "<=", ">", ">="):
+        yield f"{column} is text, which {operator} cannot order; use IN, NOT IN, = or !=."
+    if right is not None and (right.type == "string") != is_text:
+        yield f"{column} and CurrentItem.{right.name} must both be text or both be numbers."
+    if right is not None and is_text and operator not in ("IN", "NOT IN"):
+        yield f"{column} is text; compare it with CurrentItem by IN or NOT IN."
+    if isinstance(operand, tuple) and not is_text:
+        yield from (
+            f'{column} is a number; "{literal}" is not.' for literal in operand if to_number(literal) is None
+        )

@@ -1,0 +1,348 @@
+"""Filter expressions: text to frozen dataclasses, and the values of placeholders.
+
+    parse("EXCLUDE ItemID WHERE Items.PRICE > $MAX")     a Filter; well formed whatever the data
+    parse_values(filter, {"MAX": "20"})                  {"MAX": ("20",)}, ready for evaluate()
+
+Source: spec recipes-and-runtime 5. Literals stay text: whether `3` means a number is decided by the column.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NoReturn
+
+from lark import Lark, Token, Tree
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken
+
+from tailorbird.errors import InvalidInputException
+
+MAX_LENGTH = 2500
+ANY_EVENT = "*"
+EVENT_DATASETS = ("INTERACTIONS", "ACTION_INTERACTIONS")
+
+_DATASETS_OF_TARGET = {
+    "ItemID": ("ITEMS", "INTERACTIONS"),
+    "UserID": ("USERS", "INTERACTIONS"),
+    "ActionID": ("ACTIONS", "ACTION_INTERACTIONS"),
+}
+SPELLING = {
+    "ITEMS": "Items",
+    "INTERACTIONS": "Interactions",
+    "USERS": "Users",
+    "ACTIONS": "Actions",
+    "ACTION_INTERACTIONS": "Action_Interactions",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A field of a dataset; both names in upper case."""
+
+    dataset: str
+    """ITEMS, INTERACTIONS, USERS, ACTIONS or ACTION_INTERACTIONS."""
+    name: str
+    position: int = field(default=0, compare=False)
+    """Where it stands in the text, in characters, for messages."""
+
+    def __str__(self) -> str:
+        return f"{SPELLING[self.dataset]}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A placeholder; the name has no `$` and is case-sensitive."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Predicate:
+    """`column operator operand`."""
+
+    column: Column
+    operator: str
+    """IN, NOT IN, =, !=, <, <=, > or >=."""
+    operand: tuple[str, ...] | Parameter | Column
+    """Literals as text (exactly one with a comparator), a placeholder, or a column of the current item."""
+
+
+@dataclass(frozen=True)
+class Expression:
+    """`INCLUDE target WHERE where IF condition`."""
+
+    include: bool
+    target: str
+    """ItemID, UserID or ActionID."""
+    where: tuple[tuple[Predicate, ...], ...]
+    """Alternatives (OR), each of predicates that must all hold (AND)."""
+    condition: tuple[Predicate, ...] = ()
+    """Predicates on the asking user (dataset USERS) that must all hold."""
+
+    @cached_property
+    def predicates(self) -> tuple[Predicate, ...]:
+        """All predicates in the order of the text."""
+        return tuple(predicate for all_of in self.where for predicate in all_of) + self.condition
+
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """The distinct names of placeholders in the order of the text."""
+        operands = (predicate.operand for predicate in self.predicates)
+        return tuple(dict.fromkeys(operand.name for operand in operands if isinstance(operand, Parameter)))
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A well-formed filter."""
+
+    expressions: tuple[Expression, ...]
+    text: str = field(default="", compare=False)
+    """What it was parsed from."""
+
+    @property
+    def target(self) -> str:
+        """ItemID, UserID or ActionID: the same in every expression."""
+        return self.expressions[0].target
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Every column in the order of the text, those of CurrentUser and CurrentItem too."""
+        predicates = [predicate for expression in self.expressions for predicate in expression.predicates]
+        pairs = ((predicate.column, predicate.operand) for predicate in predicates)
+        return tuple(side for pair in pairs for side in pair if isinstance(side, Column))
+
+    @cached_property
+    def fields(self) -> frozenset[tuple[str, str]]:
+        """The distinct (dataset, field) pairs; CurrentUser counts as USERS and CurrentItem as ITEMS."""
+        return frozenset((column.dataset, column.name) for column in self.columns)
+
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """The distinct names of placeholders in the order of the text."""
+        return tuple(dict.fromkeys(name for each in self.expressions for name in each.parameters))
+
+    @cached_property
+    def needs_user(self) -> bool:
+        """Whether evaluation asks for a user's events or attributes."""
+        asks_attributes = any(expression.condition for expression in self.expressions)
+        return asks_attributes or any(column.dataset in EVENT_DATASETS for column in self.columns)
+
+    @cached_property
+    def needs_current_item(self) -> bool:
+        """Whether it compares with CurrentItem, which only related-item requests have."""
+        return any(isinstance(p.operand, Column) for each in self.expressions for p in each.predicates)
+
+
+# Text to tree
+
+_PARSER = Lark.open("grammar.lark", rel_to=__file__, parser="lalr", propagate_positions=False)
+_WORDS = {
+    "EFFECT": "INCLUDE or EXCLUDE",
+    "TARGET": "ItemID, UserID or ActionID",
+    "_WHERE": "WHERE",
+    "_IF": "IF",
+    "_OR": "OR",
+    "_AND": "AND",
+    "FIELD": "a field such as Items.GENRES",
+    "CURRENT_USER": "a field of the asking user such as CurrentUser.AGE",
+    "MEMBERSHIP": "IN or NOT IN",
+    "COMPARATOR": "one of = != < <= > >=",
+    "STRING": "a quoted string",
+    "NUMBER": "a number",
+    "PARAMETER": "a placeholder such as $NAME",
+    "LPAR": '"("',
+    "CURRENT_ITEM": "a field of the current item such as CurrentItem.PRICE",
+    "RPAR": '")"',
+    "COMMA": '","',
+    "VBAR": '"|"',
+    "$END": "the end",
+}
+_HINTS = (
+    (re.compile(r"[\"']"), "This quotation mark is never closed. "),
+    (re.compile(r"[“”„‘’«»]"), "Quote with plain \" or '. "),
+    (re.compile(r"(true|false)\b", re.IGNORECASE), "Boolean fields cannot be filtered. "),
+)
+_NUMBER = re.compile(r"\s*[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?\s*")
+
+
+class _ProblemAt(Exception):
+    """What is wrong and where, before the text around it is known."""
+
+    def __init__(self, position: int, problem: str) -> None:
+        super().__init__(position, problem)
+        self.position = position
+        self.problem = problem
+
+
+def parse(text: str) -> Filter:
+    """Returns the filter that `text` (1 to 2500 characters) spells.
+
+    What is true of every filter is checked here: one target, one dataset an expression, placeholders where
+    they may stand, Interactions only by EVENT_TYPE. What depends on the schemas is left to `check.check`.
+    InvalidInputException shows the place where the text goes wrong.
+    """
+    if not 1 <= len(text) <= MAX_LENGTH:
+        raise InvalidInputException(
+            "Could not create filter. Invalid Expression: "
+            f"filterExpression has {len(text)} characters; it needs 1 to {MAX_LENGTH}."
+        )
+    try:
+        expressions = tuple(_expression(child) for child in _PARSER.parse(text).children)
+        for expression in expressions:
+            _check_expression(expression, expressions[0].target)
+    except (UnexpectedCharacters, UnexpectedToken) as error:
+        refuse(text, *_unexpected(text, error))
+    except _ProblemAt as error:
+        refuse(text, error.position, error.problem)
+    return Filter(expressions, text)
+
+
+def _expression(tree: Any) -> Expression:
+    effect, target, any_of, condition = tree.children
+    return Expression(
+        include=effect.upper() == "INCLUDE",
+        target=next(name for name in _DATASETS_OF_TARGET if name.upper() == target.upper()),
+        where=tuple(tuple(_predicate(leaf) for leaf in all_of.children) for all_of in any_of.children),
+        condition=tuple(_predicate(leaf) for leaf in condition.children) if condition else (),
+    )
+
+
+def _predicate(tree: Any) -> Predicate:
+    column, operator, right = tree.children
+    operator = " ".join(operator.upper().split())
+    if isinstance(right, Token):
+        return Predicate(_column(column), operator, _column(right))
+    return Predicate(_column(column), operator, _operand(operator, right))
+
+
+def _column(token: Token) -> Column:
+    prefix, name = (part.strip().upper() for part in token.split("."))
+    dataset = {"CURRENTUSER": "USERS", "CURRENTITEM": "ITEMS", "ACTION": "ACTIONS"}.get(prefix, prefix)
+    return Column(dataset, name, token.start_pos or 0)
+
+
+def _operand(operator: str, tree: Tree[Token]) -> tuple[str, ...] | Parameter:
+    tokens = [child for child in tree.children if isinstance(child, Token)]
+    placeholder = next((token for token in tokens if token.type == "PARAMETER"), None)
+    if placeholder is None:
+        return tuple(token[1:-1] if token.type == "STRING" else str(token) for token in tokens)
+    if operator == "NOT IN":
+        raise _ProblemAt(
+            placeholder.start_pos or 0,
+            f"Invalid input symbol: {placeholder}. Placeholders are not allowed with NOT_IN operator. "
+            "Turn INCLUDE ... NOT IN into EXCLUDE ... IN, or the other way round.",
+        )
+    if len(tokens) > 1:
+        raise _ProblemAt(
+            placeholder.start_pos or 0,
+            "A placeholder must stand alone in its list; give it several values in filterValues instead.",
+        )
+    return Parameter(placeholder[1:])
+
+
+def _check_expression(expression: Expression, target: str) -> None:
+    first = expression.where[0][0].column
+    allowed = _DATASETS_OF_TARGET[target]
+    if expression.target != target:
+        raise _ProblemAt(first.position, f"All expressions need the same target, here {target}.")
+    for predicate in (predicate for all_of in expression.where for predicate in all_of):
+        column = predicate.column
+        if column.dataset not in allowed:
+            names = " or ".join(SPELLING[dataset] for dataset in allowed)
+            problem = f"{target} filters take fields of {names}, not of {SPELLING[column.dataset]}."
+        elif column.dataset != first.dataset:
+            problem = 'One expression uses one dataset; join two expressions with "|" to use both.'
+        elif column.dataset in EVENT_DATASETS and column.name != "EVENT_TYPE":
+            problem = f"Of {SPELLING[column.dataset]} only EVENT_TYPE can be filtered."
+        elif column.dataset in EVENT_DATASETS and not _fits_events(predicate):
+            problem = "Compare EVENT_TYPE with IN, NOT IN or =, and with literals or a placeholder."
+        elif isinstance(predicate.operand, Column) and target != "ItemID":
+            problem = f"CurrentItem has no meaning in {target} filters."
+        else:
+            continue
+        raise _ProblemAt(column.position, problem)
+    if expression.condition and target == "UserID":
+        raise _ProblemAt(
+            expression.condition[0].column.position,
+            "UserID filters have no asking user; put a condition on Users into WHERE.",
+        )
+
+
+def _fits_events(predicate: Predicate) -> bool:
+    return predicate.operator in ("IN", "NOT IN", "=") and not isinstance(predicate.operand, Column)
+
+
+def _unexpected(text: str, error: UnexpectedCharacters | UnexpectedToken) -> tuple[int, str]:
+    """Where lark stopped and what it could have read there."""
+    hint = ""
+    if isinstance(error, UnexpectedToken):
+        terminals = error.accepts or error.expected
+        position = len(text) if error.token.type == "$END" else error.token.start_pos or 0
+    else:
+        terminals, position = error.allowed, error.pos_in_stream or 0
+        hint = next((hint for pattern, hint in _HINTS if pattern.match(text, position)), "")
+    words = [word for terminal, word in _WORDS.items() if terminal in terminals]
+    listed = " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    return position, f"{hint}Expected {listed}."
+
+
+def refuse(text: str, position: int, problem: str) -> NoReturn:
+    """Raises InvalidInputException with the problem and, on two lines of their own, text and caret."""
+    width = 60
+    start, stop = max(0, position - width), position + width
+    shown = "".join(character if character.isprintable() else " " for character in text[start:stop])
+    before, after = "..." if start else "", "..." if stop < len(text) else ""
+    if not problem.startswith("Invalid input symbol"):
+        problem = f"Invalid Expression at character {position + 1}: {problem}"
+    caret = " " * (len(before) + position - start) + "^"
+    raise InvalidInputException(f"Could not create filter. {problem}\n{before}{shown}{after}\n{caret}")
+
+
+# Values of placeholders
+
+_QUOTED = re.compile(r'\s*"([^"]*)"\s*(,|$)')
+
+
+def parse_values(filter_: Filter, filter_values: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Returns the values of the filter's placeholders by name.
+
+    A text of `filter_values` is a list such as `"Comedy","Drama"`, or without quotes one value such as `20`.
+    Names that the filter does not have are ignored. A placeholder only of EXCLUDE expressions may be left
+    out: `evaluate` skips those (spec recipes-and-runtime 5.3). InvalidInputException: one of an INCLUDE
+    expression is left out, or quotation marks do not pair.
+    """
+    required = [name for each in filter_.expressions if each.include for name in each.parameters]
+    missing = [f"${name}" for name in dict.fromkeys(required) if name not in filter_values]
+    if missing:
+        raise InvalidInputException(
+            f"The filter needs values for {', '.join(missing)}: add them to filterValues, without the $."
+        )
+    return {name: _split(name, filter_values[name]) for name in filter_.parameters if name in filter_values}
+
+
+def _split(name: str, text: str) -> tuple[str, ...]:
+    text = text.strip()
+    if not text.startswith('"'):
+        return (text,)
+    values, position, comma = [], 0, True
+    while comma:
+        match = _QUOTED.match(text, position)
+        if match is None:
+            raise InvalidInputException(
+                f"filterValues.{name}, character {position + 1}: expected values in double quotes, "
+                f'parted by commas, such as "Comedy","Drama".'
+            )
+        values.append(match[1])
+        position, comma = match.end(), match[2] == ","
+    return tuple(values)
+
+
+def to_number(text: str) -> float | None:
+    """Returns the finite decimal number that `text` spells, or None."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    number = float(text)
+    return number if math.isfinite(number) else None
