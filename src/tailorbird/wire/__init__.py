@@ -1,0 +1,1 @@
+"""AWS protocol ↔ plain calls; knows nothing of recommendations."""

@@ -1,0 +1,345 @@
+"""AWS Signature Version 4: does this request come from the holder of the secret key that it names?
+
+Verifies the Authorization header of every service and the presigned query of S3, after AWS's "Signature
+Version 4 signing process"; errors and the 15 minutes of clock skew after spec control-plane 1.3.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from urllib.parse import quote, unquote_to_bytes
+
+from tailorbird.errors import (
+    IncompleteSignatureException,
+    InvalidSignatureException,
+    MissingAuthenticationTokenException,
+    RequestExpired,
+    UnrecognizedClientException,
+)
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+MAX_SKEW = 15 * 60
+"""Seconds that a request's date may differ from the server's clock."""
+MAX_EXPIRES = 7 * 24 * 60 * 60
+"""Seconds that a presigned URL may live at most."""
+S3_PAYLOAD_WORDS = frozenset(
+    {
+        "UNSIGNED-PAYLOAD",
+        "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+    }
+)
+"""What S3 clients send as x-amz-content-sha256 where the body's hash is not part of the signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The parts of an HTTP request that a signature covers, as they came; text is their bytes as Latin-1."""
+
+    method: str
+    path: str
+    """Still percent-encoded, without the query."""
+    query: str
+    """Still percent-encoded, without the question mark."""
+    headers: Mapping[str, str]
+    """By lower-case name; the values of a repeated header joined with a comma."""
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Who signed, and for what: the credential scope without its date."""
+
+    access_key: str
+    region: str
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What a request says of its own signature, not yet believed."""
+
+    scope: Scope
+    date: str
+    """The date of the credential scope, as YYYYMMDD."""
+    signed_headers: tuple[str, ...]
+    signature: str
+    stamp: str
+    """When it was signed, as 20250131T235959Z."""
+    signed_at: float
+    """The same in epoch seconds."""
+    expires: int | None
+    """Seconds; None for a signature in the header, which lives as long as the skew."""
+
+
+def scope_of(headers: Mapping[str, str], query: str) -> Scope | None:
+    """The credential scope that a request claims, without verifying it; None where there is none to read."""
+    credential = _fields(headers.get("authorization", "")).get("Credential")
+    if credential is None:
+        credential = _parameters(query).get("X-Amz-Credential", "")
+    parts = credential.rsplit("/", 4)
+    return Scope(parts[0], parts[2], parts[3]) if len(parts) == 5 else None
+
+
+def verify(request: Request, secret_of: Callable[[str], str | None], now: float) -> Scope:
+    """Returns the scope of a request whose signature is right.
+
+    Args:
+        request: The request as received.
+        secret_of: The secret key of an access key; None where there is no such access key.
+        now: The server's clock, epoch seconds.
+
+    Raises:
+        MissingAuthenticationTokenException: it is not signed.
+        IncompleteSignatureException: the signature's fields cannot be read.
+        UnrecognizedClientException: nobody has this access key.
+        RequestExpired: its date is too far from the server's clock.
+        InvalidSignatureException: the signature is not that of this request under the secret key.
+    """
+    claim = _claim(request)
+    secret = secret_of(claim.scope.access_key)
+    if secret is None:
+        raise UnrecognizedClientException(
+            "The security token included in the request is invalid: this installation has no access key "
+            f"{claim.scope.access_key!r}. Check AWS_ACCESS_KEY_ID."
+        )
+    _check_time(claim, now)
+    _check_coverage(request, claim)
+    payload = _payload_hash(request, claim)
+    expected = _signature(request, claim, secret, payload)
+    if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
+        raise InvalidSignatureException(
+            "The request signature we calculated does not match the signature you provided. Check the secret "
+            f"key of access key {claim.scope.access_key!r}, and that nothing between client and server "
+            "changes method, path, query, body or signed headers (the Host header received is "
+            f"{request.headers['host']!r})."
+        )
+    return claim.scope
+
+
+# --- Reading the claim --------------------------------------------------------------------------------------
+
+
+def _claim(request: Request) -> _Claim:
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        return _header_claim(authorization, request.headers)
+    parameters = _parameters(request.query)
+    if "X-Amz-Signature" in parameters or "X-Amz-Algorithm" in parameters:
+        return _query_claim(parameters)
+    if "AWSAccessKeyId=" in request.query:
+        raise IncompleteSignatureException(
+            "The URL is presigned with Signature Version 2: presign with version 4, in boto3 by "
+            "Config(signature_version='s3v4')."
+        )
+    raise MissingAuthenticationTokenException(
+        "Missing Authentication Token: the request is not signed. Configure an access key and a secret key."
+    )
+
+
+def _header_claim(authorization: str, headers: Mapping[str, str]) -> _Claim:
+    _check_algorithm(authorization.partition(" ")[0], "The Authorization header")
+    fields = _fields(authorization)
+    for name in ("Credential", "SignedHeaders", "Signature"):
+        if not fields.get(name):
+            raise IncompleteSignatureException(f"The Authorization header has no {name}. Sign again.")
+    scope, date = _credential(fields["Credential"])
+    if "x-amz-date" in headers:
+        stamp = headers["x-amz-date"]
+        signed_at = _basic_time(stamp, "x-amz-date")
+    else:
+        stamp, signed_at = _http_time(headers.get("date"))
+    signed_headers = tuple(fields["SignedHeaders"].split(";"))
+    return _Claim(scope, date, signed_headers, fields["Signature"], stamp, signed_at, None)
+
+
+def _query_claim(parameters: Mapping[str, str]) -> _Claim:
+    _check_algorithm(parameters.get("X-Amz-Algorithm", ""), "X-Amz-Algorithm")
+    for name in ("Credential", "Date", "Expires", "SignedHeaders", "Signature"):
+        if not parameters.get(f"X-Amz-{name}"):
+            raise IncompleteSignatureException(f"The presigned URL has no X-Amz-{name}. Presign again.")
+    scope, date = _credential(parameters["X-Amz-Credential"])
+    if scope.service != "s3":
+        raise IncompleteSignatureException(
+            f"Presigned URLs are for s3, not for {scope.service!r}: sign with the Authorization header."
+        )
+    expires = parameters["X-Amz-Expires"]
+    if not (expires.isascii() and expires.isdigit() and len(expires) < 7 and int(expires) <= MAX_EXPIRES):
+        raise IncompleteSignatureException(f"X-Amz-Expires must be 0 to {MAX_EXPIRES} seconds.")
+    return _Claim(
+        scope,
+        date,
+        tuple(parameters["X-Amz-SignedHeaders"].split(";")),
+        parameters["X-Amz-Signature"],
+        parameters["X-Amz-Date"],
+        _basic_time(parameters["X-Amz-Date"], "X-Amz-Date"),
+        int(expires),
+    )
+
+
+def _fields(authorization: str) -> dict[str, str]:
+    """The Name=value pairs after the algorithm; clients separate them with a comma, with or without space."""
+    fields = authorization.partition(" ")[2].split(",")
+    return {name.strip(): value.strip() for name, _, value in (field.partition("=") for field in fields)}
+
+
+def _parameters(query: str) -> dict[str, str]:
+    pairs = (pair.partition("=") for pair in query.split("&") if pair.startswith("X-Amz-"))
+    return {name: unquote_to_bytes(value).decode("utf-8", "replace") for name, _, value in pairs}
+
+
+def _check_algorithm(algorithm: str, where: str) -> None:
+    if algorithm != ALGORITHM:
+        raise IncompleteSignatureException(
+            f"{where} names the algorithm {algorithm[:40]!r}; only {ALGORITHM} is known: sign with version 4."
+        )
+
+
+def _credential(credential: str) -> tuple[Scope, str]:
+    # From the right: an access key may hold a slash, the four words after it never do.
+    parts = credential.rsplit("/", 4)
+    if len(parts) != 5 or not all(parts) or parts[4] != "aws4_request":
+        raise IncompleteSignatureException(
+            "Credential must read ACCESS_KEY/YYYYMMDD/REGION/SERVICE/aws4_request. Sign again."
+        )
+    access_key, date, region, service, _ = parts
+    return Scope(access_key, region, service), date
+
+
+def _basic_time(text: str, where: str) -> float:
+    # fromisoformat knows more forms than the signature's one: 20250131T235959Z.
+    if len(text) == 16 and text[8] == "T" and text[15] == "Z" and text.isascii():
+        try:
+            return datetime.fromisoformat(text).timestamp()
+        except ValueError as error:
+            raise IncompleteSignatureException(f"{where} {text!r} is not a date: {error}.") from error
+    raise IncompleteSignatureException(f"{where} must have the form 20250131T235959Z.")
+
+
+def _http_time(text: str | None) -> tuple[str, float]:
+    if text is None:
+        raise IncompleteSignatureException("A signed request must have an x-amz-date or a Date header.")
+    try:
+        moment = parsedate_to_datetime(text)
+        signed_at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return _stamp(signed_at), signed_at
+    except (ValueError, TypeError, OverflowError) as error:
+        raise IncompleteSignatureException("The Date header is not an HTTP date.") from error
+
+
+# --- Checking it --------------------------------------------------------------------------------------------
+
+
+def _check_time(claim: _Claim, now: float) -> None:
+    if claim.date != claim.stamp[:8]:
+        raise InvalidSignatureException(
+            f"The credential scope's date, {claim.date!r}, is not that of the request, {claim.stamp}."
+        )
+    age = now - claim.signed_at
+    lifetime = MAX_SKEW if claim.expires is None else claim.expires
+    if age > lifetime or age < -MAX_SKEW:
+        raise RequestExpired(
+            f"The request was signed at {claim.stamp} and may be {lifetime} seconds old; the server's clock "
+            f"says {_stamp(now)}. Set the client's clock, or sign again."
+        )
+
+
+def _check_coverage(request: Request, claim: _Claim) -> None:
+    """What changes the meaning of a request must be signed: its host and every x-amz- header."""
+    signed = set(claim.signed_headers)
+    if "host" not in signed or "host" not in request.headers:
+        raise InvalidSignatureException("The Host header must be sent and be one of the SignedHeaders.")
+    for name in request.headers:
+        # x-amz-content-sha256 is a line of its own in what is signed.
+        if name.startswith("x-amz-") and name not in signed and name != "x-amz-content-sha256":
+            raise InvalidSignatureException(f"The header {name!r} is sent but not one of the SignedHeaders.")
+    for name in signed:
+        if name not in request.headers:
+            raise InvalidSignatureException(f"The signed header {name!r} is missing from the request.")
+
+
+def _payload_hash(request: Request, claim: _Claim) -> str:
+    default = None if claim.expires is None else "UNSIGNED-PAYLOAD"
+    named = request.headers.get("x-amz-content-sha256", default)
+    if named in S3_PAYLOAD_WORDS and claim.scope.service == "s3":
+        return named
+    actual = hashlib.sha256(request.body).hexdigest()
+    if named is not None and not hmac.compare_digest(named.encode(), actual.encode()):
+        raise InvalidSignatureException(
+            "The body's SHA-256 is not the x-amz-content-sha256 that was signed: the body was changed on its "
+            "way. Send it again."
+        )
+    return actual
+
+
+def _signature(request: Request, claim: _Claim, secret: str, payload: str) -> str:
+    scope = claim.scope
+    path = _s3_path(request.path) if scope.service == "s3" else _service_path(request.path)
+    canonical_request = "\n".join(
+        [
+            request.method,
+            path,
+            _canonical_query(request.query, presigned=claim.expires is not None),
+            *(f"{name}:{' '.join(request.headers[name].split())}" for name in claim.signed_headers),
+            "",
+            ";".join(claim.signed_headers),
+            payload,
+        ]
+    )
+    digest = hashlib.sha256(canonical_request.encode()).hexdigest()
+    to_sign = f"{ALGORITHM}\n{claim.stamp}\n{claim.date}/{scope.region}/{scope.service}/aws4_request\n{digest}"
+    key = _signing_key(secret, claim.date, scope.region, scope.service)
+    return hmac.digest(key, to_sign.encode(), "sha256").hex()
+
+
+@lru_cache(maxsize=256)
+def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+    key = f"AWS4{secret}".encode()
+    for word in (date, region, service, "aws4_request"):
+        key = hmac.digest(key, word.encode(), "sha256")
+    return key
+
+
+def _stamp(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _s3_path(path: str) -> str:
+    """Encoded once and never normalised: an S3 key may hold any character, empty and dot segments."""
+    return quote(unquote_to_bytes(path), safe="/-_.~") or "/"
+
+
+def _service_path(path: str) -> str:
+    """Without empty and dot segments, and the already encoded path encoded once more."""
+    if path == "/":
+        return path
+    kept: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            del kept[-1:]
+        elif segment not in ("", "."):
+            kept.append(segment)
+    return quote("/" + "/".join(kept) + ("/" if kept and path.endswith("/") else ""), safe="/-_.~")
+
+
+def _canonical_query(query: str, *, presigned: bool) -> str:
+    if not query:
+        return ""
+    pairs = []
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if pair and not (presigned and name == "X-Amz-Signature"):
+            pairs.append((_encoded(name), _encoded(value)))
+    return "&".join(f"{name}={value}" for name, value in sorted(pairs))
+
+
+def _encoded(text: str) -> str:
+    # Some clients send a space as a plus sign and sign it as %20; a plus itself always comes as %2B.
+    return quote(unquote_to_bytes(text.replace("+", " ")), safe="-_.~")
