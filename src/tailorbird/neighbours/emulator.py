@@ -1,0 +1,218 @@
+"""moto as a function from a request to an answer: its WSGI applications, called in this process.
+
+moto makes no network call. It loads in about half a second, so it is imported only here and when needed.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+from xml.parsers.expat import ExpatError
+from xml.sax.saxutils import escape
+
+from tailorbird.errors import ServiceUnavailable
+
+Answer = tuple[int, list[tuple[str, str]], bytes]
+"""HTTP status, headers, body."""
+
+SERVICES = ("s3", "iam", "sts")
+
+_NOT_PASSED_ON = frozenset(
+    {
+        "authorization",
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "transfer-encoding",
+        "user-agent",
+        "x-amz-security-token",
+        "x-moto-account-id",
+    }
+)
+_NOT_ANSWERED = frozenset(
+    {
+        "connection",
+        "date",
+        "keep-alive",
+        "proxy-authenticate",
+        "server",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to a neighbour, without what concerns only the connection and the signature."""
+
+    service: str
+    region: str
+    method: str
+    path: str
+    """Still percent-encoded."""
+    query: str
+    headers: dict[str, str]
+    """By lower-case name."""
+    body: bytes
+
+    @property
+    def bucket(self) -> str:
+        """The bucket that a path-style S3 request names; empty for none."""
+        return unquote(self.path).lstrip("/").partition("/")[0]
+
+    @property
+    def key(self) -> str:
+        """The key of the object that an S3 request names; empty for a request to a bucket."""
+        return unquote(self.path).lstrip("/").partition("/")[2]
+
+    @property
+    def subresources(self) -> set[str]:
+        """The names in the query, such as `policy` or `uploadId`, without those of a presigned URL."""
+        names = {pair.partition("=")[0] for pair in self.query.split("&")}
+        return {name for name in names if name and name != "x-id" and not name.startswith("X-Amz-")}
+
+
+def without_connection(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that a neighbour may see, and that are kept in the journal."""
+    return {name: value for name, value in headers.items() if name not in _NOT_PASSED_ON}
+
+
+def s3_error(status: int, code: str, message: str) -> Answer:
+    """An error as S3 words it."""
+    body = (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code>'
+        f"<Message>{escape(message)}</Message></Error>"
+    )
+    return status, [("Content-Type", "application/xml")], body.encode()
+
+
+class Emulator:
+    """S3, IAM and STS of moto, empty at first. moto's state is global to the process: have one at a time."""
+
+    def __init__(self, account_id: str) -> None:
+        """
+        Raises:
+            ServiceUnavailable: moto is not installed.
+        """
+        try:
+            from moto.backends import get_backend
+            from moto.core.config import default_user_config
+            from moto.moto_server import werkzeug_app as server
+        except ImportError as error:
+            raise ServiceUnavailable(
+                "S3, IAM and STS are emulated by moto, which is not installed: run "
+                "pip install 'tailorbird[aws-local]', or point the client at real services with "
+                f"AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_IAM ({error})."
+            ) from error
+        self.account_id = account_id
+        # Roles are given policies such as service-role/AmazonPersonalizeFullAccess, which nobody creates.
+        default_user_config["iam"]["load_aws_managed_policies"] = True
+        # Browsers of any origin would be invited to read the answers.
+        vars(server)["DISABLE_GLOBAL_CORS"] = True
+        self._applications: dict[str, Any] = {}
+        for service in SERVICES:
+            application: Any = server.create_backend_app(service)  # type: ignore[arg-type]
+            application.request_class = _request_class()
+            self._applications[service] = application
+            backends: Any = get_backend(service)  # type: ignore[call-overload]
+            for account in list(backends.values()):
+                account.reset()
+        self._bucket_owners().clear()
+
+    def call(self, call: Call) -> Answer:
+        """Answers a request; the content-length is left to the server, except after HEAD."""
+        from werkzeug.test import run_wsgi_app
+
+        try:
+            body, status, headers = run_wsgi_app(self._applications[call.service], self._environ(call), buffered=True)
+        except ExpatError as error:
+            return s3_error(400, "MalformedXML", f"The body is not well-formed XML: {error}.")
+        code = int(status.split(maxsplit=1)[0])
+        silent = call.method == "HEAD" or code in (204, 304)
+        dropped = _NOT_ANSWERED if call.method == "HEAD" else _NOT_ANSWERED | {"content-length"}
+        kept = [(name, value) for name, value in headers if name.lower() not in dropped]
+        return code, kept, b"" if silent else b"".join(body)
+
+    def s3(self, bucket_name: str) -> Any:
+        """The S3 backend of moto that holds a bucket; None where no such bucket exists."""
+        from moto.s3.models import s3_backends
+
+        owner = self._bucket_owners().get(bucket_name)
+        return None if owner is None else s3_backends[owner[1]][owner[0]]
+
+    def bucket(self, bucket_name: str) -> Any:
+        """A moto bucket, or None."""
+        backend = self.s3(bucket_name)
+        return None if backend is None else backend.buckets[bucket_name]
+
+    def forget_instances(self) -> None:
+        """Empties moto's list of every S3 object there ever was, which only grows."""
+        from moto.s3 import models
+
+        for kind in (models.FakeKey, models.FakeMultipart):
+            vars(kind)["instances_tracked"].clear()
+
+    def _bucket_owners(self) -> dict[str, tuple[str, str]]:
+        from moto.s3.models import s3_backends
+
+        return s3_backends.bucket_accounts
+
+    def _environ(self, call: Call) -> dict[str, Any]:
+        from moto.core.request import (
+            PRESERVED_HEADER_NAMES_ENVIRON_KEY,
+            environ_key_for_header,
+            should_preserve_original_header_name,
+        )
+
+        headers = call.headers | {
+            # moto takes only the region and the service from it; the signature was verified before.
+            "authorization": "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20250101/"
+            f"{call.region}/{call.service}/aws4_request, SignedHeaders=host, Signature=verified",
+            "x-moto-account-id": self.account_id,
+        }
+        return {environ_key_for_header(name): value for name, value in headers.items()} | {
+            "REQUEST_METHOD": call.method,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": unquote(call.path, "latin-1"),
+            "RAW_URI": call.path,
+            "QUERY_STRING": call.query,
+            "CONTENT_LENGTH": str(len(call.body)),
+            # A host without a dot is how moto knows that buckets are in the path.
+            "HTTP_HOST": "localhost",
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(call.body),
+            "wsgi.errors": io.StringIO(),
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            # Metadata keys may hold underscores, which WSGI does not tell from dashes.
+            PRESERVED_HEADER_NAMES_ENVIRON_KEY: {
+                environ_key_for_header(name): name
+                for name in call.headers
+                if should_preserve_original_header_name(name)
+            },
+        }
+
+
+def _request_class() -> type:
+    from moto.moto_server.werkzeug_app import BackendRequest
+
+    class FormsOnlyByPost(BackendRequest):
+        """Does not take an object that is uploaded as application/x-www-form-urlencoded for a form."""
+
+        @property
+        def want_form_data_parsed(self) -> bool:
+            return self.method == "POST"
+
+    return FormsOnlyByPost
