@@ -1,0 +1,133 @@
+"""Offline metrics: hold out test users, ask the model, compare with what the users did next.
+
+Source: spec recipes-and-runtime 3.1 and 3.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tailorbird.recipes import popularity
+from tailorbird.recipes.matrices import keep_users, user_bounds
+from tailorbird.recipes.recipe import Interactions, Model, Query, silent
+
+TEST_SHARE = 0.1
+"""Share of users held out, and share of each one's rows that are the truth."""
+LIST_LENGTH = 25
+CUTOFFS = (5, 10, 25)
+SCORES_AT_ONCE = 4_000_000
+"""Scores held in memory at a time (16 MB of float32)."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Users to train on, and for each test user a question and its answer."""
+
+    train: Interactions
+    queries: tuple[Query, ...]
+    truths: tuple[NDArray[np.int32], ...]
+    """Distinct items of each test user's newest rows, parallel to `queries`."""
+
+
+def split(data: Interactions, seed: int) -> Split:
+    """Returns a split in which each user is a test user with probability 0.1, drawn from `seed`.
+
+    Of a test user's n rows the oldest floor(0.9 n) are the question and the rest, at least one, the truth.
+    At least one user is on each side; the items keep their numbers.
+
+    Raises:
+        ValueError: fewer than two users.
+    """
+    if len(data.users) < 2:
+        raise ValueError("evaluation needs at least two users: one to train on and one to test")
+    rng = np.random.default_rng(seed)
+    test = rng.random(len(data.users)) < TEST_SHARE
+    if test.all() or not test.any():
+        test[:] = False
+        test[rng.integers(len(test))] = True
+    bounds = user_bounds(data)
+    queries, truths = [], []
+    for user in np.flatnonzero(test & (np.diff(bounds) > 0)):
+        start, end = bounds[user], bounds[user + 1]
+        cut = start + (end - start) * 9 // 10
+        queries.append(Query(data.item[start:cut], data.timestamp[start:cut]))
+        truths.append(np.unique(data.item[cut:end]))
+    return Split(keep_users(data, ~test), tuple(queries), tuple(truths))
+
+
+def measure(model: Model, held_out: Split, recipe_type: str) -> dict[str, float]:
+    """Returns the eight metrics of spec recipes-and-runtime 3.2, rounded to 4 digits, in string order.
+
+    `model` was trained on `held_out.train`.
+    """
+    queries, truths = questions(held_out, recipe_type)
+    lists = top_lists(model, queries)
+    hits = np.array([np.isin(row, truth) for row, truth in zip(lists, truths, strict=True)])
+    shown = np.unique(lists[lists >= 0])
+    return dict(sorted({"coverage": round(len(shown) / len(model.items), 4), **ranking_metrics(hits)}.items()))
+
+
+def questions(held_out: Split, recipe_type: str) -> tuple[list[Query], list[NDArray[np.int32]]]:
+    """Returns the questions put to a recipe of this type, and the truth of each: the one place for that rule.
+
+    USER_PERSONALIZATION and PERSONALIZED_RANKING: one question a test user, the whole catalogue ranked.
+    RELATED_ITEMS: one question for each distinct item of the truths (spec recipes-and-runtime 3.2, coverage);
+    its truth is whatever else the test users with that item have in their truths.
+    """
+    if recipe_type != "RELATED_ITEMS":
+        return list(held_out.queries), list(held_out.truths)
+    others: dict[int, set[int]] = {}
+    for truth in held_out.truths:
+        for item in truth.tolist():
+            others.setdefault(item, set()).update(truth.tolist())
+    items = sorted(item for item, together in others.items() if len(together) > 1)
+    nothing = np.empty(0, np.int64)
+    queries = [Query(nothing.astype(np.int32), nothing, item=item) for item in items]
+    return queries, [np.array(sorted(others[item] - {item}), np.int32) for item in items]
+
+
+def top_lists(model: Model, queries: list[Query], length: int = LIST_LENGTH) -> NDArray[np.int64]:
+    """Returns (query, length) item numbers, best first; -1 fills the places of a list that is shorter."""
+    lists = np.full((len(queries), length), -1, np.int64)
+    step = max(1, SCORES_AT_ONCE // max(1, len(model.items)))
+    for start in range(0, len(queries), step):
+        scores = model.score(queries[start : start + step])
+        best = best_items(scores, length)
+        best[~np.isfinite(np.take_along_axis(scores, best, axis=1))] = -1
+        lists[start : start + step, : best.shape[1]] = best
+    return lists
+
+
+def best_items(scores: NDArray[np.float32], length: int) -> NDArray[np.int64]:
+    """Returns the columns of the `length` highest scores of each row, best first, ties by column."""
+    length = min(length, scores.shape[1])
+    best = np.sort(np.argpartition(-scores, length - 1, axis=1)[:, :length], axis=1)
+    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(best, order, axis=1)
+
+
+def ranking_metrics(hits: NDArray[np.bool_]) -> dict[str, float]:
+    """Returns MRR, NDCG and precision, averaged over the rows of (query, rank) hits.
+
+    The ideal of NDCG is the list's own hits moved to the top, so a list is not punished for truth it lacks.
+    """
+    ranks = np.arange(1, hits.shape[1] + 1)
+    discounts = 1 / np.log2(1 + ranks)
+    reciprocal = (hits / ranks).max(axis=1)
+    metrics = {f"mean_reciprocal_rank_at_{LIST_LENGTH}": reciprocal.mean()}
+    for cutoff in CUTOFFS:
+        found = hits[:, :cutoff].sum(axis=1)
+        gain = hits[:, :cutoff] @ discounts[:cutoff]
+        ideal = np.concatenate([[1.0], np.cumsum(discounts)])[found]
+        metrics[f"normalized_discounted_cumulative_gain_at_{cutoff}"] = (gain / ideal).mean()
+        metrics[f"precision_at_{cutoff}"] = (found / cutoff).mean()
+    return {name: round(float(value), 4) for name, value in metrics.items()}
+
+
+def popularity_baseline(held_out: Split) -> dict[str, float]:
+    """Returns the metrics of the most popular items on the same split: what any recipe should beat."""
+    model = popularity.train(held_out.train, popularity.Settings(), silent)
+    return measure(model, held_out, "USER_PERSONALIZATION")

@@ -1,0 +1,98 @@
+"""The recipes by AWS's names, and how their hyperparameters are read."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from tailorbird.recipes import popularity, settings, sims, user_personalization
+from tailorbird.recipes.recipe import Recipe
+
+__all__ = ["RECIPES", "settings_of"]
+
+
+def _next_item(
+    name: str, description: str, *, recipe_type: str = "USER_PERSONALIZATION", feature_transformation: str = ""
+) -> Recipe:
+    return Recipe(
+        name,
+        recipe_type,
+        description,
+        user_personalization.Settings,
+        user_personalization.train,
+        user_personalization.load,
+        feature_transformation,
+        needs="userId",
+        batch_members=("userId", "itemList") if recipe_type == "PERSONALIZED_RANKING" else ("userId",),
+        answers_scores=True,
+    )
+
+
+_RETIRED = "Retired by AWS; accepted by its name and served by the model of aws-user-personalization. "
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        _next_item(
+            "aws-user-personalization",
+            "Predicts the items a user will interact with next, from what they and others did and in which order.",
+        ),
+        _next_item(
+            "aws-personalized-ranking",
+            "Orders a list of items for a user; the model is that of aws-user-personalization.",
+            recipe_type="PERSONALIZED_RANKING",
+            feature_transformation="JSON-percentile-filtering",
+        ),
+        _next_item(
+            "aws-hrnn",
+            _RETIRED + "It learned from sequences only, and so does this.",
+            feature_transformation="JSON-percentile-filtering",
+        ),
+        _next_item(
+            "aws-hrnn-metadata",
+            _RETIRED + "Metadata is not used.",
+            feature_transformation="featurize_metadata",
+        ),
+        _next_item(
+            "aws-hrnn-coldstart",
+            _RETIRED + "Cold items are left to exploration.",
+            feature_transformation="featurize_coldstart",
+        ),
+        Recipe(
+            "aws-sims",
+            "RELATED_ITEMS",
+            "Items that the same users interacted with; the same answer for everyone.",
+            sims.Settings,
+            sims.train,
+            sims.load,
+            "sims",
+            needs="itemId",
+            batch_members=("itemId",),
+        ),
+        Recipe(
+            "aws-popularity-count",
+            "USER_PERSONALIZATION",
+            "Items by how many distinct users interacted with them; the same answer for everyone.",
+            popularity.Settings,
+            popularity.train,
+            popularity.load,
+            "sims",
+        ),
+    )
+}
+
+
+def settings_of(
+    recipe: Recipe,
+    algorithm_hyper_parameters: Mapping[str, str],
+    feature_transformation_parameters: Mapping[str, str],
+    seed: int = 0,
+) -> Any:
+    """Returns the recipe's settings made from AWS's two maps of strings, and our seed where it draws lots.
+
+    Raises:
+        InvalidInputException: a parameter the recipe does not have, or a value of the wrong type or range.
+    """
+    read = settings.read(recipe.settings, algorithm_hyper_parameters, feature_transformation_parameters)
+    return dataclasses.replace(read, seed=seed) if hasattr(read, "seed") else read

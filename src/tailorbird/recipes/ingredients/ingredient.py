@@ -1,0 +1,65 @@
+"""What a blend is made of: something that says for each item how likely it comes next, on a log scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from tailorbird.recipes.recipe import Query
+
+
+class Ingredient(Protocol):
+    """A trained part of a blend. Scoring must be thread-safe and take an empty history."""
+
+    def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Returns (query, item): the log of something like a probability, finite everywhere."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Writes the ingredient into an existing empty folder."""
+        ...
+
+
+def recent_items(query: Query, last: int) -> NDArray[np.int32]:
+    """Returns the distinct items of a history, most recent first, at most `last` of them."""
+    backwards = query.items[::-1]
+    _, first = np.unique(backwards, return_index=True)
+    return backwards[np.sort(first)[:last]]
+
+
+def weighted_histories(
+    histories: Sequence[NDArray[np.int32]], weights: NDArray[np.float32], items: int
+) -> sparse.csr_matrix:
+    """Returns (history, item): the k-th item of each history weighs `weights[k]`."""
+    lengths = [len(history) for history in histories]
+    indptr = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    indices = np.concatenate([*histories, np.empty(0, np.int32)])
+    data = np.concatenate([*(weights[:length] for length in lengths), np.empty(0, np.float32)])
+    return sparse.csr_matrix((data, indices, indptr), shape=(len(histories), items))
+
+
+def log_share(scores: NDArray[np.float32], floor: float) -> NDArray[np.float32]:
+    """Returns log(scores + floor), negative scores taken as zero; `scores` is overwritten."""
+    np.maximum(scores, 0, out=scores)
+    scores += np.float32(floor)
+    return np.log(scores, out=scores)
+
+
+def save_csr(folder: Path, name: str, matrix: sparse.csr_matrix) -> None:
+    """Writes a sparse matrix as three arrays that can be mapped into memory."""
+    for part in ("data", "indices", "indptr"):
+        np.save(folder / f"{name}-{part}.npy", getattr(matrix, part), allow_pickle=False)
+
+
+def load_csr(folder: Path, name: str, columns: int) -> sparse.csr_matrix:
+    """Reads what `save_csr` wrote, without copying it into memory."""
+    data, indices, indptr = (
+        np.load(folder / f"{name}-{part}.npy", mmap_mode="r", allow_pickle=False)
+        for part in ("data", "indices", "indptr")
+    )
+    return sparse.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, columns), copy=False)

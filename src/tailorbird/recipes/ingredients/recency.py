@@ -1,0 +1,72 @@
+"""Popularity as of a moment: interactions before the request count, older ones less.
+
+Decayed counts are tabulated at moments spread evenly over the interactions, so a request long after the
+training data meets the last table, and a test user of long ago meets the popularity of that time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tailorbird.recipes.recipe import Interactions, Query
+
+MOST_CELLS = 8_000_000
+"""Bound on the table (32 MB): 200 moments, fewer where there are many items."""
+FLOOR = 0.01
+"""Share of the average item's count that every item has at least."""
+
+
+@dataclass(frozen=True)
+class Recency:
+    """Log shares (moment, item) and the moments, ascending."""
+
+    moments: NDArray[np.int64]
+    log_shares: NDArray[np.float32]
+
+    def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Returns the log of each item's decayed share at the last moment not after the request."""
+        times = np.array([asked_at(query, int(self.moments[-1])) for query in queries])
+        row = np.searchsorted(self.moments, times, "right") - 1
+        return self.log_shares[np.maximum(row, 0)]
+
+    def save(self, folder: Path) -> None:
+        """Writes moments.npy and log_shares.npy."""
+        np.save(folder / "moments.npy", self.moments, allow_pickle=False)
+        np.save(folder / "log_shares.npy", self.log_shares, allow_pickle=False)
+
+
+def asked_at(query: Query, otherwise: int) -> int:
+    """Returns the epoch second that a query is about."""
+    if query.now is not None:
+        return query.now
+    return int(query.timestamps[-1]) if len(query.timestamps) else otherwise
+
+
+def train(data: Interactions, half_life: float) -> Recency:
+    """Tabulates the counts; `half_life` is in seconds, infinity for plain popularity of all times."""
+    order = np.argsort(data.timestamp, kind="stable")
+    time, item = data.timestamp[order], data.item[order]
+    tables = 1 if np.isinf(half_life) else int(np.clip(MOST_CELLS // len(data.items), 1, 200))
+    ends = np.linspace(0, len(time), tables + 1).astype(np.int64)[1:]
+    counts = np.zeros(len(data.items))
+    log_shares = np.empty((tables, len(data.items)), np.float32)
+    start, before = 0, time[0]
+    for table, end in enumerate(ends):
+        now = time[end - 1]
+        counts *= np.exp2(-(now - before) / half_life)
+        fresh = np.exp2(-(now - time[start:end]) / half_life)
+        counts += np.bincount(item[start:end], fresh, len(counts))
+        log_shares[table] = np.log((counts + FLOOR * counts.mean()) / counts.sum())
+        start, before = end, now
+    return Recency(time[ends - 1], log_shares)
+
+
+def load(folder: Path) -> Recency:
+    """Reads what `Recency.save` wrote."""
+    moments = np.load(folder / "moments.npy", mmap_mode="r", allow_pickle=False)
+    return Recency(moments, np.load(folder / "log_shares.npy", mmap_mode="r", allow_pickle=False))

@@ -1,0 +1,52 @@
+"""aws-popularity-count: items by how many distinct users interacted with them, the same for everyone.
+
+Source: spec recipes-and-runtime 1.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tailorbird.recipes.matrices import users_per_item
+from tailorbird.recipes.recipe import Interactions, Progress, Query
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The recipe has no hyperparameters."""
+
+
+@dataclass(frozen=True)
+class Popularity:
+    """A count for each item."""
+
+    items: NDArray[np.str_]
+    counts: NDArray[np.float32]
+
+    def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Returns (query, item) counts of distinct users."""
+        return np.tile(self.counts, (len(queries), 1))
+
+    def save(self, folder: Path) -> None:
+        """Writes items.npy and counts.npy."""
+        np.save(folder / "items.npy", self.items, allow_pickle=False)
+        np.save(folder / "counts.npy", self.counts, allow_pickle=False)
+
+
+def train(data: Interactions, settings: Settings, progress: Progress) -> Popularity:
+    """Counts the distinct users of every item."""
+    progress(0.0, "counting users per item")
+    model = Popularity(data.items, users_per_item(data).astype(np.float32))
+    progress(1.0, f"counted {len(data.user)} interactions")
+    return model
+
+
+def load(folder: Path) -> Popularity:
+    """Reads what `Popularity.save` wrote."""
+    items = np.load(folder / "items.npy", mmap_mode="r", allow_pickle=False)
+    return Popularity(items, np.load(folder / "counts.npy", mmap_mode="r", allow_pickle=False))

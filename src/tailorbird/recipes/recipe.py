@@ -1,0 +1,82 @@
+"""What a recipe is: the one interface between an algorithm and the rest of Tailorbird.
+
+A recipe module holds `train(data, settings, progress) -> Model`; a model only scores. Candidates, filters,
+ranking, batch and evaluation are written once, outside (`serving/`, `evaluation.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tailorbird.data.interactions import Interactions as Interactions
+
+Progress = Callable[[float, str], None]
+"""Called by a long computation with the share done (0..1) and a sentence; may raise to stop the job."""
+
+
+def silent(share: float, text: str) -> None:
+    """A `Progress` for callers that do not watch."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """One question to a model: who asks (by what they did), and for related items, about which item.
+
+    `items`, `timestamps` and `event_types` are parallel, oldest first; items the model does not know are
+    already left out. An unknown or new user has empty arrays.
+    """
+
+    items: NDArray[np.int32]
+    timestamps: NDArray[np.int64]
+    item: int | None = None
+    """The item that related items are asked for; None where the request names none or an unknown one."""
+    now: int | None = None
+    """Epoch seconds of the request; None means: just after the last interaction."""
+
+
+class Model(Protocol):
+    """A trained recipe. Scoring must be thread-safe."""
+
+    items: NDArray[np.str_]
+    """The items it can score, in the order of the columns of `score`."""
+
+    def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Returns (query, item) scores; higher is better, -inf never recommended.
+
+        Where the recipe answers scores to clients they are log-probabilities up to a constant a query:
+        softmax over the row sums to 1 over the catalogue (spec recipes-and-runtime 4.2).
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Writes the model's own files into an existing empty folder; no pickle."""
+        ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One AWS recipe name and what stands behind it."""
+
+    name: str
+    """AWS's recipe name, such as aws-sims."""
+    recipe_type: str
+    """USER_PERSONALIZATION, PERSONALIZED_RANKING or RELATED_ITEMS."""
+    description: str
+    settings: type
+    """A frozen dataclass of hyperparameters: its fields carry AWS's names and defaults."""
+    train: Callable[[Interactions, object, Progress], Model]
+    load: Callable[[Path], Model]
+    feature_transformation: str = ""
+    """Name behind featureTransformationArn; empty means the recipe's own name."""
+    needs: str | None = None
+    """The member that GetRecommendations cannot do without: userId, itemId or none."""
+    batch_members: tuple[str, ...] = ("userId",)
+    """What a line of a batch inference job must hold (spec recipes-and-runtime 6.2)."""
+    answers_scores: bool = False
+    """Whether answers to clients carry `score` (spec 1.2, row "response scores")."""

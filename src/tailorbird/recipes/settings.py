@@ -1,0 +1,99 @@
+"""Hyperparameters: declared once, as the fields of a frozen dataclass; read here from AWS's maps of strings."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tailorbird.errors import InvalidInputException
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Which values one hyperparameter takes, and which of AWS's maps carries it (spec recipes-and-runtime 1.3)."""
+
+    kind: Literal["A", "F"]
+    """A travels in algorithmHyperParameters, F in featureTransformationParameters."""
+    type: type
+    low: float = -math.inf
+    high: float = math.inf
+    tunable: bool = False
+
+    def __str__(self) -> str:
+        if self.type is bool:
+            return "true or false"
+        noun = "a whole number" if self.type is int else "a number"
+        return f"{noun} from {self.low:g} to {self.high:g}"
+
+
+def hyperparameter(
+    default: Value,
+    *,
+    kind: Literal["A", "F"] = "A",
+    low: float = -math.inf,
+    high: float = math.inf,
+    tunable: bool = False,
+) -> Any:
+    """A field of a settings dataclass; the type is the default's."""
+    domain = Domain(kind, type(default), low, high, tunable)
+    return dataclasses.field(default=default, metadata={"domain": domain})
+
+
+def domains(settings: type) -> dict[str, tuple[Value, Domain]]:
+    """Returns each hyperparameter's default and domain by name; fields that AWS does not know are left out."""
+    fields = dataclasses.fields(settings)
+    return {f.name: (f.default, f.metadata["domain"]) for f in fields if "domain" in f.metadata}
+
+
+def read(
+    settings: type,
+    algorithm_hyper_parameters: Mapping[str, str],
+    feature_transformation_parameters: Mapping[str, str],
+) -> Any:
+    """Returns `settings` made from AWS's two maps of strings; what is not given keeps its default.
+
+    A name may carry DescribeSolution's prefix, such as training.bptt (spec recipes-and-runtime 8, number 4).
+
+    Raises:
+        InvalidInputException: a name the recipe does not have, or a value of the wrong type or out of range.
+    """
+    known = domains(settings)
+    values: dict[str, Value] = {}
+    maps = (
+        ("A", "algorithmHyperParameters", algorithm_hyper_parameters),
+        ("F", "featureTransformationParameters", feature_transformation_parameters),
+    )
+    for kind, field_name, given in maps:
+        allowed = {name: domain for name, (_, domain) in known.items() if domain.kind == kind}
+        for full_name, text in given.items():
+            name = full_name.rpartition(".")[2]
+            if name not in allowed:
+                choice = ", ".join(sorted(allowed)) or "none"
+                raise InvalidInputException(
+                    f"{field_name}: the recipe has no parameter {full_name!r}. It has: {choice}."
+                )
+            values[name] = _parse(f"{field_name}.{full_name}", allowed[name], text)
+    return settings(**values)
+
+
+def _parse(name: str, domain: Domain, text: str) -> Value:
+    try:
+        value = _convert(domain.type, text)
+    except ValueError:
+        value = math.nan
+    if (domain.type is not bool and not domain.low <= value <= domain.high) or value != value:
+        raise InvalidInputException(f"{name} must be {domain}; given: {text!r}.")
+    return value
+
+
+def _convert(kind: type, text: str) -> bool | int | float:
+    if kind is bool:
+        return {"true": True, "false": False}.get(text.strip().lower(), math.nan)
+    if len(text) > 40 or "_" in text:  # Python's int() and float() take 1_0 and unbounded digits
+        raise ValueError(text)
+    return int(text) if kind is int else float(text)

@@ -1,0 +1,137 @@
+"""aws-user-personalization and its kin: which item a user interacts with next.
+
+A log-linear blend of ingredients: popularity of all times and as of the request, EASE, and what follows what.
+Items the user knows stay in; a learned offset says how likely people come back to them. The weights are
+learned on training users whom the ingredients did not see; then the ingredients are trained on everyone.
+Someone without a history gets what users do first, and what is popular now (spec recipes-and-runtime 1.4).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tailorbird.recipes.ingredients import ease, follows, recency, repeats
+from tailorbird.recipes.ingredients.fit import Sample, combine, draw_samples, fit, log_softmax
+from tailorbird.recipes.ingredients.ingredient import Ingredient
+from tailorbird.recipes.matrices import cut_histories, keep_users, user_bounds
+from tailorbird.recipes.recipe import Interactions, Progress, Query
+from tailorbird.recipes.settings import hyperparameter
+
+DAY = 86400.0
+HELD_OUT = 0.2
+"""Share of the training users on whom the weights are learned."""
+FIT_CELLS = 4_000_000
+"""Bound on (sample, item) pairs while learning the weights: 16 MB an ingredient."""
+FIRST_ITEMS = 10
+"""How many of a user's first distinct rows tell what users do first."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hyperparameters of spec recipes-and-runtime 1.3."""
+
+    hidden_dimension: int = hyperparameter(149, low=32, high=256, tunable=True)
+    bptt: int = hyperparameter(32, low=2, high=32, tunable=True)
+    recency_mask: bool = hyperparameter(True, tunable=True)
+    """Whether recent popularity takes part; where not, only popularity of all times does."""
+    min_user_history_length_percentile: float = hyperparameter(0.0, kind="F", low=0, high=1)
+    max_user_history_length_percentile: float = hyperparameter(0.99, kind="F", low=0, high=1)
+    seed: int = 0
+
+
+LOADERS: dict[str, Callable[[Path], Ingredient]] = {
+    "popular": recency.load,
+    "recent": recency.load,
+    "ease": ease.load,
+    "follows": follows.load,
+}
+
+
+@dataclass(frozen=True)
+class UserPersonalization:
+    """The ingredients by name, their weights in the same order, and the offsets of known items."""
+
+    items: NDArray[np.str_]
+    ingredients: dict[str, Ingredient]
+    weights: NDArray[np.float32]
+    offsets: NDArray[np.float32]
+    first: NDArray[np.float32]
+    """Log share of each item among users' first interactions."""
+
+    def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Returns (query, item) log-probabilities of the next interaction."""
+        logits = combine([part.score(queries) for part in self.ingredients.values()], self.weights)
+        rows, columns, bucket = repeats.positions(queries)
+        logits[rows, columns] += self.offsets[bucket]
+        empty = [row for row, query in enumerate(queries) if not len(query.items)]
+        if empty:
+            recent = self.ingredients["recent" if "recent" in self.ingredients else "popular"]
+            logits[empty] = (self.first + recent.score([queries[row] for row in empty])) / 2
+        return log_softmax(logits)
+
+    def save(self, folder: Path) -> None:
+        """Writes the blend's arrays, and each ingredient into a folder of its name."""
+        for name in ("items", "weights", "offsets", "first"):
+            np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
+        (folder / "ingredients.json").write_text(json.dumps(list(self.ingredients)), encoding="utf-8")
+        for name, ingredient in self.ingredients.items():
+            (folder / name).mkdir()
+            ingredient.save(folder / name)
+
+
+def train(data: Interactions, settings: Settings, progress: Progress) -> UserPersonalization:
+    """Learns the weights on held-out users, then the ingredients on all users; `settings.seed` decides both."""
+    rng = np.random.default_rng(settings.seed)
+    data = cut_histories(
+        data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile
+    )
+    held_out = rng.random(len(data.users)) < HELD_OUT
+    samples = draw_samples(keep_users(data, held_out), max(20, FIT_CELLS // len(data.items)), rng)
+    inner = train_ingredients(keep_users(data, ~held_out), settings, progress)
+    weights, offsets = learn_weights(inner, samples)
+    progress(0.5, f"weights learned on {len(samples)} histories of held-out users")
+    ingredients = train_ingredients(data, settings, progress)
+    progress(1.0, "blend trained on all users")
+    return UserPersonalization(data.items, ingredients, weights, offsets, first_shares(data))
+
+
+def learn_weights(
+    ingredients: dict[str, Ingredient], samples: Sequence[Sample]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Returns the weights of the ingredients and the offsets of known items."""
+    queries = [sample.query for sample in samples]
+    return fit([ingredient.score(queries) for ingredient in ingredients.values()], samples)
+
+
+def train_ingredients(data: Interactions, settings: Settings, progress: Progress) -> dict[str, Ingredient]:
+    """Trains every ingredient on the same rows."""
+    ingredients: dict[str, Ingredient] = {"popular": recency.train(data, np.inf)}
+    if settings.recency_mask:
+        ingredients["recent"] = recency.train(data, 90 * DAY)
+    ingredients["ease"] = ease.train(data)
+    ingredients["follows"] = follows.train(data)
+    return ingredients
+
+
+def first_shares(data: Interactions) -> NDArray[np.float32]:
+    """Returns the log share of each item among the first rows of all users."""
+    place = np.arange(len(data.user)) - user_bounds(data)[data.user]
+    counts = np.bincount(data.item[place < FIRST_ITEMS], minlength=len(data.items)) + 1e-3
+    return np.log(counts / counts.sum()).astype(np.float32)
+
+
+def load(folder: Path) -> UserPersonalization:
+    """Reads what `UserPersonalization.save` wrote."""
+    items, weights, offsets, first = (
+        np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        for name in ("items", "weights", "offsets", "first")
+    )
+    names = json.loads((folder / "ingredients.json").read_text(encoding="utf-8"))
+    ingredients = {name: LOADERS[name](folder / name) for name in names}
+    return UserPersonalization(items, ingredients, weights, offsets, first)
