@@ -56,7 +56,6 @@ class Config:
         1 << 30, "Largest request body in bytes for the built-in S3; it is held in memory."
     )
     models_kept: int = setting(8, "Models that a serving process keeps open at a time.")
-    bad_rows_shown: int = setting(100, "Problems of an import that are kept in full; the rest are counted.")
     seed: int = setting(0, "Seed of every random choice in training and evaluation.")
     log_level: str = setting("INFO", "Least level of the log lines written to standard error.")
 

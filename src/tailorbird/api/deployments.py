@@ -1,0 +1,64 @@
+"""From the documents of a solution version and its group to a model in use, and to a filter's mask."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from tailorbird.api import lifecycle
+from tailorbird.api.resources import dataset
+from tailorbird.api.resources import filter as filters
+from tailorbird.errors import InvalidInputException
+from tailorbird.filters import syntax
+from tailorbird.serving import models, recommend
+from tailorbird.serving.recommend import Deployment, Mask
+from tailorbird.storage.catalogue import Document
+from tailorbird.workspace import Workspace
+
+DATASETS_SECONDS = 1.0
+"""How long a serving process may not notice that a group got another dataset."""
+
+parse_filter = lru_cache(maxsize=1024)(syntax.parse)
+
+
+def opened(workspace: Workspace, version: Document) -> Deployment:
+    """The model of an ACTIVE solution version with the datasets of its group; raises InvalidInput."""
+    arn, group = version["solutionVersionArn"], version["datasetGroupArn"]
+    interactions, items, users = workspace.cache.get(
+        "datasets",
+        group,
+        lambda: tuple(dataset.of_group(workspace, group, kind) for kind in dataset.TYPES),
+        DATASETS_SECONDS,
+    )
+    if interactions is None:
+        raise InvalidInputException(f"{group} has no Interactions dataset any more: create it again.")
+    return Deployment(
+        served=models.open_model(workspace, arn),
+        interactions=interactions,
+        users=users,
+        table=lambda: models.item_table(workspace, arn, items),
+    )
+
+
+def found_filter(workspace: Workspace, arn: str, group_arn: str) -> syntax.Filter:
+    """The parsed expression of an ACTIVE filter of this group; raises ResourceNotFound, InvalidInput."""
+    document = lifecycle.find(workspace, filters.RESOURCE, arn)
+    if document["status"] != lifecycle.ACTIVE:
+        raise InvalidInputException(f"The filter {arn} has status {document['status']}, not ACTIVE.")
+    if document["datasetGroupArn"] != group_arn:
+        raise InvalidInputException(
+            f"The filter {arn} belongs to {document['datasetGroupArn']}, not to {group_arn}."
+        )
+    return parse_filter(document["filterExpression"])
+
+
+def mask(
+    workspace: Workspace,
+    deployment: Deployment,
+    filter_: syntax.Filter | None,
+    request: Document,
+) -> Mask | None:
+    """What a request's filter allows, by its filterValues, userId and itemId; None without a filter."""
+    if filter_ is None:
+        return None
+    values, user, item = request.get("filterValues", {}), request.get("userId"), request.get("itemId")
+    return recommend.mask(workspace, deployment, filter_, values, user, item)

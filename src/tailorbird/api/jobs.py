@@ -1,0 +1,207 @@
+"""Jobs: which documents wait for work, and how a worker does it.
+
+The document is the job record. A worker claims it by compare-and-set on its status and holds a lease that it
+renews; a lease that ran out means that the worker is gone, and the job is started again. A job may thus run
+twice: each one writes so that this does no harm.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from concurrent.futures import BrokenExecutor, Executor, Future
+from typing import Any
+
+from tailorbird import executors, logs
+from tailorbird.api import lifecycle
+from tailorbird.api.lifecycle import ACTIVE, FAILED, IN_PROGRESS, PENDING, JobFailed, Resource
+from tailorbird.api.resources import RESOURCES
+from tailorbird.config import Config
+from tailorbird.storage.catalogue import Document
+from tailorbird.workspace import Workspace, open_workspace
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.1
+
+
+class LeaseLost(Exception):
+    """Another worker took the job over, or its document is gone; this one stops without a trace."""
+
+
+class Dispatcher:
+    """Hands waiting jobs to the executor and ends deletions; one thread in each serving process."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._executor: Executor = executors.start(workspace.config)
+        self._running: dict[str, Future[Any]] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread; jobs that an earlier server left behind are taken up too."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stops handing out work and ends the workers; the next server begins their jobs anew at once."""
+        self._stopping.set()
+        self._thread.join()
+        for process in list((getattr(self._executor, "_processes", None) or {}).values()):
+            process.kill()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        for arn in self._running:
+            self._workspace.catalogue.update(arn, _released)
+
+    def _loop(self) -> None:
+        while not self._stopping.wait(POLL_SECONDS):
+            try:
+                self.step()
+            except Exception:
+                log.exception("the dispatcher met an error and goes on")
+
+    def step(self) -> None:
+        """One look at all documents that are on their way somewhere."""
+        lifecycle.sweep(self._workspace, RESOURCES)
+        for arn, future in list(self._running.items()):
+            if future.done():
+                del self._running[arn]
+                if isinstance(future.exception(), BrokenExecutor):
+                    log.error("a worker process died; starting a new pool")
+                    self._executor = executors.start(self._workspace.config)
+        now = self._workspace.clock()
+        for arn, kind, document in self._workspace.catalogue.with_status([PENDING, IN_PROGRESS]):
+            if arn not in self._running and claimable(document, now):
+                self._running[arn] = self._executor.submit(run, self._workspace.config, kind, arn)
+
+
+def claimable(document: Document, now: float) -> bool:
+    """Whether the job waits for a worker: never begun, or its worker fell silent."""
+    status = document["status"]
+    return bool(status == PENDING or (status == IN_PROGRESS and document["_leaseUntil"] < now))
+
+
+def run(config: Config, kind: str, arn: str) -> None:
+    """Does the job of one document, in whatever process the executor chose."""
+    logs.start(config)
+    workspace = open_workspace(config)
+    try:
+        work(workspace.at(arn.split(":")[3]), RESOURCES[kind], arn)
+    finally:
+        workspace.close()
+
+
+def work(workspace: Workspace, resource: Resource, arn: str) -> None:
+    """Claims a document, runs its job and writes the outcome into it."""
+    owner = secrets.token_hex(8)
+    document = _claim(workspace, arn, owner)
+    if document is None:
+        return
+    if document["_attempts"] > workspace.config.job_attempts:
+        reason = f"The job was started {workspace.config.job_attempts} times and its worker died each time."
+        _finish(workspace, arn, owner, {"status": FAILED, "failureReason": reason})
+        return
+    lease = _Lease(workspace, arn, owner)
+    log.info("job started", extra={"arn": arn, "attempt": document["_attempts"]})
+    try:
+        with lease:
+            assert resource.job is not None
+            members = resource.job(workspace, document, lease.progress)
+        outcome = {"status": ACTIVE, **members}
+    except LeaseLost:
+        log.warning("job given up: its lease is lost", extra={"arn": arn})
+        return
+    except JobFailed as failure:
+        outcome = {"status": FAILED, "failureReason": str(failure), **failure.members}
+    except Exception as error:
+        log.exception("job failed by a defect", extra={"arn": arn})
+        outcome = {
+            "status": FAILED,
+            "failureReason": f"Internal error ({type(error).__name__}); the server's log has the details.",
+        }
+    _finish(workspace, arn, owner, outcome)
+    log.info(
+        "job ended",
+        extra={"arn": arn, **{k: v for k, v in outcome.items() if k in ("status", "failureReason")}},
+    )
+
+
+def _claim(workspace: Workspace, arn: str, owner: str) -> Document | None:
+    def change(document: Document) -> Document | None:
+        now = workspace.clock()
+        if document["status"] not in (PENDING, IN_PROGRESS) or not claimable(document, now):
+            return None
+        return document | {
+            "status": IN_PROGRESS,
+            "lastUpdatedDateTime": now,
+            "_owner": owner,
+            "_attempts": document.get("_attempts", 0) + 1,
+            "_leaseUntil": now + workspace.config.lease_seconds,
+        }
+
+    return workspace.catalogue.update(arn, change)
+
+
+def _released(document: Document) -> Document | None:
+    """The document of a job whose worker was ended on purpose: free at once, and no failed attempt."""
+    if document["status"] != IN_PROGRESS:
+        return None
+    return document | {"_leaseUntil": 0.0, "_attempts": document["_attempts"] - 1}
+
+
+def _finish(workspace: Workspace, arn: str, owner: str, outcome: Document) -> None:
+    def change(document: Document) -> Document | None:
+        if document.get("_owner") != owner or document["status"] != IN_PROGRESS:
+            return None
+        return document | {"lastUpdatedDateTime": workspace.clock()} | outcome
+
+    workspace.catalogue.update(arn, change)
+
+
+class _Lease:
+    """Renews a claim in the background, publishes progress, and notices when the claim is lost."""
+
+    def __init__(self, workspace: Workspace, arn: str, owner: str) -> None:
+        self._workspace = workspace
+        self._arn = arn
+        self._owner = owner
+        self._latest = {"share": 0.0, "text": "starting"}
+        self._lost = threading.Event()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._loop, daemon=True, name="lease")
+
+    def __enter__(self) -> _Lease:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def progress(self, share: float, text: str) -> None:
+        """Says how far the job is; raises LeaseLost when it should stop."""
+        if self._lost.is_set():
+            raise LeaseLost(self._arn)
+        self._latest = {"share": round(share, 4), "text": text}
+
+    def _loop(self) -> None:
+        renewed = time.monotonic()
+        shown: object = None
+        while not self._ended.wait(0.5):
+            due = time.monotonic() - renewed > self._workspace.config.lease_seconds / 3
+            if not due and shown is self._latest:
+                continue
+            shown = self._latest
+            log.info("job progress", extra={"arn": self._arn, **self._latest})
+            if self._workspace.catalogue.update(self._arn, self._renewed) is None:
+                self._lost.set()
+                return
+            renewed = time.monotonic()
+
+    def _renewed(self, document: Document) -> Document | None:
+        if document.get("_owner") != self._owner or document["status"] != IN_PROGRESS:
+            return None
+        until = self._workspace.clock() + self._workspace.config.lease_seconds
+        return document | {"_leaseUntil": until, "_progress": self._latest}

@@ -1,0 +1,236 @@
+"""The life of a resource: one JSON document, from its creation to its removal.
+
+The document has the resource's Describe shape, plus members that only we see (they begin with `_`, or are
+ARNs and tags that another answer needs). Its `status` is also the queue of jobs: see `jobs.py`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tailorbird.errors import (
+    InvalidInputException,
+    ResourceAlreadyExistsException,
+    ResourceInUseException,
+    ResourceNotFoundException,
+    TooManyTagsException,
+)
+from tailorbird.storage.catalogue import AlreadyExists, Document
+from tailorbird.workspace import Workspace
+
+PENDING = "CREATE PENDING"
+IN_PROGRESS = "CREATE IN_PROGRESS"
+ACTIVE = "ACTIVE"
+FAILED = "CREATE FAILED"
+DELETE_PENDING = "DELETE PENDING"
+DELETE_IN_PROGRESS = "DELETE IN_PROGRESS"
+DELETING = (DELETE_PENDING, DELETE_IN_PROGRESS)
+SETTLED = ("", ACTIVE, FAILED)
+
+TAGS_PER_RESOURCE = 50
+
+
+class Job(Protocol):
+    """The work behind a resource. Running it twice must do no harm; it returns members for the document."""
+
+    def __call__(
+        self, workspace: Workspace, document: Document, progress: Callable[[float, str], None]
+    ) -> Document: ...
+
+
+class JobFailed(Exception):
+    """Ends a job with a reason that the user can act on; it becomes `failureReason`."""
+
+    def __init__(self, reason: str, **members: Any) -> None:
+        super().__init__(reason)
+        self.members = members
+        """What else the document keeps of the failed job."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One type of resource."""
+
+    name: str
+    """As AWS spells it: DatasetGroup."""
+    arn: str
+    """What follows the account in its ARN, over members of the document: dataset-group/{name}."""
+    listed_as: str = ""
+    """The key of the answer to List; only where it is not the plural of `member`."""
+    parents: tuple[str, ...] = ()
+    """Members that hold the ARN of a resource which must be there and active at creation."""
+    dependents: tuple[tuple[str, str], ...] = ()
+    """(kind, member): deletion is refused while a document of that kind names this resource there."""
+    owned: tuple[tuple[str, str], ...] = ()
+    """(kind, member): documents that go along when this resource goes."""
+    taggable: bool = True
+    has_status: bool = True
+    job: Job | None = None
+    dispose: Callable[[Workspace, Document], None] | None = None
+    """Removes what the resource keeps outside its document, when it goes."""
+
+    @property
+    def member(self) -> str:
+        """The key of the answer to Describe: datasetGroup."""
+        return self.name[0].lower() + self.name[1:]
+
+    @property
+    def arn_member(self) -> str:
+        """The member that holds its own ARN: datasetGroupArn."""
+        return f"{self.member}Arn"
+
+    @property
+    def plural(self) -> str:
+        """The key of the answer to List: datasetGroups."""
+        return self.listed_as or f"{self.member}s"
+
+
+def hex_id() -> str:
+    """Eight random hexadecimal digits, as in the ARNs of solution versions and event trackers."""
+    return secrets.token_hex(4)
+
+
+def create(workspace: Workspace, resource: Resource, request: Document, **more: Any) -> Document:
+    """Stores a new document made of the request's members and `more`, and returns it.
+
+    Its status is CREATE PENDING where the resource has a job, else ACTIVE. Raises ResourceNotFound and
+    ResourceInUse for its parents, ResourceAlreadyExists, TooManyTags.
+    """
+    for member in resource.parents:
+        active(workspace, request[member])
+    now = workspace.clock()
+    document = {**request, "creationDateTime": now, "lastUpdatedDateTime": now, **more}
+    document["tags"] = checked_tags(request.get("tags", []), {})
+    arn = workspace.arn_prefix + resource.arn.format_map(document)
+    document[resource.arn_member] = arn
+    if resource.has_status:
+        document["status"] = PENDING if resource.job else ACTIVE
+    try:
+        workspace.catalogue.insert(resource.name, arn, document)
+    except AlreadyExists:
+        raise ResourceAlreadyExistsException(
+            f"Another resource with Amazon Resource Name (ARN) {arn} already exists. Choose another name."
+        ) from None
+    return document
+
+
+def find(workspace: Workspace, resource: Resource, arn: str) -> Document:
+    """The document of a resource; raises InvalidInput for an ARN of another type, ResourceNotFound."""
+    document = workspace.catalogue.get(arn, resource.name) if arn.startswith(workspace.arn_prefix) else None
+    if document is not None:
+        return document
+    if arn.split(":")[-1].partition("/")[0] != resource.arn.partition("/")[0]:
+        raise InvalidInputException(
+            f"{arn} is not the ARN of a {words(resource.name)}; it should begin {workspace.arn_prefix}"
+            f"{resource.arn.partition('/')[0]}/"
+        )
+    raise not_found(resource.name, arn)
+
+
+def not_found(kind: str, arn: str) -> ResourceNotFoundException:
+    """The error for an ARN that nothing has."""
+    return ResourceNotFoundException(
+        f"The given dataset group does not exist: {arn}"
+        if kind == "DatasetGroup"
+        else f"Resource Arn {arn} does not exist."
+    )
+
+
+def active(workspace: Workspace, arn: str) -> Document:
+    """The document of whatever resource has this ARN, provided it is ready to be used by another."""
+    document = workspace.catalogue.get(arn)
+    if document is None:
+        raise not_found("DatasetGroup" if ":dataset-group/" in arn else "", arn)
+    status = document.get("status", ACTIVE)
+    if status == FAILED:
+        raise InvalidInputException(
+            f"{arn} has status {status} ({document.get('failureReason')}): create another."
+        )
+    if status != ACTIVE:
+        raise ResourceInUseException(f"{arn} has status {status}; wait until it is ACTIVE.")
+    return document
+
+
+def related(workspace: Workspace, kind: str, **members: str) -> list[Document]:
+    """Documents of a kind with these members, oldest first, without those in deletion."""
+    found = workspace.catalogue.select(kind, members, prefix=workspace.arn_prefix)
+    return [document for _, document in found if document.get("status") not in DELETING]
+
+
+def delete(workspace: Workspace, resource: Resource, arn: str) -> None:
+    """Begins a deletion; `sweep` ends it. A resource without a status is gone at once."""
+    document = find(workspace, resource, arn)
+    if resource.has_status and document["status"] not in SETTLED:
+        raise ResourceInUseException(f"{arn} has status {document['status']}; wait until that has ended.")
+    for kind, member in resource.dependents:
+        for other in related(workspace, kind, **{member: arn}):
+            raise ResourceInUseException(
+                f"{arn} is in use by {words(kind)} {own_arn(kind, other)}; delete that first."
+            )
+    for kind, member in resource.owned:
+        for other in related(workspace, kind, **{member: arn}):
+            if other["status"] in (PENDING, IN_PROGRESS):
+                raise ResourceInUseException(
+                    f"{own_arn(kind, other)} is {other['status']}; wait until it has ended."
+                )
+    if not resource.has_status:
+        workspace.catalogue.delete(arn)
+        return
+    for kind, member in resource.owned:
+        for other in related(workspace, kind, **{member: arn}):
+            _mark_deleted(workspace, own_arn(kind, other))
+    _mark_deleted(workspace, arn)
+
+
+def _mark_deleted(workspace: Workspace, arn: str) -> None:
+    now = workspace.clock()
+    until = now + workspace.config.deletion_seconds
+    change = {"status": DELETE_PENDING, "lastUpdatedDateTime": now, "_deletedAt": until}
+    workspace.catalogue.update(arn, lambda document: document | change)
+
+
+def sweep(workspace: Workspace, resources: Mapping[str, Resource]) -> None:
+    """Moves every deletion on: first DELETE PENDING, then DELETE IN_PROGRESS, then gone.
+
+    Clean-up code in the wild must see the status before the resource vanishes (spec clients, Asynchrony).
+    """
+    now = workspace.clock()
+    for arn, kind, document in workspace.catalogue.with_status(DELETING):
+        if now < document["_deletedAt"]:
+            if (
+                document["status"] == DELETE_PENDING
+                and now > document["_deletedAt"] - workspace.config.deletion_seconds / 2
+            ):
+                workspace.catalogue.update(arn, lambda old: old | {"status": DELETE_IN_PROGRESS})
+            continue
+        dispose = resources[kind].dispose
+        if dispose is not None:
+            dispose(workspace, document)
+        workspace.catalogue.delete(arn)
+
+
+def own_arn(kind: str, document: Document) -> str:
+    """The ARN in a document of this kind."""
+    return str(document[kind[0].lower() + kind[1:] + "Arn"])
+
+
+def words(kind: str) -> str:
+    """DatasetImportJob as a user reads it: dataset import job."""
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in kind).strip()
+
+
+def checked_tags(tags: list[dict[str, str]], before: Mapping[str, str]) -> dict[str, str]:
+    """`before` with the tags of a request added; raises InvalidInput and TooManyTags (spec control-plane 7)."""
+    added = {tag["tagKey"]: tag["tagValue"] for tag in tags}
+    for key in added:
+        if key.lower().startswith("aws:"):
+            raise InvalidInputException(f"Tag key {key!r} begins with the reserved prefix aws:.")
+    merged = {**before, **added}
+    if len(merged) > TAGS_PER_RESOURCE:
+        raise TooManyTagsException(
+            f"A resource can have {TAGS_PER_RESOURCE} tags; this would make {len(merged)}."
+        )
+    return merged

@@ -1,0 +1,26 @@
+"""Filters: parsed and checked against the group's schemas at creation, usable at once, immutable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tailorbird.api import lifecycle
+from tailorbird.api.lifecycle import Resource
+from tailorbird.api.resources import dataset
+from tailorbird.filters import syntax
+from tailorbird.filters.check import check
+from tailorbird.workspace import Workspace
+
+RESOURCE = Resource("Filter", arn="filter/{name}", listed_as="Filters", parents=("datasetGroupArn",))
+
+
+def create_filter(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """Raises InvalidInput for a wrong expression or one about fields that the group does not have."""
+    parsed = syntax.parse(request["filterExpression"])
+    lifecycle.active(workspace, request["datasetGroupArn"])
+    found = {kind: dataset.of_group(workspace, request["datasetGroupArn"], kind) for kind in dataset.TYPES}
+    check(parsed, {kind: one.schema for kind, one in found.items() if one is not None})
+    return lifecycle.create(workspace, RESOURCE, request)
+
+
+OPERATIONS = {"create_filter": create_filter}

@@ -1,0 +1,127 @@
+"""Describe, List, Delete and tags: for every resource type at once.
+
+Every answer is the document, or a part of it that `wire` cuts out by the operation's output shape.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from tailorbird.api import lifecycle
+from tailorbird.api.lifecycle import Resource
+from tailorbird.errors import InvalidInputException, InvalidNextTokenException, ResourceNotFoundException
+from tailorbird.workspace import Workspace
+
+Operation = Callable[[Workspace, dict[str, Any]], dict[str, Any] | None]
+
+PAGE = 100
+
+
+def operations(resource: Resource, deletable: bool) -> dict[str, Operation]:
+    """The operations that every resource has, by the names of their functions."""
+    noun = lifecycle.words(resource.name).replace(" ", "_")
+    table: dict[str, Operation] = {
+        f"describe_{noun}": partial(_describe, resource),
+        f"list_{noun}s": partial(_list, resource),
+    }
+    if deletable:
+        table[f"delete_{noun}"] = partial(_delete, resource)
+    return table
+
+
+def _describe(resource: Resource, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    return {resource.member: lifecycle.find(workspace, resource, request[resource.arn_member])}
+
+
+def _delete(resource: Resource, workspace: Workspace, request: dict[str, Any]) -> None:
+    lifecycle.delete(workspace, resource, request[resource.arn_member])
+
+
+def _list(resource: Resource, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """A page of documents, oldest first; all members of the request but the paging ones select."""
+    limit = request.get("maxResults", PAGE)
+    chosen = {name: value for name, value in request.items() if name not in ("maxResults", "nextToken")}
+    found = workspace.catalogue.select(
+        resource.name,
+        chosen,
+        prefix=workspace.arn_prefix,
+        after=_read_token(resource.plural, request.get("nextToken")),
+        limit=limit + 1,
+    )
+    page: dict[str, Any] = {resource.plural: [document for _, document in found[:limit]]}
+    if len(found) > limit:
+        page["nextToken"] = token(resource.plural, found[limit - 1][0])
+    return page
+
+
+def token(listed: str, after: int) -> str:
+    """An opaque page token: the list that it belongs to and the last number that was shown."""
+    return base64.urlsafe_b64encode(msgspec.json.encode([listed, after])).decode()
+
+
+def _read_token(listed: str, text: str | None) -> int:
+    if text is None:
+        return 0
+    try:
+        of, after = msgspec.json.decode(base64.urlsafe_b64decode(text.encode()), type=tuple[str, int])
+    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+        raise InvalidNextTokenException("The nextToken is not one that this service gave out.") from error
+    if of != listed or after < 0:
+        raise InvalidNextTokenException("The nextToken belongs to another list.")
+    return after
+
+
+def paged(listed: str, rows: list[dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
+    """A page of rows that are not in the catalogue."""
+    limit, start = request.get("maxResults", PAGE), _read_token(listed, request.get("nextToken"))
+    page: dict[str, Any] = {listed: rows[start : start + limit]}
+    if start + limit < len(rows):
+        page["nextToken"] = token(listed, start + limit)
+    return page
+
+
+def _taggable(workspace: Workspace, resources: dict[str, Resource], arn: str) -> None:
+    for resource in resources.values():
+        if workspace.catalogue.get(arn, resource.name) is not None:
+            if not resource.taggable:
+                raise InvalidInputException(f"A {lifecycle.words(resource.name)} cannot have tags.")
+            return
+    raise ResourceNotFoundException(f"Resource Arn {arn} does not exist.")
+
+
+def tag_operations(resources: dict[str, Resource]) -> dict[str, Operation]:
+    """TagResource, UntagResource, ListTagsForResource over all resource types."""
+
+    def tag_resource(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+        _taggable(workspace, resources, request["resourceArn"])
+        workspace.catalogue.update(
+            request["resourceArn"],
+            lambda old: old | {"tags": lifecycle.checked_tags(request["tags"], old.get("tags", {}))},
+        )
+        return {}
+
+    def untag_resource(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+        _taggable(workspace, resources, request["resourceArn"])
+        gone = set(request["tagKeys"])
+        workspace.catalogue.update(
+            request["resourceArn"],
+            lambda old: (
+                old | {"tags": {key: value for key, value in old.get("tags", {}).items() if key not in gone}}
+            ),
+        )
+        return {}
+
+    def list_tags_for_resource(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+        _taggable(workspace, resources, request["resourceArn"])
+        document = workspace.catalogue.get(request["resourceArn"]) or {}
+        return {
+            "tags": [{"tagKey": key, "tagValue": value} for key, value in document.get("tags", {}).items()]
+        }
+
+    return {f.__name__: f for f in (tag_resource, untag_resource, list_tags_for_resource)}

@@ -1,0 +1,118 @@
+"""A solution version's files: written whole by a training, opened by serving processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from tailorbird.data import history
+from tailorbird.data.datasets import Dataset, latest_records
+from tailorbird.data.history import History
+from tailorbird.filters.evaluate import Table
+from tailorbird.recipes import RECIPES
+from tailorbird.recipes.recipe import Model, Recipe
+from tailorbird.workspace import Workspace
+
+MANIFEST = "recipe.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a model's files say of themselves."""
+
+    recipe: str
+    newest_event: int
+    """Number of the newest live event that the training saw."""
+    event_type: str | None
+    """The only event type that the model learned from, if its solution says so."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A trained model in memory, with what is needed to ask it about users."""
+
+    recipe: Recipe
+    manifest: Manifest
+    model: Model
+    history: History
+
+    @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        """The model's number of each item id."""
+        return {item: number for number, item in enumerate(self.model.items.tolist())}
+
+
+def folder_of(workspace: Workspace, version_arn: str) -> Path:
+    """Where a solution version's files are."""
+    region, _, path = version_arn.split(":", 5)[3:]
+    return workspace.artifacts / region / path.removeprefix("solution/")
+
+
+def part(folder: Path, name: str) -> Path:
+    """A new folder inside `folder`."""
+    (folder / name).mkdir()
+    return folder / name
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Writes the file that makes a folder a model."""
+    (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
+
+
+@contextmanager
+def publish(folder: Path) -> Iterator[Path]:
+    """Gives a fresh folder to write into, which takes the place of `folder` at the end, on disk and whole."""
+    fresh = folder.with_name(f".{folder.name}.fresh")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    yield fresh
+    for path in [*fresh.rglob("*"), fresh]:
+        _sync(path)
+    shutil.rmtree(folder, ignore_errors=True)  # left by a worker that died between here and its document
+    fresh.rename(folder)
+    _sync(folder.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def open_model(workspace: Workspace, version_arn: str) -> Served:
+    """The model of an ACTIVE solution version, from memory if it was used lately."""
+    return workspace.cache.get("model", version_arn, lambda: _load(folder_of(workspace, version_arn)))
+
+
+def item_table(workspace: Workspace, version_arn: str, items: Dataset | None) -> Table:
+    """The newest metadata of the model's items, for filters; made anew after an import."""
+    stamp = workspace.tables.version(items.arn) if items else ""
+    served = open_model(workspace, version_arn)
+    return workspace.cache.get("table", (version_arn, stamp), lambda: _metadata(workspace, served, items))
+
+
+def _load(folder: Path) -> Served:
+    manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+    recipe = RECIPES[manifest.recipe]
+    return Served(recipe, manifest, recipe.load(folder / "model"), history.load(folder / "history"))
+
+
+def _metadata(workspace: Workspace, served: Served, items: Dataset | None) -> Table:
+    ids = served.model.items.tolist()
+    if items is None:
+        return Table(ids, {})
+    rows = latest_records(workspace, items, "ITEM_ID")
+    joined = pl.DataFrame({"ITEM_ID": ids}, schema={"ITEM_ID": pl.String}).join(
+        rows, on="ITEM_ID", how="left", maintain_order="left"
+    )
+    return Table(ids, {name: joined[name].to_list() for name in joined.columns if name != "ITEM_ID"})

@@ -1,0 +1,129 @@
+"""The way from a question to ranked items: the user's state, scores, the filter's mask, the top n.
+
+The runtime and the batch jobs both go through here, so that a live and a batch answer agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tailorbird.data import history
+from tailorbird.data.datasets import Dataset
+from tailorbird.errors import InvalidInputException
+from tailorbird.evaluation import best_items
+from tailorbird.filters import evaluate, syntax
+from tailorbird.filters.evaluate import Table
+from tailorbird.recipes.recipe import Query
+from tailorbird.serving.models import Served
+from tailorbird.workspace import Workspace
+
+SCORE_DIGITS = 7
+"""Spec recipes-and-runtime 4.2."""
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A model in use, with the datasets of its group."""
+
+    served: Served
+    interactions: Dataset
+    users: Dataset | None
+    table: Callable[[], Table]
+    """The newest metadata of the model's items; made when a filter first needs it."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One item of an answer."""
+
+    item: str
+    score: float | None
+    """Share of the probability; None where the recipe answers no scores or does not know the item."""
+
+
+def query(workspace: Workspace, deployment: Deployment, user: str | None, item: str | None) -> Query:
+    """The question to the model: what this user did up to now, and which item related ones are asked for."""
+    served = deployment.served
+    items, times = history.with_events(
+        workspace,
+        served.history,
+        deployment.interactions.arn,
+        user or "",
+        served.numbers,
+        served.manifest.newest_event,
+        served.manifest.event_type,
+    )
+    return Query(items, times, served.numbers.get(item) if item is not None else None)
+
+
+def mask(
+    workspace: Workspace,
+    deployment: Deployment,
+    filter_: syntax.Filter,
+    values: dict[str, str],
+    user: str | None,
+    item: str | None,
+) -> Mask:
+    """Which of the model's items the filter allows for this request; raises InvalidInput."""
+    if filter_.target.upper() != "ITEMID":
+        raise InvalidInputException(
+            f"The filter selects {filter_.target}; recommendations need one of ItemID."
+        )
+    numbers = deployment.served.numbers
+
+    def touched(types: frozenset[str] | None) -> NDArray[np.int32]:
+        found = history.touched(workspace, deployment.interactions, user or "", types)
+        return np.array([numbers[each] for each in found if each in numbers], np.int32)
+
+    asking = None
+    if user is not None and filter_.needs_user:
+        asking = evaluate.User(history.attributes(workspace, deployment.users, user), touched)
+    current = numbers.get(item, evaluate.UNKNOWN_ITEM) if item is not None else None
+    given = syntax.parse_values(filter_, values)
+    return evaluate.evaluate(filter_, deployment.table(), given, asking, current)
+
+
+def top(served: Served, scores: NDArray[np.float32], allowed: Mask | None, count: int) -> list[Ranked]:
+    """The `count` best allowed items of one row of the model's scores, best first; fewer where there are fewer."""
+    shown = _shares(scores) if served.recipe.answers_scores else None
+    ordered = scores if allowed is None else np.where(allowed, scores, -np.inf)
+    best = best_items(ordered[None, :], count)[0]
+    best = best[np.isfinite(ordered[best])]
+    return [Ranked(str(served.model.items[i]), _rounded(shown, i)) for i in best.tolist()]
+
+
+def reorder(
+    served: Served, scores: NDArray[np.float32], items: Sequence[str], allowed: Mask | None
+) -> list[Ranked]:
+    """The given items, best first, those that the model does not know last and without a score.
+
+    Repeated ids count once; what the filter forbids vanishes (spec recipes-and-runtime 4.2).
+    """
+    distinct = list(dict.fromkeys(items))
+    known = np.array([served.numbers[item] for item in distinct if item in served.numbers], np.int64)
+    unknown = (
+        [Ranked(item, None) for item in distinct if item not in served.numbers] if allowed is None else []
+    )
+    if allowed is not None:
+        known = known[allowed[known]]
+    shares = _shares(scores[known])
+    order = np.argsort(-shares, kind="stable").tolist()
+    return [Ranked(str(served.model.items[known[i]]), _rounded(shares, i)) for i in order] + unknown
+
+
+def _shares(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Softmax: shares of the probability over the items that were scored (spec recipes-and-runtime 4.2)."""
+    if not len(scores):
+        return np.zeros(0)
+    powers = np.exp(scores.astype(np.float64) - scores.max())
+    return np.asarray(powers / powers.sum())
+
+
+def _rounded(shares: NDArray[np.float64] | None, index: int) -> float | None:
+    return None if shares is None else round(float(shares[index]), SCORE_DIGITS)
