@@ -1,0 +1,48 @@
+"""START HERE: configuration → workspace → ASGI application. The only file that joins the layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tailorbird import errors
+from tailorbird.api.operations import OPERATIONS
+from tailorbird.neighbours import Neighbours
+from tailorbird.wire.endpoint import Endpoint, Response, Service
+from tailorbird.wire.signature import Request
+from tailorbird.workspace import Workspace
+
+
+def make_endpoint(workspace: Workspace, neighbours: Neighbours | None) -> Endpoint:
+    """The ASGI application over an open workspace; jobs need a `Dispatcher` beside it."""
+    config = workspace.config
+
+    def call(function: str, region: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
+        if function not in OPERATIONS:
+            raise errors.UnknownOperationException(
+                f"{function} is not available yet in this version of Tailorbird."
+            )
+        return OPERATIONS[function](workspace.at(region), parameters)
+
+    def neighbour(service: str, request: Request) -> Response:
+        assert neighbours is not None
+        answer = neighbours.answer(
+            service, request.method, request.path, request.query, request.headers, request.body
+        )
+        return Response(*answer)
+
+    def secret_of(access_key_id: str) -> str | None:
+        key = workspace.access_key
+        return key.secret_access_key if access_key_id == key.access_key_id else None
+
+    return Endpoint(
+        Service(
+            call=call,
+            neighbour=neighbour if neighbours else None,
+            secret_of=secret_of,
+            default_region=config.region,
+            verify_signatures=config.verify_signatures,
+            body_limit=config.body_limit,
+            neighbour_body_limit=config.s3_body_limit,
+            cors_origins=frozenset(config.cors_origins),
+        )
+    )

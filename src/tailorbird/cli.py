@@ -1,0 +1,77 @@
+"""The command line; thin: every command calls what the server calls too."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tailorbird import config as configuration
+from tailorbird import report, server
+from tailorbird.config import Config
+from tailorbird.workspace import access_key
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+
+DataDir = Annotated[Path | None, typer.Option(help="Folder that holds everything the installation owns.")]
+
+
+def _config(**given: object) -> Config:
+    try:
+        return configuration.load(os.environ, **given)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+@app.callback()
+def tailorbird() -> None:
+    """Tailorbird: a self-hosted personalisation service with the wire protocol of Amazon Personalize."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Run the server until it is told to stop."""
+    config = _config(host=host, port=port, data_dir=data_dir)
+
+    def ready(url: str) -> None:
+        typer.echo(f"Tailorbird is ready at {url}")
+        typer.echo(
+            f'In another shell: eval "$(tailorbird env --data-dir {config.data_dir})", then use any AWS SDK.'
+        )
+
+    server.serve(config, ready)
+
+
+@app.command()
+def env(data_dir: DataDir = None) -> None:
+    """Print the four variables that point an AWS client at the server."""
+    config = _config(data_dir=data_dir)
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    key = access_key(config.data_dir)
+    values = {
+        "AWS_ENDPOINT_URL": server.last_endpoint(config),
+        "AWS_DEFAULT_REGION": config.region,
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+    }
+    for name, value in values.items():
+        typer.echo(f"export {name}={value}")
+
+
+@app.command()
+def jobs(data_dir: DataDir = None) -> None:
+    """List imports, trainings and batch jobs with their status and progress."""
+    report.print_jobs(_config(data_dir=data_dir))
+
+
+@app.command()
+def job(arn: str, data_dir: DataDir = None) -> None:
+    """Show one job: progress, what an import left out and why, metrics beside popularity's."""
+    if not report.print_job(_config(data_dir=data_dir), arn):
+        raise typer.Exit(1)
