@@ -1,0 +1,146 @@
+"""The server is killed in the middle of each kind of job, started again, and the job ends well."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import ROLE, Server, settled, wait_for
+
+from journeys.steps import Journey, interactions_csv
+
+RECIPE = "aws-user-personalization"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Any:
+    running = Server(tmp_path / "data", lease_seconds=2).start()
+    yield running
+    running.stop()
+
+
+def die_and_return(server: Server, journey: Journey) -> Journey:
+    """Kills the server without warning, starts it on the same folder, and reconnects."""
+    server.kill()
+    server.start()
+    again = Journey(server, journey.name)
+    again.arns = journey.arns
+    return again
+
+
+def in_progress(describe: Callable[..., Any], member: str, **arn: str) -> None:
+    wait_for(lambda: describe(**arn)[member]["status"] == "CREATE IN_PROGRESS", 30)
+
+
+def long_csv(seed: int) -> bytes:
+    """Enough rows for an import that takes a second or two."""
+    body = interactions_csv(seed)
+    head, _, rows = body.partition(b"\r\n")
+    copies = [rows.replace(b",15", f",{16 + copy % 10}{copy % 7}".encode()) for copy in range(100)]
+    return head + b"\r\n" + b"".join(copies)
+
+
+def test_killed_during_import(server: Server) -> None:
+    way = Journey(server, "crash")
+    way.data()
+    before = journey_rows(server)
+    way.s3.put_object(Bucket=way.bucket, Key="long.csv", Body=long_csv(1))
+    arn = way.personalize.create_dataset_import_job(
+        jobName="long",
+        datasetArn=way.arns["INTERACTIONS"],
+        dataSource={"dataLocation": f"s3://{way.bucket}/long.csv"},
+        roleArn=ROLE,
+        importMode="INCREMENTAL",
+    )["datasetImportJobArn"]
+    in_progress(way.personalize.describe_dataset_import_job, "datasetImportJob", datasetImportJobArn=arn)
+    again = die_and_return(server, way)
+    assert journey_rows(server) in (before, before + rows_of(long_csv(1)))
+    ended = settled(again.personalize.describe_dataset_import_job, "datasetImportJob", datasetImportJobArn=arn)
+    assert ended["status"] == "ACTIVE", ended
+    assert journey_rows(server) == before + rows_of(long_csv(1))
+
+
+def journey_rows(server: Server) -> int:
+    """Rows in all manifests of the data folder."""
+    manifests = [json.loads(path.read_text()) for path in (server.data_dir / "tables").glob("*/manifest.json")]
+    return sum(part["rows"] for manifest in manifests for part in manifest["parts"])
+
+
+def rows_of(body: bytes) -> int:
+    return body.count(b"\n") - 1
+
+
+def test_killed_during_training_and_batch(server: Server) -> None:
+    way = Journey(server, "crash")
+    way.data()
+    solution = way.personalize.create_solution(
+        name="crash", datasetGroupArn=way.arns["group"], recipeArn=f"arn:aws:personalize:::recipe/{RECIPE}"
+    )["solutionArn"]
+    version = way.personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    way.arns[f"{RECIPE} version"] = version
+    in_progress(way.personalize.describe_solution_version, "solutionVersion", solutionVersionArn=version)
+    way = die_and_return(server, way)
+    with pytest.raises(way.personalize.exceptions.ResourceInUseException):
+        way.personalize.create_campaign(name="early", solutionVersionArn=version)
+    assert way.version(RECIPE)["status"] == "ACTIVE"
+    way.deploy(RECIPE)
+    assert len(way.recommend(userId="1")) == 25
+
+    lines = b"\n".join(json.dumps({"userId": str(user % 80)}).encode() for user in range(30_000))
+    way.s3.put_object(Bucket=way.bucket, Key="in/many.json", Body=lines)
+    arn = way.personalize.create_batch_inference_job(
+        solutionVersionArn=version,
+        jobName="many",
+        roleArn=ROLE,
+        jobInput={"s3DataSource": {"path": f"s3://{way.bucket}/in/many.json"}},
+        jobOutput={"s3DataDestination": {"path": f"s3://{way.bucket}/out/"}},
+    )["batchInferenceJobArn"]
+    in_progress(way.personalize.describe_batch_inference_job, "batchInferenceJob", batchInferenceJobArn=arn)
+    time.sleep(0.3)
+    way = die_and_return(server, way)
+    keys = [entry["Key"] for entry in way.s3.list_objects_v2(Bucket=way.bucket, Prefix="out/").get("Contents", [])]
+    assert "out/many.json.out" not in keys, "the job was over before the server was killed: make it longer"
+    ended = settled(way.personalize.describe_batch_inference_job, "batchInferenceJob", batchInferenceJobArn=arn)
+    assert ended["status"] == "ACTIVE", ended
+    answers = way.s3.get_object(Bucket=way.bucket, Key="out/many.json.out")["Body"].read().splitlines()
+    assert len(answers) == 30_000
+    assert all(json.loads(answer)["error"] is None for answer in answers[::1000])
+
+
+def test_acknowledged_events_survive_a_kill(server: Server) -> None:
+    way = Journey(server, "crash")
+    way.data()
+    way.train("aws-popularity-count")
+    way.deploy("aws-popularity-count")
+    tracker = way.personalize.create_event_tracker(name="t", datasetGroupArn=way.arns["group"])["trackingId"]
+    for item in range(30):
+        way.events.put_events(
+            trackingId=tracker,
+            userId="u",
+            sessionId="s",
+            eventList=[{"sentAt": 1_700_000_000 + item, "eventType": "watch", "itemId": str(item), "eventId": f"e{item}"}],
+        )
+    way = die_and_return(server, way)
+    watched = way.filter("watched", 'INCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("watch")')
+    found = way.recommend("aws-popularity-count", userId="u", filterArn=watched, numResults=100)
+    assert set(found) == {str(item) for item in range(30)}
+
+
+def test_a_stop_on_request_is_orderly_and_the_job_goes_on_later(server: Server) -> None:
+    way = Journey(server, "crash")
+    way.data()
+    way.personalize.create_solution(
+        name="s", datasetGroupArn=way.arns["group"], recipeArn=f"arn:aws:personalize:::recipe/{RECIPE}"
+    )
+    solution = way.personalize.list_solutions()["solutions"][0]["solutionArn"]
+    version = way.personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
+    in_progress(way.personalize.describe_solution_version, "solutionVersion", solutionVersionArn=version)
+    assert server.stop() == 0
+    server.start()
+    way = Journey(server, "crash")
+    way.arns[f"{RECIPE} version"] = version
+    assert way.version(RECIPE)["status"] == "ACTIVE"

@@ -1,0 +1,103 @@
+"""A real server in a process of its own, and the AWS clients of a user who set four environment variables."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+ROLE = "arn:aws:iam::123456789012:role/PersonalizeRole"
+SERVICES = ("personalize", "personalize-events", "personalize-runtime", "s3", "iam", "sts")
+
+
+class Server:
+    """`tailorbird serve` on a data folder; may be stopped, killed and started again."""
+
+    def __init__(self, data_dir: Path, **settings: Any) -> None:
+        self.data_dir = data_dir
+        self.settings = {f"TAILORBIRD_{name.upper()}": str(value) for name, value in settings.items()}
+        self.url = ""
+
+    def start(self) -> Server:
+        self.log = (self.data_dir.parent / f"{self.data_dir.name}.log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tailorbird", "serve", "--port", "0", "--data-dir", str(self.data_dir)],
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            env=clean_environment() | self.settings,
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if found := re.search(rb"ready at (http://\S+)", line):
+                self.url = found[1].decode()
+                return self
+        raise AssertionError(f"the server did not start: {Path(self.log.name).read_text()[-3000:]}")
+
+    def environment(self) -> dict[str, str]:
+        """What `tailorbird env` prints."""
+        command = [sys.executable, "-m", "tailorbird", "env", "--data-dir", str(self.data_dir)]
+        text = subprocess.run(command, capture_output=True, check=True, text=True, env=clean_environment()).stdout
+        return dict(re.findall(r"^export (\w+)=(.*)$", text, re.M))
+
+    def client(self, service: str, **options: Any) -> Any:
+        values = self._values = getattr(self, "_values", None) or self.environment()
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=options.pop("region_name", values["AWS_DEFAULT_REGION"]),
+            aws_access_key_id=options.pop("aws_access_key_id", values["AWS_ACCESS_KEY_ID"]),
+            aws_secret_access_key=options.pop("aws_secret_access_key", values["AWS_SECRET_ACCESS_KEY"]),
+            config=Config(retries={"max_attempts": 0}, **options),
+        )
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would; the worker processes find out by themselves."""
+        self.process.send_signal(signal.SIGKILL)
+        self._reap()
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self._reap()
+
+    def _reap(self) -> int:
+        status = self.process.wait(timeout=30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.log.close()
+        return status
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without any AWS or Tailorbird setting of the machine."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TAILORBIRD_"))}
+
+
+def wait_for(question: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """The first truthy answer; fails when none comes in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if answer := question():
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(f"waited {seconds} s in vain")
+
+
+def settled(describe: Callable[..., Any], member: str, seconds: float = 120.0, **arn: str) -> dict[str, Any]:
+    """The resource once its status is ACTIVE or CREATE FAILED."""
+
+    def look() -> Any:
+        found = describe(**arn)[member]
+        return found if found["status"] in ("ACTIVE", "CREATE FAILED") else None
+
+    return wait_for(look, seconds)
