@@ -11,7 +11,6 @@ import typer
 from tailorbird import config as configuration
 from tailorbird import report, server
 from tailorbird.config import Config
-from tailorbird.workspace import access_key
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 
@@ -41,9 +40,7 @@ def serve(
 
     def ready(url: str) -> None:
         typer.echo(f"Tailorbird is ready at {url}")
-        typer.echo(
-            f'In another shell: eval "$(tailorbird env --data-dir {config.data_dir})", then use any AWS SDK.'
-        )
+        typer.echo(f'In another shell: eval "$(tailorbird env --data-dir {config.data_dir})", then use any AWS SDK.')
 
     server.serve(config, ready)
 
@@ -51,16 +48,7 @@ def serve(
 @app.command()
 def env(data_dir: DataDir = None) -> None:
     """Print the four variables that point an AWS client at the server."""
-    config = _config(data_dir=data_dir)
-    config.data_dir.mkdir(parents=True, exist_ok=True)
-    key = access_key(config.data_dir)
-    values = {
-        "AWS_ENDPOINT_URL": server.last_endpoint(config),
-        "AWS_DEFAULT_REGION": config.region,
-        "AWS_ACCESS_KEY_ID": key.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
-    }
-    for name, value in values.items():
+    for name, value in server.environment(_config(data_dir=data_dir)).items():
         typer.echo(f"export {name}={value}")
 
 
@@ -75,3 +63,15 @@ def job(arn: str, data_dir: DataDir = None) -> None:
     """Show one job: progress, what an import left out and why, metrics beside popularity's."""
     if not report.print_job(_config(data_dir=data_dir), arn):
         raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with GroupLens's ratings.csv and movies.csv; else MovieLens is found.")
+    ] = None,
+) -> None:
+    """Walk the six steps on real film data, through boto3, on a server of its own."""
+    from tailorbird.demo import run  # boto3 and the data are an optional extra
+
+    run.run(data)

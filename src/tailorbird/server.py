@@ -8,7 +8,6 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import uvicorn
 
@@ -16,7 +15,7 @@ from tailorbird import app, logs
 from tailorbird.api.jobs import Dispatcher
 from tailorbird.config import Config
 from tailorbird.neighbours import Neighbours
-from tailorbird.workspace import open_workspace
+from tailorbird.workspace import access_key, open_workspace
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +31,7 @@ def serve(config: Config, ready: Callable[[str], None] = lambda url: None) -> No
     logs.start(config)
     workspace = open_workspace(config)
     (config.data_dir / ENDPOINT_FILE).write_text(url)
-    neighbours = (
-        Neighbours(config.data_dir / "neighbours", config.account_id) if config.s3_endpoint == url else None
-    )
+    neighbours = Neighbours(config.data_dir / "neighbours", config.account_id) if config.s3_endpoint == url else None
     if neighbours:
         threading.Thread(target=neighbours.warm, daemon=True, name="warm").start()
     dispatcher = Dispatcher(workspace)
@@ -68,7 +65,17 @@ def _announce(server: uvicorn.Server, url: str, ready: Callable[[str], None]) ->
     ready(url)
 
 
-def last_endpoint(config: Config) -> str:
-    """The URL of the server on this data folder: where it last was, or where it would be."""
-    file = Path(config.data_dir) / ENDPOINT_FILE
-    return file.read_text() if file.exists() else f"http://{config.host}:{config.port}"
+def environment(config: Config) -> dict[str, str]:
+    """The four variables that point an AWS client at the server on this data folder.
+
+    The URL is where the server last was, or where it would be.
+    """
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    key = access_key(config.data_dir)
+    file = config.data_dir / ENDPOINT_FILE
+    return {
+        "AWS_ENDPOINT_URL": file.read_text() if file.exists() else f"http://{config.host}:{config.port}",
+        "AWS_DEFAULT_REGION": config.region,
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+    }
