@@ -10,7 +10,7 @@ import hashlib
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -64,7 +64,7 @@ class Event:
 @dataclass
 class _Ticket:
     rows: list[dict[str, Any]]
-    settled: threading.Event = field(default_factory=threading.Event)
+    settled: bool = False
     error: Exception | None = None
 
 
@@ -95,24 +95,32 @@ class Live:
         )
         self._queue.append(ticket)
         with self._writing:
-            if not ticket.settled.is_set():
+            if not ticket.settled:
                 self._commit_waiting()
         if ticket.error is not None:
             raise ticket.error
 
     def _commit_waiting(self) -> None:
-        """Writes all tickets that wait, in one transaction; called by whoever holds the lock."""
+        """Writes all tickets that wait, in one transaction; called by whoever holds the lock.
+
+        When that fails, each is written alone, so that one caller's bad event does not fail the others.
+        """
         tickets = [self._queue.popleft() for _ in range(len(self._queue))]
-        statement = self._insert(_events).on_conflict_do_nothing()
-        error: Exception | None = None
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(statement, [row for ticket in tickets for row in ticket.rows])
-        except sa.exc.SQLAlchemyError as failure:
-            error = failure
-        for ticket in tickets:
-            ticket.error = error
-            ticket.settled.set()
+        for together in (tickets, *([ticket] for ticket in tickets)):
+            waiting = [ticket for ticket in together if not ticket.settled]
+            if not waiting:
+                continue
+            try:
+                with self._engine.begin() as connection:
+                    statement = self._insert(_events).on_conflict_do_nothing()
+                    connection.execute(statement, [row for ticket in waiting for row in ticket.rows])
+            except Exception as error:
+                for ticket in waiting:
+                    ticket.error = error
+                    ticket.settled = len(together) == 1
+            else:
+                for ticket in waiting:
+                    ticket.error, ticket.settled = None, True
 
     def of_user(self, dataset: str, user: str, after: int = 0) -> list[Event]:
         """The user's events with numbers above `after`, in the order in which they arrived."""
