@@ -18,16 +18,12 @@ def make_endpoint(workspace: Workspace, neighbours: Neighbours | None) -> Endpoi
 
     def call(function: str, region: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
         if function not in OPERATIONS:
-            raise errors.UnknownOperationException(
-                f"{function} is not available yet in this version of Tailorbird."
-            )
+            raise errors.UnknownOperationException(f"{function} is not available yet in this version of Tailorbird.")
         return OPERATIONS[function](workspace.at(region), parameters)
 
     def neighbour(service: str, request: Request) -> Response:
         assert neighbours is not None
-        answer = neighbours.answer(
-            service, request.method, request.path, request.query, request.headers, request.body
-        )
+        answer = neighbours.answer(service, request.method, request.path, request.query, request.headers, request.body)
         return Response(*answer)
 
     def secret_of(access_key_id: str) -> str | None:

@@ -23,24 +23,14 @@ class Config:
     """What one installation was told. Build it with `load`."""
 
     data_dir: Path = setting(Path("data"), "Folder that holds everything the installation owns.")
-    host: str = setting(
-        "127.0.0.1", "Address to listen on; loopback by default, so nothing is exposed unasked."
-    )
+    host: str = setting("127.0.0.1", "Address to listen on; loopback by default, so nothing is exposed unasked.")
     port: int = setting(8000, "TCP port to listen on; 0 lets the system choose a free one.")
-    region: str = setting(
-        "us-east-1", "AWS region that `tailorbird env` hands to clients and the neighbours use."
-    )
+    region: str = setting("us-east-1", "AWS region that `tailorbird env` hands to clients and the neighbours use.")
     account_id: str = setting("123456789012", "Account number in ARNs: 12 digits, any will do.")
     database_url: str = setting("", "SQLAlchemy URL of documents and events; empty means SQLite in data_dir.")
-    executor: str = setting(
-        "processes", "Where jobs run: `processes` (a pool beside the server) or `inline`."
-    )
-    workers: int = setting(
-        0, "Worker processes for jobs; 0 means one a core, so that trainings run side by side."
-    )
-    lease_seconds: float = setting(
-        6.0, "Seconds after which a job whose worker fell silent is started again."
-    )
+    executor: str = setting("processes", "Where jobs run: `processes` (a pool beside the server) or `inline`.")
+    workers: int = setting(0, "Worker processes for jobs; 0 means one a core, so that trainings run side by side.")
+    lease_seconds: float = setting(6.0, "Seconds after which a job whose worker fell silent is started again.")
     job_attempts: int = setting(3, "Times a job is started before it fails because its worker keeps dying.")
     deletion_seconds: float = setting(0.5, "Seconds a deleted resource stays visible with status DELETE ....")
     s3_endpoint: str = setting("", "URL of the S3 service for s3:// locations; empty means the built-in one.")
@@ -48,16 +38,22 @@ class Config:
     s3_secret_key: str = setting("", "Secret access key for s3_endpoint; empty means the installation's own.")
     file_roots: tuple[Path, ...] = setting((), "Folders in which file:// locations may lie; none by default.")
     verify_signatures: bool = setting(True, "Whether requests must carry a valid AWS signature; leave it on.")
-    cors_origins: tuple[str, ...] = setting(
-        (), "Web origins whose pages may call the events and runtime paths."
-    )
+    cors_origins: tuple[str, ...] = setting((), "Web origins whose pages may call the events and runtime paths.")
     body_limit: int = setting(10 << 20, "Largest request body in bytes for Personalize's own operations.")
-    s3_body_limit: int = setting(
-        1 << 30, "Largest request body in bytes for the built-in S3; it is held in memory."
-    )
+    s3_body_limit: int = setting(1 << 30, "Largest request body in bytes for the built-in S3; it is held in memory.")
     models_kept: int = setting(8, "Models that a serving process keeps open at a time.")
     seed: int = setting(0, "Seed of every random choice in training and evaluation.")
     log_level: str = setting("INFO", "Least level of the log lines written to standard error.")
+
+    @property
+    def catalogue_url(self) -> str:
+        """Where the documents are."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'catalogue.db'}"
+
+    @property
+    def live_url(self) -> str:
+        """Where the recent events are."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'live.db'}"
 
 
 def _convert(text: str, default: Any) -> Any:

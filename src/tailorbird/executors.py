@@ -26,10 +26,15 @@ class Inline(Executor):
         return future
 
 
+def workers(config: Config) -> int:
+    """How many jobs run at a time."""
+    return config.workers or os.cpu_count() or 1
+
+
 def processes(config: Config) -> Executor:
     """A pool of fresh processes; they end when the server does, however it ends."""
     return ProcessPoolExecutor(
-        config.workers or os.cpu_count() or 1,
+        workers(config),
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_leave_with_parent,
         initargs=(os.getpid(),),

@@ -22,9 +22,7 @@ def print_jobs(config: Config) -> None:
     table = Table("started", "job", "status", "progress")
     for arn, document in _jobs(config):
         progress = document.get("_progress", {}) if document["status"] == lifecycle.IN_PROGRESS else {}
-        done = (
-            f"{progress['share']:.0%} {progress['text']}" if progress else document.get("failureReason", "")
-        )
+        done = f"{progress['share']:.0%} {progress['text']}" if progress else document.get("failureReason", "")
         table.add_row(_time(document["creationDateTime"]), arn, document["status"], done)
     _console.print(table)
 
@@ -48,9 +46,7 @@ def print_job(config: Config, arn: str) -> bool:
 def _jobs(config: Config) -> list[tuple[str, Document]]:
     workspace = open_workspace(config)
     kinds = [kind for kind, resource in RESOURCES.items() if resource.job]
-    found = [
-        (lifecycle.own_arn(kind, doc), doc) for kind in kinds for _, doc in workspace.catalogue.select(kind)
-    ]
+    found = [(lifecycle.own_arn(kind, doc), doc) for kind in kinds for _, doc in workspace.catalogue.select(kind)]
     workspace.close()
     return sorted(found, key=lambda pair: float(pair[1]["creationDateTime"]))
 

@@ -76,8 +76,8 @@ def open_workspace(config: Config, clock: Callable[[], float] = time.time) -> Wo
         config=config,
         region=config.region,
         access_key=key,
-        catalogue=Catalogue(config.database_url or f"sqlite:///{folder / 'catalogue.db'}"),
-        live=Live(config.database_url or f"sqlite:///{folder / 'live.db'}"),
+        catalogue=Catalogue(config.catalogue_url),
+        live=Live(config.live_url),
         tables=Tables(folder / "tables"),
         objects=Objects(
             config.s3_endpoint or None,
@@ -96,9 +96,7 @@ def access_key(folder: Path) -> AccessKey:
     path = folder / "access_key.json"
     if not path.exists():
         letters = string.ascii_uppercase + "234567"
-        made = AccessKey(
-            "AKIA" + "".join(secrets.choice(letters) for _ in range(16)), secrets.token_urlsafe(30)
-        )
+        made = AccessKey("AKIA" + "".join(secrets.choice(letters) for _ in range(16)), secrets.token_urlsafe(30))
         fresh = folder / f".access_key.{os.getpid()}.{secrets.token_hex(4)}"
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -106,9 +104,7 @@ def access_key(folder: Path) -> AccessKey:
             file.flush()
             os.fsync(file.fileno())
         try:
-            os.link(
-                fresh, path
-            )  # unlike a rename, never replaces the key that another process made meanwhile
+            os.link(fresh, path)  # unlike a rename, never replaces the key that another process made meanwhile
         except FileExistsError:
             return access_key(folder)
         finally:

@@ -27,9 +27,7 @@ NAMES = {
 
 def field_of(name: str, kind: str) -> Field:
     words = kind.split()
-    return Field(
-        name, words[0], nullable=True, categorical="categorical" in words, textual="textual" in words
-    )
+    return Field(name, words[0], nullable=True, categorical="categorical" in words, textual="textual" in words)
 
 
 SCHEMAS = {

@@ -149,10 +149,7 @@ def slowly(filter_: Filter, rows, events, user: dict, current: dict | None, valu
         matching = {
             number
             for number, (row, types) in enumerate(zip(rows, events, strict=True))
-            if any(
-                all(row_matches(p, row, types, current, values) for p in all_of)
-                for all_of in expression.where
-            )
+            if any(all(row_matches(p, row, types, current, values) for p in all_of) for all_of in expression.where)
         }
         any_include |= expression.include
         (included if expression.include else excluded).update(matching)
@@ -170,14 +167,10 @@ def test_masks_equal_the_row_by_row_meaning(filter_: Filter, data: st.DataObject
     given_ = [name for name in filter_.parameters if name in needed or data.draw(st.booleans())]
     pools = {"TAGS": TAGS, "NUMBER": NUMBERS, "EVENT_TYPE": EVENTS}
     values = {name: (data.draw(st.sampled_from(pools[name[4:]])),) for name in given_}
-    table = Table(
-        [f"i{n}" for n in range(len(rows))], {name: [row[name] for row in rows] for name in ROW_NAMES}
-    )
+    table = Table([f"i{n}" for n in range(len(rows))], {name: [row[name] for row in rows] for name in ROW_NAMES})
 
     def touched(types: frozenset[str] | None) -> np.ndarray:
-        return np.array(
-            [n for n, had in enumerate(events) if (had if types is None else had & types)], np.int32
-        )
+        return np.array([n for n, had in enumerate(events) if (had if types is None else had & types)], np.int32)
 
     mask = evaluate(filter_, table, values, User(attributes, touched), current)
     here = None if current == UNKNOWN_ITEM else rows[current]
@@ -343,9 +336,7 @@ def test_a_table_refuses_what_it_cannot_compare():
         Table(["i1", "i2"], {"A": [1]})
     for mixed in ([1, "x"], [True, None]):
         with pytest.raises(TypeError, match="all numbers or all strings"):
-            evaluate(
-                parse("INCLUDE ItemID WHERE Items.A = 1"), Table(["i1", "i2"], {"A": mixed}), {}, None, None
-            )
+            evaluate(parse("INCLUDE ItemID WHERE Items.A = 1"), Table(["i1", "i2"], {"A": mixed}), {}, None, None)
 
 
 def test_masks_are_the_callers_and_kept_ones_are_few():

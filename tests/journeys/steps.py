@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import numpy as np
+
 from support import ROLE, Server, settled
 
 GENRES = ("Comedy", "Drama", "Horror", "Romance", "Sci-Fi")

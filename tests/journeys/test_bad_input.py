@@ -5,24 +5,23 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from support import ROLE, Server, settled
-from tailorbird import config, report
 
 from journeys.steps import INTERACTIONS_SCHEMA, Journey, as_csv, interactions_csv
+from support import ROLE, Server, settled
+from tailorbird import config, report
 
 HEADER = ("USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP")
 
 
 @pytest.fixture(scope="module")
-def way(server: Server) -> Iterator[Journey]:
+def way(server: Server) -> Journey:
     journey = Journey(server, "bad")
     journey.data()
-    yield journey
+    return journey
 
 
 def refused(code: str, words: str, call: Any, **request: Any) -> None:

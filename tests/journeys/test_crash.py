@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import ROLE, Server, settled, wait_for
 
 from journeys.steps import Journey, interactions_csv
+from support import ROLE, Server, settled, wait_for
 
 RECIPE = "aws-user-personalization"
 
@@ -122,7 +122,9 @@ def test_acknowledged_events_survive_a_kill(server: Server) -> None:
             trackingId=tracker,
             userId="u",
             sessionId="s",
-            eventList=[{"sentAt": 1_700_000_000 + item, "eventType": "watch", "itemId": str(item), "eventId": f"e{item}"}],
+            eventList=[
+                {"sentAt": 1_700_000_000 + item, "eventType": "watch", "itemId": str(item), "eventId": f"e{item}"}
+            ],
         )
     way = die_and_return(server, way)
     watched = way.filter("watched", 'INCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("watch")')

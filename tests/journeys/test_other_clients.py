@@ -8,25 +8,24 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Server, clean_environment
 
 from journeys.steps import Journey
+from support import Server, clean_environment
 
 JAVASCRIPT = Path(__file__).parents[1] / "javascript"
 
 
 @pytest.fixture(scope="module")
-def journey(server: Server) -> Iterator[Journey]:
+def journey(server: Server) -> Journey:
     way = Journey(server, "clients")
     way.data()
     way.train("aws-user-personalization")
     way.deploy("aws-user-personalization")
-    yield way
+    return way
 
 
 def aws(server: Server, *words: str, fails: bool = False) -> Any:
@@ -44,7 +43,9 @@ def test_the_aws_cli(server: Server, journey: Journey) -> None:
     assert described["datasetGroup"]["status"] == "ACTIVE"
     listed = aws(server, "personalize", "list-dataset-groups")["datasetGroups"]
     assert {"clients", "from-cli"} <= {each["name"] for each in listed}
-    tracker = aws(server, "personalize", "create-event-tracker", "--name", "cli", "--dataset-group-arn", journey.arns["group"])
+    tracker = aws(
+        server, "personalize", "create-event-tracker", "--name", "cli", "--dataset-group-arn", journey.arns["group"]
+    )
     ask = ("personalize-runtime", "get-recommendations", "--campaign-arn", journey.arns["aws-user-personalization"])
     before = aws(server, *ask, "--user-id", "from cli", "--num-results", "5")["itemList"]
     event = {"eventType": "click", "sentAt": int(time.time()), "properties": json.dumps({"itemId": "9"})}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError
-from support import ROLE, Server, settled, wait_for
 
 from journeys.steps import ITEMS, Journey, genre_of
+from support import ROLE, Server, settled, wait_for
 
 RECIPES = ("aws-user-personalization", "aws-sims", "aws-personalized-ranking", "aws-popularity-count")
 METRICS = {
@@ -22,13 +21,13 @@ METRICS = {
 
 
 @pytest.fixture(scope="module")
-def journey(server: Server) -> Iterator[Journey]:
+def journey(server: Server) -> Journey:
     """A journey that has come to deployed campaigns."""
     way = Journey(server, "films")
     way.data()
     way.train(*RECIPES)
     way.deploy(*RECIPES)
-    yield way
+    return way
 
 
 def test_solution_versions_tell_what_they_are(journey: Journey) -> None:
@@ -71,7 +70,9 @@ def test_recommendations_fit_the_user_and_filters_narrow_them(journey: Journey) 
     comedy = journey.filter("Comedy", 'INCLUDE ItemID WHERE Items.GENRE IN ("Comedy")')
     assert {genre_of(int(item)) for item in journey.recommend(userId="3", filterArn=comedy)} == {"Comedy"}
     seventies = journey.filter("1970s", "INCLUDE ItemID WHERE Items.YEAR >= 1970 AND Items.YEAR < 1980")
-    assert {1950 + int(item) % 60 for item in journey.recommend(userId="3", filterArn=seventies)} <= set(range(1970, 1980))
+    assert {1950 + int(item) % 60 for item in journey.recommend(userId="3", filterArn=seventies)} <= set(
+        range(1970, 1980)
+    )
     chosen = journey.filter("genre", "INCLUDE ItemID WHERE Items.GENRE IN ($GENRE)")
     two = journey.recommend(userId="3", filterArn=chosen, filterValues={"GENRE": '"Horror","Drama"'}, numResults=50)
     assert {genre_of(int(item)) for item in two} == {"Horror", "Drama"}
@@ -91,7 +92,9 @@ def test_a_click_changes_the_next_answer_and_the_filters(journey: Journey) -> No
                 trackingId=created["trackingId"],
                 userId=user,
                 sessionId=f"session of {user}",
-                eventList=[{"sentAt": int(time.time()), "eventType": "watch", "properties": json.dumps({"itemId": item})}],
+                eventList=[
+                    {"sentAt": int(time.time()), "eventType": "watch", "properties": json.dumps({"itemId": item})}
+                ],
             )
     after = journey.recommend(userId="3")
     assert after != before
@@ -117,7 +120,14 @@ def test_a_list_is_ranked_whole(journey: Journey) -> None:
 
 
 def test_batch_inference_answers_every_line(journey: Journey) -> None:
-    lines = [b'{"userId": "3"}', b'{"userId": "nobody"}', b"not json", b'{"itemId": "3"}', b'{"userId": 7}', b'{"userId": "4"}']
+    lines = [
+        b'{"userId": "3"}',
+        b'{"userId": "nobody"}',
+        b"not json",
+        b'{"itemId": "3"}',
+        b'{"userId": 7}',
+        b'{"userId": "4"}',
+    ]
     journey.s3.put_object(Bucket=journey.bucket, Key="batch/in/users.json", Body=b"\n".join(lines))
     arn = journey.personalize.create_batch_inference_job(
         solutionVersionArn=journey.arns["aws-user-personalization version"],
@@ -171,7 +181,9 @@ def test_clean_up_in_one_go(server: Server) -> None:
         client.delete_dataset(datasetArn=way.arns[kind])
         client.delete_schema(schemaArn=way.arns[f"{kind} schema"])
     client.delete_dataset_group(datasetGroupArn=way.arns["group"])
-    assert client.describe_dataset_group(datasetGroupArn=way.arns["group"])["datasetGroup"]["status"].startswith("DELETE")
+    assert client.describe_dataset_group(datasetGroupArn=way.arns["group"])["datasetGroup"]["status"].startswith(
+        "DELETE"
+    )
 
     def gone() -> bool:
         try:

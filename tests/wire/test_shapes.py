@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import regex
 from botocore.awsrequest import prepare_request_dict
-from botocore.model import ServiceModel
 from botocore.loaders import Loader
+from botocore.model import ServiceModel
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tailorbird.errors import InvalidInputException
 from tailorbird.wire import model, shapes
 
@@ -105,7 +106,9 @@ def comparable(value: Any) -> Any:
 
 def test_the_models_are_as_the_design_assumes() -> None:
     """If a new botocore breaks one of these, wire/ needs a look."""
-    kinds = {service: {op.protocol for op in OPERATIONS.values() if op.service == service} for service in model.SERVICES}
+    kinds = {
+        service: {op.protocol for op in OPERATIONS.values() if op.service == service} for service in model.SERVICES
+    }
     assert kinds == {"personalize": {"json"}, "personalize-events": {"rest-json"}, "personalize-runtime": {"rest-json"}}
     assert {"GetRecommendations", "PutEvents", "CreateDatasetGroup"} <= set(OPERATIONS)
     rest = [op for op in OPERATIONS.values() if op.protocol == "rest-json"]

@@ -45,9 +45,7 @@ def found_filter(workspace: Workspace, arn: str, group_arn: str) -> syntax.Filte
     if document["status"] != lifecycle.ACTIVE:
         raise InvalidInputException(f"The filter {arn} has status {document['status']}, not ACTIVE.")
     if document["datasetGroupArn"] != group_arn:
-        raise InvalidInputException(
-            f"The filter {arn} belongs to {document['datasetGroupArn']}, not to {group_arn}."
-        )
+        raise InvalidInputException(f"The filter {arn} belongs to {document['datasetGroupArn']}, not to {group_arn}.")
     return parse_filter(document["filterExpression"])
 
 

@@ -37,9 +37,7 @@ def put_events(workspace: Workspace, request: dict[str, Any]) -> None:
     user = request.get("userId", session)
     rows = [_row(target, user, event, f"eventList[{i}]") for i, event in enumerate(request["eventList"])]
     if user == ANONYMOUS_WITHOUT_SESSION:
-        log.warning(
-            "events dropped: they carry no user and the session 'null'", extra={"dataset": target.arn}
-        )
+        log.warning("events dropped: they carry no user and the session 'null'", extra={"dataset": target.arn})
         return
     events = [
         Event(user, session, row["TIMESTAMP"], row, event.get("eventId"))
@@ -71,16 +69,12 @@ def _row(target: Dataset, user: str, event: dict[str, Any], where: str) -> dict[
         "timestamp": int(event["sentAt"]),
         "eventtype": event["eventType"],
         "eventvalue": event.get("eventValue", properties.get("eventvalue")),
-        "impression": "|".join(event["impression"])
-        if "impression" in event
-        else properties.get("impression"),
+        "impression": "|".join(event["impression"]) if "impression" in event else properties.get("impression"),
         "recommendationid": event.get("recommendationId"),
         "eventattributionsource": event.get("metricAttribution", {}).get("eventAttributionSource"),
     }
     if not given["itemid"]:
-        raise InvalidInputException(
-            f"{where}.itemId is missing: an event of the Interactions dataset names an item."
-        )
+        raise InvalidInputException(f"{where}.itemId is missing: an event of the Interactions dataset names an item.")
     values = properties | {name: value for name, value in given.items() if value is not None}
     return {
         field.name.upper(): _value(field, values.get(_plain(field.name)), f"{where}.{field.name}")
@@ -95,9 +89,7 @@ def _properties(event: dict[str, Any], where: str) -> dict[str, Any]:
     try:
         decoded = msgspec.json.decode(event["properties"])
     except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidInputException(
-            f"Error parsing properties json ({where}.properties: {error})."
-        ) from error
+        raise InvalidInputException(f"Error parsing properties json ({where}.properties: {error}).") from error
     if not isinstance(decoded, dict):
         raise InvalidInputException(
             f"Error parsing properties json ({where}.properties must be the text of a JSON object)."

@@ -43,6 +43,8 @@ class Dispatcher:
 
     def start(self) -> None:
         """Starts the thread; jobs that an earlier server left behind are taken up too."""
+        for _ in range(executors.workers(self._workspace.config)):
+            self._executor.submit(_warm)
         self._thread.start()
 
     def stop(self) -> None:
@@ -75,6 +77,10 @@ class Dispatcher:
         for arn, kind, document in self._workspace.catalogue.with_status([PENDING, IN_PROGRESS]):
             if arn not in self._running and claimable(document, now):
                 self._running[arn] = self._executor.submit(run, self._workspace.config, kind, arn)
+
+
+def _warm() -> None:
+    """Nothing: a worker that has been asked for it has started and imported this module."""
 
 
 def claimable(document: Document, now: float) -> bool:

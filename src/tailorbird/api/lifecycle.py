@@ -146,9 +146,7 @@ def active(workspace: Workspace, arn: str) -> Document:
         raise not_found("DatasetGroup" if ":dataset-group/" in arn else "", arn)
     status = document.get("status", ACTIVE)
     if status == FAILED:
-        raise InvalidInputException(
-            f"{arn} has status {status} ({document.get('failureReason')}): create another."
-        )
+        raise InvalidInputException(f"{arn} has status {status} ({document.get('failureReason')}): create another.")
     if status != ACTIVE:
         raise ResourceInUseException(f"{arn} has status {status}; wait until it is ACTIVE.")
     return document
@@ -167,15 +165,11 @@ def delete(workspace: Workspace, resource: Resource, arn: str) -> None:
         raise ResourceInUseException(f"{arn} has status {document['status']}; wait until that has ended.")
     for kind, member in resource.dependents:
         for other in related(workspace, kind, **{member: arn}):
-            raise ResourceInUseException(
-                f"{arn} is in use by {words(kind)} {own_arn(kind, other)}; delete that first."
-            )
+            raise ResourceInUseException(f"{arn} is in use by {words(kind)} {own_arn(kind, other)}; delete that first.")
     for kind, member in resource.owned:
         for other in related(workspace, kind, **{member: arn}):
             if other["status"] in (PENDING, IN_PROGRESS):
-                raise ResourceInUseException(
-                    f"{own_arn(kind, other)} is {other['status']}; wait until it has ended."
-                )
+                raise ResourceInUseException(f"{own_arn(kind, other)} is {other['status']}; wait until it has ended.")
     if not resource.has_status:
         workspace.catalogue.delete(arn)
         return
@@ -230,7 +224,5 @@ def checked_tags(tags: list[dict[str, str]], before: Mapping[str, str]) -> dict[
             raise InvalidInputException(f"Tag key {key!r} begins with the reserved prefix aws:.")
     merged = {**before, **added}
     if len(merged) > TAGS_PER_RESOURCE:
-        raise TooManyTagsException(
-            f"A resource can have {TAGS_PER_RESOURCE} tags; this would make {len(merged)}."
-        )
+        raise TooManyTagsException(f"A resource can have {TAGS_PER_RESOURCE} tags; this would make {len(merged)}.")
     return merged

@@ -111,17 +111,13 @@ def tag_operations(resources: dict[str, Resource]) -> dict[str, Operation]:
         gone = set(request["tagKeys"])
         workspace.catalogue.update(
             request["resourceArn"],
-            lambda old: (
-                old | {"tags": {key: value for key, value in old.get("tags", {}).items() if key not in gone}}
-            ),
+            lambda old: old | {"tags": {key: value for key, value in old.get("tags", {}).items() if key not in gone}},
         )
         return {}
 
     def list_tags_for_resource(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
         _taggable(workspace, resources, request["resourceArn"])
         document = workspace.catalogue.get(request["resourceArn"]) or {}
-        return {
-            "tags": [{"tagKey": key, "tagValue": value} for key, value in document.get("tags", {}).items()]
-        }
+        return {"tags": [{"tagKey": key, "tagValue": value} for key, value in document.get("tags", {}).items()]}
 
     return {f.__name__: f for f in (tag_resource, untag_resource, list_tags_for_resource)}

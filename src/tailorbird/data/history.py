@@ -109,9 +109,7 @@ def touched(workspace: Workspace, dataset: Dataset, user: str, types: frozenset[
 
 
 @lru_cache(maxsize=4096)
-def _imported_rows(
-    tables: Tables, dataset: Dataset, version: str, user: str
-) -> tuple[tuple[int, str, str], ...]:
+def _imported_rows(tables: Tables, dataset: Dataset, version: str, user: str) -> tuple[tuple[int, str, str], ...]:
     """(timestamp, event type in lower case, item) of a user; `version` makes new imports new keys of the cache."""
     wanted = ("USER_ID", "TIMESTAMP", "ITEM_ID", "EVENT_TYPE")
     names = {name: field.name for name in wanted if (field := dataset.schema.field(name))}

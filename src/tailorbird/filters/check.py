@@ -60,6 +60,4 @@ def _misfits(predicate: Predicate, left: Field, right: Field | None) -> Iterator
     if right is not None and is_text and operator not in ("IN", "NOT IN"):
         yield f"{column} is text; compare it with CurrentItem by IN or NOT IN."
     if isinstance(operand, tuple) and not is_text:
-        yield from (
-            f'{column} is a number; "{literal}" is not.' for literal in operand if to_number(literal) is None
-        )
+        yield from (f'{column} is a number; "{literal}" is not.' for literal in operand if to_number(literal) is None)

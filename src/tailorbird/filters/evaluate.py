@@ -98,9 +98,7 @@ class Table:
         kinds = set(map(type, listed)) - {type(None)}
         if not kinds:
             return _Missing(len(self))
-        if all(
-            issubclass(kind, int | float | np.integer | np.floating) and kind is not bool for kind in kinds
-        ):
+        if all(issubclass(kind, int | float | np.integer | np.floating) and kind is not bool for kind in kinds):
             return _Numbers(name, np.array(listed, dtype=np.float64))
         if all(issubclass(kind, str) for kind in kinds):
             return _Strings(name, listed, multiple=values is not self._ids)
@@ -324,7 +322,5 @@ def _operand(predicate: Predicate, values: Values) -> Sequence[str]:
 def _number(name: str, text: str) -> float:
     number = to_number(text)
     if number is None:
-        raise InvalidInputException(
-            f'{name} is a number; the filter compares it with "{text}", which is not.'
-        )
+        raise InvalidInputException(f'{name} is a number; the filter compares it with "{text}", which is not.')
     return number

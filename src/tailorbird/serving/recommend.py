@@ -72,9 +72,7 @@ def mask(
 ) -> Mask:
     """Which of the model's items the filter allows for this request; raises InvalidInput."""
     if filter_.target.upper() != "ITEMID":
-        raise InvalidInputException(
-            f"The filter selects {filter_.target}; recommendations need one of ItemID."
-        )
+        raise InvalidInputException(f"The filter selects {filter_.target}; recommendations need one of ItemID.")
     numbers = deployment.served.numbers
 
     def touched(types: frozenset[str] | None) -> NDArray[np.int32]:
@@ -98,18 +96,14 @@ def top(served: Served, scores: NDArray[np.float32], allowed: Mask | None, count
     return [Ranked(str(served.model.items[i]), _rounded(shown, i)) for i in best.tolist()]
 
 
-def reorder(
-    served: Served, scores: NDArray[np.float32], items: Sequence[str], allowed: Mask | None
-) -> list[Ranked]:
+def reorder(served: Served, scores: NDArray[np.float32], items: Sequence[str], allowed: Mask | None) -> list[Ranked]:
     """The given items, best first, those that the model does not know last and without a score.
 
     Repeated ids count once; what the filter forbids vanishes (spec recipes-and-runtime 4.2).
     """
     distinct = list(dict.fromkeys(items))
     known = np.array([served.numbers[item] for item in distinct if item in served.numbers], np.int64)
-    unknown = (
-        [Ranked(item, None) for item in distinct if item not in served.numbers] if allowed is None else []
-    )
+    unknown = [Ranked(item, None) for item in distinct if item not in served.numbers] if allowed is None else []
     if allowed is not None:
         known = known[allowed[known]]
     shares = _shares(scores[known])

@@ -1,1 +1,1 @@
-"""Four narrow stores: documents (catalogue), files by URI (objects), a dataset's rows (tables), recent events (live)."""
+"""Four narrow stores: documents (catalogue), files by URI (objects), datasets' rows (tables), recent events (live)."""

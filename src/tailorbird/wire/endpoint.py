@@ -77,9 +77,7 @@ class Endpoint:
             body=b"",
         )
         response = await self._respond(head, receive)
-        headers = [
-            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers
-        ]
+        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
         if not any(name == b"content-length" for name, _ in headers):
             headers.append((b"content-length", str(len(response.body)).encode()))
         headers += self._cors(head)
@@ -107,26 +105,18 @@ class Endpoint:
                 claimed = signature.verify(request, self._service.secret_of, time.time())
             if claimed is not None and claimed.service != "personalize":
                 if self._service.neighbour is None:
-                    raise errors.UnknownOperationException(
-                        f"This server does not offer the service {claimed.service}."
-                    )
+                    raise errors.UnknownOperationException(f"This server does not offer the service {claimed.service}.")
                 return self._service.neighbour(claimed.service, request)
             return self._call(request, claimed.region if claimed else self._service.default_region)
         except AwsError as error:
             return failure(request, error)
         except Exception:
-            response = failure(
-                request, errors.InternalFailure("The server met an internal error; its log says more.")
-            )
+            response = failure(request, errors.InternalFailure("The server met an internal error; its log says more."))
             log.exception("internal error", extra={"request_id": dict(response.headers)["x-amzn-requestid"]})
             return response
 
     def _call(self, request: Request, region: str) -> Response:
-        operation = (
-            model.find(request.headers.get("x-amz-target"), request.path)
-            if request.method == "POST"
-            else None
-        )
+        operation = model.find(request.headers.get("x-amz-target"), request.path) if request.method == "POST" else None
         if operation is None:
             named = request.headers.get("x-amz-target") or f"{request.method} {request.path}"
             raise errors.UnknownOperationException(f"There is no operation {named[:200]!r}.")

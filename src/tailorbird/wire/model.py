@@ -58,9 +58,7 @@ def operations() -> Mapping[str, Operation]:
 
 
 def _input(operation: OperationModel) -> StructureShape:
-    assert operation.input_shape is not None, (
-        f"{operation.name} takes no input, which no operation did before"
-    )
+    assert operation.input_shape is not None, f"{operation.name} takes no input, which no operation did before"
     return operation.input_shape
 
 

@@ -41,9 +41,7 @@ def parse(shape: Shape, value: Any, where: str = "") -> Any:
 def _wrong(where: str, value: Any, constraint: str) -> InvalidInputException:
     shown = repr(value)
     shown = shown if len(shown) <= SHOWN else shown[:SHOWN] + "..."
-    return InvalidInputException(
-        f"Value {shown} at '{where or 'the request'}' is not valid: it must {constraint}."
-    )
+    return InvalidInputException(f"Value {shown} at '{where or 'the request'}' is not valid: it must {constraint}.")
 
 
 def _bounds(shape: Shape, size: float, value: Any, where: str, noun: str) -> None:
@@ -122,9 +120,7 @@ def _float(shape: Shape, value: Any, where: str) -> float:
 def _timestamp(shape: Shape, value: Any, where: str) -> float:
     """Epoch seconds, whole or not; some clients send them as text (spec control-plane 1.2)."""
     try:
-        seconds = (
-            float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
-        )
+        seconds = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
     except (ValueError, OverflowError):
         seconds = math.nan
     if not abs(seconds) < 1e11:
@@ -154,9 +150,7 @@ def project(shape: Any, value: Any) -> Any:
     """Returns the part of `value` that `shape` has; members that are absent or None stay absent."""
     if shape.type_name == "structure":
         return {
-            name: project(member, value[name])
-            for name, member in shape.members.items()
-            if value.get(name) is not None
+            name: project(member, value[name]) for name, member in shape.members.items() if value.get(name) is not None
         }
     if shape.type_name == "list":
         return [project(shape.member, item) for item in value]

@@ -54,9 +54,7 @@ def infer(workspace: Workspace, document: Document, progress: Callable[[float, s
                     out.writelines(msgspec.json.encode(answer) + b"\n" for answer in answers)
                     done += sum(map(len, lines))
                     failed += sum(answer["error"] is not None for answer in answers)
-                    progress(
-                        min(0.99, done / total), f"{file.name}: {done} of {total} bytes, {failed} errors"
-                    )
+                    progress(min(0.99, done / total), f"{file.name}: {done} of {total} bytes, {failed} errors")
     except ObjectError as error:
         raise JobFailed(f"Invalid S3 output path. {error}") from error
     return {"_report": {"bytesRead": done, "linesFailed": failed}}
@@ -86,9 +84,7 @@ def _answers(
             answer["input"] = request = _read(line, deployment.served.recipe.batch_members)
             item = request.get("itemId")
             question = recommend.query(workspace, deployment, request.get("userId"), item)
-            asked.append(
-                (answer, (request, question, deployments.mask(workspace, deployment, filter_, request)))
-            )
+            asked.append((answer, (request, question, deployments.mask(workspace, deployment, filter_, request))))
         except AwsError as error:
             answer["error"] = error.message
     if not asked:
@@ -122,9 +118,7 @@ def _read(line: bytes, needed: tuple[str, ...]) -> Document:
             else isinstance(value, str)
         )
         if not right or not value:
-            raise InvalidInputException(
-                f"{name} is missing or of the wrong type; a line looks like {{{example}}}."
-            )
+            raise InvalidInputException(f"{name} is missing or of the wrong type; a line looks like {{{example}}}.")
     values = request.get("filterValues", {})
     if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
         raise InvalidInputException("filterValues must be an object of strings.")

@@ -19,9 +19,7 @@ def create_campaign(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
     if request.get("campaignConfig", {}).get("enableMetadataWithRecommendations"):
         raise InvalidInputException("campaignConfig.enableMetadataWithRecommendations is not available yet.")
     deployments.opened(workspace, version)
-    return lifecycle.create(
-        workspace, RESOURCE, {"minProvisionedTPS": 1} | request, solutionArn=version["solutionArn"]
-    )
+    return lifecycle.create(workspace, RESOURCE, {"minProvisionedTPS": 1} | request, solutionArn=version["solutionArn"])
 
 
 OPERATIONS = {"create_campaign": create_campaign}

@@ -37,9 +37,7 @@ def create_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, A
     """Checks that the schema fits the type; raises ResourceAlreadyExists for a second one of a type."""
     kind = request["datasetType"].upper()
     if kind not in TYPES:
-        raise InvalidInputException(
-            f"datasetType {request['datasetType']!r} is not one of {', '.join(TYPES)}."
-        )
+        raise InvalidInputException(f"datasetType {request['datasetType']!r} is not one of {', '.join(TYPES)}.")
     group = lifecycle.active(workspace, request["datasetGroupArn"])
     schema = lifecycle.find(workspace, schemas.RESOURCE, request["schemaArn"])
     if schema.get("domain") != group.get("domain"):
@@ -47,9 +45,7 @@ def create_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, A
             f"The schema's domain ({schema.get('domain')}) is not the dataset group's ({group.get('domain')})."
         )
     avro.check_dataset_type(avro.parse(schema["schema"], schema.get("domain")), kind)
-    if lifecycle.related(
-        workspace, RESOURCE.name, datasetGroupArn=request["datasetGroupArn"], datasetType=kind
-    ):
+    if lifecycle.related(workspace, RESOURCE.name, datasetGroupArn=request["datasetGroupArn"], datasetType=kind):
         raise ResourceAlreadyExistsException(f"The dataset group has a dataset of type {kind} already.")
     return lifecycle.create(workspace, RESOURCE, request | {"datasetType": kind}, group=group["name"])
 
@@ -69,9 +65,7 @@ def delete_dataset(workspace: Workspace, request: dict[str, Any]) -> None:
     for work in works:
         if work["status"] in (lifecycle.PENDING, lifecycle.IN_PROGRESS):
             name = work.get("jobName") or work.get("name")
-            raise ResourceInUseException(
-                f"{arn} is in use by {name} ({work['status']}); wait until that has ended."
-            )
+            raise ResourceInUseException(f"{arn} is in use by {name} ({work['status']}); wait until that has ended.")
     lifecycle.delete(workspace, RESOURCE, arn)
 
 

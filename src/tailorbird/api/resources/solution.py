@@ -57,9 +57,7 @@ def threshold(config: dict[str, Any]) -> float | None:
     try:
         return None if text in (None, "") else float(text)
     except ValueError as error:
-        raise InvalidInputException(
-            f"solutionConfig.eventValueThreshold {text!r} is not a number."
-        ) from error
+        raise InvalidInputException(f"solutionConfig.eventValueThreshold {text!r} is not a number.") from error
 
 
 def describe_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:

@@ -32,9 +32,7 @@ INHERITED = (
 )
 
 
-def _part(
-    progress: Callable[[float, str], None], start: float, end: float, text: str
-) -> Callable[[float, str], None]:
+def _part(progress: Callable[[float, str], None], start: float, end: float, text: str) -> Callable[[float, str], None]:
     """A view of `progress` for a step that is only the part from `start` to `end` of the whole job."""
     return lambda share, detail: progress(start + (end - start) * share, f"{text}: {detail}")
 
@@ -56,15 +54,11 @@ def train(workspace: Workspace, document: Document, progress: Callable[[float, s
     )
     progress(0.0, "reading the data")
     try:
-        snapshot = training.load(
-            workspace, interactions, items, document.get("eventType"), solutions.threshold(config)
-        )
+        snapshot = training.load(workspace, interactions, items, document.get("eventType"), solutions.threshold(config))
     except training.NotEnoughData as error:
         raise JobFailed(str(error)) from error
     held_out = evaluation.split(snapshot.interactions, workspace.config.seed)
-    candidate = recipe.train(
-        held_out.train, settings, _part(progress, 0.02, 0.48, "training for the metrics")
-    )
+    candidate = recipe.train(held_out.train, settings, _part(progress, 0.02, 0.48, "training for the metrics"))
     metrics = {
         "model": evaluation.measure(candidate, held_out, recipe.recipe_type),
         "popularity": evaluation.popularity_baseline(held_out),
@@ -122,9 +116,7 @@ def get_solution_metrics(workspace: Workspace, request: dict[str, Any]) -> dict[
     arn = request["solutionVersionArn"]
     document = lifecycle.find(workspace, RESOURCE, arn)
     if document["status"] != lifecycle.ACTIVE:
-        raise ResourceInUseException(
-            f"{arn} has status {document['status']}; metrics are there once it is ACTIVE."
-        )
+        raise ResourceInUseException(f"{arn} has status {document['status']}; metrics are there once it is ACTIVE.")
     return {"solutionVersionArn": arn, "metrics": document["_metrics"]["model"]}
 
 
