@@ -5,7 +5,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Extra index options of the machine, if any, are honoured by pip itself.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 help: ## list the targets

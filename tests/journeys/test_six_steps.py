@@ -196,3 +196,6 @@ def test_clean_up_in_one_go(server: Server) -> None:
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         client.describe_solution_version(solutionVersionArn=way.arns["aws-sims version"])
     assert not [g for g in client.list_dataset_groups()["datasetGroups"] if g["name"] == "shortlived"]
+    again = Journey(server, "shortlived")
+    again.s3.delete_object(Bucket=again.bucket, Key="shortlived-items.csv")
+    again.data()  # the names of jobs are free again, too

@@ -145,7 +145,7 @@ def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) ->
         lifecycle.find(workspace, filters.RESOURCE, request["filterArn"])
         deployments.found_filter(workspace, request["filterArn"], version["datasetGroupArn"])
     defaults = {"numResults": runtime.DEFAULT_RESULTS, "batchInferenceJobMode": mode}
-    return lifecycle.create(workspace, RESOURCE, defaults | request)
+    return lifecycle.create(workspace, RESOURCE, defaults | request, solutionArn=version["solutionArn"])
 
 
 OPERATIONS = {"create_batch_inference_job": create_batch_inference_job}

@@ -29,6 +29,7 @@ RESOURCE = Resource(
     "Dataset",
     arn="dataset/{group}/{datasetType}",
     parents=("datasetGroupArn",),
+    owned=(("DatasetImportJob", "datasetArn"),),
     dispose=_dispose,
 )
 

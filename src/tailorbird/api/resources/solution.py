@@ -16,7 +16,7 @@ RESOURCE = Resource(
     arn="solution/{name}",
     parents=("datasetGroupArn",),
     dependents=(("Campaign", "solutionArn"),),
-    owned=(("SolutionVersion", "solutionArn"),),
+    owned=(("SolutionVersion", "solutionArn"), ("BatchInferenceJob", "solutionArn")),
 )
 
 DEFAULTS = {
