@@ -34,6 +34,9 @@ demo: $(VENV)/.installed ## real data to recommendations, through boto3, in minu
 serve: $(VENV)/.installed ## run a server on ./data
 	$(BIN)/tailorbird serve --data-dir data
 
+notebooks: $(VENV)/.installed-dev ## open the six steps in JupyterLab; needs a server (make serve)
+	@eval "$$($(BIN)/tailorbird env --data-dir data)" && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab notebooks
+
 test: $(VENV)/.installed-dev tests/javascript/node_modules ## lint, layers and all tests
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest tests
@@ -42,8 +45,8 @@ test-full: $(VENV)/.installed-dev tests/javascript/node_modules ## also the long
 	TAILORBIRD_LONG=1 $(BIN)/python -m pytest tests
 
 lint: $(VENV)/.installed-dev ## ruff, mypy --strict, layers
-	$(BIN)/ruff format --check src tests bench
-	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench notebooks/*.py
+	$(BIN)/ruff check src tests bench notebooks/*.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -7,9 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support import Server, clean_environment
-
 from journeys.steps import interactions_csv
+from support import Server, clean_environment
 
 README = Path(__file__).parents[1] / "README.md"
 

@@ -1,0 +1,171 @@
+"""The exam that every recipe sits: train, save, load, answer, and beat chance on data with structure.
+
+The data: users walk through chains of items, mostly from an item to its successor; a few items are popular
+besides. Half the users walk the one half of the chains, half the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tailorbird import evaluation
+from tailorbird.recipes import RECIPES
+from tailorbird.recipes.recipe import Interactions, Model, Query, Recipe, silent
+
+ITEMS = 200
+CHAIN = 10
+
+
+def walks(users: int = 150, seed: int = 3) -> Interactions:
+    rng = np.random.default_rng(seed)
+    user, item = [], []
+    for number in range(users):
+        here = int(rng.integers(ITEMS // 2)) + (number % 2) * ITEMS // 2
+        for _ in range(int(rng.integers(12, 40))):
+            user.append(number)
+            item.append(here)
+            draw = rng.random()
+            if draw < 0.75:
+                here = here - here % CHAIN + (here + 1) % CHAIN
+            elif draw < 0.85:
+                here = int(rng.integers(5)) * CHAIN
+            else:
+                here = int(rng.integers(ITEMS // 2)) + (number % 2) * ITEMS // 2
+    return Interactions(
+        users=np.array([f"u{number:03}" for number in range(users)]),
+        items=np.array([f"i{number:03}" for number in range(ITEMS + 1)]),  # nobody touches the last
+        user=np.array(user, np.int32),
+        item=np.array(item, np.int32),
+        timestamp=1_600_000_000 + np.arange(len(user), dtype=np.int64) * 60,
+        event_type=np.zeros(len(user), np.int16),
+    )
+
+
+def query(*items: int, item: int | None = None) -> Query:
+    times = 1_600_500_000 + np.arange(len(items), dtype=np.int64)
+    return Query(np.array(items, np.int32), times, item=item)
+
+
+def train(recipe: Recipe, data: Interactions, **settings: object) -> Model:
+    return recipe.train(data, recipe.settings(**settings), silent)
+
+
+@pytest.fixture(scope="module")
+def data() -> Interactions:
+    return walks()
+
+
+@pytest.fixture(scope="module", params=sorted(RECIPES))
+def recipe(request: pytest.FixtureRequest) -> Recipe:
+    return RECIPES[request.param]
+
+
+@pytest.fixture(scope="module")
+def model(recipe: Recipe, data: Interactions) -> Model:
+    return train(recipe, data)
+
+
+QUESTIONS = [query(), query(3), query(3, 4, 5, 5), query(item=12), query(7, item=200)]
+
+
+def test_scores_every_item(model, data):
+    scores = model.score(QUESTIONS)
+    assert scores.shape == (len(QUESTIONS), len(data.items))
+    assert scores.dtype == np.float32
+    assert not np.isnan(scores).any()
+    assert (np.isfinite(scores).sum(axis=1) >= 25).all()
+
+
+def test_scores_do_not_depend_on_the_company(model):
+    together = model.score(QUESTIONS)
+    alone = np.concatenate([model.score([question]) for question in QUESTIONS])
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-4)
+
+
+def test_survives_save_and_load(recipe, model, tmp_path):
+    model.save(tmp_path)
+    loaded = recipe.load(tmp_path)
+    assert loaded.items.tolist() == model.items.tolist()
+    np.testing.assert_array_equal(loaded.score(QUESTIONS), model.score(QUESTIONS))
+    assert {file.suffix for file in tmp_path.rglob("*") if file.is_file()} <= {".npy", ".json"}
+
+
+def test_same_seed_same_model(recipe, model, data):
+    np.testing.assert_array_equal(train(recipe, data).score(QUESTIONS), model.score(QUESTIONS))
+
+
+def test_scores_answered_to_clients_are_log_probabilities(recipe, model):
+    if recipe.answers_scores:
+        np.testing.assert_allclose(np.exp(model.score(QUESTIONS)).sum(axis=1), 1, rtol=1e-3)
+
+
+def test_beats_chance_and_popularity_where_it_should(recipe, data):
+    held_out = evaluation.split(data, seed=1)
+    model = train(recipe, held_out.train)
+    result = evaluation.measure(model, held_out, recipe.recipe_type)
+    baseline = evaluation.popularity_baseline(held_out)
+    key = "mean_reciprocal_rank_at_25"
+    assert result[key] > (0.02 if recipe.name == "aws-popularity-count" else 2 * baseline[key])
+
+
+def test_progress_can_stop_training(recipe, data):
+    def stop(share: float, text: str) -> None:
+        raise InterruptedError(text)
+
+    with pytest.raises(InterruptedError):
+        recipe.train(data, recipe.settings(), stop)
+
+
+@pytest.mark.parametrize("rows", [2, 3])
+def test_two_users_with_hardly_any_rows_are_enough(recipe, data, rows):
+    few = (data.user < 2) & (np.arange(len(data.user)) - np.searchsorted(data.user, data.user) < rows)
+    tiny = replace(
+        data,
+        users=data.users[:2],
+        user=data.user[few],
+        item=data.item[few],
+        timestamp=data.timestamp[few],
+        event_type=data.event_type[few],
+    )
+    assert np.isfinite(train(recipe, tiny).score(QUESTIONS)).sum() >= 25 * len(QUESTIONS)
+
+
+def test_one_user_is_too_few_to_learn_weights_on(data):
+    one = replace(
+        data,
+        users=data.users[:1],
+        user=data.user[:5] * 0,
+        item=data.item[:5],
+        timestamp=data.timestamp[:5],
+        event_type=data.event_type[:5],
+    )
+    with pytest.raises(ValueError, match="two users with two interactions"):
+        train(RECIPES["aws-user-personalization"], one)
+
+
+def test_one_click_bends_the_list(data):
+    model = train(RECIPES["aws-user-personalization"], data)
+    before, after = evaluation.top_lists(model, [query(), query(42)])
+    assert 43 in after[:3]
+    assert len(set(before[:10]) & set(after[:10])) < 8
+
+
+def test_seed_matters_only_to_what_is_drawn(data):
+    recipe = RECIPES["aws-user-personalization"]
+    one, other = train(recipe, data, seed=1), train(recipe, data, seed=2)
+    assert not np.array_equal(one.score([query(3)]), other.score([query(3)]))
+
+
+def test_related_items_leave_out_the_item_and_fall_back_to_popular(data):
+    model = train(RECIPES["aws-sims"], data)
+    popular = train(RECIPES["aws-popularity-count"], data)
+    lists = evaluation.top_lists(model, [query(item=42), query(), query(item=200)])
+    assert 42 not in lists[0]
+    assert {41, 43} <= set(lists[0][:4].tolist())
+    assert (lists >= 0).all()
+    best = evaluation.top_lists(popular, [query()])[0]
+    np.testing.assert_array_equal(lists[1], best)
+    np.testing.assert_array_equal(lists[2], best)

@@ -1,0 +1,67 @@
+"""Hyperparameters as AWS's clients send them: maps of strings."""
+
+from __future__ import annotations
+
+import pytest
+
+from tailorbird.errors import InvalidInputException
+from tailorbird.recipes import RECIPES, settings_of
+from tailorbird.recipes.settings import domains
+
+SIMS, USER = RECIPES["aws-sims"], RECIPES["aws-user-personalization"]
+
+
+def test_nothing_given_means_the_defaults():
+    for recipe in RECIPES.values():
+        assert settings_of(recipe, {}, {}) == recipe.settings()
+
+
+def test_strings_become_typed_values():
+    settings = settings_of(
+        SIMS,
+        {"popularity_discount_factor": "0.7", "min_cointeraction_count": "5"},
+        {"max_user_history_length_percentile": "0.9"},
+    )
+    assert settings.popularity_discount_factor == 0.7
+    assert settings.min_cointeraction_count == 5
+    assert settings.max_user_history_length_percentile == 0.9
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("False", False), ("TRUE", True)])
+def test_booleans_take_any_case(text, value):
+    assert settings_of(USER, {"recency_mask": text}, {}).recency_mask is value
+
+
+def test_the_prefix_of_describe_solution_is_accepted():
+    assert settings_of(USER, {"training.bptt": "16"}, {}).bptt == 16
+
+
+@pytest.mark.parametrize(
+    ("recipe", "algorithm", "features", "message"),
+    [
+        (SIMS, {"min_cointeraction_count": "11"}, {}, "a whole number from 0 to 10; given: '11'"),
+        (SIMS, {"min_cointeraction_count": "3.5"}, {}, "a whole number from 0 to 10"),
+        (SIMS, {"min_cointeraction_count": "1_0"}, {}, "a whole number from 0 to 10"),
+        (SIMS, {"min_cointeraction_count": "9" * 5000}, {}, "a whole number from 0 to 10"),
+        (SIMS, {"popularity_discount_factor": "nan"}, {}, "a number from 0 to 1; given: 'nan'"),
+        (SIMS, {"popularity_discount_factor": "-0.1"}, {}, "a number from 0 to 1"),
+        (SIMS, {"popularity_discount_factor": "inf"}, {}, "a number from 0 to 1"),
+        (USER, {"recency_mask": "yes"}, {}, "true or false; given: 'yes'"),
+        (USER, {"seed": "1"}, {}, "no parameter 'seed'"),
+        (USER, {"popularity_discount_factor": "0.5"}, {}, "It has: bptt, hidden_dimension, recency_mask"),
+        (USER, {"min_user_history_length_percentile": "0.5"}, {}, "algorithmHyperParameters: the recipe has no"),
+        (SIMS, {}, {"min_cointeraction_count": "3"}, "featureTransformationParameters: the recipe has no"),
+        (RECIPES["aws-popularity-count"], {"x": "1"}, {}, "It has: none"),
+    ],
+)
+def test_what_is_wrong_is_named(recipe, algorithm, features, message):
+    with pytest.raises(InvalidInputException) as caught:
+        settings_of(recipe, algorithm, features)
+    assert message in caught.value.message
+
+
+def test_defaults_lie_in_their_domains():
+    for recipe in RECIPES.values():
+        for name, (default, domain) in domains(recipe.settings).items():
+            assert domain.type is type(default), name
+            assert domain.type is bool or domain.low <= default <= domain.high, name
