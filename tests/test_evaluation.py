@@ -124,10 +124,13 @@ def test_measure_counts_distinct_items_and_short_lists(monkeypatch, block):
     ]
 
 
-def test_related_items_are_asked_for_each_distinct_test_item():
+def test_related_items_are_asked_for_each_distinct_test_item_that_was_trained_on():
     nothing = Query(np.empty(0, np.int32), np.empty(0, np.int64))
-    truths = (np.array([1, 2], np.int32), np.array([2, 3], np.int32), np.array([9], np.int32))
-    held_out = evaluation.Split(interactions(2, 2), (nothing,) * 3, truths)
+    trained = interactions(2, 2)
+    first, second, third = (int(item) for item in trained.item[:3])
+    unseen = next(item for item in range(60) if item not in trained.item)
+    truths = tuple(np.array(truth, np.int32) for truth in ([first, second], [second, unseen], [third]))
+    held_out = evaluation.Split(trained, (nothing,) * 3, truths)
     queries, answers = evaluation.questions(held_out, "RELATED_ITEMS")
-    assert [query.item for query in queries] == [1, 2, 3]
-    assert [answer.tolist() for answer in answers] == [[2], [1, 3], [2]]
+    asked = {query.item: set(answer.tolist()) for query, answer in zip(queries, answers, strict=True)}
+    assert asked == {first: {second}, second: {first, unseen}}

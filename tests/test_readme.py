@@ -20,4 +20,3 @@ def test_the_example(server: Server, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", example], cwd=tmp_path, env=environment, check=True)
     (job,) = server.client("personalize").list_dataset_import_jobs()["datasetImportJobs"]
     assert job["status"] == "ACTIVE"
-

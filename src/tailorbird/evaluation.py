@@ -5,14 +5,17 @@ Source: spec recipes-and-runtime 3.1 and 3.2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.recipes import popularity
 from tailorbird.recipes.matrices import keep_users, user_bounds
-from tailorbird.recipes.recipe import Interactions, Model, Query, silent
+from tailorbird.recipes.ranking import best_items
+from tailorbird.recipes.recipe import Interactions, Query, silent
 
 TEST_SHARE = 0.1
 """Share of users held out, and share of each one's rows that are the truth."""
@@ -20,6 +23,19 @@ LIST_LENGTH = 25
 CUTOFFS = (5, 10, 25)
 SCORES_AT_ONCE = 4_000_000
 """Scores held in memory at a time (16 MB of float32)."""
+
+
+class Scorer(Protocol):
+    """What is measured: a recipe's model, or a peer that only scores."""
+
+    @property
+    def items(self) -> NDArray[np.str_]:
+        """The items, in the order of the columns of `score`."""
+        ...
+
+    def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Returns (query, item) scores; -inf is never recommended."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,7 @@ def split(data: Interactions, seed: int) -> Split:
     return Split(keep_users(data, ~test), tuple(queries), tuple(truths))
 
 
-def measure(model: Model, held_out: Split, recipe_type: str) -> dict[str, float]:
+def measure(model: Scorer, held_out: Split, recipe_type: str) -> dict[str, float]:
     """Returns the eight metrics of spec recipes-and-runtime 3.2, rounded to 4 digits, in string order.
 
     `model` was trained on `held_out.train`.
@@ -74,8 +90,9 @@ def questions(held_out: Split, recipe_type: str) -> tuple[list[Query], list[NDAr
     """Returns the questions put to a recipe of this type, and the truth of each: the one place for that rule.
 
     USER_PERSONALIZATION and PERSONALIZED_RANKING: one question a test user, the whole catalogue ranked.
-    RELATED_ITEMS: one question for each distinct item of the truths (spec recipes-and-runtime 3.2, coverage);
-    its truth is whatever else the test users with that item have in their truths.
+    RELATED_ITEMS: one question for each distinct item of the truths (spec recipes-and-runtime 3.2, coverage)
+    that the training users interacted with at all, since no recipe can relate an item that it never saw; its
+    truth is whatever else the test users with that item have in their truths.
     """
     if recipe_type != "RELATED_ITEMS":
         return list(held_out.queries), list(held_out.truths)
@@ -83,13 +100,14 @@ def questions(held_out: Split, recipe_type: str) -> tuple[list[Query], list[NDAr
     for truth in held_out.truths:
         for item in truth.tolist():
             others.setdefault(item, set()).update(truth.tolist())
-    items = sorted(item for item, together in others.items() if len(together) > 1)
+    trained = set(np.unique(held_out.train.item).tolist())
+    items = sorted(item for item, together in others.items() if len(together) > 1 and item in trained)
     nothing = np.empty(0, np.int64)
     queries = [Query(nothing.astype(np.int32), nothing, item=item) for item in items]
     return queries, [np.array(sorted(others[item] - {item}), np.int32) for item in items]
 
 
-def top_lists(model: Model, queries: list[Query], length: int = LIST_LENGTH) -> NDArray[np.int64]:
+def top_lists(model: Scorer, queries: list[Query], length: int = LIST_LENGTH) -> NDArray[np.int64]:
     """Returns (query, length) item numbers, best first; -1 fills the places of a list that is shorter."""
     lists = np.full((len(queries), length), -1, np.int64)
     step = max(1, SCORES_AT_ONCE // max(1, len(model.items)))
@@ -99,14 +117,6 @@ def top_lists(model: Model, queries: list[Query], length: int = LIST_LENGTH) -> 
         best[~np.isfinite(np.take_along_axis(scores, best, axis=1))] = -1
         lists[start : start + step, : best.shape[1]] = best
     return lists
-
-
-def best_items(scores: NDArray[np.float32], length: int) -> NDArray[np.int64]:
-    """Returns the columns of the `length` highest scores of each row, best first, ties by column."""
-    length = min(length, scores.shape[1])
-    best = np.sort(np.argpartition(-scores, length - 1, axis=1)[:, :length], axis=1)
-    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(best, order, axis=1)
 
 
 def ranking_metrics(hits: NDArray[np.bool_]) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,7 @@ from scipy import sparse
 
 from tailorbird.recipes.recipe import Interactions
 
-MOST_PAIRS = 40_000_000
+MOST_PAIRS = 20_000_000
 
 
 def user_item(data: Interactions) -> sparse.csr_matrix:
@@ -44,17 +43,19 @@ def closeness(data: Interactions, window: int, decay: float, backwards: float) -
     """Returns (item, item): how often the second follows the first closely in a user's distinct items.
 
     A pair at distance d <= `window` counts decay ** (d - 1), and the other way round `backwards` times that.
-    The window shrinks until about `MOST_PAIRS` pairs are counted, which bounds memory at about 1.5 GB.
+    The window shrinks until about `MOST_PAIRS` pairs are counted, which bounds memory at about 1 GB.
     """
     user, item = first_rows(data)
-    shape = (len(data.items), len(data.items))
-    counts = sparse.csr_matrix(shape, dtype=np.float32)
+    before, after, weight = [], [], []
     for distance in range(1, min(window, 1 + MOST_PAIRS // max(1, len(user))) + 1):
         same_user = user[distance:] == user[:-distance]
-        pair = item[:-distance][same_user], item[distance:][same_user]
-        weight = np.full(len(pair[0]), decay ** (distance - 1), np.float32)
-        counts += sparse.csr_matrix((weight, pair), shape=shape)
-    return sparse.csr_matrix(counts + backwards * counts.T)
+        before.append(item[:-distance][same_user])
+        after.append(item[distance:][same_user])
+        weight.append(np.full(len(after[-1]), decay ** (distance - 1), np.float32))
+    places = np.concatenate(before), np.concatenate(after)
+    shape = (len(data.items), len(data.items))
+    counts = sparse.csr_matrix((np.concatenate(weight), places), shape=shape)
+    return sparse.csr_matrix(counts + np.float32(backwards) * counts.T)
 
 
 def keep_users(data: Interactions, keep: NDArray[np.bool_]) -> Interactions:
@@ -76,8 +77,8 @@ def within_percentiles(counts: NDArray[np.int64], low: float, high: float) -> ND
     present = counts[counts > 0]
     if not len(present):
         return counts > 0
-    bounds: Sequence[float] = np.quantile(present, [low, high], method="inverted_cdf")
-    return (counts >= max(bounds[0], 1)) & (counts <= bounds[1])
+    bounds = np.quantile(present, [low, high], method="inverted_cdf")
+    return np.asarray((counts >= max(bounds[0], 1)) & (counts <= bounds[1]))
 
 
 def cut_histories(data: Interactions, low: float, high: float) -> Interactions:

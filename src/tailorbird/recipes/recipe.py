@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +43,10 @@ class Query:
 class Model(Protocol):
     """A trained recipe. Scoring must be thread-safe."""
 
-    items: NDArray[np.str_]
-    """The items it can score, in the order of the columns of `score`."""
+    @property
+    def items(self) -> NDArray[np.str_]:
+        """The items it can score, in the order of the columns of `score`."""
+        ...
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) scores; higher is better, -inf never recommended.
@@ -70,7 +72,7 @@ class Recipe:
     description: str
     settings: type
     """A frozen dataclass of hyperparameters: its fields carry AWS's names and defaults."""
-    train: Callable[[Interactions, object, Progress], Model]
+    train: Callable[[Interactions, Any, Progress], Model]
     load: Callable[[Path], Model]
     feature_transformation: str = ""
     """Name behind featureTransformationArn; empty means the recipe's own name."""

@@ -46,8 +46,8 @@ def hyperparameter(
 
 def domains(settings: type) -> dict[str, tuple[Value, Domain]]:
     """Returns each hyperparameter's default and domain by name; fields that AWS does not know are left out."""
-    fields = dataclasses.fields(settings)
-    return {f.name: (f.default, f.metadata["domain"]) for f in fields if "domain" in f.metadata}
+    fields: list[Any] = [field for field in dataclasses.fields(settings) if "domain" in field.metadata]
+    return {field.name: (field.default, field.metadata["domain"]) for field in fields}
 
 
 def read(

@@ -4,8 +4,9 @@
 
 `together` counts the users who interacted with both, and counts them more often the closer the two lie in
 the user's history. A discount of 1 orders like the cosine (correlation alone), 0 like the count (popular
-items first). Each item keeps its `NEIGHBOURS` most similar; behind them, and for an item without neighbours
-or a request without a known item, come the popular items.
+items first). Each item keeps its `NEIGHBOURS` most similar. Pairs with too few common users have no
+similarity; only an item that has fewer neighbours than a list is long gets them too, behind the others, the
+closest and most popular first. Behind those, and for a request without a known item, come the popular items.
 
 Source: spec recipes-and-runtime 1.3 and 1.4; Linden et al., Amazon.com Recommendations, 2003.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +35,14 @@ from tailorbird.recipes.settings import hyperparameter
 NEIGHBOURS = 200
 BLOCK_PAIRS = 20_000_000
 """Bound on the item pairs counted at a time: about 240 MB."""
-WINDOW = 20
-DECAY = 0.9
-CLOSE = 4.0
+WINDOW = 30
+DECAY = 0.95
+CLOSE = 3.0
 """Weight of two neighbouring rows of one user, against 1 for the user having both items at all."""
+LIST_LENGTH = 25
+"""Items with fewer neighbours than a list is long get weak ones behind them."""
+WEAK_CLOSE = 6.0
+WEAK_POPULARITY = 0.25
 
 
 @dataclass(frozen=True)
@@ -86,9 +92,7 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> Sims:
     """Counts co-interactions in blocks of items and keeps each item's best neighbours."""
     progress(0.0, "counting users per item")
     users = users_per_item(data)
-    kept = cut_histories(
-        data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile
-    )
+    kept = cut_histories(data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile)
     keep = within_percentiles(
         users,
         settings.min_item_interaction_count_percentile,
@@ -99,8 +103,11 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> Sims:
     discount = np.maximum(users, 1) ** (settings.popularity_discount_factor / 2)
     neighbours = np.full((len(data.items), min(NEIGHBOURS, len(data.items))), -1, np.int32)
     for items, together in count_together(sparse.csr_matrix(matrix)):
-        rows, columns, values = similar(items, together, close, settings.min_cointeraction_count, discount)
-        place_best(neighbours, rows, columns, values)
+        strong = together.multiply(together >= max(settings.min_cointeraction_count, 1)).tocsr()
+        pairs = similar(items, strong, close[items], discount)
+        few = np.bincount(pairs.rows - items.start, minlength=together.shape[0]) < LIST_LENGTH
+        weak = weakly_similar(items, sparse.csr_matrix(together - strong), close[items], users, few)
+        place_best(neighbours, *(np.concatenate(both) for both in zip(pairs, weak, strict=True)))
         progress(items.stop / len(data.items), f"item {items.stop} of {len(data.items)}")
     return Sims(data.items, neighbours, (users / (users.max() + 1)).astype(np.float32))
 
@@ -117,27 +124,51 @@ def count_together(matrix: sparse.csr_matrix) -> Iterator[tuple[slice, sparse.cs
         start = stop
 
 
+class Pairs(NamedTuple):
+    """Parallel arrays: an item, another one, and how similar they are."""
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
 def similar(
+    items: slice, together: sparse.csr_matrix, close: sparse.csr_matrix, discount: NDArray[np.float64]
+) -> Pairs:
+    """Returns the pairs with enough common users; `together` and `close` are (items of the slice, item)."""
+    rows, columns, values = weighed(items, together, close, CLOSE)
+    return Pairs(rows, columns, values / discount[columns])
+
+
+def weakly_similar(
     items: slice,
     together: sparse.csr_matrix,
     close: sparse.csr_matrix,
-    fewest: int,
-    discount: NDArray[np.float64],
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]:
-    """Returns item, other item and similarity of the pairs with enough common users."""
-    enough = together.multiply(together >= max(fewest, 1)).tocsr()
-    nearby = close[items].multiply(enough > 0)
-    pairs = sparse.coo_matrix(enough + CLOSE * nearby)
-    rows = pairs.row + items.start
-    other = rows != pairs.col
-    rows, columns = rows[other], pairs.col[other]
-    return rows, columns, pairs.data[other] / discount[columns]
+    users: NDArray[np.int64],
+    few: NDArray[np.bool_],
+) -> Pairs:
+    """Returns the pairs with some common users, but not enough, of the items in the mask `few`.
+
+    Their values are below zero, so that they stand behind all similar ones.
+    """
+    wanted = sparse.diags_array(few.astype(np.float32))
+    rows, columns, values = weighed(items, sparse.csr_matrix(wanted @ together), close, WEAK_CLOSE)
+    weak = values * np.maximum(users[columns], 1) ** WEAK_POPULARITY
+    return Pairs(rows, columns, weak / (1 + weak) - 1)
+
+
+def weighed(items: slice, together: sparse.csr_matrix, close: sparse.csr_matrix, weight: float) -> Pairs:
+    """Returns the pairs of `together` with their common users, the close ones counted more."""
+    pairs = sparse.coo_matrix(together + weight * close.multiply(together > 0))
+    rows = pairs.row.astype(np.int64) + items.start
+    other = (rows != pairs.col) & (pairs.data > 0)
+    return Pairs(rows[other], pairs.col[other].astype(np.int64), pairs.data[other].astype(np.float64))
 
 
 def place_best(
     neighbours: NDArray[np.int32],
     rows: NDArray[np.int64],
-    columns: NDArray[np.int32],
+    columns: NDArray[np.int64],
     values: NDArray[np.float64],
 ) -> None:
     """Writes each row's columns into `neighbours`, highest value first, as many as there is room for."""

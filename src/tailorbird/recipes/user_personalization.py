@@ -1,9 +1,14 @@
 """aws-user-personalization and its kin: which item a user interacts with next.
 
-A log-linear blend of ingredients: popularity of all times and as of the request, EASE, and what follows what.
-Items the user knows stay in; a learned offset says how likely people come back to them. The weights are
-learned on training users whom the ingredients did not see; then the ingredients are trained on everyone.
-Someone without a history gets what users do first, and what is popular now (spec recipes-and-runtime 1.4).
+A log-linear blend of ingredients: popularity of all times and as of the request, EASE, what follows what, and
+given enough data a transformer. Items the user knows stay in; a learned offset says how likely people come back
+to them. The weights are learned on training users whom the ingredients did not see; then the closed forms are
+trained on everyone (the transformer stays as it is: it costs minutes, and missed few users). Someone without a
+history gets what users do first, and what is popular now (spec recipes-and-runtime 1.4).
+
+What the size of the data decides: beyond 4,000 items EASE uses the 2,500 users seen last (ease.py); the window
+of what follows what shrinks beyond some million rows (matrices.py); the transformer takes part from 200,000
+distinct rows to 300,000 items, for as many epochs as `TOKENS` allow. Below, it costs more than it adds.
 """
 
 from __future__ import annotations
@@ -16,18 +21,32 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tailorbird.recipes.ingredients import ease, follows, recency, repeats
-from tailorbird.recipes.ingredients.fit import Sample, combine, draw_samples, fit, log_softmax
+from tailorbird.recipes.ingredients import ease, follows, recency, repeats, transformer, transformer_training
+from tailorbird.recipes.ingredients.fit import (
+    Sample,
+    combine,
+    discount_popularity,
+    draw_samples,
+    fit,
+    log_softmax,
+)
 from tailorbird.recipes.ingredients.ingredient import Ingredient
-from tailorbird.recipes.matrices import cut_histories, keep_users, user_bounds
+from tailorbird.recipes.matrices import cut_histories, first_rows, keep_users, user_bounds
 from tailorbird.recipes.recipe import Interactions, Progress, Query
 from tailorbird.recipes.settings import hyperparameter
 
-DAY = 86400.0
+RECENT_HALF_LIFE = 90 * 86400.0
+"""Seconds."""
 HELD_OUT = 0.2
-"""Share of the training users on whom the weights are learned."""
+"""Share of the training users on whom the weights are learned, at most `MOST_HELD_OUT` users."""
+MOST_HELD_OUT = 500
 FIT_CELLS = 4_000_000
 """Bound on (sample, item) pairs while learning the weights: 16 MB an ingredient."""
+TRANSFORMER_ROWS = 200_000
+TRANSFORMER_ITEMS = 300_000
+TOKENS = 10_000_000
+"""Rows the transformer sees in all its epochs. Its cost goes with rows, width and catalogue: minutes, not hours."""
+MOST_EPOCHS = 20
 FIRST_ITEMS = 10
 """How many of a user's first distinct rows tell what users do first."""
 
@@ -37,7 +56,9 @@ class Settings:
     """Hyperparameters of spec recipes-and-runtime 1.3."""
 
     hidden_dimension: int = hyperparameter(149, low=32, high=256, tunable=True)
+    """Width of the transformer, where the data are large enough for one."""
     bptt: int = hyperparameter(32, low=2, high=32, tunable=True)
+    """Accepted and without effect: it unrolls a recurrent network, which this is not."""
     recency_mask: bool = hyperparameter(True, tunable=True)
     """Whether recent popularity takes part; where not, only popularity of all times does."""
     min_user_history_length_percentile: float = hyperparameter(0.0, kind="F", low=0, high=1)
@@ -50,6 +71,7 @@ LOADERS: dict[str, Callable[[Path], Ingredient]] = {
     "recent": recency.load,
     "ease": ease.load,
     "follows": follows.load,
+    "transformer": transformer.load,
 }
 
 
@@ -86,19 +108,33 @@ class UserPersonalization:
 
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> UserPersonalization:
-    """Learns the weights on held-out users, then the ingredients on all users; `settings.seed` decides both."""
+    """Learns the weights on held-out users, then the ingredients on all users; `settings.seed` decides both.
+
+    Raises:
+        ValueError: fewer than two users with two interactions.
+    """
     rng = np.random.default_rng(settings.seed)
-    data = cut_histories(
-        data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile
-    )
-    held_out = rng.random(len(data.users)) < HELD_OUT
+    data = cut_histories(data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile)
+    held_out = hold_out(data, rng)
     samples = draw_samples(keep_users(data, held_out), max(20, FIT_CELLS // len(data.items)), rng)
-    inner = train_ingredients(keep_users(data, ~held_out), settings, progress)
-    weights, offsets = learn_weights(inner, samples)
-    progress(0.5, f"weights learned on {len(samples)} histories of held-out users")
-    ingredients = train_ingredients(data, settings, progress)
-    progress(1.0, "blend trained on all users")
+    others = keep_users(data, ~held_out)
+    network = train_transformer(others, settings, progress)
+    progress(0.8, "training the closed forms without the held-out users")
+    weights, offsets = learn_weights(train_closed_forms(others, settings) | network, samples)
+    progress(0.9, f"learned the weights on {len(samples)} histories of held-out users")
+    ingredients = train_closed_forms(data, settings) | network
+    progress(1.0, f"trained on {len(data.user)} interactions")
     return UserPersonalization(data.items, ingredients, weights, offsets, first_shares(data))
+
+
+def hold_out(data: Interactions, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Returns a mask of the users to learn the weights on, drawn from those with two interactions or more."""
+    able = np.flatnonzero(np.diff(user_bounds(data)) >= 2)
+    if len(able) < 2:
+        raise ValueError("training needs at least two users with two interactions each")
+    held_out = np.zeros(len(data.users), bool)
+    held_out[rng.permutation(able)[: min(max(1, int(HELD_OUT * len(able))), MOST_HELD_OUT)]] = True
+    return held_out
 
 
 def learn_weights(
@@ -106,24 +142,36 @@ def learn_weights(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Returns the weights of the ingredients and the offsets of known items."""
     queries = [sample.query for sample in samples]
-    return fit([ingredient.score(queries) for ingredient in ingredients.values()], samples)
+    scores = [ingredient.score(queries) for ingredient in ingredients.values()]
+    weights, offsets = fit(scores, samples)
+    return discount_popularity(scores, samples, weights, offsets), offsets
 
 
-def train_ingredients(data: Interactions, settings: Settings, progress: Progress) -> dict[str, Ingredient]:
-    """Trains every ingredient on the same rows."""
+def train_closed_forms(data: Interactions, settings: Settings) -> dict[str, Ingredient]:
+    """Trains every ingredient that takes seconds."""
     ingredients: dict[str, Ingredient] = {"popular": recency.train(data, np.inf)}
     if settings.recency_mask:
-        ingredients["recent"] = recency.train(data, 90 * DAY)
+        ingredients["recent"] = recency.train(data, RECENT_HALF_LIFE)
     ingredients["ease"] = ease.train(data)
     ingredients["follows"] = follows.train(data)
     return ingredients
+
+
+def train_transformer(data: Interactions, settings: Settings, progress: Progress) -> dict[str, Ingredient]:
+    """Trains the transformer where the data are of a size for it; otherwise returns nothing."""
+    rows = len(first_rows(data)[0])
+    if rows < TRANSFORMER_ROWS or len(data.items) > TRANSFORMER_ITEMS:
+        return {}
+    epochs = min(max(TOKENS // rows, 1), MOST_EPOCHS)
+    plan = transformer_training.Plan(settings.hidden_dimension, epochs, settings.seed)
+    return {"transformer": transformer_training.train(data, plan, lambda done, text: progress(0.8 * done, text))}
 
 
 def first_shares(data: Interactions) -> NDArray[np.float32]:
     """Returns the log share of each item among the first rows of all users."""
     place = np.arange(len(data.user)) - user_bounds(data)[data.user]
     counts = np.bincount(data.item[place < FIRST_ITEMS], minlength=len(data.items)) + 1e-3
-    return np.log(counts / counts.sum()).astype(np.float32)
+    return np.asarray(np.log(counts / counts.sum()), np.float32)
 
 
 def load(folder: Path) -> UserPersonalization:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from tailorbird.data import history
 from tailorbird.data.datasets import Dataset
 from tailorbird.errors import InvalidInputException
-from tailorbird.evaluation import best_items
 from tailorbird.filters import evaluate, syntax
 from tailorbird.filters.evaluate import Table
+from tailorbird.recipes.ranking import best_items
 from tailorbird.recipes.recipe import Query
 from tailorbird.serving.models import Served
 from tailorbird.workspace import Workspace

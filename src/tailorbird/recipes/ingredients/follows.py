@@ -29,7 +29,7 @@ DECAY = 0.9
 BACKWARDS = 0.5
 LAST = 20
 WEIGHTS = (DECAY ** np.arange(LAST)).astype(np.float32)
-FLOOR = 0.003
+FLOOR = 0.0005
 RARE = 3.0
 """Items followed less often than this have their shares damped instead of divided by next to nothing."""
 
@@ -43,9 +43,7 @@ class Follows:
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of the decayed sum of transition shares."""
         histories = [recent_items(query, LAST) for query in queries]
-        return log_share(
-            (weighted_histories(histories, WEIGHTS, self.shares.shape[1]) @ self.shares).toarray(), FLOOR
-        )
+        return log_share((weighted_histories(histories, WEIGHTS, self.shares.shape[1]) @ self.shares).toarray(), FLOOR)
 
     def save(self, folder: Path) -> None:
         """Writes the shares."""

@@ -52,9 +52,10 @@ def train(data: Interactions, half_life: float) -> Recency:
     order = np.argsort(data.timestamp, kind="stable")
     time, item = data.timestamp[order], data.item[order]
     tables = 1 if np.isinf(half_life) else int(np.clip(MOST_CELLS // len(data.items), 1, 200))
-    ends = np.linspace(0, len(time), tables + 1).astype(np.int64)[1:]
+    ends = np.unique(np.linspace(0, len(time), tables + 1).astype(np.int64)[1:])
+    ends = ends[ends > 0]
     counts = np.zeros(len(data.items))
-    log_shares = np.empty((tables, len(data.items)), np.float32)
+    log_shares = np.empty((len(ends), len(data.items)), np.float32)
     start, before = 0, time[0]
     for table, end in enumerate(ends):
         now = time[end - 1]

@@ -1,0 +1,14 @@
+"""The best columns of rows of scores."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def best_items(scores: NDArray[np.float32], length: int) -> NDArray[np.int64]:
+    """Returns the columns of the `length` highest scores of each row, best first, ties by column."""
+    length = min(length, scores.shape[1])
+    best = np.sort(np.argpartition(-scores, length - 1, axis=1)[:, :length], axis=1)
+    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(best, order, axis=1)
