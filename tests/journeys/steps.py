@@ -12,7 +12,7 @@ import numpy as np
 from support import ROLE, Server, settled
 
 GENRES = ("Comedy", "Drama", "Horror", "Romance", "Sci-Fi")
-USERS, ITEMS = 80, 150
+USERS, ITEMS = 100, 300
 
 INTERACTIONS_SCHEMA = {
     "type": "record",
