@@ -96,8 +96,9 @@ class Journey:
         self.load("INTERACTIONS", interactions_csv() if interactions is None else interactions)
         self.load("ITEMS", items_csv() if items is None else items)
 
-    def dataset(self, kind: str, schema: dict[str, Any]) -> None:
-        created = self.personalize.create_schema(name=f"{self.name}-{kind.lower()}", schema=json.dumps(schema))
+    def dataset(self, kind: str, schema: dict[str, Any], **domain: str) -> None:
+        name = f"{self.name}-{kind.lower()}"
+        created = self.personalize.create_schema(name=name, schema=json.dumps(schema), **domain)
         self.arns[f"{kind} schema"] = created["schemaArn"]
         self.arns[kind] = self.personalize.create_dataset(
             name=f"{self.name}-{kind.lower()}",

@@ -15,8 +15,8 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import Any
 
 from tailorbird import executors, logs
-from tailorbird.api import lifecycle
-from tailorbird.api.lifecycle import ACTIVE, FAILED, IN_PROGRESS, PENDING, JobFailed, Resource
+from tailorbird.api import lifecycle, schedule, stages
+from tailorbird.api.lifecycle import ACTIVE, FAILED, IN_PROGRESS, PENDING, STOPPED, STOPPING, JobFailed, Resource
 from tailorbird.api.resources import RESOURCES
 from tailorbird.config import Config
 from tailorbird.storage.catalogue import Document
@@ -25,6 +25,8 @@ from tailorbird.workspace import Workspace, open_workspace
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
+SCHEDULE_SECONDS = 1.0
+"""How often the dispatcher looks at what time alone brings about."""
 
 
 class LeaseLost(Exception):
@@ -38,6 +40,7 @@ class Dispatcher:
         self._workspace = workspace
         self._executor: Executor = executors.start(workspace.config)
         self._running: dict[str, Future[Any]] = {}
+        self._schedule_at = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
 
@@ -67,6 +70,10 @@ class Dispatcher:
     def step(self) -> None:
         """One look at all documents that are on their way somewhere."""
         lifecycle.sweep(self._workspace, RESOURCES)
+        stages.advance(self._workspace)
+        if time.monotonic() > self._schedule_at:
+            self._schedule_at = time.monotonic() + SCHEDULE_SECONDS
+            schedule.tick(self._workspace)
         for arn, future in list(self._running.items()):
             if future.done():
                 del self._running[arn]
@@ -117,7 +124,8 @@ def work(workspace: Workspace, resource: Resource, arn: str) -> None:
             members = resource.job(workspace, document, lease.progress)
         outcome = {"status": ACTIVE, **members}
     except LeaseLost:
-        log.warning("job given up: its lease is lost", extra={"arn": arn})
+        log.warning("job given up: it was stopped, or its lease is lost", extra={"arn": arn})
+        _finish_stop(workspace, arn, owner)
         return
     except JobFailed as failure:
         outcome = {"status": FAILED, "failureReason": str(failure), **failure.members}
@@ -162,6 +170,18 @@ def _finish(workspace: Workspace, arn: str, owner: str, outcome: Document) -> No
         if document.get("_owner") != owner or document["status"] != IN_PROGRESS:
             return None
         return document | {"lastUpdatedDateTime": workspace.clock()} | outcome
+
+    workspace.catalogue.update(arn, change)
+
+
+def _finish_stop(workspace: Workspace, arn: str, owner: str) -> None:
+    """Ends a stop before its time has run out, since its worker has noticed."""
+
+    def change(document: Document) -> Document | None:
+        if document.get("_owner") != owner or document["status"] != STOPPING:
+            return None
+        now = workspace.clock()
+        return document | {"status": STOPPED, "lastUpdatedDateTime": now} | stages.NONE_LEFT
 
     workspace.catalogue.update(arn, change)
 

@@ -25,10 +25,14 @@ PENDING = "CREATE PENDING"
 IN_PROGRESS = "CREATE IN_PROGRESS"
 ACTIVE = "ACTIVE"
 FAILED = "CREATE FAILED"
+STOPPING = "CREATE STOPPING"
+STOPPED = "CREATE STOPPED"
+INACTIVE = "INACTIVE"
 DELETE_PENDING = "DELETE PENDING"
 DELETE_IN_PROGRESS = "DELETE IN_PROGRESS"
 DELETING = (DELETE_PENDING, DELETE_IN_PROGRESS)
-SETTLED = ("", ACTIVE, FAILED)
+SETTLED = ("", ACTIVE, FAILED, STOPPED, INACTIVE)
+AT_WORK = (PENDING, IN_PROGRESS, STOPPING)
 
 TAGS_PER_RESOURCE = 50
 
@@ -160,16 +164,7 @@ def related(workspace: Workspace, kind: str, **members: str) -> list[Document]:
 
 def delete(workspace: Workspace, resource: Resource, arn: str) -> None:
     """Begins a deletion; `sweep` ends it. A resource without a status is gone at once."""
-    document = find(workspace, resource, arn)
-    if resource.has_status and document["status"] not in SETTLED:
-        raise ResourceInUseException(f"{arn} has status {document['status']}; wait until that has ended.")
-    for kind, member in resource.dependents:
-        for other in related(workspace, kind, **{member: arn}):
-            raise ResourceInUseException(f"{arn} is in use by {words(kind)} {own_arn(kind, other)}; delete that first.")
-    for kind, member in resource.owned:
-        for other in related(workspace, kind, **{member: arn}):
-            if other["status"] in (PENDING, IN_PROGRESS):
-                raise ResourceInUseException(f"{own_arn(kind, other)} is {other['status']}; wait until it has ended.")
+    _check_deletable(workspace, resource, arn)
     if not resource.has_status:
         workspace.catalogue.delete(arn)
         return
@@ -177,6 +172,22 @@ def delete(workspace: Workspace, resource: Resource, arn: str) -> None:
         for other in related(workspace, kind, **{member: arn}):
             _mark_deleted(workspace, own_arn(kind, other))
     _mark_deleted(workspace, arn)
+
+
+def _check_deletable(workspace: Workspace, resource: Resource, arn: str) -> None:
+    """Raises ResourceInUse while the resource is on its way somewhere, or others need it (spec control-plane 2.3)."""
+    document = find(workspace, resource, arn)
+    if resource.has_status and document["status"] not in SETTLED:
+        raise ResourceInUseException(f"{arn} has status {document['status']}; wait until that has ended.")
+    if document.get("_stages"):
+        raise ResourceInUseException(f"An update of {arn} is under way; wait until it has ended.")
+    for kind, member in resource.dependents:
+        for other in related(workspace, kind, **{member: arn}):
+            raise ResourceInUseException(f"{arn} is in use by {words(kind)} {own_arn(kind, other)}; delete that first.")
+    for kind, member in resource.owned:
+        for other in related(workspace, kind, **{member: arn}):
+            if other["status"] in AT_WORK:
+                raise ResourceInUseException(f"{own_arn(kind, other)} is {other['status']}; wait until it has ended.")
 
 
 def _mark_deleted(workspace: Workspace, arn: str) -> None:

@@ -28,7 +28,7 @@ def operations(resource: Resource, deletable: bool) -> dict[str, Operation]:
     noun = lifecycle.words(resource.name).replace(" ", "_")
     table: dict[str, Operation] = {
         f"describe_{noun}": partial(_describe, resource),
-        f"list_{noun}s": partial(_list, resource),
+        f"list_{noun}s": partial(listed, resource),
     }
     if deletable:
         table[f"delete_{noun}"] = partial(_delete, resource)
@@ -43,7 +43,7 @@ def _delete(resource: Resource, workspace: Workspace, request: dict[str, Any]) -
     lifecycle.delete(workspace, resource, request[resource.arn_member])
 
 
-def _list(resource: Resource, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+def listed(resource: Resource, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """A page of documents, oldest first; all members of the request but the paging ones select."""
     limit = request.get("maxResults", PAGE)
     chosen = {name: value for name, value in request.items() if name not in ("maxResults", "nextToken")}

@@ -76,7 +76,8 @@ def with_events(
     events = [
         event
         for event in workspace.live.of_user(dataset_arn, user, after)
-        if event.row["ITEM_ID"] in numbers and event_type in (None, event.row.get("EVENT_TYPE"))
+        if event.row["ITEM_ID"] in numbers
+        and (event_type is None or event_type.lower() == str(event.row.get("EVENT_TYPE")).lower())
     ]
     if not events:
         return items, times

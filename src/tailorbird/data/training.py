@@ -39,13 +39,14 @@ def load(
 ) -> Snapshot:
     """Reads everything that was imported or recorded so far.
 
-    event_type, event_value_threshold: only rows of that type, and with at least that EVENT_VALUE.
+    event_type, event_value_threshold: only rows of that type (in any case, as filters have it), and with at
+    least that EVENT_VALUE.
     Raises NotEnoughData.
     """
     rows, newest = interactions(workspace, interactions_dataset)
     if event_type is not None:
         _need_column(rows, "EVENT_TYPE", "the solution's eventType")
-        rows = rows.filter(pl.col("EVENT_TYPE") == event_type)
+        rows = rows.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
     if event_value_threshold is not None:
         _need_column(rows, "EVENT_VALUE", "eventValueThreshold")
         rows = rows.filter(pl.col("EVENT_VALUE") >= event_value_threshold)

@@ -51,9 +51,11 @@ class Served:
 
 
 def folder_of(workspace: Workspace, version_arn: str) -> Path:
-    """Where a solution version's files are."""
+    """Where the files of a solution version, or of a recommender, are."""
     region, _, path = version_arn.split(":", 5)[3:]
-    return workspace.artifacts / region / path.removeprefix("solution/")
+    kind, _, name = path.partition("/")
+    # No solution's name begins with an underscore.
+    return workspace.artifacts / region / (name if kind == "solution" else f"_{kind}/{name}")
 
 
 def part(folder: Path, name: str) -> Path:

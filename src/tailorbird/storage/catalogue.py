@@ -24,6 +24,7 @@ _documents = sa.Table(
     sa.Column("kind", sa.String(64), nullable=False, index=True),
     sa.Column("status", sa.String(32), nullable=False, index=True),
     sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("due", sa.Float, nullable=True, index=True),
     sa.Column("body", sa.JSON, nullable=False),
     sqlite_autoincrement=True,
 )
@@ -47,6 +48,7 @@ class Catalogue:
             "kind": kind,
             "status": document.get("status", ""),
             "revision": 0,
+            "due": document.get("_due"),
             "body": document,
         }
         try:
@@ -98,6 +100,12 @@ class Catalogue:
         with self._engine.connect() as connection:
             return [(arn, kind, body) for arn, kind, body in connection.execute(query)]
 
+    def due(self, now: float) -> list[str]:
+        """ARNs of the documents whose member `_due`, epoch seconds, is not after `now`."""
+        query = sa.select(_documents.c.arn).where(_documents.c.due <= now)
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
     def update(self, arn: str, change: Callable[[Document], Document | None]) -> Document | None:
         """Replaces a document by what `change` makes of it and returns the new one.
 
@@ -116,7 +124,12 @@ class Catalogue:
             statement = (
                 _documents.update()
                 .where(_documents.c.arn == arn, _documents.c.revision == row.revision)
-                .values(revision=row.revision + 1, status=changed.get("status", ""), body=changed)
+                .values(
+                    revision=row.revision + 1,
+                    status=changed.get("status", ""),
+                    due=changed.get("_due"),
+                    body=changed,
+                )
             )
             with self._engine.begin() as connection:
                 if connection.execute(statement).rowcount == 1:

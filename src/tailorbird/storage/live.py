@@ -148,6 +148,12 @@ class Live:
                 for user, number, session, timestamp, row in connection.execute(query)
             ]
 
+    def newest(self, dataset: str) -> int:
+        """Number of the newest event of a dataset; 0 where there is none."""
+        query = sa.select(sa.func.max(_events.c.number)).where(_events.c.dataset == dataset)
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar() or 0
+
     def drop(self, dataset: str) -> None:
         """Forgets a dataset's events."""
         with self._engine.begin() as connection:

@@ -9,6 +9,7 @@ from tailorbird.api.resources import (
     dataset_import_job,
     event_tracker,
     recipe,
+    recommender,
     schema,
     solution,
     solution_version,
@@ -27,6 +28,7 @@ MODULES = (
     solution,
     solution_version,
     campaign,
+    recommender,
     batch_inference_job,
 )
 

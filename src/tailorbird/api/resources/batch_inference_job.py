@@ -29,7 +29,7 @@ CHECK = "_CHECK"
 def infer(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
     """Answers every line of every input file; a line that cannot be answered gets its `error`."""
     version = solution_version.trained(workspace, document["solutionVersionArn"])
-    deployment = deployments.opened(workspace, version)
+    deployment = deployments.opened(workspace, version["solutionVersionArn"], version["datasetGroupArn"])
     filter_ = None
     if "filterArn" in document:
         filter_ = deployments.found_filter(workspace, document["filterArn"], version["datasetGroupArn"])
@@ -84,7 +84,8 @@ def _answers(
             answer["input"] = request = _read(line, deployment.served.recipe.batch_members)
             item = request.get("itemId")
             question = recommend.query(workspace, deployment, request.get("userId"), item)
-            asked.append((answer, (request, question, deployments.mask(workspace, deployment, filter_, request))))
+            allowed = deployments.mask(workspace, deployment, filter_, request) if filter_ else None
+            asked.append((answer, (request, question, allowed)))
         except AwsError as error:
             answer["error"] = error.message
     if not asked:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailorbird.api import lifecycle
+from tailorbird.api import lifecycle, stages
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import dataset_group
 from tailorbird.api.resources import schema as schemas
@@ -15,6 +15,11 @@ from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 TYPES = ("INTERACTIONS", "ITEMS", "USERS")
+
+REPLACEABLE = ("ITEMS", "USERS")
+"""Types of dataset whose schema UpdateDataset can replace."""
+UPDATE_PENDING = "UPDATE PENDING"
+UPDATE_IN_PROGRESS = "UPDATE IN_PROGRESS"
 
 # The dataset that AWS once made beside each event tracker; older clean-up code deletes it by this word.
 TRACKER_DATASET = "/EVENT_INTERACTIONS"
@@ -40,14 +45,47 @@ def create_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, A
         raise InvalidInputException(f"datasetType {request['datasetType']!r} is not one of {', '.join(TYPES)}.")
     group = lifecycle.active(workspace, request["datasetGroupArn"])
     schema = lifecycle.find(workspace, schemas.RESOURCE, request["schemaArn"])
-    if schema.get("domain") != group.get("domain"):
-        raise InvalidInputException(
-            f"The schema's domain ({schema.get('domain')}) is not the dataset group's ({group.get('domain')})."
-        )
+    _check_domain(schema, group)
     avro.check_dataset_type(avro.parse(schema["schema"], schema.get("domain")), kind)
     if lifecycle.related(workspace, RESOURCE.name, datasetGroupArn=request["datasetGroupArn"], datasetType=kind):
         raise ResourceAlreadyExistsException(f"The dataset group has a dataset of type {kind} already.")
     return lifecycle.create(workspace, RESOURCE, request | {"datasetType": kind}, group=group["name"])
+
+
+def update_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """Gives an Items or Users dataset a schema with more fields; its rows read null there (spec 4.3)."""
+    arn, schema_arn = request["datasetArn"], request["schemaArn"]
+    document = lifecycle.find(workspace, RESOURCE, arn)
+    if document["datasetType"] not in REPLACEABLE:
+        raise InvalidInputException(
+            f"The schema of {document['datasetType']} cannot be replaced, only that of {' or '.join(REPLACEABLE)}."
+        )
+    old = opened(workspace, document).schema
+    found = lifecycle.find(workspace, schemas.RESOURCE, schema_arn)
+    group = lifecycle.find(workspace, dataset_group.RESOURCE, document["datasetGroupArn"])
+    _check_domain(found, group)
+    new = avro.parse(found["schema"], found.get("domain"))
+    avro.check_dataset_type(new, document["datasetType"])
+    avro.check_replacement(old, new)
+    start, seconds = workspace.clock(), workspace.config.update_seconds
+    update = {"schemaArn": schema_arn, "status": lifecycle.ACTIVE, "creationDateTime": start}
+    end = {"status": lifecycle.ACTIVE, "schemaArn": schema_arn, "_nextSchemaArn": None}
+    stages.begin(
+        workspace,
+        arn,
+        {"status": UPDATE_PENDING, "_nextSchemaArn": schema_arn},
+        {"status": UPDATE_IN_PROGRESS},
+        end | {"latestDatasetUpdate": update | {"lastUpdatedDateTime": start + seconds}},
+        allowed=(lifecycle.ACTIVE,),
+    )
+    return {"datasetArn": arn}
+
+
+def _check_domain(schema: Document, group: Document) -> None:
+    if schema.get("domain") != group.get("domain"):
+        raise InvalidInputException(
+            f"The schema's domain ({schema.get('domain')}) is not the dataset group's ({group.get('domain')})."
+        )
 
 
 def delete_dataset(workspace: Workspace, request: dict[str, Any]) -> None:
@@ -63,7 +101,7 @@ def delete_dataset(workspace: Workspace, request: dict[str, Any]) -> None:
         *lifecycle.related(workspace, "SolutionVersion", datasetGroupArn=document["datasetGroupArn"]),
     ]
     for work in works:
-        if work["status"] in (lifecycle.PENDING, lifecycle.IN_PROGRESS):
+        if work["status"] in lifecycle.AT_WORK:
             name = work.get("jobName") or work.get("name")
             raise ResourceInUseException(f"{arn} is in use by {name} ({work['status']}); wait until that has ended.")
     lifecycle.delete(workspace, RESOURCE, arn)
@@ -81,4 +119,4 @@ def opened(workspace: Workspace, document: Document) -> Dataset:
     return Dataset(document["datasetArn"], avro.parse(schema["schema"], schema.get("domain")))
 
 
-OPERATIONS = {"create_dataset": create_dataset, "delete_dataset": delete_dataset}
+OPERATIONS = {"create_dataset": create_dataset, "update_dataset": update_dataset, "delete_dataset": delete_dataset}

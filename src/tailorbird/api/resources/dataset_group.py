@@ -13,6 +13,7 @@ RESOURCE = Resource(
     "DatasetGroup",
     arn="dataset-group/{name}",
     dependents=(
+        ("Recommender", "datasetGroupArn"),
         ("EventTracker", "datasetGroupArn"),
         ("Solution", "datasetGroupArn"),
         ("Dataset", "datasetGroupArn"),
