@@ -203,7 +203,9 @@ def sweep(workspace: Workspace, resources: Mapping[str, Resource]) -> None:
     Clean-up code in the wild must see the status before the resource vanishes (spec clients, Asynchrony).
     """
     now = workspace.clock()
-    for arn, kind, document in workspace.catalogue.with_status(DELETING):
+    # What was deleted first goes first, so that nobody sees a group gone and its parts still there.
+    found = sorted(workspace.catalogue.with_status(DELETING), key=lambda each: float(each[2]["_deletedAt"]))
+    for arn, kind, document in found:
         if now < document["_deletedAt"]:
             if (
                 document["status"] == DELETE_PENDING
