@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from journeys.steps import ITEMS_SCHEMA, Journey, genre_of, interactions_csv, items_csv
-from support import Server, settled, wait_for
+from support import ROLE, Server, settled, wait_for
 
 SIMS, POPULAR, PERSONAL, RANKING = (
     "aws-sims",
@@ -190,7 +190,7 @@ def test_a_training_is_stopped(server: Server) -> None:
 def long_csv() -> bytes:
     """Enough rows for a training of some seconds."""
     head, _, rows = interactions_csv().partition(b"\r\n")
-    copies = (b"\r\n".join(b"%d-" % copy + row for row in rows.splitlines()) for copy in range(40))
+    copies = (b"\r\n".join(b"%d-" % copy + row for row in rows.splitlines()) for copy in range(15))
     return head + b"\r\n" + b"\r\n".join(copies) + b"\r\n"
 
 
@@ -243,3 +243,61 @@ def test_metadata_and_promotions(way: Journey) -> None:
     for member in ("name", "percentPromotedItems", "filterArn"):
         lacking = {name: value for name, value in promotion.items() if name != member}
         refused("InvalidInputException", member, ask, campaignArn=arn, userId="3", promotions=[lacking])
+
+
+def test_metric_attribution(way: Journey) -> None:
+    client, output = way.personalize, {"roleArn": ROLE}
+
+    def metric(name: str, expression: str) -> dict[str, str]:
+        return {"eventType": "watch", "metricName": name, "expression": expression}
+
+    common = {"name": "worth", "datasetGroupArn": way.arns["group"], "metricsOutputConfig": output}
+    for expression, words in {
+        "SUM(Items.GENRE)": "no numeric column GENRE",
+        "SUM(Items.PRICE)": "no numeric column PRICE",
+        "SUM(Users.AGE)": "none of SAMPLECOUNT()",
+        "AVG(Items.YEAR)": "none of SAMPLECOUNT()",
+    }.items():
+        wrong = [metric("a", "SAMPLECOUNT()"), metric("b", expression)]
+        refused("InvalidInputException", words, client.create_metric_attribution, metrics=wrong, **common)
+    twice = [metric("a", "SAMPLECOUNT()")] * 2
+    refused("InvalidInputException", "metricName", client.create_metric_attribution, metrics=twice, **common)
+    good = [metric("views", "SAMPLECOUNT()"), metric("years", "SUM(items.year)")]
+    arn = client.create_metric_attribution(metrics=good, **common)["metricAttributionArn"]
+    assert arn.endswith(":metric-attribution/worth")
+    refused("ResourceAlreadyExistsException", arn, client.create_metric_attribution, metrics=good, **common)
+    described = client.describe_metric_attribution(metricAttributionArn=arn)["metricAttribution"]
+    assert (described["status"], described["metricsOutputConfig"]) == ("ACTIVE", output)
+    listed = client.list_metric_attributions(datasetGroupArn=way.arns["group"])["metricAttributions"]
+    assert [row["metricAttributionArn"] for row in listed] == [arn]
+
+    def metrics() -> list[dict[str, str]]:
+        pages = client.get_paginator("list_metric_attribution_metrics").paginate(
+            metricAttributionArn=arn, PaginationConfig={"PageSize": 1}
+        )
+        return [row for page in pages for row in page["metrics"]]
+
+    assert metrics() == good
+    update = client.update_metric_attribution
+    refused("InvalidInputException", "'none'", update, metricAttributionArn=arn, removeMetrics=["none"])
+    again = {"metricAttributionArn": arn, "addMetrics": [metric("years", "SAMPLECOUNT()")]}
+    refused("ResourceAlreadyExistsException", "years", update, **again)
+    update(**again, removeMetrics=["years", "views"])
+    assert metrics() == [metric("years", "SAMPLECOUNT()")]
+    many = [metric(str(number), "SAMPLECOUNT()") for number in range(10)]
+    refused("InvalidInputException", "at most 10", update, metricAttributionArn=arn, addMetrics=many)
+    client.delete_metric_attribution(metricAttributionArn=arn)
+
+
+def test_segments_say_what_is_missing(way: Journey) -> None:
+    refused(
+        "InvalidInputException",
+        "aws-item-affinity",
+        way.personalize.create_batch_segment_job,
+        jobName="users",
+        solutionVersionArn=way.arns[f"{SIMS} version"],
+        roleArn=ROLE,
+        jobInput={"s3DataSource": {"path": "s3://b/in.json"}},
+        jobOutput={"s3DataDestination": {"path": "s3://b/out/"}},
+    )
+    assert way.personalize.list_batch_segment_jobs()["batchSegmentJobs"] == []

@@ -7,7 +7,7 @@ from tailorbird.api.resources import OPERATIONS as WRITTEN
 from tailorbird.api.resources import RESOURCES
 
 # Jobs and solution versions have no Delete of their own (spec control-plane 3).
-NOT_DELETED = ("DatasetImportJob", "SolutionVersion", "BatchInferenceJob")
+NOT_DELETED = ("DatasetImportJob", "SolutionVersion", "BatchInferenceJob", "BatchSegmentJob")
 
 
 def _derived() -> dict[str, standard.Operation]:

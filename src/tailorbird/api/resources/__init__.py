@@ -3,11 +3,13 @@
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import (
     batch_inference_job,
+    batch_segment_job,
     campaign,
     dataset,
     dataset_group,
     dataset_import_job,
     event_tracker,
+    metric_attribution,
     recipe,
     recommender,
     schema,
@@ -30,6 +32,8 @@ MODULES = (
     campaign,
     recommender,
     batch_inference_job,
+    batch_segment_job,
+    metric_attribution,
 )
 
 RESOURCES: dict[str, Resource] = {module.RESOURCE.name: module.RESOURCE for module in MODULES}

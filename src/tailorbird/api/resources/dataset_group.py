@@ -18,7 +18,7 @@ RESOURCE = Resource(
         ("Solution", "datasetGroupArn"),
         ("Dataset", "datasetGroupArn"),
     ),
-    owned=(("Filter", "datasetGroupArn"),),
+    owned=(("Filter", "datasetGroupArn"), ("MetricAttribution", "datasetGroupArn")),
 )
 
 
