@@ -12,7 +12,7 @@ import pytest
 from journeys.steps import INTERACTIONS_SCHEMA, interactions_csv
 from support import ROLE
 from tailorbird import config as configuration
-from tailorbird.api import jobs, schedule, stages
+from tailorbird.api import jobs, schedule, transitions
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.api.resources import RESOURCES
 from tailorbird.storage.catalogue import Document
@@ -38,7 +38,7 @@ class World:
     def later(self, seconds: float) -> None:
         """Turns the clock, and lets the dispatcher's work be done."""
         self.now += seconds
-        stages.advance(self.workspace)
+        transitions.advance(self.workspace)
         schedule.tick(self.workspace)
         self.work()
 

@@ -34,9 +34,10 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     data_dir: DataDir = None,
+    aws_quotas: Annotated[bool | None, typer.Option("--aws-quotas", help="Enforce AWS's own quotas.")] = None,
 ) -> None:
     """Run the server until it is told to stop."""
-    config = _config(host=host, port=port, data_dir=data_dir)
+    config = _config(host=host, port=port, data_dir=data_dir, aws_quotas=aws_quotas)
 
     def ready(url: str) -> None:
         typer.echo(f"Tailorbird is ready at {url}")

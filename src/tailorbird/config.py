@@ -33,6 +33,7 @@ class Config:
     lease_seconds: float = setting(6.0, "Seconds after which a job whose worker fell silent is started again.")
     job_attempts: int = setting(3, "Times a job is started before it fails because its worker keeps dying.")
     deletion_seconds: float = setting(0.5, "Seconds a deleted resource stays visible with status DELETE ....")
+    aws_quotas: bool = setting(False, "Whether AWS's own quotas hold (5 campaigns a group, say), to rehearse for AWS.")
     update_seconds: float = setting(0.5, "Seconds an update, a stop or a start of a resource takes to be seen.")
     s3_endpoint: str = setting("", "URL of the S3 service for s3:// locations; empty means the built-in one.")
     s3_access_key: str = setting("", "Access key id for s3_endpoint; empty means the installation's own.")

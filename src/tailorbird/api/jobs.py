@@ -15,7 +15,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import Any
 
 from tailorbird import executors, logs
-from tailorbird.api import lifecycle, schedule, stages
+from tailorbird.api import lifecycle, schedule, transitions
 from tailorbird.api.lifecycle import ACTIVE, FAILED, IN_PROGRESS, PENDING, STOPPED, STOPPING, JobFailed, Resource
 from tailorbird.api.resources import RESOURCES
 from tailorbird.config import Config
@@ -70,7 +70,7 @@ class Dispatcher:
     def step(self) -> None:
         """One look at all documents that are on their way somewhere."""
         lifecycle.sweep(self._workspace, RESOURCES)
-        stages.advance(self._workspace)
+        transitions.advance(self._workspace)
         if time.monotonic() > self._schedule_at:
             self._schedule_at = time.monotonic() + SCHEDULE_SECONDS
             schedule.tick(self._workspace)
@@ -181,7 +181,7 @@ def _finish_stop(workspace: Workspace, arn: str, owner: str) -> None:
         if document.get("_owner") != owner or document["status"] != STOPPING:
             return None
         now = workspace.clock()
-        return document | {"status": STOPPED, "lastUpdatedDateTime": now} | stages.NONE_LEFT
+        return document | {"status": STOPPED, "lastUpdatedDateTime": now} | transitions.NONE_LEFT
 
     workspace.catalogue.update(arn, change)
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tailorbird import messages
+from tailorbird.api import quotas
 from tailorbird.errors import (
     InvalidInputException,
     ResourceAlreadyExistsException,
@@ -101,7 +103,7 @@ def create(workspace: Workspace, resource: Resource, request: Document, **more: 
     """Stores a new document made of the request's members and `more`, and returns it.
 
     Its status is CREATE PENDING where the resource has a job, else ACTIVE. Raises ResourceNotFound and
-    ResourceInUse for its parents, ResourceAlreadyExists, TooManyTags.
+    ResourceInUse for its parents, ResourceAlreadyExists, TooManyTags, LimitExceeded.
     """
     for member in resource.parents:
         active(workspace, request[member])
@@ -112,6 +114,7 @@ def create(workspace: Workspace, resource: Resource, request: Document, **more: 
     document[resource.arn_member] = arn
     if resource.has_status:
         document["status"] = PENDING if resource.job else ACTIVE
+    quotas.check(workspace, resource.name, document)
     try:
         workspace.catalogue.insert(resource.name, arn, document)
     except AlreadyExists:
@@ -137,9 +140,7 @@ def find(workspace: Workspace, resource: Resource, arn: str) -> Document:
 def not_found(kind: str, arn: str) -> ResourceNotFoundException:
     """The error for an ARN that nothing has."""
     return ResourceNotFoundException(
-        f"The given dataset group does not exist: {arn}"
-        if kind == "DatasetGroup"
-        else f"Resource Arn {arn} does not exist."
+        (messages.GROUP_MISSING if kind == "DatasetGroup" else messages.RESOURCE_MISSING).format(arn=arn)
     )
 
 
@@ -179,7 +180,7 @@ def _check_deletable(workspace: Workspace, resource: Resource, arn: str) -> None
     document = find(workspace, resource, arn)
     if resource.has_status and document["status"] not in SETTLED:
         raise ResourceInUseException(f"{arn} has status {document['status']}; wait until that has ended.")
-    if document.get("_stages"):
+    if document.get("_changes"):
         raise ResourceInUseException(f"An update of {arn} is under way; wait until it has ended.")
     for kind, member in resource.dependents:
         for other in related(workspace, kind, **{member: arn}):

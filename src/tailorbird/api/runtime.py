@@ -11,7 +11,7 @@ import numpy as np
 from tailorbird.api import deployments, lifecycle
 from tailorbird.api.resources import campaign, recommender
 from tailorbird.api.resources import recipe as recipes
-from tailorbird.errors import InvalidInputException, ResourceNotFoundException
+from tailorbird.errors import InvalidInputException
 from tailorbird.serving import metadata, recommend
 from tailorbird.serving.recommend import Deployment, Mask, Ranked
 from tailorbird.storage.catalogue import Document
@@ -105,7 +105,7 @@ def _in_service(workspace: Workspace, resource: lifecycle.Resource, arn: str) ->
 def _campaign(workspace: Workspace, document: Document) -> Target:
     version = workspace.catalogue.get(document["solutionVersionArn"])
     if version is None:
-        raise ResourceNotFoundException(f"Resource Arn {document['solutionVersionArn']} does not exist.")
+        raise lifecycle.not_found("SolutionVersion", document["solutionVersionArn"])
     group = version["datasetGroupArn"]
     deployment = deployments.opened(workspace, document["solutionVersionArn"], group)
     recipe = deployment.served.recipe

@@ -41,7 +41,7 @@ def tick(workspace: Workspace) -> None:
     )
     for kind, task in tasks:
         for _, document in workspace.catalogue.select(kind):
-            if document["status"] != ACTIVE or document.get("_stages"):
+            if document["status"] != ACTIVE or document.get("_changes"):
                 continue
             arn = lifecycle.own_arn(kind, document)
             try:

@@ -15,7 +15,7 @@ import msgspec
 
 from tailorbird.api import lifecycle
 from tailorbird.api.lifecycle import Resource
-from tailorbird.errors import InvalidInputException, InvalidNextTokenException, ResourceNotFoundException
+from tailorbird.errors import InvalidInputException, InvalidNextTokenException
 from tailorbird.workspace import Workspace
 
 Operation = Callable[[Workspace, dict[str, Any]], dict[str, Any] | None]
@@ -92,7 +92,7 @@ def _taggable(workspace: Workspace, resources: dict[str, Resource], arn: str) ->
             if not resource.taggable:
                 raise InvalidInputException(f"A {lifecycle.words(resource.name)} cannot have tags.")
             return
-    raise ResourceNotFoundException(f"Resource Arn {arn} does not exist.")
+    raise lifecycle.not_found("", arn)
 
 
 def tag_operations(resources: dict[str, Resource]) -> dict[str, Operation]:

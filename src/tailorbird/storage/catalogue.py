@@ -90,6 +90,19 @@ class Catalogue:
         with self._engine.connect() as connection:
             return [(number, body) for number, body in connection.execute(query)]
 
+    def count(
+        self, kind: str, members: Mapping[str, str], *, prefix: str, statuses: Sequence[str], without: bool
+    ) -> int:
+        """How many documents of a kind with these members are in one of the statuses, or `without`, in none."""
+        among = _documents.c.status.not_in(statuses) if without else _documents.c.status.in_(statuses)
+        query = sa.select(sa.func.count()).where(
+            _documents.c.kind == kind, among, _documents.c.arn.startswith(prefix, autoescape=True)
+        )
+        for name, value in members.items():
+            query = query.where(_documents.c.body[name].as_string() == value)
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar_one()
+
     def with_status(self, statuses: Sequence[str]) -> list[tuple[str, str, Document]]:
         """(arn, kind, document) of every document in one of the statuses, oldest first."""
         query = (

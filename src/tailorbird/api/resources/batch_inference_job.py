@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from tailorbird import messages
 from tailorbird.api import deployments, lifecycle, runtime
 from tailorbird.api.lifecycle import JobFailed, Resource
 from tailorbird.api.resources import filter as filters
@@ -37,9 +38,9 @@ def infer(workspace: Workspace, document: Document, progress: Callable[[float, s
     try:
         inputs = workspace.objects.files(document["jobInput"]["s3DataSource"]["path"])
     except ObjectError as error:
-        raise JobFailed(f"Invalid S3 input path. {error}") from error
+        raise JobFailed(f"{messages.BATCH_INPUT}. {error}") from error
     if not inputs:
-        raise JobFailed("Invalid S3 input path. There is no file under it.")
+        raise JobFailed(f"{messages.BATCH_INPUT}. There is no file under it.")
     total, done, failed = sum(file.size for file in inputs) or 1, 0, 0
     try:
         with workspace.objects.writer(output + CHECK):
@@ -56,7 +57,7 @@ def infer(workspace: Workspace, document: Document, progress: Callable[[float, s
                     failed += sum(answer["error"] is not None for answer in answers)
                     progress(min(0.99, done / total), f"{file.name}: {done} of {total} bytes, {failed} errors")
     except ObjectError as error:
-        raise JobFailed(f"Invalid S3 output path. {error}") from error
+        raise JobFailed(f"{messages.BATCH_OUTPUT}. {error}") from error
     return {"_report": {"bytesRead": done, "linesFailed": failed}}
 
 

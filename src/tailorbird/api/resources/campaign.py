@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailorbird.api import deployments, lifecycle, serving_config, stages
+from tailorbird.api import deployments, lifecycle, serving_config, transitions
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.resources import solution, solution_version
@@ -31,7 +31,7 @@ def create_campaign(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
     version = _version(workspace, request["solutionVersionArn"])
     _check_config(request["solutionVersionArn"], request.get("campaignConfig", {}), version)
     document = {"minProvisionedTPS": 1} | request | {"solutionVersionArn": version["solutionVersionArn"]}
-    return lifecycle.create(workspace, RESOURCE, document, solutionArn=version["solutionArn"])
+    return lifecycle.create(workspace, RESOURCE, document, **_origin(version))
 
 
 def update_campaign(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
@@ -50,16 +50,21 @@ def begin_update(workspace: Workspace, document: Document, wanted: Document, ver
     """Starts the update of a campaign to an ACTIVE version and the other members of `SERVED`."""
     told = {member: value for member, value in wanted.items() if value is not None}
     told["solutionVersionArn"] = version["solutionVersionArn"]
-    stages.begin_update(
+    transitions.begin_update(
         workspace,
         document["campaignArn"],
         "latestCampaignUpdate",
         told,
-        told | {"solutionArn": version["solutionArn"], "_nextSolutionArn": None},
+        told | _origin(version) | {"_nextSolutionArn": None},
         allowed=(lifecycle.ACTIVE, lifecycle.FAILED),
         _nextSolutionArn=version["solutionArn"],
     )
     return {"campaignArn": document["campaignArn"]}
+
+
+def _origin(version: Document) -> Document:
+    """Members of the version that lists and quotas of campaigns ask for."""
+    return {"solutionArn": version["solutionArn"], "datasetGroupArn": version["datasetGroupArn"]}
 
 
 def _version(workspace: Workspace, arn: str) -> Document:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailorbird.api import lifecycle, stages
+from tailorbird.api import lifecycle, transitions
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import dataset_group
 from tailorbird.api.resources import schema as schemas
@@ -70,7 +70,7 @@ def update_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, A
     start, seconds = workspace.clock(), workspace.config.update_seconds
     update = {"schemaArn": schema_arn, "status": lifecycle.ACTIVE, "creationDateTime": start}
     end = {"status": lifecycle.ACTIVE, "schemaArn": schema_arn, "_nextSchemaArn": None}
-    stages.begin(
+    transitions.begin(
         workspace,
         arn,
         {"status": UPDATE_PENDING, "_nextSchemaArn": schema_arn},

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from tailorbird import messages
 from tailorbird.api import standard
 from tailorbird.errors import InvalidInputException, ResourceNotFoundException
 from tailorbird.recipes import RECIPES
@@ -63,7 +64,7 @@ def _name(arn: str, prefix: str, noun: str) -> str:
 def _known(table: Mapping[str, T], name: str, arn: str) -> T:
     if name not in table:
         raise ResourceNotFoundException(
-            f"Resource Arn {arn} does not exist. This server has {', '.join(sorted(table))}."
+            f"{messages.RESOURCE_MISSING.format(arn=arn)} This server has {', '.join(sorted(table))}."
         )
     return table[name]
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
-from tailorbird.api import lifecycle, serving_config, stages, trainings
+from tailorbird.api import lifecycle, serving_config, trainings, transitions
 from tailorbird.api.lifecycle import ACTIVE, DELETING, INACTIVE, Resource
 from tailorbird.api.resources import dataset, dataset_group
 from tailorbird.api.resources import recipe as recipes
@@ -82,7 +82,7 @@ def update_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[st
     if config == document.get("recommenderConfig", {}):
         raise InvalidInputException(f"{arn} has this recommenderConfig already: change it, or do without the update.")
     told = {"recommenderConfig": config}
-    stages.begin_update(workspace, arn, "latestRecommenderUpdate", told, told, allowed=(ACTIVE, INACTIVE))
+    transitions.begin_update(workspace, arn, "latestRecommenderUpdate", told, told, allowed=(ACTIVE, INACTIVE))
     return {"recommenderArn": arn}
 
 
@@ -99,7 +99,7 @@ def start_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[str
 def _move(workspace: Workspace, arn: str, allowed: str, *statuses: str) -> dict[str, Any]:
     lifecycle.find(workspace, RESOURCE, arn)
     told, *changes = ({"status": status} for status in statuses)
-    stages.begin(workspace, arn, told, *changes, allowed=(allowed,))
+    transitions.begin(workspace, arn, told, *changes, allowed=(allowed,))
     return {"recommenderArn": arn}
 
 

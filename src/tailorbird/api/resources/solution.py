@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailorbird.api import lifecycle, stages
+from tailorbird.api import lifecycle, transitions
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.errors import InvalidInputException
@@ -89,7 +89,7 @@ def update_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
         rate = {"autoTrainingConfig": config["autoTrainingConfig"]}
         then |= {"solutionConfig": document["solutionConfig"] | rate, "_scheduledFrom": workspace.clock()}
     then["_lookAgain"] = None
-    stages.begin_update(workspace, arn, "latestSolutionUpdate", told, then)
+    transitions.begin_update(workspace, arn, "latestSolutionUpdate", told, then)
     return {"solutionArn": arn}
 
 

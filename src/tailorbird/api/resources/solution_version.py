@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
-from tailorbird.api import lifecycle, stages, standard, trainings
+from tailorbird.api import lifecycle, standard, trainings, transitions
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.resources import solution as solutions
@@ -105,7 +105,7 @@ def stop_solution_version_creation(workspace: Workspace, request: dict[str, Any]
             raise ResourceInUseException(
                 f"{arn} has status {document['status']}; only CREATE PENDING and CREATE IN_PROGRESS can be stopped."
             )
-        end = stages.planned(now, STOP_SECONDS, {"status": lifecycle.STOPPED})
+        end = transitions.planned(now, STOP_SECONDS, {"status": lifecycle.STOPPED})
         return document | {"status": lifecycle.STOPPING, "lastUpdatedDateTime": now} | end
 
     workspace.catalogue.update(arn, change)

@@ -1,6 +1,6 @@
 """Changes that a resource goes through by itself, because clients poll for their statuses (spec control-plane 2.2).
 
-The document carries its own future: `_stages` is a list of (epoch seconds, members), and `_due` the time of the
+The document carries its own future: `_changes` is a list of (epoch seconds, members), and `_due` the time of the
 first. The dispatcher gives the document those members when their time has come, so a restart loses nothing.
 """
 
@@ -14,14 +14,14 @@ from tailorbird.errors import ResourceInUseException
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
-NONE_LEFT: Document = {"_stages": [], "_due": None}
+NONE_LEFT: Document = {"_changes": [], "_due": None}
 """Members of a document that has no future of its own."""
 
 
 def planned(start: float, seconds: float, *changes: Document) -> Document:
     """Members that make a document take the changes one after the other, the last `seconds` after `start`."""
     stages = [(start + seconds * number / len(changes), change) for number, change in enumerate(changes, 1)]
-    return {"_stages": stages, "_due": stages[0][0]}
+    return {"_changes": stages, "_due": stages[0][0]}
 
 
 def begin(workspace: Workspace, arn: str, told: Document, *changes: Document, allowed: Collection[str]) -> Document:
@@ -37,7 +37,7 @@ def begin(workspace: Workspace, arn: str, told: Document, *changes: Document, al
             raise ResourceInUseException(
                 f"{arn} has status {document['status']}; this is possible only while it is {' or '.join(allowed)}."
             )
-        if document.get("_stages"):
+        if document.get("_changes"):
             raise ResourceInUseException(f"An update of {arn} is under way; wait until it has ended.")
         return document | {"lastUpdatedDateTime": now} | told | future
 
@@ -79,9 +79,9 @@ def advance(workspace: Workspace) -> None:
 
 
 def _advanced(now: float, document: Document) -> Document | None:
-    waiting: list[tuple[float, Document]] = document.get("_stages", [])
+    waiting: list[tuple[float, Document]] = document.get("_changes", [])
     if not waiting or waiting[0][0] > now:
         return None
     (_, change), *rest = waiting
-    future = {"_stages": rest, "_due": rest[0][0]} if rest else NONE_LEFT
+    future = {"_changes": rest, "_due": rest[0][0]} if rest else NONE_LEFT
     return document | {"lastUpdatedDateTime": now} | change | future
