@@ -15,7 +15,12 @@ import msgspec
 
 from tailorbird.api import lifecycle
 from tailorbird.api.lifecycle import Resource
-from tailorbird.errors import InvalidInputException, InvalidNextTokenException
+from tailorbird.errors import (
+    InvalidInputException,
+    InvalidNextTokenException,
+    ResourceInUseException,
+    TooManyTagKeysException,
+)
 from tailorbird.workspace import Workspace
 
 Operation = Callable[[Workspace, dict[str, Any]], dict[str, Any] | None]
@@ -86,11 +91,15 @@ def paged(listed: str, rows: list[dict[str, Any]], request: dict[str, Any]) -> d
     return page
 
 
-def _taggable(workspace: Workspace, resources: dict[str, Resource], arn: str) -> None:
+def _taggable(workspace: Workspace, resources: dict[str, Resource], arn: str, changing: bool = False) -> None:
+    """Raises InvalidInput for a type without tags, ResourceNotFound, ResourceInUse for changes while it is deleted."""
     for resource in resources.values():
-        if workspace.catalogue.get(arn, resource.name) is not None:
+        document = workspace.catalogue.get(arn, resource.name)
+        if document is not None:
             if not resource.taggable:
                 raise InvalidInputException(f"A {lifecycle.words(resource.name)} cannot have tags.")
+            if changing and document.get("status") in lifecycle.DELETING:
+                raise ResourceInUseException(f"{arn} is being deleted; its tags cannot be changed any more.")
             return
     raise lifecycle.not_found("", arn)
 
@@ -99,7 +108,7 @@ def tag_operations(resources: dict[str, Resource]) -> dict[str, Operation]:
     """TagResource, UntagResource, ListTagsForResource over all resource types."""
 
     def tag_resource(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-        _taggable(workspace, resources, request["resourceArn"])
+        _taggable(workspace, resources, request["resourceArn"], changing=True)
         workspace.catalogue.update(
             request["resourceArn"],
             lambda old: old | {"tags": lifecycle.checked_tags(request["tags"], old.get("tags", {}))},
@@ -107,8 +116,12 @@ def tag_operations(resources: dict[str, Resource]) -> dict[str, Operation]:
         return {}
 
     def untag_resource(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-        _taggable(workspace, resources, request["resourceArn"])
+        _taggable(workspace, resources, request["resourceArn"], changing=True)
         gone = set(request["tagKeys"])
+        if len(gone) > lifecycle.TAGS_PER_RESOURCE:
+            raise TooManyTagKeysException(
+                f"tagKeys holds {len(gone)} keys; a resource has {lifecycle.TAGS_PER_RESOURCE} tags at most."
+            )
         workspace.catalogue.update(
             request["resourceArn"],
             lambda old: old | {"tags": {key: value for key, value in old.get("tags", {}).items() if key not in gone}},
