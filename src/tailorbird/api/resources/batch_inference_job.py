@@ -107,7 +107,7 @@ def _read(line: bytes, needed: tuple[str, ...]) -> Document:
     """A line as a request; raises InvalidInput saying what a line must hold."""
     try:
         request = msgspec.json.decode(line)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInputException(f"The line is not JSON: {error}") from error
     example = ", ".join(f'"{name}": ' + ('["..."]' if name == "itemList" else '"..."') for name in needed)
     if not isinstance(request, dict):
