@@ -12,7 +12,7 @@ import pytest
 from journeys.steps import INTERACTIONS_SCHEMA, interactions_csv
 from support import ROLE
 from tailorbird import config as configuration
-from tailorbird.api import jobs, schedule, transitions
+from tailorbird.api import jobs, lifecycle, schedule, transitions
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.api.resources import RESOURCES
 from tailorbird.storage.catalogue import Document
@@ -193,3 +193,44 @@ def test_deployed_models_are_updated_every_two_hours_when_data_are_new(
     assert updated == [version] * 2
     world.later(3 * HOUR)
     assert updated == [version] * 2, "no new data"
+
+
+def test_recommenders_train_again_weekly_and_answer_all_the_while(world: World) -> None:
+    shop = world.call("create_dataset_group", name="shop", domain="ECOMMERCE")["datasetGroupArn"]
+    text = json.dumps(INTERACTIONS_SCHEMA)
+    schema = world.call("create_schema", name="shop", domain="ECOMMERCE", schema=text)["schemaArn"]
+    world.dataset = world.call(
+        "create_dataset", name="shop", datasetType="Interactions", datasetGroupArn=shop, schemaArn=schema
+    )["datasetArn"]
+    world.load("one", 0)
+    recipe = "arn:aws:personalize:::recipe/aws-ecomm-recommended-for-you"
+    arn = world.call("create_recommender", name="r", datasetGroupArn=shop, recipeArn=recipe)["recommenderArn"]
+    world.work()
+
+    def state() -> tuple[str, dict[str, float], list[str]]:
+        found = world.call("describe_recommender", recommenderArn=arn)["recommender"]
+        items = world.call("get_recommendations", recommenderArn=arn, userId="3")["itemList"]
+        return found["_artifact"], found["modelMetrics"], [item["itemId"] for item in items]
+
+    first = state()
+    world.later(8 * DAY)
+    assert state() == first, "nothing new to learn"
+    world.load("two", 1)
+    stamps = []
+    for _ in range(2):
+        world.later(1)
+        lifecycle.sweep(world.workspace, RESOURCES)
+        stamps.append(state()[0])
+    assert stamps[0] == stamps[1] != first[0]
+    assert state()[1] != first[1]
+    world.load("three", 2)
+    world.later(7 * DAY)
+    world.later(1)
+    lifecycle.sweep(world.workspace, RESOURCES)
+    folders = {path.name for path in (world.workspace.artifacts / "us-east-1" / "_recommender" / "r").iterdir()}
+    assert folders == {artifact.rpartition("/")[2] for artifact in (first[0], state()[0])}
+    world.call("delete_recommender", recommenderArn=arn)
+    world.later(1)
+    lifecycle.sweep(world.workspace, RESOURCES)
+    assert not (world.workspace.artifacts / "us-east-1" / "_recommender" / "r").exists()
+    assert world.workspace.catalogue.select("RecommenderTraining") == []

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tailorbird import config as configuration
+from tailorbird import reference as reference_pages
 from tailorbird import report, server
 from tailorbird.config import Config
 
@@ -64,6 +65,12 @@ def job(arn: str, data_dir: DataDir = None) -> None:
     """Show one job: progress, what an import left out and why, metrics beside popularity's."""
     if not report.print_job(_config(data_dir=data_dir), arn):
         raise typer.Exit(1)
+
+
+@app.command(hidden=True)
+def reference() -> None:
+    """Print docs/reference/operations.md."""
+    typer.echo(reference_pages.operations(), nl=False)
 
 
 @app.command()

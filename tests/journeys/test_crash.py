@@ -146,3 +146,23 @@ def test_a_stop_on_request_is_orderly_and_the_job_goes_on_later(server: Server) 
     way = Journey(server, "crash")
     way.arns[f"{RECIPE} version"] = version
     assert way.version(RECIPE)["status"] == "ACTIVE"
+
+
+def test_an_update_goes_on_after_a_kill(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", update_seconds=2).start()
+    way = Journey(server, "crash")
+    way.data()
+    way.train("aws-popularity-count", "aws-sims")
+    way.deploy("aws-popularity-count")
+    arn, wanted = way.arns["aws-popularity-count"], way.arns["aws-sims version"]
+    way.personalize.update_campaign(campaignArn=arn, solutionVersionArn=wanted)
+    way = die_and_return(server, way)
+
+    def campaign() -> dict[str, Any]:
+        return way.personalize.describe_campaign(campaignArn=arn)["campaign"]
+
+    assert campaign()["latestCampaignUpdate"]["solutionVersionArn"] == wanted
+    wait_for(lambda: campaign()["solutionVersionArn"] == wanted, 10)
+    assert campaign()["latestCampaignUpdate"]["status"] == "ACTIVE"
+    assert len(way.recommend("aws-popularity-count", itemId="3")) == 25
+    server.stop()

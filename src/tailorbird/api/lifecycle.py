@@ -72,6 +72,8 @@ class Resource:
     """(kind, member): deletion is refused while a document of that kind names this resource there."""
     owned: tuple[tuple[str, str], ...] = ()
     """(kind, member): documents that go along when this resource goes."""
+    internal: bool = False
+    """Whether clients never see it: it has no operations."""
     taggable: bool = True
     has_status: bool = True
     job: Job | None = None
@@ -171,8 +173,8 @@ def delete(workspace: Workspace, resource: Resource, arn: str) -> None:
         return
     for kind, member in resource.owned:
         for other in related(workspace, kind, **{member: arn}):
-            _mark_deleted(workspace, own_arn(kind, other))
-    _mark_deleted(workspace, arn)
+            mark_deleted(workspace, own_arn(kind, other))
+    mark_deleted(workspace, arn)
 
 
 def _check_deletable(workspace: Workspace, resource: Resource, arn: str) -> None:
@@ -191,7 +193,8 @@ def _check_deletable(workspace: Workspace, resource: Resource, arn: str) -> None
                 raise ResourceInUseException(f"{own_arn(kind, other)} is {other['status']}; wait until it has ended.")
 
 
-def _mark_deleted(workspace: Workspace, arn: str) -> None:
+def mark_deleted(workspace: Workspace, arn: str) -> None:
+    """Begins the deletion of a document without asking whether anything needs it."""
     now = workspace.clock()
     until = now + workspace.config.deletion_seconds
     change = {"status": DELETE_PENDING, "lastUpdatedDateTime": now, "_deletedAt": until}

@@ -13,7 +13,8 @@ NOT_DELETED = ("DatasetImportJob", "SolutionVersion", "BatchInferenceJob", "Batc
 def _derived() -> dict[str, standard.Operation]:
     table: dict[str, standard.Operation] = {}
     for resource in RESOURCES.values():
-        table |= standard.operations(resource, deletable=resource.name not in NOT_DELETED)
+        if not resource.internal:
+            table |= standard.operations(resource, deletable=resource.name not in NOT_DELETED)
     return table | standard.tag_operations(RESOURCES)
 
 

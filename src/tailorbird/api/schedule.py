@@ -1,7 +1,7 @@
 """What the server does by itself as time passes, by the workspace's clock (spec recipes-and-runtime 2.2).
 
-Automatic training of solutions, campaigns that follow their solution, and the two-hour update of models that can
-take up new data between trainings. Every step may be taken by several servers at once: the first one wins.
+Automatic training of solutions and recommenders, campaigns that follow their solution, and the two-hour update of
+models that can take up new data between trainings. Several servers may take a step at once: the first one wins.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from tailorbird.api import lifecycle, trainings
 from tailorbird.api.lifecycle import ACTIVE, AT_WORK
-from tailorbird.api.resources import campaign, solution, solution_version
+from tailorbird.api.resources import campaign, recommender_training, solution, solution_version
 from tailorbird.errors import AwsError
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -24,6 +24,7 @@ FIRST_TRAINING = 3300.0
 RECHECK = 60.0
 """Seconds until a solution is looked at again that was due and could not be trained, or had no new data."""
 UPDATE_EVERY = 7200.0
+RECOMMENDER_DAYS = 7
 
 UPDATES: dict[str, Callable[[Workspace, Document], None]] = {}
 """By recipe name: brings the files of a solution version up to date with new items and events.
@@ -36,6 +37,7 @@ def tick(workspace: Workspace) -> None:
     """One look at everything that may be due, in all regions."""
     tasks: tuple[tuple[str, Callable[[Workspace, Document], None]], ...] = (
         ("Solution", _train),
+        ("Recommender", _retrain),
         ("Campaign", _follow),
         ("Campaign", _update),
     )
@@ -68,6 +70,21 @@ def _train(workspace: Workspace, document: Document) -> None:
         solution_version.begin(workspace, {"solutionArn": arn}, "AUTOMATIC")
 
 
+def _retrain(workspace: Workspace, document: Document) -> None:
+    """Begins the weekly retraining of a recommender, if there is something new to learn."""
+    now, arn = workspace.clock(), document["recommenderArn"]
+    last = document.get("_trainedAt") or document["creationDateTime"]
+    if now < last + RECOMMENDER_DAYS * DAY or not _has_news(workspace, document, [document]):
+        return
+
+    def change(current: Document) -> Document | None:
+        same = (current.get("_trainedAt") or current["creationDateTime"]) == last
+        return current | {"_trainedAt": now} if same else None
+
+    if workspace.catalogue.update(arn, change) is not None:
+        recommender_training.begin(workspace, document)
+
+
 def _training_due(document: Document, versions: list[Document]) -> float:
     """When the next automatic training is due: counted from the start of the newest one, or from a new rate."""
     if not versions:
@@ -77,6 +94,7 @@ def _training_due(document: Document, versions: list[Document]) -> float:
 
 
 def _has_news(workspace: Workspace, document: Document, versions: list[Document]) -> bool:
+    """Whether interactions came after the newest of the trainings `versions`, none of which is under way."""
     if any(version["status"] in AT_WORK for version in versions):
         return False
     seen = versions[-1].get("_data") if versions else None

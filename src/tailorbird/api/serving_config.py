@@ -1,4 +1,7 @@
-"""What campaignConfig and recommenderConfig may hold (spec control-plane 3.3, recipes-and-runtime 1.3)."""
+"""What campaignConfig, recommenderConfig and batchInferenceJobConfig may hold.
+
+Source: spec control-plane 3.3, recipes-and-runtime 1.3.
+"""
 
 from __future__ import annotations
 

@@ -9,9 +9,10 @@ from typing import Any, BinaryIO
 import msgspec
 
 from tailorbird import messages
-from tailorbird.api import deployments, lifecycle, runtime
+from tailorbird.api import deployments, lifecycle, runtime, serving_config
 from tailorbird.api.lifecycle import JobFailed, Resource
 from tailorbird.api.resources import filter as filters
+from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.resources import solution_version
 from tailorbird.errors import AwsError, InvalidInputException
 from tailorbird.filters import syntax
@@ -143,6 +144,9 @@ def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) ->
     if not 1 <= request.get("numResults", runtime.DEFAULT_RESULTS) <= runtime.MOST_RESULTS:
         raise InvalidInputException(f"numResults must be 1 to {runtime.MOST_RESULTS}.")
     version = solution_version.trained(workspace, request["solutionVersionArn"])
+    recipe = recipes.of_arn(version["recipeArn"])
+    config = request.get("batchInferenceJobConfig", {})
+    serving_config.check("batchInferenceJobConfig", config, recipe.name, recipe.explores)
     if "filterArn" in request:
         lifecycle.find(workspace, filters.RESOURCE, request["filterArn"])
         deployments.found_filter(workspace, request["filterArn"], version["datasetGroupArn"])

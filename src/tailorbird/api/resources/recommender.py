@@ -34,7 +34,10 @@ def train(workspace: Workspace, document: Document, progress: Callable[[float, s
 
 
 def _dispose(workspace: Workspace, document: Document) -> None:
-    shutil.rmtree(models.folder_of(workspace, document["_artifact"]), ignore_errors=True)
+    """All its models, and the records of its retrainings."""
+    shutil.rmtree(models.folder_of(workspace, document["_artifact"]).parent, ignore_errors=True)
+    for _, other in workspace.catalogue.select("RecommenderTraining", {"recommenderArn": document["recommenderArn"]}):
+        workspace.catalogue.delete(other["recommenderTrainingArn"])
 
 
 RESOURCE = Resource(
