@@ -1,6 +1,6 @@
 """Every operation of the three models through boto3: a success, and every modelled error that can be provoked.
 
-What no request can bring about is listed here, with the reason, and nowhere else.
+What is not here is listed below, what no request can bring about in walking.NEVER, and nowhere else.
 """
 
 from __future__ import annotations
@@ -12,29 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from journeys.steps import INTERACTIONS_SCHEMA, ITEMS_SCHEMA, Journey, interactions_csv
+from journeys.walking import EXISTS, IN_USE, INVALID, KEYS, LIMIT, MISSING, NEVER, OPERATIONS, Walk
 from support import ROLE, Server, settled, wait_for
 from tailorbird.api.operations import OPERATIONS as HERE
-from tailorbird.wire import model
 
-OPERATIONS = model.operations()
 RECIPE = "arn:aws:personalize:::recipe/"
 SIMS, POPULAR, RANKING = "aws-sims", "aws-popularity-count", "aws-personalized-ranking"
 
 VIEWS = f"{RECIPE}aws-ecomm-popular-items-by-views"
-
-INVALID, MISSING, EXISTS, LIMIT, IN_USE, TOKEN, TAGS, KEYS = (
-    "InvalidInputException",
-    "ResourceNotFoundException",
-    "ResourceAlreadyExistsException",
-    "LimitExceededException",
-    "ResourceInUseException",
-    "InvalidNextTokenException",
-    "TooManyTagsException",
-    "TooManyTagKeysException",
-)
 
 NOT_HERE = {
     "GetActionRecommendations",
@@ -53,87 +40,6 @@ NOT_HERE = {
 
 NO_SUCCESS = {"CreateBatchSegmentJob", "DescribeBatchSegmentJob"}
 """Operations that need a recipe which this version does not have."""
-
-NEVER = {
-    # AWS documents no quota for these.
-    **dict.fromkeys(
-        [
-            (name, LIMIT)
-            for name in (
-                "CreateDataset",
-                "CreateEventTracker",
-                "CreateMetricAttribution",
-                "TagResource",
-                "UpdateSolution",
-            )
-        ],
-        "no quota",
-    ),
-    **dict.fromkeys([("CreateBatchSegmentJob", error) for error in (EXISTS, LIMIT, TAGS)], "no segments yet"),
-    ("CreateSolutionVersion", EXISTS): "the server draws its ARN",
-    ("ListTagsForResource", IN_USE): "reading does no harm to a resource that is being deleted",
-    ("DeleteEventTracker", IN_USE): "possible at any time but once",
-    ("UpdateMetricAttribution", IN_USE): "takes effect at once",
-}
-"""(operation, error) that the model has and no request brings about."""
-
-
-class Walk:
-    """Calls operations as boto3 users do and remembers what came back."""
-
-    def __init__(self, server: Server, seen: set[tuple[str, str]]) -> None:
-        self.clients = {service: server.client(service) for service in model.SERVICES}
-        self.seen = seen
-
-    def call(self, name: str, /, **request: Any) -> dict[str, Any]:
-        operation = OPERATIONS[name]
-        answer: dict[str, Any] = getattr(self.clients[operation.service], operation.function)(**request)
-        self.seen.add((name, "success"))
-        return answer
-
-    def fails(self, code: str, name: str, /, **request: Any) -> None:
-        with pytest.raises(ClientError) as error:
-            self.call(name, **request)
-        told = error.value.response["Error"]
-        assert told["Code"] == code, (name, request, told)
-        assert told["Message"], name
-        assert error.value.response["ResponseMetadata"]["RequestId"]
-        self.seen.add((name, code))
-
-    def does(self, name: str, /, **request: Any) -> dict[str, Any]:
-        """A success, after the errors that can be made of its request and before the one of its repetition."""
-        errors = OPERATIONS[name].errors
-        self.before(name, request)
-        answer = self.call(name, **request)
-        if EXISTS in errors and name.startswith("Create") and (name, EXISTS) not in NEVER:
-            self.fails(EXISTS, name, **request)
-        return answer
-
-    def before(self, name: str, request: dict[str, Any]) -> None:
-        errors = OPERATIONS[name].errors
-        arn = next((member for member in request if member.endswith("Arn") and member != "roleArn"), "")
-        if INVALID in errors:
-            self.fails(INVALID, name, **request | invalid(name))
-        if MISSING in errors:
-            self.fails(MISSING, name, **request | {arn: request[arn] + "0"})
-        if TOKEN in errors:
-            self.fails(TOKEN, name, **request | {"nextToken": "made-up"})
-        if TAGS in errors:
-            tags = [{"tagKey": f"k{number}", "tagValue": ""} for number in range(51)]
-            self.fails(TAGS, name, **request | {"tags": tags})
-
-
-def invalid(name: str) -> dict[str, Any]:
-    """Members with values that boto3 sends and the model forbids."""
-    members = OPERATIONS[name].input.members
-    if "maxResults" in members:
-        return {"maxResults": 101}
-    for member in ("name", "jobName"):
-        if member in members:
-            return {member: "not a name!"}
-    if "trackingId" in members:
-        return {"trackingId": "none"}
-    return {next(member for member in members if member.endswith("Arn")): "not an ARN"}
 
 
 @pytest.fixture
