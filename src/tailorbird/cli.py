@@ -66,6 +66,17 @@ def job(arn: str, data_dir: DataDir = None) -> None:
 
 
 @app.command()
+def doctor(
+    file: Annotated[Path, typer.Argument(exists=True, help="CSV file, plain or gzip, or a folder of them.")],
+    schema: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Avro schema of the dataset, as JSON.")],
+    domain: Annotated[str | None, typer.Option(help="ECOMMERCE or VIDEO_ON_DEMAND, for a domain's schema.")] = None,
+) -> None:
+    """Check a file before its import: what would be kept, what not and why, and what is odd about the data."""
+    if not report.print_checkup(file, schema.read_text(), domain):
+        raise typer.Exit(1)
+
+
+@app.command()
 def demo(
     data: Annotated[
         Path | None, typer.Option(help="Folder with GroupLens's ratings.csv and movies.csv; else MovieLens is found.")

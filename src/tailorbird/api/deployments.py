@@ -26,7 +26,7 @@ def opened(workspace: Workspace, version: Document) -> Deployment:
     interactions, items, users = workspace.cache.get(
         "datasets",
         group,
-        lambda: tuple(dataset.of_group(workspace, group, kind) for kind in dataset.TYPES),
+        lambda: tuple(dataset.of_group(workspace, group, kind) for kind in ("INTERACTIONS", "ITEMS", "USERS")),
         DATASETS_SECONDS,
     )
     if interactions is None:

@@ -7,7 +7,7 @@ ARNs and tags that another answer needs). Its `status` is also the queue of jobs
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,6 +29,21 @@ DELETE_PENDING = "DELETE PENDING"
 DELETE_IN_PROGRESS = "DELETE IN_PROGRESS"
 DELETING = (DELETE_PENDING, DELETE_IN_PROGRESS)
 SETTLED = ("", ACTIVE, FAILED)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The words for the four stages of a resource with a job."""
+
+    pending: str = PENDING
+    in_progress: str = IN_PROGRESS
+    done: str = ACTIVE
+    failed: str = FAILED
+
+
+DELETION_STAGES = Stages("PENDING", "IN_PROGRESS", "COMPLETED", "FAILED")
+"""Data deletion jobs alone have words of their own (spec control-plane 2.2)."""
+UNFINISHED = (PENDING, IN_PROGRESS, DELETION_STAGES.pending, DELETION_STAGES.in_progress)
 
 TAGS_PER_RESOURCE = 50
 
@@ -68,7 +83,12 @@ class Resource:
     """(kind, member): documents that go along when this resource goes."""
     taggable: bool = True
     has_status: bool = True
+    newest_first: bool = False
+    """Whether List begins with the newest."""
     job: Job | None = None
+    stages: Stages = Stages()
+    queue: str = ""
+    """A member: jobs with the same value there run one after the other, in the order of their creation."""
     dispose: Callable[[Workspace, Document], None] | None = None
     """Removes what the resource keeps outside its document, when it goes."""
 
@@ -107,7 +127,7 @@ def create(workspace: Workspace, resource: Resource, request: Document, **more: 
     arn = workspace.arn_prefix + resource.arn.format_map(document)
     document[resource.arn_member] = arn
     if resource.has_status:
-        document["status"] = PENDING if resource.job else ACTIVE
+        document["status"] = resource.stages.pending if resource.job else ACTIVE
     try:
         workspace.catalogue.insert(resource.name, arn, document)
     except AlreadyExists:
@@ -158,6 +178,21 @@ def related(workspace: Workspace, kind: str, **members: str) -> list[Document]:
     return [document for _, document in found if document.get("status") not in DELETING]
 
 
+def unfinished(workspace: Workspace, kinds: Sequence[str], **members: str) -> str:
+    """Which resource of these kinds with these members is on its way, as words for a message; empty for none."""
+    for kind in kinds:
+        for document in related(workspace, kind, **members):
+            if document["status"] in UNFINISHED:
+                return f"The {words(kind)} {own_arn(kind, document)} is {document['status']}; wait until it has ended."
+    return ""
+
+
+def refuse_while(workspace: Workspace, kinds: Sequence[str], **members: str) -> None:
+    """Raises ResourceInUse while a resource of these kinds with these members is on its way."""
+    if found := unfinished(workspace, kinds, **members):
+        raise ResourceInUseException(found)
+
+
 def delete(workspace: Workspace, resource: Resource, arn: str) -> None:
     """Begins a deletion; `sweep` ends it. A resource without a status is gone at once."""
     document = find(workspace, resource, arn)
@@ -168,7 +203,7 @@ def delete(workspace: Workspace, resource: Resource, arn: str) -> None:
             raise ResourceInUseException(f"{arn} is in use by {words(kind)} {own_arn(kind, other)}; delete that first.")
     for kind, member in resource.owned:
         for other in related(workspace, kind, **{member: arn}):
-            if other["status"] in (PENDING, IN_PROGRESS):
+            if other["status"] in UNFINISHED:
                 raise ResourceInUseException(f"{own_arn(kind, other)} is {other['status']}; wait until it has ended.")
     if not resource.has_status:
         workspace.catalogue.delete(arn)

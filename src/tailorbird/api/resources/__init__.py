@@ -4,7 +4,9 @@ from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import (
     batch_inference_job,
     campaign,
+    data_deletion_job,
     dataset,
+    dataset_export_job,
     dataset_group,
     dataset_import_job,
     event_tracker,
@@ -22,6 +24,8 @@ MODULES = (
     dataset_group,
     dataset,
     dataset_import_job,
+    dataset_export_job,
+    data_deletion_job,
     event_tracker,
     filter_,
     solution,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from tailorbird.api import lifecycle
@@ -10,11 +11,11 @@ from tailorbird.api.resources import dataset_group
 from tailorbird.api.resources import schema as schemas
 from tailorbird.data import schema as avro
 from tailorbird.data.datasets import Dataset
-from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsException, ResourceInUseException
+from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsException
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
-TYPES = ("INTERACTIONS", "ITEMS", "USERS")
+TYPES = avro.DATASET_TYPES
 
 # The dataset that AWS once made beside each event tracker; older clean-up code deletes it by this word.
 TRACKER_DATASET = "/EVENT_INTERACTIONS"
@@ -35,9 +36,7 @@ RESOURCE = Resource(
 
 def create_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Checks that the schema fits the type; raises ResourceAlreadyExists for a second one of a type."""
-    kind = request["datasetType"].upper()
-    if kind not in TYPES:
-        raise InvalidInputException(f"datasetType {request['datasetType']!r} is not one of {', '.join(TYPES)}.")
+    kind = avro.dataset_type(request["datasetType"])
     group = lifecycle.active(workspace, request["datasetGroupArn"])
     schema = lifecycle.find(workspace, schemas.RESOURCE, request["schemaArn"])
     if schema.get("domain") != group.get("domain"):
@@ -47,25 +46,23 @@ def create_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, A
     avro.check_dataset_type(avro.parse(schema["schema"], schema.get("domain")), kind)
     if lifecycle.related(workspace, RESOURCE.name, datasetGroupArn=request["datasetGroupArn"], datasetType=kind):
         raise ResourceAlreadyExistsException(f"The dataset group has a dataset of type {kind} already.")
-    return lifecycle.create(workspace, RESOURCE, request | {"datasetType": kind}, group=group["name"])
+    # Action interactions have a tracker of their own, which shows only here (spec control-plane 8, 14).
+    tracker = {"trackingId": str(uuid.uuid4())} if kind == "ACTION_INTERACTIONS" else {}
+    return lifecycle.create(workspace, RESOURCE, request | {"datasetType": kind}, group=group["name"], **tracker)
 
 
 def delete_dataset(workspace: Workspace, request: dict[str, Any]) -> None:
-    """Refused while rows are being imported or a model is being trained on them (spec control-plane 2.3)."""
+    """Refused while rows are being imported, exported or deleted, or a model is trained (spec control-plane 2.3)."""
     arn = request["datasetArn"]
     if arn.endswith(TRACKER_DATASET):
         group = arn.removesuffix(TRACKER_DATASET).replace(":dataset/", ":dataset-group/")
         lifecycle.find(workspace, dataset_group.RESOURCE, group)
         return
     document = lifecycle.find(workspace, RESOURCE, arn)
-    works = [
-        *lifecycle.related(workspace, "DatasetImportJob", datasetArn=arn),
-        *lifecycle.related(workspace, "SolutionVersion", datasetGroupArn=document["datasetGroupArn"]),
-    ]
-    for work in works:
-        if work["status"] in (lifecycle.PENDING, lifecycle.IN_PROGRESS):
-            name = work.get("jobName") or work.get("name")
-            raise ResourceInUseException(f"{arn} is in use by {name} ({work['status']}); wait until that has ended.")
+    lifecycle.refuse_while(workspace, ("DatasetImportJob", "DatasetExportJob"), datasetArn=arn)
+    lifecycle.refuse_while(
+        workspace, ("SolutionVersion", "DataDeletionJob"), datasetGroupArn=document["datasetGroupArn"]
+    )
     lifecycle.delete(workspace, RESOURCE, arn)
 
 

@@ -52,6 +52,8 @@ def train(workspace: Workspace, document: Document, progress: Callable[[float, s
         config.get("featureTransformationParameters", {}),
         seed=workspace.config.seed,
     )
+    if racing := lifecycle.unfinished(workspace, ("DataDeletionJob",), datasetGroupArn=document["datasetGroupArn"]):
+        raise JobFailed(racing)
     progress(0.0, "reading the data")
     try:
         snapshot = training.load(workspace, interactions, items, document.get("eventType"), solutions.threshold(config))
@@ -92,6 +94,7 @@ def create_solution_version(workspace: Workspace, request: dict[str, Any]) -> di
     if request.get("trainingMode", "FULL") != "FULL":
         raise InvalidInputException("trainingMode can only be FULL for now: leave it out.")
     solution = lifecycle.find(workspace, solutions.RESOURCE, request["solutionArn"])
+    lifecycle.refuse_while(workspace, ("DataDeletionJob",), datasetGroupArn=solution["datasetGroupArn"])
     inherited = {member: solution[member] for member in INHERITED if member in solution}
     hex_id = lifecycle.hex_id()
     return lifecycle.create(
