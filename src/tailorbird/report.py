@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -57,7 +57,7 @@ def print_checkup(path: Path, schema_text: str, domain: str | None) -> bool:
     """What an import of the file, or of the folder's CSV files, would say; False when it would fail."""
     folder = path.is_dir()
     files = [file for file in sorted(path.iterdir()) if is_csv(file.name, f"{path}/")] if folder else [path]
-    sources = [Source(file.name, file.stat().st_size, partial(file.open, "rb")) for file in files]
+    sources = [Source(file.name, file.stat().st_size, partial(_opened, file)) for file in files]
     try:
         schema = avro.parse(schema_text, domain)
     except InvalidInputException as error:
@@ -74,6 +74,10 @@ def print_checkup(path: Path, schema_text: str, domain: str | None) -> bool:
     if failure:
         _console.print(f"The import would fail: {failure}", markup=False)
     return not failure
+
+
+def _opened(file: Path) -> BinaryIO:
+    return file.open("rb")
 
 
 def _print_findings(found: Report, warnings: list[str]) -> None:

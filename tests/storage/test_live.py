@@ -37,7 +37,11 @@ def test_many_writers_lose_and_double_nothing(live: Live) -> None:
 def test_repeated_events_count_once(live: Live) -> None:
     live.append("d", [event("u", "1", "same"), event("u", "2", "same")])
     live.append("d", [event("u", "3", "same"), event("u", "4"), event("u", "4"), event("u", "4", at=2)])
-    assert [(each.row["ITEM_ID"], each.timestamp) for each in live.of_subject("d", "u")] == [("1", 1), ("4", 1), ("4", 2)]
+    assert [(each.row["ITEM_ID"], each.timestamp) for each in live.of_subject("d", "u")] == [
+        ("1", 1),
+        ("4", 1),
+        ("4", 2),
+    ]
     live.append("other", [event("u", "1", "same")])
     assert len(live.of_subject("other", "u")) == 1
     live.close()
