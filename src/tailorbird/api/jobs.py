@@ -41,7 +41,6 @@ class Dispatcher:
         self._workspace = workspace
         self._executor: Executor = executors.start(workspace.config)
         self._running: dict[str, Future[Any]] = {}
-        self._compacting: dict[str, Future[Any]] = {}
         self._compaction_due = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
@@ -75,9 +74,11 @@ class Dispatcher:
         for arn, future in list(self._running.items()):
             if future.done():
                 del self._running[arn]
-                if isinstance(future.exception(), BrokenExecutor):
+                if isinstance(error := future.exception(), BrokenExecutor):
                     log.error("a worker process died; starting a new pool")
                     self._executor = executors.start(self._workspace.config)
+                elif error is not None:
+                    log.error("a worker met an error; its work is done again", exc_info=error, extra={"arn": arn})
         now = self._workspace.clock()
         ahead: set[tuple[str, str]] = set()
         for arn, kind, document in self._workspace.catalogue.with_status(UNFINISHED):
@@ -92,11 +93,8 @@ class Dispatcher:
     def _compact(self) -> None:
         """Has datasets compacted whose recorded events are many."""
         for arn, count in self._workspace.live.waiting().items():
-            future = self._compacting.get(arn)
-            if future is not None and future.done() and (error := future.exception()):
-                log.error("compaction failed; it is tried again", extra={"arn": arn, "reason": repr(error)})
-            if count >= self._workspace.config.compaction_events and (future is None or future.done()):
-                self._compacting[arn] = self._executor.submit(compact, self._workspace.config, arn)
+            if count >= self._workspace.config.compaction_events and arn not in self._running:
+                self._running[arn] = self._executor.submit(compact, self._workspace.config, arn)
 
 
 def _warm() -> None:
