@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tailorbird import config as configuration
+from tailorbird import doctor as import_doctor
 from tailorbird import report, server
 from tailorbird.config import Config
 
@@ -72,7 +73,7 @@ def doctor(
     domain: Annotated[str | None, typer.Option(help="ECOMMERCE or VIDEO_ON_DEMAND, for a domain's schema.")] = None,
 ) -> None:
     """Check a file before its import: what would be kept, what not and why, and what is odd about the data."""
-    if not report.print_checkup(file, schema.read_text(), domain):
+    if not import_doctor.examine(file, schema.read_text(), domain):
         raise typer.Exit(1)
 
 

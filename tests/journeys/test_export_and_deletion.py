@@ -64,6 +64,17 @@ def test_texts_come_back_through_export_and_import(way: Journey) -> None:
     # The imported rows equal the ones that were put, in every field: written once.
     assert other.export("ITEMS", "BULK") == other.export("ITEMS", "PUT") == other.export("ITEMS")
     assert len(other.export("ITEMS")) == len(TEXTS)
+    # The jobs go with the dataset, so that their names are free again.
+    other.personalize.delete_dataset(datasetArn=other.arns["ITEMS"])
+    client = other.personalize
+    wait_for(lambda: not client.list_dataset_export_jobs(datasetArn=other.arns["ITEMS"])["datasetExportJobs"])
+    client.create_dataset(
+        name="again",
+        datasetType="ITEMS",
+        datasetGroupArn=other.arns["group"],
+        schemaArn=other.arns["ITEMS schema"],
+    )
+    assert other.export("ITEMS", job="texts") == []
 
 
 def test_modes_of_an_export(way: Journey) -> None:

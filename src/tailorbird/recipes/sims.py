@@ -86,7 +86,9 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> Sims:
     """Counts co-interactions in blocks of items and keeps each item's best neighbours."""
     progress(0.0, "counting users per item")
     users = users_per_item(data)
-    kept = cut_histories(data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile)
+    kept = cut_histories(
+        data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile
+    )
     keep = within_percentiles(
         users,
         settings.min_item_interaction_count_percentile,

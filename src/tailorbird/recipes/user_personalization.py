@@ -88,7 +88,9 @@ class UserPersonalization:
 def train(data: Interactions, settings: Settings, progress: Progress) -> UserPersonalization:
     """Learns the weights on held-out users, then the ingredients on all users; `settings.seed` decides both."""
     rng = np.random.default_rng(settings.seed)
-    data = cut_histories(data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile)
+    data = cut_histories(
+        data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile
+    )
     held_out = rng.random(len(data.users)) < HELD_OUT
     samples = draw_samples(keep_users(data, held_out), max(20, FIT_CELLS // len(data.items)), rng)
     inner = train_ingredients(keep_users(data, ~held_out), settings, progress)

@@ -30,6 +30,7 @@ RESOURCE = Resource(
     "Dataset",
     arn="dataset/{group}/{datasetType}",
     parents=("datasetGroupArn",),
+    owned=(("DatasetImportJob", "datasetArn"), ("DatasetExportJob", "datasetArn")),
     dispose=_dispose,
 )
 

@@ -17,7 +17,7 @@ RESOURCE = Resource(
         ("Solution", "datasetGroupArn"),
         ("Dataset", "datasetGroupArn"),
     ),
-    owned=(("Filter", "datasetGroupArn"),),
+    owned=(("Filter", "datasetGroupArn"), ("DataDeletionJob", "datasetGroupArn")),
 )
 
 

@@ -43,7 +43,9 @@ class Follows:
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of the decayed sum of transition shares."""
         histories = [recent_items(query, LAST) for query in queries]
-        return log_share((weighted_histories(histories, WEIGHTS, self.shares.shape[1]) @ self.shares).toarray(), FLOOR)
+        return log_share(
+            (weighted_histories(histories, WEIGHTS, self.shares.shape[1]) @ self.shares).toarray(), FLOOR
+        )
 
     def save(self, folder: Path) -> None:
         """Writes the shares."""
