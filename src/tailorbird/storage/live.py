@@ -34,7 +34,6 @@ _events = sa.Table(
     sa.Column("row", sa.Text),  # null once the event has moved into a table
     sa.UniqueConstraint("dataset", "key"),
     sa.Index("events_of_subject", "dataset", "subject", "number"),
-    sa.Index("events_of_dataset", "dataset", "number"),
     sqlite_autoincrement=True,
 )
 _here = _events.c.row.is_not(None)
@@ -152,8 +151,8 @@ class Live:
             ]
 
     def newest(self, dataset: str) -> int:
-        """Number of the dataset's newest event, moved or not; 0 where there is none."""
-        query = sa.select(sa.func.max(_events.c.number)).where(_events.c.dataset == dataset)
+        """Number of the dataset's newest event that is here; 0 where there is none."""
+        query = sa.select(sa.func.max(_events.c.number)).where(_here, _events.c.dataset == dataset)
         with self._engine.connect() as connection:
             return connection.execute(query).scalar_one() or 0
 
