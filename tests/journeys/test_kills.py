@@ -176,9 +176,15 @@ class Rounds:
         return end
 
 
-def test_killed_at_any_moment(tmp_path: Path) -> None:
+@pytest.fixture
+def rounds(tmp_path: Path) -> Any:
+    made = Rounds(tmp_path)
+    yield made
+    made.server.stop()
+
+
+def test_killed_at_any_moment(rounds: Rounds) -> None:
     rng = random.Random(20)
-    rounds = Rounds(tmp_path)
     begin = (rounds.begin_import, rounds.begin_deletion, rounds.begin_export, lambda name: lambda: None)
     rounds.interrupt("writer first", 0.5)
     for number in range(ROUNDS):
