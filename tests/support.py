@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
@@ -59,6 +61,13 @@ class Server:
             aws_secret_access_key=options.pop("aws_secret_access_key", values["AWS_SECRET_ACCESS_KEY"]),
             config=Config(retries={"max_attempts": 0}, **options),
         )
+
+    def moved(self, dataset_arn: str) -> int:
+        """Up to which number a dataset's recorded rows have moved into its table; 0 for none."""
+        group, _, kind = dataset_arn.partition("dataset/")[2].partition("/")
+        for path in (self.data_dir / "tables").glob(f"*{quote(f'/{group}/{kind}', safe='')}-*/manifest.json"):
+            return int(json.loads(path.read_text())["moved"])
+        return 0
 
     def kill(self) -> None:
         """SIGKILL, as a power cut would; the worker processes find out by themselves."""
