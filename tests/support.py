@@ -103,10 +103,10 @@ def wait_for(question: Callable[[], Any], seconds: float = 60.0) -> Any:
 
 
 def settled(describe: Callable[..., Any], member: str, seconds: float = 120.0, **arn: str) -> dict[str, Any]:
-    """The resource once its status is ACTIVE or CREATE FAILED."""
+    """The resource once it is ready or has failed, in the words of most resources or in those of data deletion jobs."""
 
     def look() -> Any:
         found = describe(**arn)[member]
-        return found if found["status"] in ("ACTIVE", "CREATE FAILED") else None
+        return found if found["status"] in ("ACTIVE", "CREATE FAILED", "COMPLETED", "FAILED") else None
 
     return wait_for(look, seconds)

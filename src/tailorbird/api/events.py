@@ -37,7 +37,10 @@ def put_events(workspace: Workspace, request: dict[str, Any]) -> None:
 
 
 def put_action_interactions(workspace: Workspace, request: dict[str, Any]) -> None:
-    """Records what users did with actions, all or none; raises ResourceNotFound for an unknown tracking id."""
+    """Records what users did with actions, all or none.
+
+    Raises ResourceNotFound for an unknown tracking id, ResourceInUse while its dataset is being deleted.
+    """
     tracking_id = request["trackingId"]
     target = workspace.cache.get(
         "action tracker", tracking_id, lambda: _tracked_actions(workspace, tracking_id), TRACKER_SECONDS
@@ -78,12 +81,12 @@ def _tracked(workspace: Workspace, tracking_id: str) -> Dataset:
 
 
 def _tracked_actions(workspace: Workspace, tracking_id: str) -> Dataset:
-    found = lifecycle.related(workspace, dataset.RESOURCE.name, trackingId=tracking_id)
+    found = workspace.catalogue.select(dataset.RESOURCE.name, {"trackingId": tracking_id}, prefix=workspace.arn_prefix)
     if not found:
         raise ResourceNotFoundException(
             f"No dataset has the trackingId {tracking_id}. DescribeDataset of action interactions shows it."
         )
-    return dataset.opened(workspace, found[0])
+    return dataset.opened(workspace, lifecycle.active(workspace, found[0][1]["datasetArn"]))
 
 
 def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, about: str) -> Event:
