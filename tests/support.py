@@ -69,9 +69,12 @@ class Server:
             return int(json.loads(path.read_text())["moved"])
         return 0
 
-    def kill(self) -> None:
-        """SIGKILL, as a power cut would; the worker processes find out by themselves."""
-        self.process.send_signal(signal.SIGKILL)
+    def kill(self, *, workers: bool = False) -> None:
+        """SIGKILL; the worker processes find out by themselves, or die with it, as in a power cut."""
+        if workers:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        else:
+            self.process.send_signal(signal.SIGKILL)
         self._reap()
 
     def stop(self) -> int:
