@@ -1,6 +1,6 @@
 # Everything a newcomer needs; each target makes what it depends on.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full check lint serve notebooks clean
+.PHONY: help demo reference test test-full check lint serve notebooks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -43,6 +43,9 @@ test: $(VENV)/.installed-dev tests/javascript/node_modules ## lint, layers and a
 
 test-full: $(VENV)/.installed-dev tests/javascript/node_modules ## also the long tests
 	TAILORBIRD_LONG=1 $(BIN)/python -m pytest tests
+
+reference: $(VENV)/.installed ## make docs/reference anew
+	$(BIN)/tailorbird reference > docs/reference/operations.md
 
 lint: $(VENV)/.installed-dev ## ruff, mypy --strict, layers
 	$(BIN)/ruff format --check src tests bench notebooks/*.py

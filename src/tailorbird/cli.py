@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from tailorbird import config as configuration
+from tailorbird import doctor as import_doctor
+from tailorbird import reference as reference_pages
 from tailorbird import report, server
 from tailorbird.config import Config
 
@@ -34,9 +36,10 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     data_dir: DataDir = None,
+    aws_quotas: Annotated[bool | None, typer.Option("--aws-quotas", help="Enforce AWS's own quotas.")] = None,
 ) -> None:
     """Run the server until it is told to stop."""
-    config = _config(host=host, port=port, data_dir=data_dir)
+    config = _config(host=host, port=port, data_dir=data_dir, aws_quotas=aws_quotas)
 
     def ready(url: str) -> None:
         typer.echo(f"Tailorbird is ready at {url}")
@@ -62,6 +65,23 @@ def jobs(data_dir: DataDir = None) -> None:
 def job(arn: str, data_dir: DataDir = None) -> None:
     """Show one job: progress, what an import left out and why, metrics beside popularity's."""
     if not report.print_job(_config(data_dir=data_dir), arn):
+        raise typer.Exit(1)
+
+
+@app.command(hidden=True)
+def reference() -> None:
+    """Print docs/reference/operations.md."""
+    typer.echo(reference_pages.operations(), nl=False)
+
+
+@app.command()
+def doctor(
+    file: Annotated[Path, typer.Argument(exists=True, help="CSV file, plain or gzip, or a folder of them.")],
+    schema: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Avro schema of the dataset, as JSON.")],
+    domain: Annotated[str | None, typer.Option(help="ECOMMERCE or VIDEO_ON_DEMAND, for a domain's schema.")] = None,
+) -> None:
+    """Check a file before its import: what would be kept, what not and why, and what is odd about the data."""
+    if not import_doctor.examine(file, schema.read_text(), domain):
         raise typer.Exit(1)
 
 

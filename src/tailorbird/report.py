@@ -21,47 +21,51 @@ _console = Console()
 def print_jobs(config: Config) -> None:
     """One line a job, oldest first; ARNs whole, so that they can be copied."""
     for arn, document in _jobs(config):
-        running = document["status"] == lifecycle.IN_PROGRESS and "_progress" in document
+        running = document["status"] in lifecycle.UNFINISHED and "_progress" in document
         told = _progress(document) if running else document.get("failureReason", "")
-        _say(f"{_time(document['creationDateTime'])}  {document['status']:<18}  {arn}  {told}".rstrip())
+        say(f"{_time(document['creationDateTime'])}  {document['status']:<18}  {arn}  {told}".rstrip())
 
 
 def print_job(config: Config, arn: str) -> bool:
     """Everything that is known of one job; False when there is none with this ARN."""
     document = dict(_jobs(config)).get(arn)
     if document is None:
-        _say(f"No job has the ARN {arn}; `tailorbird jobs` lists them.")
+        say(f"No job has the ARN {arn}; `tailorbird jobs` lists them.")
         return False
-    _say(f"{arn}  {document['status']}")
+    say(f"{arn}  {document['status']}")
     if "failureReason" in document:
-        _say(document["failureReason"])
-    if document["status"] == lifecycle.IN_PROGRESS and "_progress" in document:
-        _say(_progress(document))
+        say(document["failureReason"])
+    if document["status"] in lifecycle.UNFINISHED and "_progress" in document:
+        say(_progress(document))
     if "_metrics" in document:
         _console.print(_metrics(document["_metrics"]))
     if "problems" in document.get("_report", {}):
-        _print_import(document["_report"])
+        print_import(document["_report"])
     elif "_report" in document:
         _console.print_json(data=document["_report"])
     return True
 
 
-def _print_import(report: Document) -> None:
-    """Counts, reasons, and the first problems with their places."""
-    _say(
+def print_import(report: Document) -> None:
+    """Counts, reasons, the first problems with their places, and warnings."""
+    say(
         f"{report['rowsRead']:,} rows read, {report['rowsKept']:,} kept, {report['rowsDropped']:,} dropped; "
         f"{report['cellsEmptied']:,} single values emptied"
     )
     for each in report["counts"]:
-        _say(f"{each['count']:>9,} x {each['reason']}")
+        say(f"{each['count']:>9,} x {each['reason']}")
     if report["problems"]:
-        table = Table("file", "line", "column", "value", "reason", title="the first problems")
+        table = Table(
+            "file", "line", "column", "value", "reason", title=f"the first {len(report['problems'])} problems"
+        )
         for problem in report["problems"]:
             table.add_row(*(escape(str(problem[name])) for name in ("file", "line", "column", "value", "reason")))
         _console.print(table)
+    for warning in report.get("warnings", ()):
+        say(f"Warning: {warning}")
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     """A line as it is: not wrapped, not coloured, no mark-up read into users' data."""
     _console.print(text, soft_wrap=True, highlight=False, markup=False)
 

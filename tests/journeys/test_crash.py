@@ -23,9 +23,9 @@ def server(tmp_path: Path) -> Any:
     running.stop()
 
 
-def die_and_return(server: Server, journey: Journey) -> Journey:
+def die_and_return(server: Server, journey: Journey, *, workers: bool = False) -> Journey:
     """Kills the server without warning, starts it on the same folder, and reconnects."""
-    server.kill()
+    server.kill(workers=workers)
     server.start()
     again = Journey(server, journey.name)
     again.arns = journey.arns
@@ -83,7 +83,8 @@ def test_killed_during_training_and_batch(server: Server) -> None:
     version = way.personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
     way.arns[f"{RECIPE} version"] = version
     in_progress(way.personalize.describe_solution_version, "solutionVersion", solutionVersionArn=version)
-    way = die_and_return(server, way)
+    # A training takes half a second, in which a worker that is left alone might end it.
+    way = die_and_return(server, way, workers=True)
     with pytest.raises(way.personalize.exceptions.ResourceInUseException):
         way.personalize.create_campaign(name="early", solutionVersionArn=version)
     assert way.version(RECIPE)["status"] == "ACTIVE"
@@ -146,3 +147,23 @@ def test_a_stop_on_request_is_orderly_and_the_job_goes_on_later(server: Server) 
     way = Journey(server, "crash")
     way.arns[f"{RECIPE} version"] = version
     assert way.version(RECIPE)["status"] == "ACTIVE"
+
+
+def test_an_update_goes_on_after_a_kill(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", update_seconds=2).start()
+    way = Journey(server, "crash")
+    way.data()
+    way.train("aws-popularity-count", "aws-sims")
+    way.deploy("aws-popularity-count")
+    arn, wanted = way.arns["aws-popularity-count"], way.arns["aws-sims version"]
+    way.personalize.update_campaign(campaignArn=arn, solutionVersionArn=wanted)
+    way = die_and_return(server, way)
+
+    def campaign() -> dict[str, Any]:
+        return way.personalize.describe_campaign(campaignArn=arn)["campaign"]
+
+    assert campaign()["latestCampaignUpdate"]["solutionVersionArn"] == wanted
+    wait_for(lambda: campaign()["solutionVersionArn"] == wanted, 10)
+    assert campaign()["latestCampaignUpdate"]["status"] == "ACTIVE"
+    assert len(way.recommend("aws-popularity-count", itemId="3")) == 25
+    server.stop()

@@ -85,7 +85,7 @@ def test_a_region_of_its_own(server: Server) -> None:
 
 def test_what_is_not_there_yet_says_so(server: Server) -> None:
     with pytest.raises(ClientError, match="not available yet") as error:
-        server.client("personalize").list_recommenders()
+        server.client("personalize-runtime").get_action_recommendations(campaignArn=ROLE.replace("iam", "personalize"))
     assert error.value.response["Error"]["Code"] == "UnknownOperationException"
 
 

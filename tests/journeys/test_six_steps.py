@@ -124,6 +124,7 @@ def test_batch_inference_answers_every_line(journey: Journey) -> None:
         b'{"userId": "3"}',
         b'{"userId": "nobody"}',
         b"not json",
+        b'{"userId": "\xff"}',
         b'{"itemId": "3"}',
         b'{"userId": 7}',
         b'{"userId": "4"}',
@@ -141,13 +142,13 @@ def test_batch_inference_answers_every_line(journey: Journey) -> None:
     assert ended["status"] == "ACTIVE", ended
     body = journey.s3.get_object(Bucket=journey.bucket, Key="users.json.out")["Body"].read()
     answers = [json.loads(line) for line in body.splitlines()]
-    assert [answer["error"] is None for answer in answers] == [True, True, False, False, False, True]
+    assert [answer["error"] is None for answer in answers] == [True, True, False, False, False, False, True]
     assert answers[0]["input"] == {"userId": "3"}
-    assert all("userId" in answer["error"] for answer in answers[3:5])
+    assert all("userId" in answer["error"] for answer in answers[4:6])
     live = journey.runtime.get_recommendations(
         campaignArn=journey.arns["aws-user-personalization"], userId="4", numResults=10
     )
-    assert answers[5]["output"] == {
+    assert answers[6]["output"] == {
         "recommendedItems": [item["itemId"] for item in live["itemList"]],
         "scores": [item["score"] for item in live["itemList"]],
     }

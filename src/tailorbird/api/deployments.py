@@ -20,13 +20,12 @@ DATASETS_SECONDS = 1.0
 parse_filter = lru_cache(maxsize=1024)(syntax.parse)
 
 
-def opened(workspace: Workspace, version: Document) -> Deployment:
-    """The model of an ACTIVE solution version with the datasets of its group; raises InvalidInput."""
-    arn, group = version["solutionVersionArn"], version["datasetGroupArn"]
+def opened(workspace: Workspace, arn: str, group: str) -> Deployment:
+    """The model kept under an artifact's ARN, with the datasets of its group; raises InvalidInput."""
     interactions, items, users = workspace.cache.get(
         "datasets",
         group,
-        lambda: tuple(dataset.of_group(workspace, group, kind) for kind in dataset.TYPES),
+        lambda: tuple(dataset.of_group(workspace, group, kind) for kind in ("INTERACTIONS", "ITEMS", "USERS")),
         DATASETS_SECONDS,
     )
     if interactions is None:
@@ -34,6 +33,7 @@ def opened(workspace: Workspace, version: Document) -> Deployment:
     return Deployment(
         served=models.open_model(workspace, arn),
         interactions=interactions,
+        items=items,
         users=users,
         table=lambda: models.item_table(workspace, arn, items),
     )
@@ -52,11 +52,9 @@ def found_filter(workspace: Workspace, arn: str, group_arn: str) -> syntax.Filte
 def mask(
     workspace: Workspace,
     deployment: Deployment,
-    filter_: syntax.Filter | None,
+    filter_: syntax.Filter,
     request: Document,
-) -> Mask | None:
-    """What a request's filter allows, by its filterValues, userId and itemId; None without a filter."""
-    if filter_ is None:
-        return None
+) -> Mask:
+    """What a filter allows for a request, by its filterValues, userId and itemId."""
     values, user, item = request.get("filterValues", {}), request.get("userId"), request.get("itemId")
     return recommend.mask(workspace, deployment, filter_, values, user, item)

@@ -7,10 +7,12 @@ ARNs and tags that another answer needs). Its `status` is also the queue of jobs
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tailorbird import messages
+from tailorbird.api import quotas
 from tailorbird.errors import (
     InvalidInputException,
     ResourceAlreadyExistsException,
@@ -25,10 +27,31 @@ PENDING = "CREATE PENDING"
 IN_PROGRESS = "CREATE IN_PROGRESS"
 ACTIVE = "ACTIVE"
 FAILED = "CREATE FAILED"
+STOPPING = "CREATE STOPPING"
+STOPPED = "CREATE STOPPED"
+INACTIVE = "INACTIVE"
 DELETE_PENDING = "DELETE PENDING"
 DELETE_IN_PROGRESS = "DELETE IN_PROGRESS"
 DELETING = (DELETE_PENDING, DELETE_IN_PROGRESS)
-SETTLED = ("", ACTIVE, FAILED)
+SETTLED = ("", ACTIVE, FAILED, STOPPED, INACTIVE)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The words for the four stages of a resource with a job."""
+
+    pending: str = PENDING
+    in_progress: str = IN_PROGRESS
+    done: str = ACTIVE
+    failed: str = FAILED
+
+
+DELETION_STAGES = Stages("PENDING", "IN_PROGRESS", "COMPLETED", "FAILED")
+"""Data deletion jobs alone have words of their own (spec control-plane 2.2)."""
+UNFINISHED = (PENDING, IN_PROGRESS, STOPPING, DELETION_STAGES.pending, DELETION_STAGES.in_progress)
+"""Statuses of a resource whose job waits for a worker or has one."""
+NOT_COUNTED = (FAILED, *DELETING)
+"""Statuses of a resource that takes no room in a quota."""
 
 TAGS_PER_RESOURCE = 50
 
@@ -66,9 +89,16 @@ class Resource:
     """(kind, member): deletion is refused while a document of that kind names this resource there."""
     owned: tuple[tuple[str, str], ...] = ()
     """(kind, member): documents that go along when this resource goes."""
+    internal: bool = False
+    """Whether clients never see it: it has no operations."""
     taggable: bool = True
     has_status: bool = True
+    newest_first: bool = False
+    """Whether List begins with the newest."""
     job: Job | None = None
+    stages: Stages = Stages()
+    queue: str = ""
+    """A member: jobs with the same value there run one after the other, in the order of their creation."""
     dispose: Callable[[Workspace, Document], None] | None = None
     """Removes what the resource keeps outside its document, when it goes."""
 
@@ -97,7 +127,7 @@ def create(workspace: Workspace, resource: Resource, request: Document, **more: 
     """Stores a new document made of the request's members and `more`, and returns it.
 
     Its status is CREATE PENDING where the resource has a job, else ACTIVE. Raises ResourceNotFound and
-    ResourceInUse for its parents, ResourceAlreadyExists, TooManyTags.
+    ResourceInUse for its parents, ResourceAlreadyExists, TooManyTags, LimitExceeded.
     """
     for member in resource.parents:
         active(workspace, request[member])
@@ -107,7 +137,8 @@ def create(workspace: Workspace, resource: Resource, request: Document, **more: 
     arn = workspace.arn_prefix + resource.arn.format_map(document)
     document[resource.arn_member] = arn
     if resource.has_status:
-        document["status"] = PENDING if resource.job else ACTIVE
+        document["status"] = resource.stages.pending if resource.job else ACTIVE
+    quotas.check(workspace, resource.name, document, waiting=UNFINISHED, not_counted=NOT_COUNTED)
     try:
         workspace.catalogue.insert(resource.name, arn, document)
     except AlreadyExists:
@@ -133,9 +164,7 @@ def find(workspace: Workspace, resource: Resource, arn: str) -> Document:
 def not_found(kind: str, arn: str) -> ResourceNotFoundException:
     """The error for an ARN that nothing has."""
     return ResourceNotFoundException(
-        f"The given dataset group does not exist: {arn}"
-        if kind == "DatasetGroup"
-        else f"Resource Arn {arn} does not exist."
+        (messages.GROUP_MISSING if kind == "DatasetGroup" else messages.RESOURCE_MISSING).format(arn=arn)
     )
 
 
@@ -158,28 +187,51 @@ def related(workspace: Workspace, kind: str, **members: str) -> list[Document]:
     return [document for _, document in found if document.get("status") not in DELETING]
 
 
+def unfinished(workspace: Workspace, kinds: Sequence[str], **members: str) -> str:
+    """Which resource of these kinds with these members is on its way, as words for a message; empty for none."""
+    for kind in kinds:
+        for document in related(workspace, kind, **members):
+            if document["status"] in UNFINISHED:
+                return f"The {words(kind)} {own_arn(kind, document)} is {document['status']}; wait until it has ended."
+    return ""
+
+
+def refuse_while(workspace: Workspace, kinds: Sequence[str], **members: str) -> None:
+    """Raises ResourceInUse while a resource of these kinds with these members is on its way."""
+    if found := unfinished(workspace, kinds, **members):
+        raise ResourceInUseException(found)
+
+
 def delete(workspace: Workspace, resource: Resource, arn: str) -> None:
     """Begins a deletion; `sweep` ends it. A resource without a status is gone at once."""
-    document = find(workspace, resource, arn)
-    if resource.has_status and document["status"] not in SETTLED:
-        raise ResourceInUseException(f"{arn} has status {document['status']}; wait until that has ended.")
-    for kind, member in resource.dependents:
-        for other in related(workspace, kind, **{member: arn}):
-            raise ResourceInUseException(f"{arn} is in use by {words(kind)} {own_arn(kind, other)}; delete that first.")
-    for kind, member in resource.owned:
-        for other in related(workspace, kind, **{member: arn}):
-            if other["status"] in (PENDING, IN_PROGRESS):
-                raise ResourceInUseException(f"{own_arn(kind, other)} is {other['status']}; wait until it has ended.")
+    _check_deletable(workspace, resource, arn)
     if not resource.has_status:
         workspace.catalogue.delete(arn)
         return
     for kind, member in resource.owned:
         for other in related(workspace, kind, **{member: arn}):
-            _mark_deleted(workspace, own_arn(kind, other))
-    _mark_deleted(workspace, arn)
+            mark_deleted(workspace, own_arn(kind, other))
+    mark_deleted(workspace, arn)
 
 
-def _mark_deleted(workspace: Workspace, arn: str) -> None:
+def _check_deletable(workspace: Workspace, resource: Resource, arn: str) -> None:
+    """Raises ResourceInUse while the resource is on its way somewhere, or others need it (spec control-plane 2.3)."""
+    document = find(workspace, resource, arn)
+    if resource.has_status and document["status"] not in SETTLED:
+        raise ResourceInUseException(f"{arn} has status {document['status']}; wait until that has ended.")
+    if document.get("_changes"):
+        raise ResourceInUseException(f"An update of {arn} is under way; wait until it has ended.")
+    for kind, member in resource.dependents:
+        for other in related(workspace, kind, **{member: arn}):
+            raise ResourceInUseException(f"{arn} is in use by {words(kind)} {own_arn(kind, other)}; delete that first.")
+    for kind, member in resource.owned:
+        for other in related(workspace, kind, **{member: arn}):
+            if other["status"] in UNFINISHED:
+                raise ResourceInUseException(f"{own_arn(kind, other)} is {other['status']}; wait until it has ended.")
+
+
+def mark_deleted(workspace: Workspace, arn: str) -> None:
+    """Begins the deletion of a document without asking whether anything needs it."""
     now = workspace.clock()
     until = now + workspace.config.deletion_seconds
     change = {"status": DELETE_PENDING, "lastUpdatedDateTime": now, "_deletedAt": until}
@@ -192,7 +244,9 @@ def sweep(workspace: Workspace, resources: Mapping[str, Resource]) -> None:
     Clean-up code in the wild must see the status before the resource vanishes (spec clients, Asynchrony).
     """
     now = workspace.clock()
-    for arn, kind, document in workspace.catalogue.with_status(DELETING):
+    # What was deleted first goes first, so that nobody sees a group gone and its parts still there.
+    found = sorted(workspace.catalogue.with_status(DELETING), key=lambda each: float(each[2]["_deletedAt"]))
+    for arn, kind, document in found:
         if now < document["_deletedAt"]:
             if (
                 document["status"] == DELETE_PENDING

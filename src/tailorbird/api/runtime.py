@@ -3,88 +3,203 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tailorbird.api import deployments, lifecycle
-from tailorbird.api.resources import campaign
-from tailorbird.errors import InvalidInputException, ResourceNotFoundException
-from tailorbird.serving import recommend
-from tailorbird.serving.recommend import Deployment, Ranked
+from tailorbird.api.resources import campaign, recommender
+from tailorbird.api.resources import recipe as recipes
+from tailorbird.errors import InvalidInputException
+from tailorbird.serving import metadata, recommend
+from tailorbird.serving.recommend import Deployment, Mask, Ranked
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 DEFAULT_RESULTS = 25
 MOST_RESULTS = 500
+MOST_WITH_METADATA = 50
+MOST_COLUMNS = 10
 
 RANKING = "PERSONALIZED_RANKING"
 RELATED = "RELATED_ITEMS"
 
-NOT_YET = ("promotions", "metadataColumns", "recommenderArn")
+
+@dataclass(frozen=True)
+class Target:
+    """A campaign or recommender that is asked: its model, and what its recipe and configuration allow."""
+
+    name: str
+    """Of the recipe, for messages."""
+    recipe_type: str
+    group_arn: str
+    deployment: Deployment
+    needs: tuple[str, ...]
+    """Members that a request must have."""
+    metadata: bool
+    promotes: bool = True
+    shows_scores: bool = True
+    automatic_filter: str | None = None
+    """A filter expression that holds for every request."""
 
 
 def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Items for a user, or related to an item: 25 or numResults of them, fewer where a filter leaves fewer."""
-    for member in NOT_YET:
-        if request.get(member):
-            raise InvalidInputException(f"{member} is not available yet: leave it out.")
-    deployment, version = _deployed(workspace, request)
-    recipe = deployment.served.recipe
-    if recipe.recipe_type == RANKING:
-        raise InvalidInputException(f"A campaign of {recipe.name} answers GetPersonalizedRanking only.")
+    target = _target(workspace, request)
+    if target.recipe_type == RANKING:
+        raise InvalidInputException(f"A campaign of {target.name} answers GetPersonalizedRanking only.")
+    for member in target.needs:
+        if not request.get(member):
+            raise InvalidInputException(f"{member} is required for {target.name}.")
+    columns = _columns(target, request)
     wanted = request.get("numResults") or DEFAULT_RESULTS
-    if wanted > MOST_RESULTS:
-        raise InvalidInputException(f"numResults is {wanted}; at most {MOST_RESULTS} can be asked for.")
-    needed = recipe.needs
-    if needed is not None and not request.get(needed):
-        raise InvalidInputException(f"{needed} is required for a campaign of {recipe.name}.")
-    item = request.get("itemId") if recipe.recipe_type == RELATED else None
-    question = recommend.query(workspace, deployment, request.get("userId"), item)
-    allowed = _allowed(workspace, deployment, version, request | {"itemId": item})
-    scores = deployment.served.model.score([question])[0]
-    return _answer("itemList", recommend.top(deployment.served, scores, allowed, wanted))
+    _check_length("numResults", wanted, columns)
+    item = request.get("itemId") if target.recipe_type == RELATED else None
+    asked = request | {"itemId": item}
+    question = recommend.query(workspace, target.deployment, request.get("userId"), item)
+    allowed = _allowed(workspace, target, asked)
+    scores = target.deployment.served.model.score([question])[0]
+    if request.get("promotions"):
+        promoted = _promoted(workspace, target, asked, request["promotions"], wanted)
+        ranked = recommend.with_promotions(target.deployment.served, scores, allowed, wanted, promoted)
+    else:
+        ranked = recommend.top(target.deployment.served, scores, allowed, wanted)
+    return _answer("itemList", target, ranked, columns)
 
 
 def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The given items in the order that suits the user; those that the model does not know come last."""
-    if request.get("metadataColumns"):
-        raise InvalidInputException("metadataColumns is not available yet: leave it out.")
-    deployment, version = _deployed(workspace, request)
-    recipe = deployment.served.recipe
-    if recipe.recipe_type != RANKING:
-        raise InvalidInputException(f"A campaign of {recipe.name} answers GetRecommendations only.")
-    if not 1 <= len(request["inputList"]) <= MOST_RESULTS:
-        raise InvalidInputException(f"inputList must hold 1 to {MOST_RESULTS} item ids.")
-    question = recommend.query(workspace, deployment, request["userId"], None)
-    allowed = _allowed(workspace, deployment, version, request)
-    scores = deployment.served.model.score([question])[0]
-    ranked = recommend.reorder(deployment.served, scores, request["inputList"], allowed)
-    return _answer("personalizedRanking", ranked)
+    target = _target(workspace, request)
+    if target.recipe_type != RANKING:
+        raise InvalidInputException(f"A campaign of {target.name} answers GetRecommendations only.")
+    columns = _columns(target, request)
+    if not request["inputList"]:
+        raise InvalidInputException("inputList must hold at least one item id.")
+    _check_length("inputList", len(request["inputList"]), columns)
+    question = recommend.query(workspace, target.deployment, request["userId"], None)
+    allowed = _allowed(workspace, target, request)
+    scores = target.deployment.served.model.score([question])[0]
+    ranked = recommend.reorder(target.deployment.served, scores, request["inputList"], allowed)
+    return _answer("personalizedRanking", target, ranked, columns)
 
 
-def _deployed(workspace: Workspace, request: dict[str, Any]) -> tuple[Deployment, Document]:
-    """The campaign's model and its solution version."""
-    if "campaignArn" not in request:
-        raise InvalidInputException("campaignArn is required.")
-    document = lifecycle.find(workspace, campaign.RESOURCE, request["campaignArn"])
+def _target(workspace: Workspace, request: dict[str, Any]) -> Target:
+    """What the request's campaignArn or recommenderArn names, provided it is in service."""
+    if ("campaignArn" in request) == ("recommenderArn" in request):
+        raise InvalidInputException("Give either campaignArn or recommenderArn, one of the two.")
+    if "campaignArn" in request:
+        return _campaign(workspace, _in_service(workspace, campaign.RESOURCE, request["campaignArn"]))
+    return _recommender(workspace, _in_service(workspace, recommender.RESOURCE, request["recommenderArn"]))
+
+
+def _in_service(workspace: Workspace, resource: lifecycle.Resource, arn: str) -> Document:
+    document = lifecycle.find(workspace, resource, arn)
     if document["status"] != lifecycle.ACTIVE:
-        raise InvalidInputException(f"The campaign {request['campaignArn']} has status {document['status']}.")
+        raise InvalidInputException(
+            f"The {lifecycle.words(resource.name)} {arn} has status {document['status']}; it answers while ACTIVE."
+        )
+    return document
+
+
+def _campaign(workspace: Workspace, document: Document) -> Target:
     version = workspace.catalogue.get(document["solutionVersionArn"])
     if version is None:
-        raise ResourceNotFoundException(f"Resource Arn {document['solutionVersionArn']} does not exist.")
-    return deployments.opened(workspace, version), version
+        raise lifecycle.not_found("SolutionVersion", document["solutionVersionArn"])
+    group = version["datasetGroupArn"]
+    deployment = deployments.opened(workspace, document["solutionVersionArn"], group)
+    recipe = deployment.served.recipe
+    return Target(
+        name=recipe.name,
+        recipe_type=recipe.recipe_type,
+        group_arn=group,
+        deployment=deployment,
+        needs=(recipe.needs,) if recipe.needs else (),
+        metadata=document.get("campaignConfig", {}).get("enableMetadataWithRecommendations", False),
+    )
 
 
-def _allowed(
-    workspace: Workspace, deployment: Deployment, version: Document, request: dict[str, Any]
-) -> recommend.Mask | None:
-    if "filterArn" not in request:
-        return None
-    filter_ = deployments.found_filter(workspace, request["filterArn"], version["datasetGroupArn"])
-    return deployments.mask(workspace, deployment, filter_, request)
+def _recommender(workspace: Workspace, document: Document) -> Target:
+    case = recipes.use_case_of_arn(document["recipeArn"])
+    return Target(
+        name=case.name,
+        recipe_type=case.recipe_type,
+        group_arn=document["datasetGroupArn"],
+        deployment=deployments.opened(workspace, document["_artifact"], document["datasetGroupArn"]),
+        needs=case.needs,
+        metadata=document.get("recommenderConfig", {}).get("enableMetadataWithRecommendations", False),
+        promotes=case.promotes,
+        shows_scores=False,
+        automatic_filter=case.filter_expression,
+    )
 
 
-def _answer(listed: str, ranked: list[Ranked]) -> dict[str, Any]:
-    items = [{"itemId": each.item, "score": each.score} for each in ranked]
+def _allowed(workspace: Workspace, target: Target, request: dict[str, Any]) -> Mask | None:
+    """What the request's filter and the automatic one leave."""
+    parsed = []
+    if target.automatic_filter is not None:
+        parsed.append(deployments.parse_filter(target.automatic_filter))
+    if "filterArn" in request:
+        parsed.append(deployments.found_filter(workspace, request["filterArn"], target.group_arn))
+    masks = [deployments.mask(workspace, target.deployment, filter_, request) for filter_ in parsed]
+    return np.all(masks, axis=0) if masks else None
+
+
+def _promoted(
+    workspace: Workspace, target: Target, request: dict[str, Any], promotions: list[dict[str, Any]], wanted: int
+) -> recommend.Promotion:
+    """The request's promotion; the request's own filter does not hold for its items (spec 4.3)."""
+    if not target.promotes:
+        raise InvalidInputException(f"{target.name} does not take promotions: leave them out.")
+    for member in ("name", "percentPromotedItems", "filterArn"):
+        if member not in promotions[0]:
+            raise InvalidInputException(f"promotions[0].{member} is required.")
+    promotion = {"userId": request.get("userId"), "itemId": request.get("itemId"), **promotions[0]}
+    filter_ = deployments.found_filter(workspace, promotion["filterArn"], target.group_arn)
+    allowed = deployments.mask(workspace, target.deployment, filter_, promotion)
+    return recommend.Promotion(promotion["name"], wanted * promotion["percentPromotedItems"] // 100, allowed)
+
+
+def _columns(target: Target, request: dict[str, Any]) -> tuple[str, ...]:
+    """The Items columns that the answer is to show; raises InvalidInput (spec 4.1)."""
+    asked = request.get("metadataColumns", {})
+    if not asked:
+        return ()
+    if not target.metadata:
+        raise InvalidInputException(
+            "metadataColumns needs enableMetadataWithRecommendations in campaignConfig or recommenderConfig."
+        )
+    items = target.deployment.items
+    for kind in asked:
+        if kind.upper() != "ITEMS" or items is None:
+            raise InvalidInputException(f"metadataColumns.{kind}: only columns of the group's ITEMS can be shown.")
+    columns = tuple(name for names in asked.values() for name in names)
+    if len(columns) > MOST_COLUMNS:
+        raise InvalidInputException(f"metadataColumns has {len(columns)} columns; at most {MOST_COLUMNS} are possible.")
+    for name in columns:
+        if items is None or items.schema.field(name) is None:
+            raise InvalidInputException(f"metadataColumns: the Items schema has no column {name!r}.")
+    return columns
+
+
+def _check_length(member: str, length: int, columns: tuple[str, ...]) -> None:
+    most = MOST_WITH_METADATA if columns else MOST_RESULTS
+    if length > most:
+        with_ = " with metadata" if columns else ""
+        raise InvalidInputException(f"{member} asks for {length} items; at most {most} are possible{with_}.")
+
+
+def _answer(listed: str, target: Target, ranked: list[Ranked], columns: tuple[str, ...]) -> dict[str, Any]:
+    shown = metadata.of_items(target.deployment, [each.item for each in ranked], columns)
+    items = [
+        {
+            "itemId": each.item,
+            "score": each.score if target.shows_scores else None,
+            "promotionName": each.promotion,
+            "metadata": values or None,
+        }
+        for each, values in zip(ranked, shown, strict=True)
+    ]
     return {listed: items, "recommendationId": f"RID-{uuid.uuid4()}"}
 
 

@@ -15,7 +15,12 @@ import msgspec
 
 from tailorbird.api import lifecycle
 from tailorbird.api.lifecycle import Resource
-from tailorbird.errors import InvalidInputException, InvalidNextTokenException, ResourceNotFoundException
+from tailorbird.errors import (
+    InvalidInputException,
+    InvalidNextTokenException,
+    ResourceInUseException,
+    TooManyTagKeysException,
+)
 from tailorbird.workspace import Workspace
 
 Operation = Callable[[Workspace, dict[str, Any]], dict[str, Any] | None]
@@ -28,7 +33,7 @@ def operations(resource: Resource, deletable: bool) -> dict[str, Operation]:
     noun = lifecycle.words(resource.name).replace(" ", "_")
     table: dict[str, Operation] = {
         f"describe_{noun}": partial(_describe, resource),
-        f"list_{noun}s": partial(_list, resource),
+        f"list_{noun}s": partial(listed, resource),
     }
     if deletable:
         table[f"delete_{noun}"] = partial(_delete, resource)
@@ -43,8 +48,8 @@ def _delete(resource: Resource, workspace: Workspace, request: dict[str, Any]) -
     lifecycle.delete(workspace, resource, request[resource.arn_member])
 
 
-def _list(resource: Resource, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    """A page of documents, oldest first; all members of the request but the paging ones select."""
+def listed(resource: Resource, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """A page of documents; all members of the request but the paging ones select."""
     limit = request.get("maxResults", PAGE)
     chosen = {name: value for name, value in request.items() if name not in ("maxResults", "nextToken")}
     found = workspace.catalogue.select(
@@ -53,6 +58,7 @@ def _list(resource: Resource, workspace: Workspace, request: dict[str, Any]) -> 
         prefix=workspace.arn_prefix,
         after=_read_token(resource.plural, request.get("nextToken")),
         limit=limit + 1,
+        newest_first=resource.newest_first,
     )
     page: dict[str, Any] = {resource.plural: [document for _, document in found[:limit]]}
     if len(found) > limit:
@@ -86,20 +92,24 @@ def paged(listed: str, rows: list[dict[str, Any]], request: dict[str, Any]) -> d
     return page
 
 
-def _taggable(workspace: Workspace, resources: dict[str, Resource], arn: str) -> None:
+def _taggable(workspace: Workspace, resources: dict[str, Resource], arn: str, changing: bool = False) -> None:
+    """Raises InvalidInput for a type without tags, ResourceNotFound, ResourceInUse for changes while it is deleted."""
     for resource in resources.values():
-        if workspace.catalogue.get(arn, resource.name) is not None:
+        document = workspace.catalogue.get(arn, resource.name)
+        if document is not None:
             if not resource.taggable:
                 raise InvalidInputException(f"A {lifecycle.words(resource.name)} cannot have tags.")
+            if changing and document.get("status") in lifecycle.DELETING:
+                raise ResourceInUseException(f"{arn} is being deleted; its tags cannot be changed any more.")
             return
-    raise ResourceNotFoundException(f"Resource Arn {arn} does not exist.")
+    raise lifecycle.not_found("", arn)
 
 
 def tag_operations(resources: dict[str, Resource]) -> dict[str, Operation]:
     """TagResource, UntagResource, ListTagsForResource over all resource types."""
 
     def tag_resource(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-        _taggable(workspace, resources, request["resourceArn"])
+        _taggable(workspace, resources, request["resourceArn"], changing=True)
         workspace.catalogue.update(
             request["resourceArn"],
             lambda old: old | {"tags": lifecycle.checked_tags(request["tags"], old.get("tags", {}))},
@@ -107,8 +117,12 @@ def tag_operations(resources: dict[str, Resource]) -> dict[str, Operation]:
         return {}
 
     def untag_resource(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-        _taggable(workspace, resources, request["resourceArn"])
+        _taggable(workspace, resources, request["resourceArn"], changing=True)
         gone = set(request["tagKeys"])
+        if len(gone) > lifecycle.TAGS_PER_RESOURCE:
+            raise TooManyTagKeysException(
+                f"tagKeys holds {len(gone)} keys; a resource has {lifecycle.TAGS_PER_RESOURCE} tags at most."
+            )
         workspace.catalogue.update(
             request["resourceArn"],
             lambda old: old | {"tags": {key: value for key, value in old.get("tags", {}).items() if key not in gone}},

@@ -208,6 +208,23 @@ def check_dataset_type(schema: Schema, wanted: str) -> None:
         )
 
 
+def check_replacement(old: Schema, new: Schema) -> None:
+    """Checks that `new` can take the place of `old` (spec control-plane 4.3).
+
+    Raises InvalidInputException naming a field that is missing or changed, or new and without null.
+    """
+    for field in old.fields:
+        if new.field(field.name) != field:
+            raise InvalidInputException(
+                f"The new schema must keep every field as it is, and field {field.name} is missing or different."
+            )
+    for field in new.fields:
+        if old.field(field.name) is None and not field.nullable:
+            raise InvalidInputException(
+                f'Field {field.name} is new and must allow null: give it a type such as ["null", "{field.type}"].'
+            )
+
+
 def _record(text: str) -> dict[str, Any]:
     try:
         record = json.loads(text)

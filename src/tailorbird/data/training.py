@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from tailorbird import messages
 from tailorbird.data.datasets import Dataset, interactions, latest_records
 from tailorbird.data.interactions import Interactions
 from tailorbird.workspace import Workspace
@@ -39,13 +40,14 @@ def load(
 ) -> Snapshot:
     """Reads everything that was imported or recorded so far.
 
-    event_type, event_value_threshold: only rows of that type, and with at least that EVENT_VALUE.
+    event_type, event_value_threshold: only rows of that type (in any case, as filters have it), and with at
+    least that EVENT_VALUE.
     Raises NotEnoughData.
     """
     rows, newest = interactions(workspace, interactions_dataset)
     if event_type is not None:
         _need_column(rows, "EVENT_TYPE", "the solution's eventType")
-        rows = rows.filter(pl.col("EVENT_TYPE") == event_type)
+        rows = rows.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
     if event_value_threshold is not None:
         _need_column(rows, "EVENT_VALUE", "eventValueThreshold")
         rows = rows.filter(pl.col("EVENT_VALUE") >= event_value_threshold)
@@ -61,17 +63,16 @@ def _need_column(rows: pl.DataFrame, column: str, wanted_by: str) -> None:
 
 def _check_floors(rows: pl.DataFrame, event_type: str | None) -> None:
     if len(rows) < LEAST_INTERACTIONS:
-        after = f" after filtering by event type: {event_type}" if event_type else ""
+        few = messages.FEW_INTERACTIONS.format(least=LEAST_INTERACTIONS)
+        after = messages.AFTER_FILTERING.format(event_type=event_type) if event_type else ""
         raise NotEnoughData(
-            f"Create failed. Dataset has fewer than {LEAST_INTERACTIONS} interactions{after}: it has {len(rows)}. "
-            "Import more interactions or record more events, then create another solution version."
+            f"{few}{after}: it has {len(rows)}. Import more interactions "
+            "or record more events, then create another solution version."
         )
     active = (rows.group_by("USER_ID").len()["len"] >= LEAST_INTERACTIONS_OF_USER).sum()
     if active < LEAST_USERS:
-        raise NotEnoughData(
-            f"Create failed. Dataset has fewer than {LEAST_USERS} users with at least "
-            f"{LEAST_INTERACTIONS_OF_USER} interactions each: it has {active}."
-        )
+        few = messages.FEW_USERS.format(least=LEAST_USERS, each=LEAST_INTERACTIONS_OF_USER)
+        raise NotEnoughData(f"{few}: it has {active}.")
 
 
 def _encode(rows: pl.DataFrame, items: pl.DataFrame | None) -> Interactions:

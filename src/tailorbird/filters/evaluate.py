@@ -83,6 +83,10 @@ class Table:
     def __len__(self) -> int:
         return len(self._ids)
 
+    def values(self, name: str) -> Sequence[object]:
+        """Returns a column as it was given; empty for one the table does not have."""
+        return self._values.get(name.upper(), ())
+
     def column(self, name: str) -> _Column:
         """Returns a prepared column; one the table does not have is missing in every row."""
         found = self._prepared.get(name)

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
+from tailorbird import messages
 from tailorbird.errors import InvalidInputException
 
 MAX_LENGTH = 2500
@@ -186,8 +187,8 @@ def parse(text: str) -> Filter:
     """
     if not 1 <= len(text) <= MAX_LENGTH:
         raise InvalidInputException(
-            "Could not create filter. Invalid Expression: "
-            f"filterExpression has {len(text)} characters; it needs 1 to {MAX_LENGTH}."
+            messages.FILTER_REFUSED.format(problem=messages.FILTER_EXPRESSION)
+            + f": filterExpression has {len(text)} characters; it needs 1 to {MAX_LENGTH}."
         )
     try:
         expressions = tuple(_expression(child) for child in _PARSER.parse(text).children)
@@ -232,8 +233,8 @@ def _operand(operator: str, tree: Tree[Token]) -> tuple[str, ...] | Parameter:
     if operator == "NOT IN":
         raise _ProblemAt(
             placeholder.start_pos or 0,
-            f"Invalid input symbol: {placeholder}. Placeholders are not allowed with NOT_IN operator. "
-            "Turn INCLUDE ... NOT IN into EXCLUDE ... IN, or the other way round.",
+            messages.FILTER_PLACEHOLDER.format(name=placeholder)
+            + " Turn INCLUDE ... NOT IN into EXCLUDE ... IN, or the other way round.",
         )
     if len(tokens) > 1:
         raise _ProblemAt(
@@ -295,10 +296,10 @@ def refuse(text: str, position: int, problem: str) -> NoReturn:
     start, stop = max(0, position - width), position + width
     shown = "".join(character if character.isprintable() else " " for character in text[start:stop])
     before, after = "..." if start else "", "..." if stop < len(text) else ""
-    if not problem.startswith("Invalid input symbol"):
-        problem = f"Invalid Expression at character {position + 1}: {problem}"
+    if not problem.startswith(messages.FILTER_SYMBOL):
+        problem = f"{messages.FILTER_EXPRESSION} at character {position + 1}: {problem}"
     caret = " " * (len(before) + position - start) + "^"
-    raise InvalidInputException(f"Could not create filter. {problem}\n{before}{shown}{after}\n{caret}")
+    raise InvalidInputException(f"{messages.FILTER_REFUSED.format(problem=problem)}\n{before}{shown}{after}\n{caret}")
 
 
 # Values of placeholders

@@ -25,6 +25,8 @@ def _next_item(
         feature_transformation,
         needs="userId",
         batch_members=("userId", "itemList") if recipe_type == "PERSONALIZED_RANKING" else ("userId",),
+        explores=recipe_type == "USER_PERSONALIZATION",
+        retired=description.startswith(_RETIRED),
         answers_scores=True,
     )
 

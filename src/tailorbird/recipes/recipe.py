@@ -80,5 +80,9 @@ class Recipe:
     """The member that GetRecommendations cannot do without: userId, itemId or none."""
     batch_members: tuple[str, ...] = ("userId",)
     """What a line of a batch inference job must hold (spec recipes-and-runtime 6.2)."""
+    explores: bool = False
+    """Whether campaigns may configure exploration (spec 1.2, row "exploration")."""
+    retired: bool = False
+    """Whether it is accepted by its name without being listed (spec 1.1)."""
     answers_scores: bool = False
     """Whether answers to clients carry `score` (spec 1.2, row "response scores")."""

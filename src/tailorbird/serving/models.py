@@ -14,7 +14,7 @@ import msgspec
 import polars as pl
 
 from tailorbird.data import history
-from tailorbird.data.datasets import Dataset, latest_records
+from tailorbird.data.datasets import Dataset, latest_records, stamp
 from tailorbird.data.history import History
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes import RECIPES
@@ -51,9 +51,11 @@ class Served:
 
 
 def folder_of(workspace: Workspace, version_arn: str) -> Path:
-    """Where a solution version's files are."""
+    """Where the files of a solution version, or of a recommender, are."""
     region, _, path = version_arn.split(":", 5)[3:]
-    return workspace.artifacts / region / path.removeprefix("solution/")
+    kind, _, name = path.partition("/")
+    # No solution's name begins with an underscore.
+    return workspace.artifacts / region / (name if kind == "solution" else f"_{kind}/{name}")
 
 
 def part(folder: Path, name: str) -> Path:
@@ -95,10 +97,10 @@ def open_model(workspace: Workspace, version_arn: str) -> Served:
 
 
 def item_table(workspace: Workspace, version_arn: str, items: Dataset | None) -> Table:
-    """The newest metadata of the model's items, for filters; made anew after an import."""
-    stamp = workspace.tables.version(items.arn) if items else ""
+    """The newest metadata of the model's items, for filters; made anew after an import or a put."""
+    at = stamp(workspace, items) if items else ()
     served = open_model(workspace, version_arn)
-    return workspace.cache.get("table", (version_arn, stamp), lambda: _metadata(workspace, served, items))
+    return workspace.cache.get("table", (version_arn, at), lambda: _metadata(workspace, served, items))
 
 
 def _load(folder: Path) -> Served:

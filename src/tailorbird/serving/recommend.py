@@ -6,7 +6,7 @@ The runtime and the batch jobs both go through here, so that a live and a batch 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ class Deployment:
 
     served: Served
     interactions: Dataset
+    items: Dataset | None
     users: Dataset | None
     table: Callable[[], Table]
     """The newest metadata of the model's items; made when a filter first needs it."""
@@ -45,6 +46,18 @@ class Ranked:
     item: str
     score: float | None
     """Share of the probability; None where the recipe answers no scores or does not know the item."""
+    promotion: str | None = None
+    """Name of the promotion to which the item owes its place."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """Places that are kept for certain items."""
+
+    name: str
+    places: int
+    allowed: Mask
+    """The items that may take them."""
 
 
 def query(workspace: Workspace, deployment: Deployment, user: str | None, item: str | None) -> Query:
@@ -53,7 +66,7 @@ def query(workspace: Workspace, deployment: Deployment, user: str | None, item: 
     items, times = history.with_events(
         workspace,
         served.history,
-        deployment.interactions.arn,
+        deployment.interactions,
         user or "",
         served.numbers,
         served.manifest.newest_event,
@@ -94,6 +107,24 @@ def top(served: Served, scores: NDArray[np.float32], allowed: Mask | None, count
     best = best_items(ordered[None, :], count)[0]
     best = best[np.isfinite(ordered[best])]
     return [Ranked(str(served.model.items[i]), _rounded(shown, i)) for i in best.tolist()]
+
+
+def with_promotions(
+    served: Served, scores: NDArray[np.float32], allowed: Mask | None, count: int, promotion: Promotion
+) -> list[Ranked]:
+    """As `top`, but the best promoted items take places of their own, at random ones and in their own order.
+
+    Where too few match, the rest of the places are filled as usual (spec recipes-and-runtime 4.3).
+    """
+    promoted = [
+        replace(each, promotion=promotion.name) for each in top(served, scores, promotion.allowed, promotion.places)
+    ]
+    free = np.ones(len(scores), bool) if allowed is None else allowed.copy()
+    free[[served.numbers[each.item] for each in promoted]] = False
+    others = top(served, scores, free, count - len(promoted))
+    places = np.random.default_rng().permutation(len(promoted) + len(others)) < len(promoted)
+    takers = {True: iter(promoted), False: iter(others)}
+    return [next(takers[bool(place)]) for place in places]
 
 
 def reorder(served: Served, scores: NDArray[np.float32], items: Sequence[str], allowed: Mask | None) -> list[Ranked]:

@@ -24,6 +24,7 @@ _documents = sa.Table(
     sa.Column("kind", sa.String(64), nullable=False, index=True),
     sa.Column("status", sa.String(32), nullable=False, index=True),
     sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("due", sa.Float, nullable=True, index=True),
     sa.Column("body", sa.JSON, nullable=False),
     sqlite_autoincrement=True,
 )
@@ -47,6 +48,7 @@ class Catalogue:
             "kind": kind,
             "status": document.get("status", ""),
             "revision": 0,
+            "due": document.get("_due"),
             "body": document,
         }
         try:
@@ -71,22 +73,37 @@ class Catalogue:
         prefix: str = "",
         after: int = 0,
         limit: int | None = None,
+        newest_first: bool = False,
     ) -> list[tuple[int, Document]]:
-        """Documents of a kind with their numbers, oldest first.
+        """Documents of a kind with their numbers, oldest first unless `newest_first`.
 
         members: only documents whose member of that name has that value. prefix: what their ARNs begin with.
-        after: only numbers above this one.
+        after: only those that come after this number; 0 for all.
         """
-        query = sa.select(_documents.c.number, _documents.c.body).where(
-            _documents.c.kind == kind, _documents.c.number > after
-        )
+        number = _documents.c.number
+        query = sa.select(number, _documents.c.body).where(_documents.c.kind == kind)
+        if after:
+            query = query.where(number < after if newest_first else number > after)
         if prefix:
             query = query.where(_documents.c.arn.startswith(prefix, autoescape=True))
         for name, value in (members or {}).items():
             query = query.where(_documents.c.body[name].as_string() == value)
-        query = query.order_by(_documents.c.number).limit(limit)
+        query = query.order_by(number.desc() if newest_first else number).limit(limit)
         with self._engine.connect() as connection:
-            return [(number, body) for number, body in connection.execute(query)]
+            return [(at, body) for at, body in connection.execute(query)]
+
+    def count(
+        self, kind: str, members: Mapping[str, str], *, prefix: str, statuses: Sequence[str], without: bool
+    ) -> int:
+        """How many documents of a kind with these members are in one of the statuses, or `without`, in none."""
+        among = _documents.c.status.not_in(statuses) if without else _documents.c.status.in_(statuses)
+        query = sa.select(sa.func.count()).where(
+            _documents.c.kind == kind, among, _documents.c.arn.startswith(prefix, autoescape=True)
+        )
+        for name, value in members.items():
+            query = query.where(_documents.c.body[name].as_string() == value)
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar_one()
 
     def with_status(self, statuses: Sequence[str]) -> list[tuple[str, str, Document]]:
         """(arn, kind, document) of every document in one of the statuses, oldest first."""
@@ -97,6 +114,12 @@ class Catalogue:
         )
         with self._engine.connect() as connection:
             return [(arn, kind, body) for arn, kind, body in connection.execute(query)]
+
+    def due(self, now: float) -> list[str]:
+        """ARNs of the documents whose member `_due`, epoch seconds, is not after `now`."""
+        query = sa.select(_documents.c.arn).where(_documents.c.due <= now)
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
 
     def update(self, arn: str, change: Callable[[Document], Document | None]) -> Document | None:
         """Replaces a document by what `change` makes of it and returns the new one.
@@ -116,7 +139,12 @@ class Catalogue:
             statement = (
                 _documents.update()
                 .where(_documents.c.arn == arn, _documents.c.revision == row.revision)
-                .values(revision=row.revision + 1, status=changed.get("status", ""), body=changed)
+                .values(
+                    revision=row.revision + 1,
+                    status=changed.get("status", ""),
+                    due=changed.get("_due"),
+                    body=changed,
+                )
             )
             with self._engine.begin() as connection:
                 if connection.execute(statement).rowcount == 1:

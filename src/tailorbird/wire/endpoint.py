@@ -172,7 +172,7 @@ async def _read(receive: Receive, limit: int) -> bytes | None:
 def _decode(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body) if body.strip() else {}
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise errors.InvalidInputException(f"The request body is not valid JSON: {error}") from error
 
 

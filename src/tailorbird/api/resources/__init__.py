@@ -3,12 +3,18 @@
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import (
     batch_inference_job,
+    batch_segment_job,
     campaign,
+    data_deletion_job,
     dataset,
+    dataset_export_job,
     dataset_group,
     dataset_import_job,
     event_tracker,
+    metric_attribution,
     recipe,
+    recommender,
+    recommender_training,
     schema,
     solution,
     solution_version,
@@ -22,12 +28,18 @@ MODULES = (
     dataset_group,
     dataset,
     dataset_import_job,
+    dataset_export_job,
+    data_deletion_job,
     event_tracker,
     filter_,
     solution,
     solution_version,
     campaign,
+    recommender,
+    recommender_training,
     batch_inference_job,
+    batch_segment_job,
+    metric_attribution,
 )
 
 RESOURCES: dict[str, Resource] = {module.RESOURCE.name: module.RESOURCE for module in MODULES}

@@ -8,9 +8,11 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from tailorbird.api import deployments, lifecycle, runtime
+from tailorbird import messages
+from tailorbird.api import deployments, lifecycle, runtime, serving_config
 from tailorbird.api.lifecycle import JobFailed, Resource
 from tailorbird.api.resources import filter as filters
+from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.resources import solution_version
 from tailorbird.errors import AwsError, InvalidInputException
 from tailorbird.filters import syntax
@@ -29,7 +31,7 @@ CHECK = "_CHECK"
 def infer(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
     """Answers every line of every input file; a line that cannot be answered gets its `error`."""
     version = solution_version.trained(workspace, document["solutionVersionArn"])
-    deployment = deployments.opened(workspace, version)
+    deployment = deployments.opened(workspace, version["solutionVersionArn"], version["datasetGroupArn"])
     filter_ = None
     if "filterArn" in document:
         filter_ = deployments.found_filter(workspace, document["filterArn"], version["datasetGroupArn"])
@@ -37,9 +39,9 @@ def infer(workspace: Workspace, document: Document, progress: Callable[[float, s
     try:
         inputs = workspace.objects.files(document["jobInput"]["s3DataSource"]["path"])
     except ObjectError as error:
-        raise JobFailed(f"Invalid S3 input path. {error}") from error
+        raise JobFailed(f"{messages.BATCH_INPUT}. {error}") from error
     if not inputs:
-        raise JobFailed("Invalid S3 input path. There is no file under it.")
+        raise JobFailed(f"{messages.BATCH_INPUT}. There is no file under it.")
     total, done, failed = sum(file.size for file in inputs) or 1, 0, 0
     try:
         with workspace.objects.writer(output + CHECK):
@@ -56,7 +58,7 @@ def infer(workspace: Workspace, document: Document, progress: Callable[[float, s
                     failed += sum(answer["error"] is not None for answer in answers)
                     progress(min(0.99, done / total), f"{file.name}: {done} of {total} bytes, {failed} errors")
     except ObjectError as error:
-        raise JobFailed(f"Invalid S3 output path. {error}") from error
+        raise JobFailed(f"{messages.BATCH_OUTPUT}. {error}") from error
     return {"_report": {"bytesRead": done, "linesFailed": failed}}
 
 
@@ -84,7 +86,8 @@ def _answers(
             answer["input"] = request = _read(line, deployment.served.recipe.batch_members)
             item = request.get("itemId")
             question = recommend.query(workspace, deployment, request.get("userId"), item)
-            asked.append((answer, (request, question, deployments.mask(workspace, deployment, filter_, request))))
+            allowed = deployments.mask(workspace, deployment, filter_, request) if filter_ else None
+            asked.append((answer, (request, question, allowed)))
         except AwsError as error:
             answer["error"] = error.message
     if not asked:
@@ -105,7 +108,7 @@ def _read(line: bytes, needed: tuple[str, ...]) -> Document:
     """A line as a request; raises InvalidInput saying what a line must hold."""
     try:
         request = msgspec.json.decode(line)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInputException(f"The line is not JSON: {error}") from error
     example = ", ".join(f'"{name}": ' + ('["..."]' if name == "itemList" else '"..."') for name in needed)
     if not isinstance(request, dict):
@@ -141,6 +144,9 @@ def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) ->
     if not 1 <= request.get("numResults", runtime.DEFAULT_RESULTS) <= runtime.MOST_RESULTS:
         raise InvalidInputException(f"numResults must be 1 to {runtime.MOST_RESULTS}.")
     version = solution_version.trained(workspace, request["solutionVersionArn"])
+    recipe = recipes.of_arn(version["recipeArn"])
+    config = request.get("batchInferenceJobConfig", {})
+    serving_config.check("batchInferenceJobConfig", config, recipe.name, recipe.explores)
     if "filterArn" in request:
         lifecycle.find(workspace, filters.RESOURCE, request["filterArn"])
         deployments.found_filter(workspace, request["filterArn"], version["datasetGroupArn"])

@@ -4,22 +4,89 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailorbird.api import deployments, lifecycle
+from tailorbird.api import deployments, lifecycle, serving_config, transitions
 from tailorbird.api.lifecycle import Resource
-from tailorbird.api.resources import solution_version
-from tailorbird.errors import InvalidInputException
+from tailorbird.api.resources import recipe as recipes
+from tailorbird.api.resources import solution, solution_version
+from tailorbird.errors import InvalidInputException, ResourceInUseException
+from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 RESOURCE = Resource("Campaign", arn="campaign/{name}", parents=("solutionVersionArn",))
 
+LATEST = "/$LATEST"
+"""`<solutionArn>/$LATEST` stands for the solution's newest ACTIVE version (spec control-plane 2.1)."""
+
+FOLLOWS = "syncWithLatestSolutionVersion"
+
+SERVED = ("solutionVersionArn", "minProvisionedTPS", "campaignConfig")
+"""What an update replaces."""
+
 
 def create_campaign(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    """Keeps campaignConfig exactly as given, since provisioning clients compare it."""
-    version = solution_version.trained(workspace, request["solutionVersionArn"])
-    if request.get("campaignConfig", {}).get("enableMetadataWithRecommendations"):
-        raise InvalidInputException("campaignConfig.enableMetadataWithRecommendations is not available yet.")
-    deployments.opened(workspace, version)
-    return lifecycle.create(workspace, RESOURCE, {"minProvisionedTPS": 1} | request, solutionArn=version["solutionArn"])
+    """Keeps campaignConfig exactly as given, since provisioning clients compare it.
+
+    Describe shows the version that `$LATEST` stood for (inferred: clients compare that member with versions).
+    """
+    version = _version(workspace, request["solutionVersionArn"])
+    _check_config(request["solutionVersionArn"], request.get("campaignConfig", {}), version)
+    document = {"minProvisionedTPS": 1} | request | {"solutionVersionArn": version["solutionVersionArn"]}
+    return lifecycle.create(workspace, RESOURCE, document, **_origin(version))
 
 
-OPERATIONS = {"create_campaign": create_campaign}
+def update_campaign(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """Shows in latestCampaignUpdate at once; the campaign serves the old version until that is ACTIVE."""
+    document = lifecycle.find(workspace, RESOURCE, request["campaignArn"])
+    wanted = {member: request.get(member, document.get(member)) for member in SERVED}
+    named = str(wanted["solutionVersionArn"])
+    if "solutionVersionArn" not in request and document.get("campaignConfig", {}).get(FOLLOWS):
+        named = document["solutionArn"] + LATEST
+    version = _version(workspace, named)
+    _check_config(named, wanted["campaignConfig"] or {}, version)
+    return begin_update(workspace, document, wanted, version)
+
+
+def begin_update(workspace: Workspace, document: Document, wanted: Document, version: Document) -> dict[str, Any]:
+    """Starts the update of a campaign to an ACTIVE version and the other members of `SERVED`."""
+    told = {member: value for member, value in wanted.items() if value is not None}
+    told["solutionVersionArn"] = version["solutionVersionArn"]
+    transitions.begin_update(
+        workspace,
+        document["campaignArn"],
+        "latestCampaignUpdate",
+        told,
+        told | _origin(version) | {"_nextSolutionArn": None},
+        allowed=(lifecycle.ACTIVE, lifecycle.FAILED),
+        _nextSolutionArn=version["solutionArn"],
+    )
+    return {"campaignArn": document["campaignArn"]}
+
+
+def _origin(version: Document) -> Document:
+    """Members of the version that lists and quotas of campaigns ask for."""
+    return {"solutionArn": version["solutionArn"], "datasetGroupArn": version["datasetGroupArn"]}
+
+
+def _version(workspace: Workspace, arn: str) -> Document:
+    """The ACTIVE version that a request names, its model opened; raises ResourceInUse, InvalidInput, NotFound."""
+    if arn.endswith(LATEST):
+        found = lifecycle.find(workspace, solution.RESOURCE, arn.removesuffix(LATEST))
+        version = solution_version.newest(workspace, found["solutionArn"])
+        if version is None:
+            raise ResourceInUseException(f"{found['solutionArn']} has no ACTIVE solution version yet; wait for one.")
+    else:
+        version = solution_version.trained(workspace, arn)
+    deployments.opened(workspace, version["solutionVersionArn"], version["datasetGroupArn"])
+    return version
+
+
+def _check_config(named: str, config: dict[str, Any], version: Document) -> None:
+    if config.get(FOLLOWS) and not named.endswith(LATEST):
+        raise InvalidInputException(
+            f"campaignConfig.{FOLLOWS} needs a solutionVersionArn of the form <solutionArn>{LATEST}; given: {named}."
+        )
+    recipe = recipes.of_arn(version["recipeArn"])
+    serving_config.check("campaignConfig", config, recipe.name, recipe.explores)
+
+
+OPERATIONS = {"create_campaign": create_campaign, "update_campaign": update_campaign}

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
-from tailorbird.api import lifecycle
+from tailorbird.api import lifecycle, transitions
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import dataset_group
 from tailorbird.api.resources import schema as schemas
 from tailorbird.data import schema as avro
 from tailorbird.data.datasets import Dataset
-from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsException, ResourceInUseException
+from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsException
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
-TYPES = ("INTERACTIONS", "ITEMS", "USERS")
+TYPES = avro.DATASET_TYPES
+TRAININGS = ("SolutionVersion", "Recommender", "RecommenderTraining")
+"""Kinds of resources whose jobs learn from a group's datasets."""
+REPLACEABLE = ("ITEMS", "USERS")
+"""Types of dataset whose schema UpdateDataset can replace."""
+UPDATE_PENDING = "UPDATE PENDING"
+UPDATE_IN_PROGRESS = "UPDATE IN_PROGRESS"
 
 # The dataset that AWS once made beside each event tracker; older clean-up code deletes it by this word.
 TRACKER_DATASET = "/EVENT_INTERACTIONS"
@@ -29,44 +36,71 @@ RESOURCE = Resource(
     "Dataset",
     arn="dataset/{group}/{datasetType}",
     parents=("datasetGroupArn",),
-    owned=(("DatasetImportJob", "datasetArn"),),
+    owned=(("DatasetImportJob", "datasetArn"), ("DatasetExportJob", "datasetArn")),
     dispose=_dispose,
 )
 
 
 def create_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Checks that the schema fits the type; raises ResourceAlreadyExists for a second one of a type."""
-    kind = request["datasetType"].upper()
-    if kind not in TYPES:
-        raise InvalidInputException(f"datasetType {request['datasetType']!r} is not one of {', '.join(TYPES)}.")
+    kind = avro.dataset_type(request["datasetType"])
     group = lifecycle.active(workspace, request["datasetGroupArn"])
     schema = lifecycle.find(workspace, schemas.RESOURCE, request["schemaArn"])
+    _check_domain(schema, group)
+    avro.check_dataset_type(avro.parse(schema["schema"], schema.get("domain")), kind)
+    if lifecycle.related(workspace, RESOURCE.name, datasetGroupArn=request["datasetGroupArn"], datasetType=kind):
+        raise ResourceAlreadyExistsException(f"The dataset group has a dataset of type {kind} already.")
+    # Action interactions have a tracker of their own, which shows only here (spec control-plane 8, 14).
+    tracker = {"trackingId": str(uuid.uuid4())} if kind == "ACTION_INTERACTIONS" else {}
+    return lifecycle.create(workspace, RESOURCE, request | {"datasetType": kind}, group=group["name"], **tracker)
+
+
+def update_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """Gives an Items or Users dataset a schema with more fields; its rows read null there (spec 4.3)."""
+    arn, schema_arn = request["datasetArn"], request["schemaArn"]
+    document = lifecycle.find(workspace, RESOURCE, arn)
+    if document["datasetType"] not in REPLACEABLE:
+        raise InvalidInputException(
+            f"The schema of {document['datasetType']} cannot be replaced, only that of {' or '.join(REPLACEABLE)}."
+        )
+    old = opened(workspace, document).schema
+    found = lifecycle.find(workspace, schemas.RESOURCE, schema_arn)
+    group = lifecycle.find(workspace, dataset_group.RESOURCE, document["datasetGroupArn"])
+    _check_domain(found, group)
+    new = avro.parse(found["schema"], found.get("domain"))
+    avro.check_dataset_type(new, document["datasetType"])
+    avro.check_replacement(old, new)
+    start, seconds = workspace.clock(), workspace.config.update_seconds
+    update = {"schemaArn": schema_arn, "status": lifecycle.ACTIVE, "creationDateTime": start}
+    end = {"status": lifecycle.ACTIVE, "schemaArn": schema_arn, "_nextSchemaArn": None}
+    transitions.begin(
+        workspace,
+        arn,
+        {"status": UPDATE_PENDING, "_nextSchemaArn": schema_arn},
+        {"status": UPDATE_IN_PROGRESS},
+        end | {"latestDatasetUpdate": update | {"lastUpdatedDateTime": start + seconds}},
+        allowed=(lifecycle.ACTIVE,),
+    )
+    return {"datasetArn": arn}
+
+
+def _check_domain(schema: Document, group: Document) -> None:
     if schema.get("domain") != group.get("domain"):
         raise InvalidInputException(
             f"The schema's domain ({schema.get('domain')}) is not the dataset group's ({group.get('domain')})."
         )
-    avro.check_dataset_type(avro.parse(schema["schema"], schema.get("domain")), kind)
-    if lifecycle.related(workspace, RESOURCE.name, datasetGroupArn=request["datasetGroupArn"], datasetType=kind):
-        raise ResourceAlreadyExistsException(f"The dataset group has a dataset of type {kind} already.")
-    return lifecycle.create(workspace, RESOURCE, request | {"datasetType": kind}, group=group["name"])
 
 
 def delete_dataset(workspace: Workspace, request: dict[str, Any]) -> None:
-    """Refused while rows are being imported or a model is being trained on them (spec control-plane 2.3)."""
+    """Refused while rows are being imported, exported or deleted, or a model is trained (spec control-plane 2.3)."""
     arn = request["datasetArn"]
     if arn.endswith(TRACKER_DATASET):
         group = arn.removesuffix(TRACKER_DATASET).replace(":dataset/", ":dataset-group/")
         lifecycle.find(workspace, dataset_group.RESOURCE, group)
         return
     document = lifecycle.find(workspace, RESOURCE, arn)
-    works = [
-        *lifecycle.related(workspace, "DatasetImportJob", datasetArn=arn),
-        *lifecycle.related(workspace, "SolutionVersion", datasetGroupArn=document["datasetGroupArn"]),
-    ]
-    for work in works:
-        if work["status"] in (lifecycle.PENDING, lifecycle.IN_PROGRESS):
-            name = work.get("jobName") or work.get("name")
-            raise ResourceInUseException(f"{arn} is in use by {name} ({work['status']}); wait until that has ended.")
+    lifecycle.refuse_while(workspace, ("DatasetImportJob", "DatasetExportJob"), datasetArn=arn)
+    lifecycle.refuse_while(workspace, (*TRAININGS, "DataDeletionJob"), datasetGroupArn=document["datasetGroupArn"])
     lifecycle.delete(workspace, RESOURCE, arn)
 
 
@@ -82,4 +116,4 @@ def opened(workspace: Workspace, document: Document) -> Dataset:
     return Dataset(document["datasetArn"], avro.parse(schema["schema"], schema.get("domain")))
 
 
-OPERATIONS = {"create_dataset": create_dataset, "delete_dataset": delete_dataset}
+OPERATIONS = {"create_dataset": create_dataset, "update_dataset": update_dataset, "delete_dataset": delete_dataset}

@@ -13,11 +13,16 @@ RESOURCE = Resource(
     "DatasetGroup",
     arn="dataset-group/{name}",
     dependents=(
+        ("Recommender", "datasetGroupArn"),
         ("EventTracker", "datasetGroupArn"),
         ("Solution", "datasetGroupArn"),
         ("Dataset", "datasetGroupArn"),
     ),
-    owned=(("Filter", "datasetGroupArn"),),
+    owned=(
+        ("Filter", "datasetGroupArn"),
+        ("MetricAttribution", "datasetGroupArn"),
+        ("DataDeletionJob", "datasetGroupArn"),
+    ),
 )
 
 

@@ -1,57 +1,181 @@
-"""Recipes as AWS lists and describes them; they belong to the service, not to an account."""
+"""Recipes, algorithms and feature transformations as AWS shows them; they belong to the service, not to an account.
+
+Algorithms and transformations are derived from the recipes' settings. The real service's bodies are not published
+(spec recipes-and-runtime 2.3), so these have AWS's shape, names and defaults, and our values for the rest.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from tailorbird import messages
 from tailorbird.api import standard
 from tailorbird.errors import InvalidInputException, ResourceNotFoundException
 from tailorbird.recipes import RECIPES
 from tailorbird.recipes.recipe import Recipe
+from tailorbird.recipes.settings import Domain, Value, domains
+from tailorbird.recipes.use_cases import USE_CASES, UseCase
 from tailorbird.workspace import Workspace
 
+T = TypeVar("T")
+
 PREFIX = "arn:aws:personalize:::recipe/"
+ALGORITHM = "arn:aws:personalize:::algorithm/"
+TRANSFORMATION = "arn:aws:personalize:::feature-transformation/"
+
 # The date that AWS's own first recipes carry (spec recipes-and-runtime 2.3).
 SINCE = datetime(2019, 6, 10, tzinfo=UTC).timestamp()
+DATES = {"creationDateTime": SINCE, "lastUpdatedDateTime": SINCE}
+
+ALGORITHM_NAMES = {"aws-trending-now": "aws-trending-now-custom"}
+"""Algorithms that are not named as their recipe (spec recipes-and-runtime 1.1)."""
+
+# Unknown for the real service: the greatest that a request may ask for.
+RESOURCE_CONFIG = {"maxNumberOfTrainingJobs": "40", "maxParallelTrainingJobs": "10"}
+TRAINING_INPUT_MODE = "File"
+IMAGE = "tailorbird/{name}"
+"""A required member of AWS's shape; recipes run in the server's own workers and no image is fetched."""
 
 
 def of_arn(arn: str) -> Recipe:
-    """The recipe of an ARN; raises InvalidInput for another kind of ARN, ResourceNotFound."""
-    if not arn.startswith(PREFIX):
-        raise InvalidInputException(f"{arn} is not a recipe's ARN; such ARNs begin {PREFIX}")
-    recipe = RECIPES.get(arn.removeprefix(PREFIX))
-    if recipe is None:
+    """The recipe of an ARN; raises InvalidInput for another kind of ARN and for a use case, ResourceNotFound."""
+    name = _name(arn, PREFIX, "recipe")
+    if name in USE_CASES:
+        raise InvalidInputException(f"{name} is a use case of the domain {USE_CASES[name].domain}: CreateRecommender.")
+    return _known(RECIPES, name, arn)
+
+
+def use_case_of_arn(arn: str) -> UseCase:
+    """The domain use case of a recipe's ARN; raises InvalidInput for other recipes, ResourceNotFound."""
+    name = _name(arn, PREFIX, "recipe")
+    if name in RECIPES:
+        raise InvalidInputException(f"{name} is a recipe for solutions; a recommender needs a domain's use case.")
+    return _known(USE_CASES, name, arn)
+
+
+def _name(arn: str, prefix: str, noun: str) -> str:
+    if not arn.startswith(prefix):
+        raise InvalidInputException(f"{arn} is not a {noun}'s ARN; such ARNs begin {prefix}")
+    return arn.removeprefix(prefix)
+
+
+def _known(table: Mapping[str, T], name: str, arn: str) -> T:
+    if name not in table:
         raise ResourceNotFoundException(
-            f"Resource Arn {arn} does not exist. This server has the recipes {', '.join(sorted(RECIPES))}."
+            f"{messages.RESOURCE_MISSING.format(arn=arn)} This server has {', '.join(sorted(table))}."
         )
-    return recipe
+    return table[name]
 
 
-def _document(recipe: Recipe) -> dict[str, Any]:
-    transformation = recipe.feature_transformation or recipe.name
-    return {
+def _document(recipe: Recipe | UseCase) -> dict[str, Any]:
+    model = RECIPES.get(recipe.recipe) if isinstance(recipe, UseCase) else recipe
+    transformation = (model.feature_transformation if model else "") or recipe.name
+    document = {
         "name": recipe.name,
         "recipeArn": PREFIX + recipe.name,
-        "algorithmArn": f"arn:aws:personalize:::algorithm/{recipe.name}",
-        "featureTransformationArn": f"arn:aws:personalize:::feature-transformation/{transformation}",
+        "algorithmArn": ALGORITHM + ALGORITHM_NAMES.get(recipe.name, recipe.name),
+        "featureTransformationArn": TRANSFORMATION + transformation,
         "status": "ACTIVE",
         "description": recipe.description,
         "recipeType": recipe.recipe_type,
-        "creationDateTime": SINCE,
-        "lastUpdatedDateTime": SINCE,
+        **DATES,
     }
+    return document | ({"domain": recipe.domain} if isinstance(recipe, UseCase) else {})
 
 
 def describe_recipe(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """One recipe."""
-    return {"recipe": _document(of_arn(request["recipeArn"]))}
+    arn = request["recipeArn"]
+    everything: dict[str, Recipe | UseCase] = {**RECIPES, **USE_CASES}
+    return {"recipe": _document(_known(everything, _name(arn, PREFIX, "recipe"), arn))}
 
 
 def list_recipes(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    """All recipes by name; none belongs to a domain yet."""
-    chosen = [] if "domain" in request else [RECIPES[name] for name in sorted(RECIPES)]
-    return standard.paged("recipes", [_document(recipe) for recipe in chosen], request)
+    """All recipes by name, without the retired ones.
+
+    With `domain` AWS filters after it has cut the pages, and client code reads the first page's nextToken
+    unconditionally (spec clients, Training): by default there are two pages, the first of which may be empty.
+    """
+    listed: list[Recipe | UseCase] = [recipe for recipe in RECIPES.values() if not recipe.retired]
+    rows = sorted(map(_document, [*listed, *USE_CASES.values()]), key=lambda row: str(row["name"]))
+    if "domain" not in request:
+        return standard.paged("recipes", rows, request)
+    page = standard.paged("recipes", rows, {"maxResults": -(-len(rows) // 2)} | request)
+    return page | {"recipes": [row for row in page["recipes"] if row.get("domain") == request["domain"]]}
 
 
-OPERATIONS = {"describe_recipe": describe_recipe, "list_recipes": list_recipes}
+def describe_algorithm(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """Hyperparameters with defaults and ranges, and whether HPO may tune them."""
+    arn = request["algorithmArn"]
+    models = {ALGORITHM_NAMES.get(name, name): recipe for name, recipe in RECIPES.items()}
+    models |= {name: RECIPES[case.recipe] for name, case in USE_CASES.items() if case.recipe in RECIPES}
+    name = _name(arn, ALGORITHM, "algorithm")
+    parameters = _parameters(_known(models, name, arn), "A")
+    return {
+        "algorithm": {
+            "name": name,
+            "algorithmArn": arn,
+            "algorithmImage": {"name": name, "dockerURI": IMAGE.format(name=name)},
+            "defaultHyperParameters": {key: _text(default) for key, (default, _) in parameters.items()},
+            "defaultHyperParameterRanges": _ranges(parameters),
+            "defaultResourceConfig": RESOURCE_CONFIG,
+            "trainingInputMode": TRAINING_INPUT_MODE,
+            **DATES,
+        }
+    }
+
+
+def describe_feature_transformation(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """Parameters of all recipes that share the transformation, with their defaults."""
+    arn = request["featureTransformationArn"]
+    defaults: dict[str, dict[str, str]] = {}
+    everything: list[Recipe | UseCase] = [*RECIPES.values(), *USE_CASES.values()]
+    for recipe in everything:
+        name = _document(recipe)["featureTransformationArn"].removeprefix(TRANSFORMATION)
+        model = RECIPES.get(recipe.recipe) if isinstance(recipe, UseCase) else recipe
+        found = _parameters(model, "F") if model else {}
+        defaults.setdefault(name, {}).update({key: _text(default) for key, (default, _) in found.items()})
+    name = _name(arn, TRANSFORMATION, "feature transformation")
+    return {
+        "featureTransformation": {
+            "name": name,
+            "featureTransformationArn": arn,
+            "defaultParameters": _known(defaults, name, arn),
+            "status": "ACTIVE",
+            **DATES,
+        }
+    }
+
+
+def _parameters(recipe: Recipe, kind: str) -> dict[str, tuple[Value, Domain]]:
+    return {name: found for name, found in domains(recipe.settings).items() if found[1].kind == kind}
+
+
+def _text(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _ranges(parameters: dict[str, tuple[Value, Domain]]) -> dict[str, list[dict[str, Any]]]:
+    def of(kind: type) -> list[tuple[str, Domain]]:
+        return [(name, domain) for name, (_, domain) in parameters.items() if domain.type is kind]
+
+    def numeric(kind: type) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "minValue": kind(domain.low), "maxValue": kind(domain.high), "isTunable": domain.tunable}
+            for name, domain in of(kind)
+        ]
+
+    return {
+        "integerHyperParameterRanges": numeric(int),
+        "continuousHyperParameterRanges": numeric(float),
+        "categoricalHyperParameterRanges": [
+            {"name": name, "values": ["true", "false"], "isTunable": domain.tunable} for name, domain in of(bool)
+        ],
+    }
+
+
+OPERATIONS = {
+    f.__name__: f for f in (describe_recipe, list_recipes, describe_algorithm, describe_feature_transformation)
+}

@@ -12,7 +12,7 @@ from tailorbird.workspace import Workspace
 RESOURCE = Resource(
     "Schema",
     arn="schema/{name}",
-    dependents=(("Dataset", "schemaArn"),),
+    dependents=(("Dataset", "schemaArn"), ("Dataset", "_nextSchemaArn")),
     taggable=False,
     has_status=False,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailorbird.api import lifecycle
+from tailorbird.api import lifecycle, transitions
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.errors import InvalidInputException
@@ -15,7 +15,7 @@ RESOURCE = Resource(
     "Solution",
     arn="solution/{name}",
     parents=("datasetGroupArn",),
-    dependents=(("Campaign", "solutionArn"),),
+    dependents=(("Campaign", "solutionArn"), ("Campaign", "_nextSolutionArn")),
     owned=(("SolutionVersion", "solutionArn"), ("BatchInferenceJob", "solutionArn")),
 )
 
@@ -25,6 +25,12 @@ DEFAULTS = {
     "performAutoTraining": True,
     "performIncrementalUpdate": False,
 }
+
+UPDATED = ("performAutoTraining", "performIncrementalUpdate")
+"""What UpdateSolution replaces, besides the rate."""
+
+DEFAULT_RATE = "rate(7 days)"
+MOST_DAYS = 30
 
 # Parts of AWS's request that this version cannot honour yet; it says so rather than train something else.
 NOT_YET = ("hpoConfig", "autoMLConfig", "optimizationObjective", "eventsConfig", "trainingDataConfig")
@@ -48,6 +54,7 @@ def create_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
         config.get("featureTransformationParameters", {}),
     )
     threshold(config)
+    _check_training(request, config)
     return lifecycle.create(workspace, RESOURCE, DEFAULTS | {"solutionConfig": {}} | request)
 
 
@@ -67,4 +74,42 @@ def describe_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str
     return {"solution": document | ({"latestSolutionVersion": versions[-1]} if versions else {})}
 
 
-OPERATIONS = {"create_solution": create_solution, "describe_solution": describe_solution}
+def update_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """Turns automatic training on or off or changes its rate, which starts the schedule anew (spec 3.3)."""
+    arn, config = request["solutionArn"], request.get("solutionUpdateConfig", {})
+    document = lifecycle.find(workspace, RESOURCE, arn)
+    told = {member: request[member] for member in (*UPDATED, "solutionUpdateConfig") if member in request}
+    if not told:
+        raise InvalidInputException(f"Nothing to update: give one of {', '.join(UPDATED)}, solutionUpdateConfig.")
+    if config.get("eventsConfig"):
+        raise InvalidInputException("solutionUpdateConfig.eventsConfig is not available yet: leave it out.")
+    _check_training(request, config)
+    then = {member: request[member] for member in UPDATED if member in request}
+    if "autoTrainingConfig" in config:
+        rate = {"autoTrainingConfig": config["autoTrainingConfig"]}
+        then |= {"solutionConfig": document["solutionConfig"] | rate, "_scheduledFrom": workspace.clock()}
+    then["_lookAgain"] = None
+    transitions.begin_update(workspace, arn, "latestSolutionUpdate", told, then)
+    return {"solutionArn": arn}
+
+
+def _check_training(request: dict[str, Any], config: dict[str, Any]) -> None:
+    if request.get("performIncrementalUpdate"):
+        raise InvalidInputException("performIncrementalUpdate is for aws-semantic-similarity only: leave it out.")
+    training_days(config)
+
+
+def training_days(config: dict[str, Any]) -> int:
+    """Days from the start of one automatic training to the next, 1 to 30; raises InvalidInput."""
+    rate = config.get("autoTrainingConfig", {}).get("schedulingExpression", DEFAULT_RATE)
+    days = int(rate.removeprefix("rate(").split()[0])
+    if not 1 <= days <= MOST_DAYS:
+        raise InvalidInputException(f"autoTrainingConfig.schedulingExpression {rate!r}: choose 1 to {MOST_DAYS} days.")
+    return days
+
+
+OPERATIONS = {
+    "create_solution": create_solution,
+    "describe_solution": describe_solution,
+    "update_solution": update_solution,
+}

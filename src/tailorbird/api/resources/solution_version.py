@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from typing import Any
 
-from tailorbird import evaluation
-from tailorbird.api import lifecycle
-from tailorbird.api.lifecycle import JobFailed, Resource
-from tailorbird.api.resources import dataset
+from tailorbird.api import lifecycle, standard, trainings, transitions
+from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.resources import solution as solutions
-from tailorbird.data import history, training
 from tailorbird.errors import InvalidInputException, ResourceInUseException
 from tailorbird.recipes import settings_of
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
+
+STOP_SECONDS = 4.0
+"""How long a stopped training may show CREATE STOPPING."""
 
 # What a version takes over from its solution at creation.
 INHERITED = (
@@ -32,46 +31,25 @@ INHERITED = (
 )
 
 
-def _part(progress: Callable[[float, str], None], start: float, end: float, text: str) -> Callable[[float, str], None]:
-    """A view of `progress` for a step that is only the part from `start` to `end` of the whole job."""
-    return lambda share, detail: progress(start + (end - start) * share, f"{text}: {detail}")
-
-
 def train(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
-    """Measures the recipe on held-out users, then trains it on everyone and writes the artifact."""
-    began = workspace.clock()
-    interactions = dataset.of_group(workspace, document["datasetGroupArn"], "INTERACTIONS")
-    if interactions is None:
-        raise JobFailed("The dataset group has no Interactions dataset: create one and import data into it.")
-    items = dataset.of_group(workspace, document["datasetGroupArn"], "ITEMS")
+    """Trains what the version inherited from its solution."""
     recipe = recipes.of_arn(document["recipeArn"])
     config = document["solutionConfig"]
-    settings = settings_of(
-        recipe,
-        config.get("algorithmHyperParameters", {}),
-        config.get("featureTransformationParameters", {}),
-        seed=workspace.config.seed,
+    order = trainings.Order(
+        artifact=document["solutionVersionArn"],
+        group_arn=document["datasetGroupArn"],
+        recipe=recipe,
+        settings=settings_of(
+            recipe,
+            config.get("algorithmHyperParameters", {}),
+            config.get("featureTransformationParameters", {}),
+            seed=workspace.config.seed,
+        ),
+        event_type=document.get("eventType"),
+        threshold=solutions.threshold(config),
     )
-    progress(0.0, "reading the data")
-    try:
-        snapshot = training.load(workspace, interactions, items, document.get("eventType"), solutions.threshold(config))
-    except training.NotEnoughData as error:
-        raise JobFailed(str(error)) from error
-    held_out = evaluation.split(snapshot.interactions, workspace.config.seed)
-    candidate = recipe.train(held_out.train, settings, _part(progress, 0.02, 0.48, "training for the metrics"))
-    metrics = {
-        "model": evaluation.measure(candidate, held_out, recipe.recipe_type),
-        "popularity": evaluation.popularity_baseline(held_out),
-    }
-    model = recipe.train(snapshot.interactions, settings, _part(progress, 0.5, 0.96, "training on everyone"))
-    progress(0.97, "writing the artifact")
-    with models.publish(models.folder_of(workspace, document["solutionVersionArn"])) as folder:
-        history.save(snapshot.interactions, models.part(folder, "history"))
-        model.save(models.part(folder, "model"))
-        manifest = models.Manifest(recipe.name, snapshot.newest_event, document.get("eventType"))
-        models.write_manifest(folder, manifest)
-    hours = (workspace.clock() - began) * (os.cpu_count() or 1) / 3600
-    return {"trainingHours": max(0.001, round(hours, 3)), "_metrics": metrics}
+    outcome = trainings.train(workspace, order, progress)
+    return {"trainingHours": outcome.hours, "_metrics": outcome.metrics, "_data": outcome.data}
 
 
 def _dispose(workspace: Workspace, document: Document) -> None:
@@ -91,7 +69,13 @@ def create_solution_version(workspace: Workspace, request: dict[str, Any]) -> di
     """Copies the solution's settings, so that the version says for ever what it was made of."""
     if request.get("trainingMode", "FULL") != "FULL":
         raise InvalidInputException("trainingMode can only be FULL for now: leave it out.")
+    return begin(workspace, request, "MANUAL")
+
+
+def begin(workspace: Workspace, request: dict[str, Any], training_type: str) -> Document:
+    """A new version of request["solutionArn"]; `training_type` is MANUAL or AUTOMATIC."""
     solution = lifecycle.find(workspace, solutions.RESOURCE, request["solutionArn"])
+    lifecycle.refuse_while(workspace, trainings.RACING, datasetGroupArn=solution["datasetGroupArn"])
     inherited = {member: solution[member] for member in INHERITED if member in solution}
     hex_id = lifecycle.hex_id()
     return lifecycle.create(
@@ -99,16 +83,45 @@ def create_solution_version(workspace: Workspace, request: dict[str, Any]) -> di
         RESOURCE,
         {"name": f"{solution['name']}/{hex_id}", "trainingMode": "FULL"} | request,
         **inherited,
-        trainingType="MANUAL",
+        trainingType=training_type,
         solutionName=solution["name"],
         hexId=hex_id,
     )
+
+
+def stop_solution_version_creation(workspace: Workspace, request: dict[str, Any]) -> None:
+    """A waiting training is stopped at once, a running one within STOP_SECONDS (spec recipes-and-runtime 2.2).
+
+    Its worker notices at its next report of progress. One that reports none in time goes on computing, but
+    what it computes counts no more.
+    """
+    arn = request["solutionVersionArn"]
+    lifecycle.find(workspace, RESOURCE, arn)
+
+    def change(document: Document) -> Document:
+        now = workspace.clock()
+        if document["status"] == lifecycle.PENDING:
+            return document | {"status": lifecycle.STOPPED, "lastUpdatedDateTime": now}
+        if document["status"] != lifecycle.IN_PROGRESS:
+            raise ResourceInUseException(
+                f"{arn} has status {document['status']}; only CREATE PENDING and CREATE IN_PROGRESS can be stopped."
+            )
+        end = transitions.planned(now, STOP_SECONDS, {"status": lifecycle.STOPPED})
+        return document | {"status": lifecycle.STOPPING, "lastUpdatedDateTime": now} | end
+
+    workspace.catalogue.update(arn, change)
 
 
 def trained(workspace: Workspace, arn: str) -> Document:
     """The version, provided it is ACTIVE; raises ResourceInUse while it trains, InvalidInput where it failed."""
     lifecycle.find(workspace, RESOURCE, arn)
     return lifecycle.active(workspace, arn)
+
+
+def newest(workspace: Workspace, solution_arn: str) -> Document | None:
+    """The newest ACTIVE version of a solution."""
+    found = lifecycle.related(workspace, RESOURCE.name, solutionArn=solution_arn)
+    return next((version for version in reversed(found) if version["status"] == lifecycle.ACTIVE), None)
 
 
 def get_solution_metrics(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
@@ -120,7 +133,16 @@ def get_solution_metrics(workspace: Workspace, request: dict[str, Any]) -> dict[
     return {"solutionVersionArn": arn, "metrics": document["_metrics"]["model"]}
 
 
+def list_solution_versions(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """The only list that raises ResourceNotFound for a parent that does not exist (spec control-plane 3.2)."""
+    if "solutionArn" in request:
+        lifecycle.find(workspace, solutions.RESOURCE, request["solutionArn"])
+    return standard.listed(RESOURCE, workspace, request)
+
+
 OPERATIONS = {
     "create_solution_version": create_solution_version,
     "get_solution_metrics": get_solution_metrics,
+    "stop_solution_version_creation": stop_solution_version_creation,
+    "list_solution_versions": list_solution_versions,
 }

@@ -1,0 +1,124 @@
+"""Metric attributions: what events are worth, by the campaign or source that led to them (spec 6.4).
+
+One a group. The definitions are checked, kept and shown; counting and publishing them come with a later version,
+and the server's log says so when one is created.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+
+from tailorbird.api import lifecycle, standard
+from tailorbird.api.lifecycle import Resource
+from tailorbird.api.resources import dataset
+from tailorbird.data.datasets import Dataset
+from tailorbird.data.schema import NUMERIC
+from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsException
+from tailorbird.storage.catalogue import Document
+from tailorbird.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+RESOURCE = Resource(
+    "MetricAttribution",
+    arn="metric-attribution/{name}",
+    parents=("datasetGroupArn",),
+    taggable=False,
+)
+
+MOST_METRICS = 10
+SAMPLE_COUNT = "SAMPLECOUNT()"
+
+_SUM = re.compile(r"SUM\(\s*(items|interactions)\.([A-Za-z_][A-Za-z\d_]*)\s*\)", re.IGNORECASE)
+
+
+def create_metric_attribution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """Raises ResourceAlreadyExists for a second one in the group, InvalidInput for a metric that cannot be."""
+    group = request["datasetGroupArn"]
+    lifecycle.active(workspace, group)
+    for other in lifecycle.related(workspace, RESOURCE.name, datasetGroupArn=group):
+        raise ResourceAlreadyExistsException(
+            f"The dataset group has a metric attribution already: {other['metricAttributionArn']}. Update that."
+        )
+    names = [metric["metricName"] for metric in request["metrics"]]
+    if len(set(names)) < len(names):
+        raise InvalidInputException(f"metrics: every metricName must be another; given: {', '.join(names)}.")
+    _check(workspace, group, "metrics", request["metrics"])
+    created = lifecycle.create(workspace, RESOURCE, request)
+    log.warning("metrics are kept but not published yet", extra={"arn": created["metricAttributionArn"]})
+    return created
+
+
+def update_metric_attribution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """Removes metrics, then adds some, and replaces the output's configuration; at once."""
+    arn = _arn(request)
+    document = lifecycle.find(workspace, RESOURCE, arn)
+    added = request.get("addMetrics", [])
+    _check(workspace, document["datasetGroupArn"], "addMetrics", added)
+
+    def change(current: Document) -> Document:
+        metrics = _changed(current["metrics"], request.get("removeMetrics", []), added)
+        output = request.get("metricsOutputConfig", current["metricsOutputConfig"])
+        now = workspace.clock()
+        return current | {"metrics": metrics, "metricsOutputConfig": output, "lastUpdatedDateTime": now}
+
+    workspace.catalogue.update(arn, change)
+    return {"metricAttributionArn": arn}
+
+
+def _changed(metrics: list[Document], removed: list[str], added: list[Document]) -> list[Document]:
+    present = [metric["metricName"] for metric in metrics]
+    for name in removed:
+        if name not in present:
+            raise InvalidInputException(f"removeMetrics: there is no metric {name!r}; there are {', '.join(present)}.")
+    kept = [metric for metric in metrics if metric["metricName"] not in removed]
+    for metric in added:
+        if metric["metricName"] in [each["metricName"] for each in kept]:
+            raise ResourceAlreadyExistsException(f"addMetrics: there is a metric {metric['metricName']!r} already.")
+        kept.append(metric)
+    if len(kept) > MOST_METRICS:
+        raise InvalidInputException(f"There would be {len(kept)} metrics; at most {MOST_METRICS} are possible.")
+    return kept
+
+
+def list_metric_attribution_metrics(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """The metrics of one attribution."""
+    document = lifecycle.find(workspace, RESOURCE, _arn(request))
+    return standard.paged("metrics", document["metrics"], request)
+
+
+def _arn(request: dict[str, Any]) -> str:
+    if "metricAttributionArn" not in request:
+        raise InvalidInputException("metricAttributionArn is required.")
+    return str(request["metricAttributionArn"])
+
+
+def _check(workspace: Workspace, group: str, where: str, metrics: list[Document]) -> None:
+    """Checks event type and expression of each metric against the schemas of the group."""
+    datasets = {kind: dataset.of_group(workspace, group, kind) for kind in ("INTERACTIONS", "ITEMS")}
+    interactions = datasets["INTERACTIONS"]
+    if interactions is None or interactions.schema.field("EVENT_TYPE") is None:
+        raise InvalidInputException("Metrics need an Interactions dataset whose schema has EVENT_TYPE.")
+    for number, metric in enumerate(metrics):
+        _check_expression(f"{where}[{number}].expression", metric["expression"], datasets)
+
+
+def _check_expression(where: str, text: str, datasets: dict[str, Dataset | None]) -> None:
+    if text.strip().upper() == SAMPLE_COUNT:
+        return
+    found = _SUM.fullmatch(text.strip())
+    if found is None:
+        raise InvalidInputException(
+            f"{where}: {text!r} is none of {SAMPLE_COUNT}, SUM(Items.COLUMN), SUM(Interactions.COLUMN)."
+        )
+    of_kind = datasets[found[1].upper()]
+    field = of_kind.schema.field(found[2]) if of_kind else None
+    if field is None or field.type not in NUMERIC:
+        raise InvalidInputException(f"{where}: {found[1]} has no numeric column {found[2]}.")
+
+
+OPERATIONS = {
+    f.__name__: f for f in (create_metric_attribution, update_metric_attribution, list_metric_attribution_metrics)
+}

@@ -1,0 +1,117 @@
+"""Recommenders: a domain's use case, trained and in service in one (spec recipes-and-runtime 1.5)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+from tailorbird.api import lifecycle, serving_config, trainings, transitions
+from tailorbird.api.lifecycle import ACTIVE, DELETING, INACTIVE, Resource
+from tailorbird.api.resources import dataset, dataset_group
+from tailorbird.api.resources import recipe as recipes
+from tailorbird.errors import InvalidInputException
+from tailorbird.recipes import RECIPES, settings_of
+from tailorbird.recipes.use_cases import UseCase
+from tailorbird.serving import models
+from tailorbird.storage.catalogue import Document
+from tailorbird.workspace import Workspace
+
+
+def train(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
+    """Trains the use case's recipe with its defaults, on the use case's event type."""
+    case = recipes.use_case_of_arn(document["recipeArn"])
+    recipe = RECIPES[case.recipe]
+    order = trainings.Order(
+        artifact=document["_artifact"],
+        group_arn=document["datasetGroupArn"],
+        recipe=recipe,
+        settings=settings_of(recipe, {}, {}, seed=workspace.config.seed),
+        event_type=case.event_type,
+    )
+    outcome = trainings.train(workspace, order, progress)
+    return {"modelMetrics": outcome.metrics["model"], "_metrics": outcome.metrics, "_data": outcome.data}
+
+
+def _dispose(workspace: Workspace, document: Document) -> None:
+    """All its models, and the records of its retrainings."""
+    shutil.rmtree(models.folder_of(workspace, document["_artifact"]).parent, ignore_errors=True)
+    for _, other in workspace.catalogue.select("RecommenderTraining", {"recommenderArn": document["recommenderArn"]}):
+        workspace.catalogue.delete(other["recommenderTrainingArn"])
+
+
+RESOURCE = Resource(
+    "Recommender",
+    arn="recommender/{name}",
+    parents=("datasetGroupArn",),
+    job=train,
+    dispose=_dispose,
+)
+
+
+def create_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """Refuses what the group or this version cannot do; too few data show as failureReason of the training."""
+    group = lifecycle.find(workspace, dataset_group.RESOURCE, request["datasetGroupArn"])
+    case = recipes.use_case_of_arn(request["recipeArn"])
+    if group.get("domain") != case.domain:
+        raise InvalidInputException(
+            f"{case.name} is a use case of the domain {case.domain}; the dataset group "
+            + (f"has the domain {group['domain']}." if "domain" in group else "is a custom one, without a domain.")
+        )
+    if case.recipe not in RECIPES:
+        raise InvalidInputException(
+            f"{case.name} is not available yet: this version of Tailorbird lacks the model {case.recipe} behind it."
+        )
+    if case.needs_items and dataset.of_group(workspace, request["datasetGroupArn"], "ITEMS") is None:
+        raise InvalidInputException(f"{case.name} needs an Items dataset: create one in the dataset group first.")
+    _check_config(request.get("recommenderConfig", {}), case)
+    lifecycle.refuse_while(workspace, trainings.RACING, datasetGroupArn=request["datasetGroupArn"])
+    # A name may come again after a deletion, but what is cached under an artifact never changes.
+    artifact = f"{workspace.arn_prefix}recommender/{request['name']}/{lifecycle.hex_id()}"
+    return lifecycle.create(workspace, RESOURCE, request, _artifact=artifact)
+
+
+def describe_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """Without metrics while it is being deleted (spec recipes-and-runtime 1.5)."""
+    document = lifecycle.find(workspace, RESOURCE, request["recommenderArn"])
+    hidden = {"modelMetrics"} if document["status"] in DELETING else set()
+    return {"recommender": {name: value for name, value in document.items() if name not in hidden}}
+
+
+def update_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """Raises InvalidInput for a configuration that is there already, as AWS does (spec control-plane 8)."""
+    arn, config = request["recommenderArn"], request["recommenderConfig"]
+    document = lifecycle.find(workspace, RESOURCE, arn)
+    _check_config(config, recipes.use_case_of_arn(document["recipeArn"]))
+    if config == document.get("recommenderConfig", {}):
+        raise InvalidInputException(f"{arn} has this recommenderConfig already: change it, or do without the update.")
+    told = {"recommenderConfig": config}
+    transitions.begin_update(workspace, arn, "latestRecommenderUpdate", told, told, allowed=(ACTIVE, INACTIVE))
+    return {"recommenderArn": arn}
+
+
+def stop_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """An INACTIVE recommender answers nothing and keeps its model."""
+    return _move(workspace, request["recommenderArn"], ACTIVE, "STOP PENDING", "STOP IN_PROGRESS", INACTIVE)
+
+
+def start_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """Puts it into service again, with the model it had."""
+    return _move(workspace, request["recommenderArn"], INACTIVE, "START PENDING", "START IN_PROGRESS", ACTIVE)
+
+
+def _move(workspace: Workspace, arn: str, allowed: str, *statuses: str) -> dict[str, Any]:
+    lifecycle.find(workspace, RESOURCE, arn)
+    told, *changes = ({"status": status} for status in statuses)
+    transitions.begin(workspace, arn, told, *changes, allowed=(allowed,))
+    return {"recommenderArn": arn}
+
+
+def _check_config(config: dict[str, Any], case: UseCase) -> None:
+    serving_config.check("recommenderConfig", config, case.name, case.explores)
+
+
+OPERATIONS = {
+    f.__name__: f
+    for f in (create_recommender, describe_recommender, update_recommender, stop_recommender, start_recommender)
+}

@@ -1,0 +1,56 @@
+"""The weekly retraining of a recommender: a job of our own, since AWS shows none (spec recipes-and-runtime 1.5).
+
+The recommender stays ACTIVE and answers with its old model until the new one takes its place.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+from tailorbird.api import lifecycle, trainings
+from tailorbird.api.lifecycle import Resource
+from tailorbird.api.resources import recommender
+from tailorbird.serving import models
+from tailorbird.storage.catalogue import Document
+from tailorbird.workspace import Workspace
+
+
+def retrain(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
+    """Trains anew, then gives the recommender the new artifact; earlier retrainings go after that."""
+    arn, artifact = document["recommenderArn"], document["recommenderTrainingArn"]
+    trained = recommender.train(workspace, document | {"_artifact": artifact}, progress)
+
+    def change(current: Document) -> Document | None:
+        return current | trained | {"_artifact": artifact} if current["status"] not in lifecycle.DELETING else None
+
+    if workspace.catalogue.update(arn, change) is not None:
+        for other in lifecycle.related(workspace, RESOURCE.name, recommenderArn=arn):
+            if other["status"] in lifecycle.SETTLED:
+                lifecycle.mark_deleted(workspace, other["recommenderTrainingArn"])
+    return {"_metrics": trained["_metrics"]}
+
+
+def _dispose(workspace: Workspace, document: Document) -> None:
+    shutil.rmtree(models.folder_of(workspace, document["recommenderTrainingArn"]), ignore_errors=True)
+
+
+RESOURCE = Resource(
+    "RecommenderTraining",
+    arn="recommender/{name}/{hexId}",
+    taggable=False,
+    internal=True,
+    job=retrain,
+    dispose=_dispose,
+)
+
+
+def begin(workspace: Workspace, document: Document) -> None:
+    """Queues a retraining of an ACTIVE recommender; raises ResourceInUse while users' data are deleted."""
+    lifecycle.refuse_while(workspace, trainings.RACING, datasetGroupArn=document["datasetGroupArn"])
+    members = {member: document[member] for member in ("name", "recommenderArn", "recipeArn", "datasetGroupArn")}
+    lifecycle.create(workspace, RESOURCE, members, hexId=lifecycle.hex_id())
+
+
+OPERATIONS: dict[str, Callable[..., Document]] = {}
+"""None: clients see the recommender only."""

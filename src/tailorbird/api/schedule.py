@@ -1,0 +1,139 @@
+"""What the server does by itself as time passes, by the workspace's clock (spec recipes-and-runtime 2.2).
+
+Automatic training of solutions and recommenders, campaigns that follow their solution, and the two-hour update of
+models that can take up new data between trainings. Several servers may take a step at once: the first one wins.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from tailorbird.api import lifecycle, trainings
+from tailorbird.api.lifecycle import ACTIVE, UNFINISHED
+from tailorbird.api.resources import campaign, recommender_training, solution, solution_version
+from tailorbird.errors import AwsError
+from tailorbird.storage.catalogue import Document
+from tailorbird.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+DAY = 86400.0
+FIRST_TRAINING = 3300.0
+"""Seconds after which a solution without a version gets its first: within the hour that AWS names, and late in it."""
+RECHECK = 60.0
+"""Seconds until a solution is looked at again that was due and could not be trained, or had no new data."""
+UPDATE_EVERY = 7200.0
+RECOMMENDER_DAYS = 7
+
+UPDATES: dict[str, Callable[[Workspace, Document], None]] = {}
+"""By recipe name: brings the files of a solution version up to date with new items and events.
+
+Empty as long as no model here can take up data without a training; what is due is known all the same.
+"""
+
+
+def tick(workspace: Workspace) -> None:
+    """One look at everything that may be due, in all regions."""
+    tasks: tuple[tuple[str, Callable[[Workspace, Document], None]], ...] = (
+        ("Solution", _train),
+        ("Recommender", _retrain),
+        ("Campaign", _follow),
+        ("Campaign", _update),
+    )
+    for kind, task in tasks:
+        for _, document in workspace.catalogue.select(kind):
+            if document["status"] != ACTIVE or document.get("_changes"):
+                continue
+            arn = lifecycle.own_arn(kind, document)
+            try:
+                task(workspace.at(arn.split(":")[3]), document)
+            except AwsError as error:
+                log.warning("put off", extra={"arn": arn, "reason": error.message})
+
+
+def _train(workspace: Workspace, document: Document) -> None:
+    """Begins an automatic training if one is due and there is something new to learn."""
+    now, arn = workspace.clock(), document["solutionArn"]
+    looked = document.get("_lookAgain") or 0.0
+    if not document["performAutoTraining"] or now < looked:
+        return
+    versions = lifecycle.related(workspace, solution_version.RESOURCE.name, solutionArn=arn)
+    due = _training_due(document, versions)
+    ready = now >= due and _has_news(workspace, document, versions)
+    again = now + RECHECK if now >= due else due
+
+    def change(current: Document) -> Document | None:
+        return current | {"_lookAgain": again} if (current.get("_lookAgain") or 0.0) == looked else None
+
+    if workspace.catalogue.update(arn, change) is not None and ready:
+        solution_version.begin(workspace, {"solutionArn": arn}, "AUTOMATIC")
+
+
+def _retrain(workspace: Workspace, document: Document) -> None:
+    """Begins the weekly retraining of a recommender, if there is something new to learn."""
+    now, arn = workspace.clock(), document["recommenderArn"]
+    last = document.get("_trainedAt") or document["creationDateTime"]
+    if now < last + RECOMMENDER_DAYS * DAY or not _has_news(workspace, document, [document]):
+        return
+
+    def change(current: Document) -> Document | None:
+        same = (current.get("_trainedAt") or current["creationDateTime"]) == last
+        return current | {"_trainedAt": now} if same else None
+
+    if workspace.catalogue.update(arn, change) is not None:
+        recommender_training.begin(workspace, document)
+
+
+def _training_due(document: Document, versions: list[Document]) -> float:
+    """When the next automatic training is due: counted from the start of the newest one, or from a new rate."""
+    if not versions:
+        return float(document["creationDateTime"]) + FIRST_TRAINING
+    start = max(versions[-1]["creationDateTime"], document.get("_scheduledFrom", 0.0))
+    return float(start) + solution.training_days(document["solutionConfig"]) * DAY
+
+
+def _has_news(workspace: Workspace, document: Document, versions: list[Document]) -> bool:
+    """Whether interactions came after the newest of the trainings `versions`, and nothing stands in the way of another.
+
+    A training that is under way does, and so does a deletion of users' data.
+    """
+    group = document["datasetGroupArn"]
+    if any(version["status"] in UNFINISHED for version in versions):
+        return False
+    if lifecycle.unfinished(workspace, trainings.RACING, datasetGroupArn=group):
+        return False
+    seen = versions[-1].get("_data") if versions else None
+    now = trainings.data_stamp(workspace, group)
+    return seen is None or seen.get("INTERACTIONS") != now.get("INTERACTIONS")
+
+
+def _follow(workspace: Workspace, document: Document) -> None:
+    """Updates a campaign with syncWithLatestSolutionVersion to the newest version."""
+    if not document.get("campaignConfig", {}).get(campaign.FOLLOWS):
+        return
+    version = solution_version.newest(workspace, document["solutionArn"])
+    if version is not None and version["solutionVersionArn"] != document["solutionVersionArn"]:
+        campaign.begin_update(
+            workspace, document, {member: document.get(member) for member in campaign.SERVED}, version
+        )
+
+
+def _update(workspace: Workspace, document: Document) -> None:
+    """Has the newest version of a deployed solution updated, every two hours when items or events are new."""
+    version = solution_version.newest(workspace, document["solutionArn"])
+    if version is None or version["solutionVersionArn"] != document["solutionVersionArn"]:
+        return
+    update = UPDATES.get(version["recipeArn"].rpartition("/")[2])
+    last = float(version.get("_updatedAt") or version["lastUpdatedDateTime"])
+    if update is None or workspace.clock() < last + UPDATE_EVERY:
+        return
+    stamp = trainings.data_stamp(workspace, version["datasetGroupArn"])
+    news = stamp != version.get("_updatedData", version["_data"])
+
+    def change(current: Document) -> Document | None:
+        same = current.get("_updatedAt", current["lastUpdatedDateTime"]) == last
+        return current | {"_updatedAt": workspace.clock(), "_updatedData": stamp} if same else None
+
+    if workspace.catalogue.update(version["solutionVersionArn"], change) is not None and news:
+        update(workspace, version)

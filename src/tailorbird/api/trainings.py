@@ -1,0 +1,96 @@
+"""One training: read the data, measure on held-out users, train on everyone, write the artifact.
+
+Solution versions and recommenders both train here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tailorbird import evaluation
+from tailorbird.api import lifecycle
+from tailorbird.api.lifecycle import JobFailed
+from tailorbird.api.resources import dataset
+from tailorbird.data import datasets, history, training
+from tailorbird.recipes.recipe import Recipe
+from tailorbird.serving import models
+from tailorbird.storage.catalogue import Document
+from tailorbird.workspace import Workspace
+
+RACING = ("DataDeletionJob",)
+"""Jobs of the dataset group that a training must not meet."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be trained."""
+
+    artifact: str
+    """The ARN that the model's files are kept under."""
+    group_arn: str
+    recipe: Recipe
+    settings: Any
+    """Of the recipe's own type, see `recipes.settings_of`."""
+    event_type: str | None = None
+    """The only event type to learn from, in any case."""
+    threshold: float | None = None
+    """The least EVENT_VALUE to learn from."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training leaves besides the model."""
+
+    hours: float
+    """Hours of computing, three decimals, never 0: clients divide by it (spec clients, Training)."""
+    metrics: dict[str, dict[str, float]]
+    """Those of the model, and of popularity on the same split."""
+    data: Document
+    """Which data it saw, as `data_stamp` says it."""
+
+
+def _part(progress: Callable[[float, str], None], start: float, end: float, text: str) -> Callable[[float, str], None]:
+    """A view of `progress` for a step that is only the part from `start` to `end` of the whole job."""
+    return lambda share, detail: progress(start + (end - start) * share, f"{text}: {detail}")
+
+
+def train(workspace: Workspace, order: Order, progress: Callable[[float, str], None]) -> Outcome:
+    """Carries out the order; raises JobFailed where the data do not suffice."""
+    began = workspace.clock()
+    if racing := lifecycle.unfinished(workspace, RACING, datasetGroupArn=order.group_arn):
+        raise JobFailed(racing)
+    interactions = dataset.of_group(workspace, order.group_arn, "INTERACTIONS")
+    if interactions is None:
+        raise JobFailed("The dataset group has no Interactions dataset: create one and import data into it.")
+    items = dataset.of_group(workspace, order.group_arn, "ITEMS")
+    seen = data_stamp(workspace, order.group_arn)
+    progress(0.0, "reading the data")
+    try:
+        snapshot = training.load(workspace, interactions, items, order.event_type, order.threshold)
+    except training.NotEnoughData as error:
+        raise JobFailed(str(error)) from error
+    held_out = evaluation.split(snapshot.interactions, workspace.config.seed)
+    recipe, settings = order.recipe, order.settings
+    candidate = recipe.train(held_out.train, settings, _part(progress, 0.02, 0.48, "training for the metrics"))
+    metrics = {
+        "model": evaluation.measure(candidate, held_out, recipe.recipe_type),
+        "popularity": evaluation.popularity_baseline(held_out),
+    }
+    model = recipe.train(snapshot.interactions, settings, _part(progress, 0.5, 0.96, "training on everyone"))
+    progress(0.97, "writing the artifact")
+    with models.publish(models.folder_of(workspace, order.artifact)) as folder:
+        history.save(snapshot.interactions, models.part(folder, "history"))
+        model.save(models.part(folder, "model"))
+        models.write_manifest(folder, models.Manifest(recipe.name, snapshot.newest_event, order.event_type))
+    hours = (workspace.clock() - began) * (os.cpu_count() or 1) / 3600
+    return Outcome(max(0.001, round(hours, 3)), metrics, seen)
+
+
+def data_stamp(workspace: Workspace, group_arn: str) -> Document:
+    """What tells whether the group got new data: the stamp of each dataset that a training reads, by its type."""
+    found = {kind: dataset.of_group(workspace, group_arn, kind) for kind in ("INTERACTIONS", "ITEMS")}
+    # As lists, which a document gives back as they were.
+    return {kind: list(datasets.stamp(workspace, each)) for kind, each in found.items() if each}
