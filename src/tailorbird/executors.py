@@ -52,6 +52,13 @@ def _leave_with_parent(parent: int) -> None:
     threading.Thread(target=watch, daemon=True, name="parent-watch").start()
 
 
+def leave_if_orphan() -> None:
+    """Ends this process if it is a worker whose server is gone: what its job met since then says nothing of the job."""
+    parent = multiprocessing.parent_process()
+    if parent is not None and not parent.is_alive():
+        os._exit(1)
+
+
 _EXECUTORS: dict[str, Callable[[Config], Executor]] = {"inline": lambda _: Inline(), "processes": processes}
 
 

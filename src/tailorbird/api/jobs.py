@@ -160,8 +160,11 @@ def work(workspace: Workspace, resource: Resource, arn: str) -> None:
         _finish_stop(workspace, arn, owner)
         return
     except JobFailed as failure:
+        # The built-in S3 goes with the server: a worker that is left alone meets closed connections.
+        executors.leave_if_orphan()
         outcome = {"status": stages.failed, "failureReason": str(failure), **failure.members}
     except Exception as error:
+        executors.leave_if_orphan()
         log.exception("job failed by a defect", extra={"arn": arn})
         outcome = {
             "status": stages.failed,
