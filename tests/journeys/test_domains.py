@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from journeys.steps import INTERACTIONS_SCHEMA, ITEMS, Journey, as_csv, genre_of, interactions_csv
+from journeys.steps import INTERACTIONS_SCHEMA, ITEMS, USERS, Journey, as_csv, genre_of, interactions_csv
 from support import Server, settled, wait_for
 
 RECIPE = "arn:aws:personalize:::recipe/"
@@ -106,7 +106,7 @@ def test_use_cases_answer_without_scores_and_hide_what_was_bought(shop: Journey,
         shown = {item["itemId"] for item in items}
         if recipe in (FOR_YOU, VIEWED):
             assert not shown & bought("3")
-    assert bought("3") & {item["itemId"] for item in ask(shop, recommenders[PURCHASES], numResults=150)}
+    assert bought("3") & {item["itemId"] for item in ask(shop, recommenders[PURCHASES], numResults=ITEMS)}
     related = ask(shop, recommenders[VIEWED], userId="4", itemId="5", numResults=5)
     assert sum(genre_of(int(item["itemId"])) == genre_of(5) for item in related) >= 4
     missing = shop.runtime.get_recommendations
@@ -120,7 +120,7 @@ def test_use_cases_answer_without_scores_and_hide_what_was_bought(shop: Journey,
 
 def test_best_sellers_learn_from_purchases_only(shop: Journey, recommenders: dict[str, str]) -> None:
     buyers: dict[str, set[str]] = {}
-    for user in range(80):
+    for user in range(USERS):
         for item in bought(str(user)):
             buyers.setdefault(item, set()).add(str(user))
     best = ask(shop, recommenders[PURCHASES], numResults=10)
