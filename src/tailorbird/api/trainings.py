@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tailorbird import evaluation
+from tailorbird import exams
 from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import dataset
 from tailorbird.data import history, training
+from tailorbird.filters import item_attributes
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
@@ -46,7 +47,7 @@ class Outcome:
     hours: float
     """Hours of computing, three decimals, never 0: clients divide by it (spec clients, Training)."""
     metrics: dict[str, dict[str, float]]
-    """Those of the model, and of popularity on the same split."""
+    """Those of the model, and of popularity (of segments: the most active users) on the same split."""
     data: Document
     """Which data it saw, as `data_stamp` says it."""
 
@@ -69,13 +70,13 @@ def train(workspace: Workspace, order: Order, progress: Callable[[float, str], N
         snapshot = training.load(workspace, interactions, items, order.event_type, order.threshold)
     except training.NotEnoughData as error:
         raise JobFailed(str(error)) from error
-    held_out = evaluation.split(snapshot.interactions, workspace.config.seed)
     recipe, settings = order.recipe, order.settings
-    candidate = recipe.train(held_out.train, settings, _part(progress, 0.02, 0.48, "training for the metrics"))
-    metrics = {
-        "model": evaluation.measure(candidate, held_out, recipe.recipe_type),
-        "popularity": evaluation.popularity_baseline(held_out),
-    }
+    columns = item_attributes.columns(items.schema) if items else ()
+    if recipe.segments_by == "itemAttributes" and not columns:
+        raise JobFailed(f"{recipe.name} needs an Items dataset with a numeric or categorical column.")
+    exam = exams.of(recipe, snapshot.interactions, columns, workspace.config.seed)
+    candidate = recipe.train(exam.train, settings, _part(progress, 0.02, 0.48, "training for the metrics"))
+    metrics = {"model": exam.measure(candidate), "popularity": exam.baseline()}
     model = recipe.train(snapshot.interactions, settings, _part(progress, 0.5, 0.96, "training on everyone"))
     progress(0.97, "writing the artifact")
     with models.publish(models.folder_of(workspace, order.artifact)) as folder:

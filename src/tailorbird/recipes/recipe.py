@@ -66,7 +66,7 @@ class Recipe:
     name: str
     """AWS's recipe name, such as aws-sims."""
     recipe_type: str
-    """USER_PERSONALIZATION, PERSONALIZED_RANKING or RELATED_ITEMS."""
+    """USER_PERSONALIZATION, PERSONALIZED_RANKING, RELATED_ITEMS, POPULAR_ITEMS or USER_SEGMENTATION."""
     description: str
     settings: type
     """A frozen dataclass of hyperparameters: its fields carry AWS's names and defaults."""
@@ -77,7 +77,9 @@ class Recipe:
     needs: str | None = None
     """The member that GetRecommendations cannot do without: userId, itemId or none."""
     batch_members: tuple[str, ...] = ("userId",)
-    """What a line of a batch inference job must hold (spec recipes-and-runtime 6.2)."""
+    """What a line of a batch inference job must hold (spec recipes-and-runtime 6.2); empty: it has no such jobs."""
+    segments_by: str | None = None
+    """What a line of a batch segment job must hold (spec 6.3), itemId or itemAttributes; None: it has no such jobs."""
     explores: bool = False
     """Whether campaigns may configure exploration (spec 1.2, row "exploration")."""
     retired: bool = False

@@ -76,7 +76,9 @@ def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) ->
     version = solution_version.trained(workspace, request["solutionVersionArn"])
     recipe = recipes.of_arn(version["recipeArn"])
     if not recipe.batch_members:
-        raise InvalidInputException(f"{recipe.name} does no batch inference; ask a campaign, or make a batch segment job of an affinity recipe.")
+        raise InvalidInputException(
+            f"{recipe.name} does no batch inference; ask a campaign, or make a batch segment job of an affinity recipe."
+        )
     config = request.get("batchInferenceJobConfig", {})
     serving_config.check("batchInferenceJobConfig", config, recipe.name, recipe.explores)
     if "filterArn" in request:
