@@ -27,7 +27,8 @@ LATEST = "`$LATEST` is replaced by the version that it stands for at that time, 
 DIFFERENCES: dict[str, str] = {
     "CreateBatchInferenceJob": "`batchInferenceJobMode` THEME_GENERATION is refused: there is no text model yet. "
     + EXPLORATION,
-    "CreateBatchSegmentJob": "Refused with InvalidInputException until there is a USER_SEGMENTATION recipe.",
+    "CreateBatchSegmentJob": "Input files may have any number of lines. Rows of INCREMENTAL imports count too. A query "
+    "for attributes goes by the newest metadata of the items that were there at training.",
     "CreateCampaign": f"{EXPLORATION} {LATEST} ACTIVE at once: there are no machines to wait for.",
     "CreateDataset": "ACTIVE at once.",
     "CreateDatasetGroup": "ACTIVE at once. `kmsKeyArn` and `roleArn` are kept and shown only: data are not encrypted.",
