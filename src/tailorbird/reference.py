@@ -35,7 +35,7 @@ DIFFERENCES: dict[str, str] = {
     "CreateEventTracker": "ACTIVE at once.",
     "CreateFilter": "ACTIVE at once.",
     "CreateMetricAttribution": "Definitions are checked, kept and shown; nothing is counted or published yet.",
-    "CreateRecommender": f"{EXPLORATION} `trainingDataConfig` and aws-vod-trending-now are refused: not there yet.",
+    "CreateRecommender": f"{EXPLORATION} `trainingDataConfig` is refused: not there yet.",
     "CreateSolution": "`performHPO`, `performAutoML`, `performIncrementalUpdate` and in `solutionConfig` `hpoConfig`, "
     "`autoMLConfig`, `optimizationObjective`, `eventsConfig`, `trainingDataConfig` are refused: not there yet. "
     "`eventType` matches in any case.",

@@ -30,12 +30,13 @@ def opened(workspace: Workspace, arn: str, group: str) -> Deployment:
     )
     if interactions is None:
         raise InvalidInputException(f"{group} has no Interactions dataset any more: create it again.")
+    served = models.as_of_now(workspace, arn, interactions)
     return Deployment(
-        served=models.open_model(workspace, arn),
+        served=served,
         interactions=interactions,
         items=items,
         users=users,
-        table=lambda: models.item_table(workspace, arn, items),
+        table=lambda: models.item_table(workspace, arn, served, items),
     )
 
 

@@ -74,7 +74,7 @@ def train(workspace: Workspace, order: Order, progress: Callable[[float, str], N
     columns = item_attributes.columns(items.schema) if items else ()
     if recipe.segments_by == "itemAttributes" and not columns:
         raise JobFailed(f"{recipe.name} needs an Items dataset with a numeric or categorical column.")
-    exam = exams.of(recipe, snapshot.interactions, columns, workspace.config.seed)
+    exam = exams.of(recipe, settings, snapshot.interactions, columns, workspace.config.seed)
     candidate = recipe.train(exam.train, settings, _part(progress, 0.02, 0.48, "training for the metrics"))
     metrics = {"model": exam.measure(candidate), "popularity": exam.baseline()}
     model = recipe.train(snapshot.interactions, settings, _part(progress, 0.5, 0.96, "training on everyone"))

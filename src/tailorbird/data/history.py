@@ -87,6 +87,21 @@ def with_events(
     return items[order], times[order]
 
 
+def recorded(
+    workspace: Workspace, dataset: Dataset, after: int, event_type: str | None
+) -> tuple[list[str], NDArray[np.int64], int]:
+    """Items and epoch seconds of the events with numbers above `after`, and the number of the newest of all.
+
+    event_type: the only one that counts, if the solution says so.
+    """
+    events = [event for event in workspace.live.all(dataset.arn) if event.number > after]
+    newest = events[-1].number if events else after
+    if event_type is not None:
+        events = [event for event in events if event_type.lower() == str(event.row.get("EVENT_TYPE")).lower()]
+    times = np.array([event.timestamp for event in events], np.int64)
+    return [event.row["ITEM_ID"] for event in events], times, newest
+
+
 def touched(workspace: Workspace, dataset: Dataset, user: str, types: frozenset[str] | None) -> set[str]:
     """Ids of the items that the user interacted with, by events of these types (lower case; None: of any type).
 

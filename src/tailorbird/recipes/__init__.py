@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from tailorbird.recipes import affinity, popularity, settings, sims, user_personalization
+from tailorbird.recipes import affinity, popularity, settings, sims, trending, user_personalization
 from tailorbird.recipes.recipe import Recipe
 
 __all__ = ["RECIPES", "settings_of"]
@@ -94,6 +94,15 @@ RECIPES: dict[str, Recipe] = {
             popularity.train,
             popularity.load,
             "sims",
+        ),
+        Recipe(
+            "aws-trending-now",
+            "POPULAR_ITEMS",
+            "Items whose interactions grow fastest; the same answer for everyone, found anew as events come in.",
+            trending.Settings,
+            trending.train,
+            trending.load,
+            batch_members=(),
         ),
         _affinity("aws-item-affinity", "Users by how likely they interact with an item.", "itemId"),
         _affinity(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +43,10 @@ class Query:
 class Model(Protocol):
     """A trained recipe. Scoring must be thread-safe."""
 
-    items: NDArray[np.str_]
-    """The items it can score, in the order of the columns of `score`."""
+    @property
+    def items(self) -> NDArray[np.str_]:
+        """The items it can score, in the order of the columns of `score`."""
+        ...
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) scores; higher is better, -inf never recommended.
@@ -59,6 +61,23 @@ class Model(Protocol):
         ...
 
 
+@runtime_checkable
+class Following(Protocol):
+    """A model that takes up recorded events by itself, whenever an interval closes."""
+
+    @property
+    def interval(self) -> int:
+        """Seconds."""
+        ...
+
+    def following(self, items: Sequence[str], timestamps: NDArray[np.int64], now: float) -> Model:
+        """Returns the model with the interactions since its training, as of `now`; times in epoch seconds.
+
+        Known items keep their numbers; new ones come after them.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One AWS recipe name and what stands behind it."""
@@ -70,7 +89,7 @@ class Recipe:
     description: str
     settings: type
     """A frozen dataclass of hyperparameters: its fields carry AWS's names and defaults."""
-    train: Callable[[Interactions, object, Progress], Model]
+    train: Callable[[Interactions, Any, Progress], Model]
     load: Callable[[Path], Model]
     feature_transformation: str = ""
     """Name behind featureTransformationArn; empty means the recipe's own name."""
