@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from tailorbird import evaluation, evaluation_segments, evaluation_trends
+from tailorbird import evaluation, evaluation_actions, evaluation_segments, evaluation_trends
 from tailorbird.recipes import popularity, trending
 from tailorbird.recipes.recipe import Interactions, Model, Recipe, silent
 
@@ -29,6 +29,8 @@ def of(recipe: Recipe, settings: Any, data: Interactions, columns: Sequence[str]
     """Returns the exam of a recipe with its settings; `columns` of the items are what segments can be asked by."""
     if recipe.segments_by is not None:
         return _segments(data, columns if recipe.segments_by == "itemAttributes" else (), seed)
+    if data.responses is not None:
+        return _actions(data, seed)
     ranking = _ranking(recipe, data, seed)
     return _with_trends(ranking, settings, data) if isinstance(settings, trending.Settings) else ranking
 
@@ -37,6 +39,13 @@ def _segments(data: Interactions, columns: Sequence[str], seed: int) -> Exam:
     cut = evaluation_segments.split(data, columns, seed)
     baseline = partial(evaluation_segments.activity_baseline, cut)
     return Exam(cut.train, lambda model: evaluation_segments.measure(model, cut), baseline)
+
+
+def _actions(data: Interactions, seed: int) -> Exam:
+    cut = evaluation_actions.split(data, seed)
+    return Exam(
+        cut.train, lambda model: evaluation_actions.measure(model, cut), partial(evaluation_actions.baseline, cut)
+    )
 
 
 def _with_trends(ranking: Exam, settings: trending.Settings, data: Interactions) -> Exam:

@@ -49,6 +49,8 @@ DIFFERENCES: dict[str, str] = {
     "DescribeCampaign": LATEST,
     "DescribeFeatureTransformation": "AWS's bodies are not published: names and defaults are AWS's.",
     "DescribeSolutionVersion": "`trainingHours` counts the cores of this machine.",
+    "GetActionRecommendations": "The model learns from what users did with items and actions, not from metadata, and "
+    "does not explore.",
     "GetRecommendations": "`context` is accepted and not used yet. Promoted items take "
     "floor(numResults x percent / 100) places; the rounding is not published.",
     "GetPersonalizedRanking": "`context` is accepted and not used yet.",

@@ -20,12 +20,15 @@ from tailorbird.api.operations import OPERATIONS as HERE
 
 RECIPE = "arn:aws:personalize:::recipe/"
 SIMS, POPULAR, RANKING = "aws-sims", "aws-popularity-count", "aws-personalized-ranking"
-SEGMENTS = "aws-item-affinity"
+SEGMENTS, ACTIONS = "aws-item-affinity", "aws-next-best-action"
+ACTIONS_SCHEMA = INTERACTIONS_SCHEMA | {
+    "name": "Actions",
+    "fields": [{"name": "ACTION_ID", "type": "string"}, {"name": "VALUE", "type": "long"}],
+}
 
 VIEWS = f"{RECIPE}aws-ecomm-popular-items-by-views"
 
 NOT_HERE = {
-    "GetActionRecommendations",
     "CreateDataDeletionJob",
     "DescribeDataDeletionJob",
     "ListDataDeletionJobs",
@@ -52,8 +55,10 @@ def test_every_operation(server: Server, strict: Server) -> None:
     assert {name for name, operation in OPERATIONS.items() if operation.function not in HERE} == NOT_HERE
     seen: set[tuple[str, str]] = set()
     walk = Walk(server, seen)
-    arns = data(walk, Journey(server, "walk"))
+    way = Journey(server, "walk")
+    arns = data(walk, way)
     trainings(walk, arns)
+    offers(walk, way, arns)
     domain(walk)
     questions(walk, arns)
     tags(walk, arns)
@@ -155,6 +160,20 @@ def trainings(walk: Walk, arns: dict[str, str]) -> None:
     ]
     done(walk, "BatchSegmentJob", arns["segments"])
     walk.fails(INVALID, "CreateBatchSegmentJob", solutionVersionArn=arns[POPULAR], **batch)
+
+
+def offers(walk: Walk, way: Journey, arns: dict[str, str]) -> None:
+    """The next best action; its group's resources stay, but for what would be in the way later."""
+    way.arns["group"] = arns["group"]
+    way.dataset("ACTIONS", ACTIONS_SCHEMA)
+    way.load("ACTIONS", b"ACTION_ID,VALUE\ncall,3\nnewsletter,1\n")
+    way.train(ACTIONS)
+    way.deploy(ACTIONS)
+    found = walk.does("GetActionRecommendations", campaignArn=way.arns[ACTIONS], userId="3")["actionList"]
+    assert [action["actionId"] for action in found] == ["call", "newsletter"]
+    walk.call("DeleteCampaign", campaignArn=way.arns[ACTIONS])
+    walk.call("DeleteSolution", solutionArn=way.arns[f"{ACTIONS} solution"])
+    walk.call("DeleteDataset", datasetArn=way.arns["ACTIONS"])
 
 
 def domain(walk: Walk) -> None:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tailorbird import exams
 from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import dataset
-from tailorbird.data import history, training
+from tailorbird.data import actions, history, training
 from tailorbird.filters import item_attributes
-from tailorbird.recipes.recipe import Recipe
+from tailorbird.recipes.recipe import Interactions, Recipe, Responses
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -74,17 +74,31 @@ def train(workspace: Workspace, order: Order, progress: Callable[[float, str], N
     columns = item_attributes.columns(items.schema) if items else ()
     if recipe.segments_by == "itemAttributes" and not columns:
         raise JobFailed(f"{recipe.name} needs an Items dataset with a numeric or categorical column.")
-    exam = exams.of(recipe, settings, snapshot.interactions, columns, workspace.config.seed)
+    data = snapshot.interactions
+    if recipe.recipe_type == "PERSONALIZED_ACTIONS":
+        data = replace(data, responses=_responses(workspace, order, data))
+    exam = exams.of(recipe, settings, data, columns, workspace.config.seed)
     candidate = recipe.train(exam.train, settings, _part(progress, 0.02, 0.48, "training for the metrics"))
     metrics = {"model": exam.measure(candidate), "popularity": exam.baseline()}
-    model = recipe.train(snapshot.interactions, settings, _part(progress, 0.5, 0.96, "training on everyone"))
+    model = recipe.train(data, settings, _part(progress, 0.5, 0.96, "training on everyone"))
     progress(0.97, "writing the artifact")
     with models.publish(models.folder_of(workspace, order.artifact)) as folder:
-        history.save(snapshot.interactions, models.part(folder, "history"))
+        history.save(data, models.part(folder, "history"))
         model.save(models.part(folder, "model"))
         models.write_manifest(folder, models.Manifest(recipe.name, snapshot.newest_event, order.event_type))
     hours = (workspace.clock() - began) * (os.cpu_count() or 1) / 3600
     return Outcome(max(0.001, round(hours, 3)), metrics, seen)
+
+
+def _responses(workspace: Workspace, order: Order, data: Interactions) -> Responses:
+    """What users did with the group's actions; raises JobFailed where it has none."""
+    found = {kind: dataset.of_group(workspace, order.group_arn, kind) for kind in ("ACTIONS", "ACTION_INTERACTIONS")}
+    if found["ACTIONS"] is None:
+        raise JobFailed(f"{order.recipe.name} needs an Actions dataset: create one and import actions into it.")
+    responses = actions.responses(workspace, found["ACTIONS"], found["ACTION_INTERACTIONS"], data)
+    if not len(responses.actions):
+        raise JobFailed(f"{order.recipe.name} needs actions: import some into the Actions dataset.")
+    return responses
 
 
 def data_stamp(workspace: Workspace, group_arn: str) -> Document:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from tailorbird.recipes import affinity, popularity, settings, sims, trending, user_personalization
+from tailorbird.recipes import affinity, next_best_action, popularity, settings, sims, trending, user_personalization
 from tailorbird.recipes.recipe import Recipe
 
 __all__ = ["RECIPES", "settings_of"]
@@ -103,6 +103,17 @@ RECIPES: dict[str, Recipe] = {
             trending.train,
             trending.load,
             batch_members=(),
+        ),
+        Recipe(
+            "aws-next-best-action",
+            "PERSONALIZED_ACTIONS",
+            "Actions by how likely the user takes them within the coming days.",
+            next_best_action.Settings,
+            next_best_action.train,
+            next_best_action.load,
+            needs="userId",
+            batch_members=(),
+            answers_scores=True,
         ),
         _affinity("aws-item-affinity", "Users by how likely they interact with an item.", "itemId"),
         _affinity(

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.data.interactions import Interactions as Interactions
+from tailorbird.data.interactions import Responses as Responses
 
 Progress = Callable[[float, str], None]
 """Called by a long computation with the share done (0..1) and a sentence; may raise to stop the job."""
@@ -85,7 +86,8 @@ class Recipe:
     name: str
     """AWS's recipe name, such as aws-sims."""
     recipe_type: str
-    """USER_PERSONALIZATION, PERSONALIZED_RANKING, RELATED_ITEMS, POPULAR_ITEMS or USER_SEGMENTATION."""
+    """USER_PERSONALIZATION, PERSONALIZED_RANKING, RELATED_ITEMS, POPULAR_ITEMS, USER_SEGMENTATION
+    or PERSONALIZED_ACTIONS."""
     description: str
     settings: type
     """A frozen dataclass of hyperparameters: its fields carry AWS's names and defaults."""

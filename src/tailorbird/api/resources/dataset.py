@@ -14,7 +14,7 @@ from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsExcept
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
-TYPES = ("INTERACTIONS", "ITEMS", "USERS")
+TYPES = avro.DATASET_TYPES
 
 REPLACEABLE = ("ITEMS", "USERS")
 """Types of dataset whose schema UpdateDataset can replace."""
@@ -40,9 +40,7 @@ RESOURCE = Resource(
 
 def create_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Checks that the schema fits the type; raises ResourceAlreadyExists for a second one of a type."""
-    kind = request["datasetType"].upper()
-    if kind not in TYPES:
-        raise InvalidInputException(f"datasetType {request['datasetType']!r} is not one of {', '.join(TYPES)}.")
+    kind = avro.dataset_type(request["datasetType"])
     group = lifecycle.active(workspace, request["datasetGroupArn"])
     schema = lifecycle.find(workspace, schemas.RESOURCE, request["schemaArn"])
     _check_domain(schema, group)
