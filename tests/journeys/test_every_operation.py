@@ -21,10 +21,6 @@ from tailorbird.api.operations import OPERATIONS as HERE
 RECIPE = "arn:aws:personalize:::recipe/"
 SIMS, POPULAR, RANKING = "aws-sims", "aws-popularity-count", "aws-personalized-ranking"
 SEGMENTS, ACTIONS = "aws-item-affinity", "aws-next-best-action"
-ACTIONS_SCHEMA = INTERACTIONS_SCHEMA | {
-    "name": "Actions",
-    "fields": [{"name": "ACTION_ID", "type": "string"}, {"name": "VALUE", "type": "long"}],
-}
 
 VIEWS = f"{RECIPE}aws-ecomm-popular-items-by-views"
 
@@ -165,7 +161,8 @@ def trainings(walk: Walk, arns: dict[str, str]) -> None:
 def offers(walk: Walk, way: Journey, arns: dict[str, str]) -> None:
     """The next best action; its group's resources stay, but for what would be in the way later."""
     way.arns["group"] = arns["group"]
-    way.dataset("ACTIONS", ACTIONS_SCHEMA)
+    fields = [{"name": "ACTION_ID", "type": "string"}, {"name": "VALUE", "type": "long"}]
+    way.dataset("ACTIONS", INTERACTIONS_SCHEMA | {"name": "Actions", "fields": fields})
     way.load("ACTIONS", b"ACTION_ID,VALUE\ncall,3\nnewsletter,1\n")
     way.train(ACTIONS)
     way.deploy(ACTIONS)
