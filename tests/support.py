@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
@@ -60,9 +62,19 @@ class Server:
             config=Config(retries={"max_attempts": 0}, **options),
         )
 
-    def kill(self) -> None:
-        """SIGKILL, as a power cut would; the worker processes find out by themselves."""
-        self.process.send_signal(signal.SIGKILL)
+    def moved(self, dataset_arn: str) -> int:
+        """Up to which number a dataset's recorded rows have moved into its table; 0 for none."""
+        group, _, kind = dataset_arn.partition("dataset/")[2].partition("/")
+        for path in (self.data_dir / "tables").glob(f"*{quote(f'/{group}/{kind}', safe='')}-*/manifest.json"):
+            return int(json.loads(path.read_text())["moved"])
+        return 0
+
+    def kill(self, *, workers: bool = False) -> None:
+        """SIGKILL; the worker processes find out by themselves, or die with it, as in a power cut."""
+        if workers:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        else:
+            self.process.send_signal(signal.SIGKILL)
         self._reap()
 
     def stop(self) -> int:
@@ -94,10 +106,10 @@ def wait_for(question: Callable[[], Any], seconds: float = 60.0) -> Any:
 
 
 def settled(describe: Callable[..., Any], member: str, seconds: float = 120.0, **arn: str) -> dict[str, Any]:
-    """The resource once its status is ACTIVE or CREATE FAILED."""
+    """The resource once it is ready or has failed, in the words of most resources or in those of data deletion jobs."""
 
     def look() -> Any:
         found = describe(**arn)[member]
-        return found if found["status"] in ("ACTIVE", "CREATE FAILED") else None
+        return found if found["status"] in ("ACTIVE", "CREATE FAILED", "COMPLETED", "FAILED") else None
 
     return wait_for(look, seconds)

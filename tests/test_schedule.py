@@ -14,7 +14,9 @@ from support import ROLE
 from tailorbird import config as configuration
 from tailorbird.api import jobs, lifecycle, schedule, transitions
 from tailorbird.api.operations import OPERATIONS
-from tailorbird.api.resources import RESOURCES
+from tailorbird.api.resources import RESOURCES, dataset
+from tailorbird.data import compaction
+from tailorbird.errors import ResourceInUseException
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace, open_workspace
 
@@ -129,6 +131,19 @@ def test_events_are_news_and_a_new_rate_starts_the_schedule_anew(world: World) -
     assert len(world.versions(solution)) == 2
 
 
+def test_events_that_only_move_into_the_table_are_no_news(world: World) -> None:
+    tracker = world.call("create_event_tracker", name="t", datasetGroupArn=world.group)["trackingId"]
+    event = {"eventType": "click", "itemId": "3", "sentAt": world.now}
+    world.call("put_events", trackingId=tracker, sessionId="s", userId="u", eventList=[event])
+    solution = world.solution()
+    world.later(1 * HOUR)
+    target = dataset.opened(world.workspace, world.workspace.catalogue.get(world.dataset))
+    compaction.move(world.workspace, target)
+    assert world.workspace.live.all(target.arn) == []
+    world.later(8 * DAY)
+    assert len(world.versions(solution)) == 1
+
+
 def test_automatic_training_can_be_off(world: World) -> None:
     solution = world.solution(performAutoTraining=False)
     for _ in range(3):
@@ -195,7 +210,8 @@ def test_deployed_models_are_updated_every_two_hours_when_data_are_new(
     assert updated == [version] * 2, "no new data"
 
 
-def test_recommenders_train_again_weekly_and_answer_all_the_while(world: World) -> None:
+def domain(world: World) -> str:
+    """A domain's dataset group with interactions, into which the world imports from now on."""
     shop = world.call("create_dataset_group", name="shop", domain="ECOMMERCE")["datasetGroupArn"]
     text = json.dumps(INTERACTIONS_SCHEMA)
     schema = world.call("create_schema", name="shop", domain="ECOMMERCE", schema=text)["schemaArn"]
@@ -203,8 +219,17 @@ def test_recommenders_train_again_weekly_and_answer_all_the_while(world: World) 
         "create_dataset", name="shop", datasetType="Interactions", datasetGroupArn=shop, schemaArn=schema
     )["datasetArn"]
     world.load("one", 0)
+    return str(shop)
+
+
+def recommender(world: World, group: str, name: str) -> str:
     recipe = "arn:aws:personalize:::recipe/aws-ecomm-recommended-for-you"
-    arn = world.call("create_recommender", name="r", datasetGroupArn=shop, recipeArn=recipe)["recommenderArn"]
+    return str(world.call("create_recommender", name=name, datasetGroupArn=group, recipeArn=recipe)["recommenderArn"])
+
+
+def test_recommenders_train_again_weekly_and_answer_all_the_while(world: World) -> None:
+    shop = domain(world)
+    arn = recommender(world, shop, "r")
     world.work()
 
     def state() -> tuple[str, dict[str, float], list[str]]:
@@ -262,3 +287,33 @@ def test_trends_are_found_anew_when_an_interval_closes(world: World) -> None:
     assert first() == "new"
     world.now += 100 * HOUR
     assert first() == "new", "nothing happened since"
+
+
+def test_recommenders_do_not_train_while_users_are_deleted(world: World) -> None:
+    shop = domain(world)
+    (world.files / "gone.csv").write_text("USER_ID\n3\n")
+
+    def delete() -> str:
+        request = {"dataSource": {"dataLocation": f"file://{world.files}/gone.csv"}, "roleArn": ROLE}
+        created = world.call("create_data_deletion_job", jobName="gone", datasetGroupArn=shop, **request)
+        return str(created["dataDeletionJobArn"])
+
+    arn = recommender(world, shop, "r")
+    with pytest.raises(ResourceInUseException, match=r"The recommender .* is CREATE PENDING"):
+        delete()
+    with pytest.raises(ResourceInUseException, match=r"The recommender .* is CREATE PENDING"):
+        world.call("delete_dataset", datasetArn=world.dataset)
+    world.work()
+    world.load("two", 1)
+    job = delete()
+    with pytest.raises(ResourceInUseException, match=r"The data deletion job .* is PENDING"):
+        recommender(world, shop, "other")
+    first = world.workspace.catalogue.get(arn)["_artifact"]
+    world.later(8 * DAY)
+    assert world.workspace.catalogue.select("RecommenderTraining") == []
+    jobs.work(world.workspace, RESOURCES["DataDeletionJob"], job)
+    described = world.call("describe_data_deletion_job", dataDeletionJobArn=job)["dataDeletionJob"]
+    assert described["status"] == "COMPLETED"
+    assert described["numDeleted"] > 0
+    world.later(1)
+    assert world.workspace.catalogue.get(arn)["_artifact"] != first

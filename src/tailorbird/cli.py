@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tailorbird import config as configuration
+from tailorbird import doctor as import_doctor
 from tailorbird import reference as reference_pages
 from tailorbird import report, server
 from tailorbird.config import Config
@@ -71,6 +72,17 @@ def job(arn: str, data_dir: DataDir = None) -> None:
 def reference() -> None:
     """Print docs/reference/operations.md."""
     typer.echo(reference_pages.operations(), nl=False)
+
+
+@app.command()
+def doctor(
+    file: Annotated[Path, typer.Argument(exists=True, help="CSV file, plain or gzip, or a folder of them.")],
+    schema: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Avro schema of the dataset, as JSON.")],
+    domain: Annotated[str | None, typer.Option(help="ECOMMERCE or VIDEO_ON_DEMAND, for a domain's schema.")] = None,
+) -> None:
+    """Check a file before its import: what would be kept, what not and why, and what is odd about the data."""
+    if not import_doctor.examine(file, schema.read_text(), domain):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -32,6 +32,9 @@ class Config:
     workers: int = setting(0, "Worker processes for jobs; 0 means one a core, so that trainings run side by side.")
     lease_seconds: float = setting(6.0, "Seconds after which a job whose worker fell silent is started again.")
     job_attempts: int = setting(3, "Times a job is started before it fails because its worker keeps dying.")
+    compaction_events: int = setting(
+        50_000, "Recorded events of a dataset at which they move from the live store into its table."
+    )
     deletion_seconds: float = setting(0.5, "Seconds a deleted resource stays visible with status DELETE ....")
     aws_quotas: bool = setting(False, "Whether AWS's own quotas hold (5 campaigns a group, say), to rehearse for AWS.")
     update_seconds: float = setting(0.5, "Seconds an update, a stop or a start of a resource takes to be seen.")

@@ -23,6 +23,8 @@ SERVICES = {
 EXPLORATION = "`itemExplorationConfig` is checked, kept and shown; answers do not explore yet."
 LATEST = "`$LATEST` is replaced by the version that it stands for at that time, which Describe shows."
 
+PROPERTIES = "A property that is no column of the dataset is refused."
+
 # What differs from AWS and why; an operation that is not in OPERATIONS needs no entry.
 DIFFERENCES: dict[str, str] = {
     "CreateBatchInferenceJob": "`batchInferenceJobMode` THEME_GENERATION is refused: there is no text model yet. "
@@ -30,8 +32,14 @@ DIFFERENCES: dict[str, str] = {
     "CreateBatchSegmentJob": "Input files may have any number of lines. Rows of INCREMENTAL imports count too. A query "
     "for attributes goes by the newest metadata of the items that were there at training.",
     "CreateCampaign": f"{EXPLORATION} {LATEST} ACTIVE at once: there are no machines to wait for.",
+    "CreateDataDeletionJob": "Several jobs of a dataset group run one after the other. Refused with "
+    "ResourceInUseException while an import or a training of the group is under way, as those are while it is.",
     "CreateDataset": "ACTIVE at once.",
+    "CreateDatasetExportJob": "One file, `<path>/<jobName>.csv`; AWS documents no name. `kmsKeyArn` is kept and shown "
+    "only.",
     "CreateDatasetGroup": "ACTIVE at once. `kmsKeyArn` and `roleArn` are kept and shown only: data are not encrypted.",
+    "CreateDatasetImportJob": "`publishAttributionMetricsToS3` is refused: nothing is published yet. Fewer than 1000 "
+    "interactions are a warning, not a failure; gzip is read too.",
     "CreateEventTracker": "ACTIVE at once.",
     "CreateFilter": "ACTIVE at once.",
     "CreateMetricAttribution": "Definitions are checked, kept and shown; nothing is counted or published yet.",
@@ -55,6 +63,10 @@ DIFFERENCES: dict[str, str] = {
     "floor(numResults x percent / 100) places; the rounding is not published.",
     "GetPersonalizedRanking": "`context` is accepted and not used yet.",
     "ListRecipes": "With `domain` there are two pages, as client code expects, whatever the number of recipes.",
+    "PutActions": PROPERTIES,
+    "PutEvents": "`recommendationId` is recorded and brings no implicit impressions: served lists are not stored yet.",
+    "PutItems": PROPERTIES,
+    "PutUsers": PROPERTIES,
     "StopSolutionVersionCreation": "CREATE STOPPED after four seconds at the latest, even if a worker still computes.",
     "UpdateCampaign": f"{EXPLORATION} {LATEST}",
     "UpdateMetricAttribution": "Nothing is counted or published yet.",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import uuid
 from typing import Any
 
 import numpy as np
 
-from support import ROLE, Server, settled
+from support import ROLE, Server, settled, wait_for
 
 GENRES = ("Comedy", "Drama", "Horror", "Romance", "Sci-Fi")
 USERS, ITEMS = 80, 150
@@ -74,11 +75,20 @@ def as_csv(rows: list[tuple[str, ...]]) -> bytes:
     return text.getvalue().encode()
 
 
+def schema(name: str, *fields: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "record", "name": name, "fields": list(fields), "version": "1.0"}
+
+
+def field(name: str, kind: Any = "string", **attributes: Any) -> dict[str, Any]:
+    return {"name": name, "type": kind, **attributes}
+
+
 class Journey:
     """One user's way through a server; each step leaves the ARNs for the next in `arns`."""
 
     def __init__(self, server: Server, name: str, **client_options: Any) -> None:
         self.name = name
+        self.server = server
         self.bucket = f"{name}-bucket"
         self.arns: dict[str, str] = {}
         self.personalize = server.client("personalize", **client_options)
@@ -123,6 +133,45 @@ class Journey:
         )
         arn = created["datasetImportJobArn"]
         return settled(self.personalize.describe_dataset_import_job, "datasetImportJob", datasetImportJobArn=arn)
+
+    def export(self, kind: str, mode: str = "ALL", job: str = "") -> list[dict[str, str]]:
+        """The rows of a dataset as its export job writes them."""
+        job = job or f"{self.name}-{uuid.uuid4().hex}"
+        arn = self.personalize.create_dataset_export_job(
+            jobName=job,
+            datasetArn=self.arns[kind],
+            ingestionMode=mode,
+            roleArn=ROLE,
+            jobOutput={"s3DataDestination": {"path": f"s3://{self.bucket}/exports"}},
+        )["datasetExportJobArn"]
+        ended = settled(self.personalize.describe_dataset_export_job, "datasetExportJob", datasetExportJobArn=arn)
+        assert ended["status"] == "ACTIVE", ended
+        body = self.s3.get_object(Bucket=self.bucket, Key=f"exports/{job}.csv")["Body"].read()
+        return list(csv.DictReader(io.StringIO(body.decode())))
+
+    def delete_users(self, body: bytes, job: str, key: str = "") -> dict[str, Any]:
+        """A data deletion job over one uploaded file, ended."""
+        self.s3.put_object(Bucket=self.bucket, Key=key or f"{job}.csv", Body=body)
+        location = f"s3://{self.bucket}/{key.partition('/')[0] + '/' if key else job + '.csv'}"
+        arn = self.personalize.create_data_deletion_job(
+            jobName=job,
+            datasetGroupArn=self.arns["group"],
+            dataSource={"dataLocation": location},
+            roleArn=ROLE,
+        )["dataDeletionJobArn"]
+
+        def look() -> Any:
+            found = self.personalize.describe_data_deletion_job(dataDeletionJobArn=arn)["dataDeletionJob"]
+            assert found["status"] in ("PENDING", "IN_PROGRESS", "COMPLETED", "FAILED")
+            return found if found["status"] in ("COMPLETED", "FAILED") else None
+
+        return wait_for(look)
+
+    def tracker(self) -> str:
+        """The tracking id of the group's event tracker, which is made here."""
+        return self.personalize.create_event_tracker(name=f"{self.name}-t", datasetGroupArn=self.arns["group"])[
+            "trackingId"
+        ]
 
     def train(self, *recipes: str, **solution: Any) -> None:
         """A solution and a version for each recipe, all at once; fails unless each becomes ACTIVE."""

@@ -129,6 +129,20 @@ def test_actions_without_a_propensity_come_by_value_and_only_when_they_may(journ
     assert "again" in ask(journey, "4", numResults=100)
 
 
+def test_what_was_just_taken_waits(journey: Journey) -> None:
+    dataset = journey.personalize.describe_dataset(datasetArn=journey.arns["ACTION_INTERACTIONS"])["dataset"]
+    assert "again" in ask(journey, "7", numResults=100)
+    response = {
+        "actionId": "again",
+        "sessionId": "s",
+        "userId": "7",
+        "timestamp": int(time.time()),
+        "eventType": "Taken",
+    }
+    journey.events.put_action_interactions(trackingId=dataset["trackingId"], actionInteractions=[response])
+    assert "again" not in ask(journey, "7", numResults=100)
+
+
 def test_filters(journey: Journey) -> None:
     journey.filter("kind", "INCLUDE ActionID WHERE Actions.KIND IN ($KIND)")
     journey.filter("declined", 'EXCLUDE ActionID WHERE Action_Interactions.EVENT_TYPE IN ("NOT TAKEN")')

@@ -23,9 +23,9 @@ def server(tmp_path: Path) -> Any:
     running.stop()
 
 
-def die_and_return(server: Server, journey: Journey) -> Journey:
+def die_and_return(server: Server, journey: Journey, *, workers: bool = False) -> Journey:
     """Kills the server without warning, starts it on the same folder, and reconnects."""
-    server.kill()
+    server.kill(workers=workers)
     server.start()
     again = Journey(server, journey.name)
     again.arns = journey.arns
@@ -83,7 +83,8 @@ def test_killed_during_training_and_batch(server: Server) -> None:
     version = way.personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
     way.arns[f"{RECIPE} version"] = version
     in_progress(way.personalize.describe_solution_version, "solutionVersion", solutionVersionArn=version)
-    way = die_and_return(server, way)
+    # A training takes half a second, in which a worker that is left alone might end it.
+    way = die_and_return(server, way, workers=True)
     with pytest.raises(way.personalize.exceptions.ResourceInUseException):
         way.personalize.create_campaign(name="early", solutionVersionArn=version)
     assert way.version(RECIPE)["status"] == "ACTIVE"

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import time
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from journeys.steps import INTERACTIONS_SCHEMA, ITEMS_SCHEMA, field, schema
 from support import Server
 from tailorbird.wire import model
 
 OPERATIONS = model.operations()
+RECIPE = "arn:aws:personalize:::recipe/"
+
+SCHEMAS = {
+    "interactions": INTERACTIONS_SCHEMA,
+    "items": ITEMS_SCHEMA,
+    "users": schema("Users", field("USER_ID"), field("AGE", ["null", "int"])),
+    "actions": schema("Actions", field("ACTION_ID"), field("VALUE", ["null", "long"])),
+    "action_interactions": schema(
+        "ActionInteractions", field("USER_ID"), field("ACTION_ID"), field("EVENT_TYPE"), field("TIMESTAMP", "long")
+    ),
+}
+"""Of a dataset of each type."""
 
 INVALID, MISSING, EXISTS, LIMIT, IN_USE, TOKEN, TAGS, KEYS = (
     "InvalidInputException",
@@ -83,12 +98,26 @@ class Walk:
         if INVALID in errors:
             self.fails(INVALID, name, **request | invalid(name))
         if MISSING in errors:
-            self.fails(MISSING, name, **request | {arn: request[arn] + "0"})
+            self.fails(MISSING, name, **request | ({arn: request[arn] + "0"} if arn else {"trackingId": "none"}))
         if TOKEN in errors:
             self.fails(TOKEN, name, **request | {"nextToken": "made-up"})
         if TAGS in errors:
             tags = [{"tagKey": f"k{number}", "tagValue": ""} for number in range(51)]
             self.fails(TAGS, name, **request | {"tags": tags})
+
+
+def put_requests(walk: Walk, arns: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Good requests for the operations that put records and action events, into the datasets of these ARNs."""
+    described = walk.call("DescribeDataset", datasetArn=arns["action_interactions"])["dataset"]
+    now = int(time.time())
+    event = {"actionId": "join", "userId": "7", "sessionId": "s", "timestamp": now, "eventType": "TAKEN"}
+    genre = json.dumps({"genre": "Drama", "year": 1999})
+    return {
+        "PutItems": {"datasetArn": arns["items"], "items": [{"itemId": "new", "properties": genre}]},
+        "PutUsers": {"datasetArn": arns["users"], "users": [{"userId": "7", "properties": '{"age": 7}'}]},
+        "PutActions": {"datasetArn": arns["actions"], "actions": [{"actionId": "join"}]},
+        "PutActionInteractions": {"trackingId": described["trackingId"], "actionInteractions": [event]},
+    }
 
 
 def invalid(name: str) -> dict[str, Any]:
@@ -100,5 +129,5 @@ def invalid(name: str) -> dict[str, Any]:
         if member in members:
             return {member: "not a name!"}
     if "trackingId" in members:
-        return {"trackingId": "none"}
+        return {"trackingId": "x" * 257}
     return {next(member for member in members if member.endswith("Arn")): "not an ARN"}

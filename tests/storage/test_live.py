@@ -27,7 +27,7 @@ def test_many_writers_lose_and_double_nothing(live: Live) -> None:
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(write, range(16)))
     for writer in range(16):
-        items = [each.row["ITEM_ID"] for each in live.of_user("d", f"u{writer}")]
+        items = [each.row["ITEM_ID"] for each in live.of_subject("d", f"u{writer}")]
         assert items == [f"{number}-{part}" for number in range(20) for part in range(3)]
     numbers = [each.number for each in live.all("d")]
     assert len(numbers) == len(set(numbers)) == 16 * 20 * 3
@@ -37,17 +37,21 @@ def test_many_writers_lose_and_double_nothing(live: Live) -> None:
 def test_repeated_events_count_once(live: Live) -> None:
     live.append("d", [event("u", "1", "same"), event("u", "2", "same")])
     live.append("d", [event("u", "3", "same"), event("u", "4"), event("u", "4"), event("u", "4", at=2)])
-    assert [(each.row["ITEM_ID"], each.timestamp) for each in live.of_user("d", "u")] == [("1", 1), ("4", 1), ("4", 2)]
+    assert [(each.row["ITEM_ID"], each.timestamp) for each in live.of_subject("d", "u")] == [
+        ("1", 1),
+        ("4", 1),
+        ("4", 2),
+    ]
     live.append("other", [event("u", "1", "same")])
-    assert len(live.of_user("other", "u")) == 1
+    assert len(live.of_subject("other", "u")) == 1
     live.close()
 
 
 def test_another_process_sees_them_at_once_and_dropping_forgets_them(live: Live, tmp_path: Path) -> None:
     other = Live(f"sqlite:///{tmp_path / 'live.db'}")
     live.append("d", [event("u", "1"), event("u", "2"), event("v", "3")])
-    first, second = other.of_user("d", "u")
-    assert [each.row["ITEM_ID"] for each in other.of_user("d", "u", after=first.number)] == [second.row["ITEM_ID"]]
+    first, second = other.of_subject("d", "u")
+    assert [each.row["ITEM_ID"] for each in other.of_subject("d", "u", after=first.number)] == [second.row["ITEM_ID"]]
     other.drop("d")
     assert live.all("d") == []
     live.close()
@@ -66,5 +70,5 @@ def test_one_callers_bad_event_fails_that_caller_only(live: Live) -> None:
     with ThreadPoolExecutor(16) as pool:
         outcomes = list(pool.map(write, range(200)))
     assert [number for number, outcome in enumerate(outcomes) if outcome == "refused"] == list(range(0, 200, 10))
-    assert len(live.of_user("d", "u")) == 180
+    assert len(live.of_subject("d", "u")) == 180
     live.close()

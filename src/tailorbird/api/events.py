@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import logging
-import math
 from typing import Any
 
-import msgspec
-
-from tailorbird.api import lifecycle
+from tailorbird.api import lifecycle, properties
 from tailorbird.api.resources import dataset, event_tracker
+from tailorbird.data.csv_columns import ACTION_EVENTS
 from tailorbird.data.datasets import Dataset
-from tailorbird.data.schema import Field
-from tailorbird.errors import InvalidInputException
+from tailorbird.errors import InvalidInputException, ResourceNotFoundException
 from tailorbird.storage.live import Event
 from tailorbird.workspace import Workspace
 
@@ -30,23 +27,46 @@ def put_events(workspace: Workspace, request: dict[str, Any]) -> None:
 
     Raises InvalidInput, which is the only error that the model gives this operation, for an unknown tracker too.
     """
-    target = workspace.cache.get(
-        "tracker", request["trackingId"], lambda: _dataset(workspace, request["trackingId"]), TRACKER_SECONDS
-    )
-    session = request["sessionId"]
-    user = request.get("userId", session)
-    rows = [_row(target, user, event, f"eventList[{i}]") for i, event in enumerate(request["eventList"])]
-    if user == ANONYMOUS_WITHOUT_SESSION:
-        log.warning("events dropped: they carry no user and the session 'null'", extra={"dataset": target.arn})
-        return
+    tracking_id = request["trackingId"]
+    target = workspace.cache.get("tracker", tracking_id, lambda: _tracked(workspace, tracking_id), TRACKER_SECONDS)
     events = [
-        Event(user, session, row["TIMESTAMP"], row, event.get("eventId"))
-        for row, event in zip(rows, request["eventList"], strict=True)
+        _event(target, request | event, f"eventList[{i}]", when=event["sentAt"], about="itemId")
+        for i, event in enumerate(request["eventList"])
     ]
-    workspace.live.append(target.arn, events)
+    _append(workspace, target, events)
 
 
-def _dataset(workspace: Workspace, tracking_id: str) -> Dataset:
+def put_action_interactions(workspace: Workspace, request: dict[str, Any]) -> None:
+    """Records what users did with actions, all or none.
+
+    Raises ResourceNotFound for an unknown tracking id, ResourceInUse while its dataset is being deleted.
+    """
+    tracking_id = request["trackingId"]
+    target = workspace.cache.get(
+        "action tracker", tracking_id, lambda: _tracked_actions(workspace, tracking_id), TRACKER_SECONDS
+    )
+    events = []
+    for i, event in enumerate(request["actionInteractions"]):
+        where = f"actionInteractions[{i}]"
+        kind = event["eventType"].upper().replace(" ", "_")
+        if kind not in ACTION_EVENTS:
+            raise InvalidInputException(
+                f"{where}.eventType is {event['eventType']!r}; use one of {', '.join(ACTION_EVENTS)}."
+            )
+        event = event | {"eventType": kind}
+        events.append(_event(target, event, where, when=event["timestamp"], about="actionId"))
+    _append(workspace, target, events)
+
+
+def _append(workspace: Workspace, target: Dataset, events: list[Event]) -> None:
+    kept = [event for event in events if event.subject != ANONYMOUS_WITHOUT_SESSION]
+    if len(kept) < len(events):
+        log.warning("events dropped: they carry no user and the session 'null'", extra={"dataset": target.arn})
+    if kept:
+        workspace.live.append(target.arn, kept)
+
+
+def _tracked(workspace: Workspace, tracking_id: str) -> Dataset:
     found = lifecycle.related(workspace, event_tracker.RESOURCE.name, trackingId=tracking_id)
     if not found:
         raise InvalidInputException(
@@ -60,91 +80,41 @@ def _dataset(workspace: Workspace, tracking_id: str) -> Dataset:
     return target
 
 
-def _row(target: Dataset, user: str, event: dict[str, Any], where: str) -> dict[str, Any]:
-    """The event as a row of the dataset, columns in upper case."""
-    properties = {_plain(name): value for name, value in _properties(event, where).items()}
+def _tracked_actions(workspace: Workspace, tracking_id: str) -> Dataset:
+    found = workspace.catalogue.select(dataset.RESOURCE.name, {"trackingId": tracking_id}, prefix=workspace.arn_prefix)
+    if not found:
+        raise ResourceNotFoundException(
+            f"No dataset has the trackingId {tracking_id}. DescribeDataset of action interactions shows it."
+        )
+    return dataset.opened(workspace, lifecycle.active(workspace, found[0][1]["datasetArn"]))
+
+
+def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, about: str) -> Event:
+    """The event with its row of the dataset.
+
+    event: with the visitor's userId and sessionId. when: epoch seconds. about: the member that names the item
+    or action; like eventValue and impression it may be in `properties` instead (spec control-plane 6).
+    """
+    session = event["sessionId"]
+    user = event.get("userId", session)
     given = {
         "userid": user,
-        "itemid": event.get("itemId", properties.get("itemid")),
-        "timestamp": int(event["sentAt"]),
+        about.lower(): event.get(about),
+        "timestamp": int(when),
         "eventtype": event["eventType"],
-        "eventvalue": event.get("eventValue", properties.get("eventvalue")),
-        "impression": "|".join(event["impression"]) if "impression" in event else properties.get("impression"),
+        "eventvalue": event.get("eventValue"),
+        "impression": "|".join(event["impression"]) if "impression" in event else None,
         "recommendationid": event.get("recommendationId"),
         "eventattributionsource": event.get("metricAttribution", {}).get("eventAttributionSource"),
     }
-    if not given["itemid"]:
-        raise InvalidInputException(f"{where}.itemId is missing: an event of the Interactions dataset names an item.")
-    values = properties | {name: value for name, value in given.items() if value is not None}
-    return {
-        field.name.upper(): _value(field, values.get(_plain(field.name)), f"{where}.{field.name}")
-        for field in target.schema.fields
-    }
+    values = properties.read(event.get("properties"), f"{where}.properties")
+    values |= {name: value for name, value in given.items() if value is not None}
+    if not values.get(about.lower()):
+        raise InvalidInputException(f"{where}.{about} is missing: every event names what it is about.")
+    row = properties.row(target.schema.fields, values, where)
+    # A session of the user's own name says nothing of who was anonymous.
+    told = "" if event.get("userId") == session else session
+    return Event(user, told, int(when), row, event.get("eventId"))
 
 
-def _properties(event: dict[str, Any], where: str) -> dict[str, Any]:
-    """The JSON object that travels as a string in `properties`."""
-    if "properties" not in event:
-        return {}
-    try:
-        decoded = msgspec.json.decode(event["properties"])
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidInputException(f"Error parsing properties json ({where}.properties: {error}).") from error
-    if not isinstance(decoded, dict):
-        raise InvalidInputException(
-            f"Error parsing properties json ({where}.properties must be the text of a JSON object)."
-        )
-    return decoded
-
-
-def _plain(name: str) -> str:
-    """ItemCategory and ITEM_CATEGORY alike (spec control-plane 6, "Names")."""
-    return name.replace("_", "").lower()
-
-
-def _value(field: Field, value: Any, where: str) -> Any:
-    """A property's value as the field's type has it; null where it is missing. Raises InvalidInput."""
-    if value is None:
-        return None
-    try:
-        return _CASTS[field.type](value)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise InvalidInputException(f"{where}: {value!r} is not of type {field.type}.") from error
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool | dict | list):
-        raise TypeError
-    return str(value)
-
-
-def _whole(value: Any) -> int:
-    number = float(value) if isinstance(value, str) else value
-    if isinstance(number, bool) or number != int(number) or not -(2**63) <= number < 2**63:
-        raise ValueError
-    return int(number)
-
-
-def _boolean(value: Any) -> bool:
-    known = {True: True, False: False, "true": True, "false": False}
-    if (isinstance(value, int | float) and not isinstance(value, bool)) or value not in known:
-        raise ValueError
-    return known[value]
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not math.isfinite(float(value)):
-        raise ValueError
-    return float(value)
-
-
-_CASTS = {
-    "string": _text,
-    "int": _whole,
-    "long": _whole,
-    "float": _number,
-    "double": _number,
-    "boolean": _boolean,
-}
-
-OPERATIONS = {"put_events": put_events}
+OPERATIONS = {"put_events": put_events, "put_action_interactions": put_action_interactions}

@@ -16,9 +16,10 @@ from typing import Any
 
 from tailorbird import executors, logs
 from tailorbird.api import lifecycle, schedule, transitions
-from tailorbird.api.lifecycle import ACTIVE, FAILED, IN_PROGRESS, PENDING, STOPPED, STOPPING, JobFailed, Resource
-from tailorbird.api.resources import RESOURCES
+from tailorbird.api.lifecycle import STOPPED, STOPPING, UNFINISHED, JobFailed, Resource
+from tailorbird.api.resources import RESOURCES, dataset
 from tailorbird.config import Config
+from tailorbird.data import compaction
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace, open_workspace
 
@@ -26,7 +27,9 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 SCHEDULE_SECONDS = 1.0
-"""How often the dispatcher looks at what time alone brings about."""
+"""Between two looks at what time alone brings about."""
+COMPACTION_SECONDS = 2.0
+"""Between two looks at how many events wait in the live store."""
 
 
 class LeaseLost(Exception):
@@ -40,7 +43,8 @@ class Dispatcher:
         self._workspace = workspace
         self._executor: Executor = executors.start(workspace.config)
         self._running: dict[str, Future[Any]] = {}
-        self._schedule_at = 0.0
+        self._schedule_due = 0.0
+        self._compaction_due = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
 
@@ -71,29 +75,56 @@ class Dispatcher:
         """One look at all documents that are on their way somewhere."""
         lifecycle.sweep(self._workspace, RESOURCES)
         transitions.advance(self._workspace)
-        if time.monotonic() > self._schedule_at:
-            self._schedule_at = time.monotonic() + SCHEDULE_SECONDS
+        if time.monotonic() >= self._schedule_due:
+            self._schedule_due = time.monotonic() + SCHEDULE_SECONDS
             schedule.tick(self._workspace)
         for arn, future in list(self._running.items()):
             if future.done():
                 del self._running[arn]
-                if isinstance(future.exception(), BrokenExecutor):
+                if isinstance(error := future.exception(), BrokenExecutor):
                     log.error("a worker process died; starting a new pool")
                     self._executor = executors.start(self._workspace.config)
+                elif error is not None:
+                    log.error("a worker met an error; its work is done again", exc_info=error, extra={"arn": arn})
         now = self._workspace.clock()
-        for arn, kind, document in self._workspace.catalogue.with_status([PENDING, IN_PROGRESS]):
-            if arn not in self._running and claimable(document, now):
+        ahead: set[tuple[str, str]] = set()
+        for arn, kind, document in self._workspace.catalogue.with_status(UNFINISHED):
+            queue = (kind, document.get(RESOURCES[kind].queue, arn))
+            if queue not in ahead and arn not in self._running and claimable(RESOURCES[kind], document, now):
                 self._running[arn] = self._executor.submit(run, self._workspace.config, kind, arn)
+            ahead.add(queue)
+        if time.monotonic() >= self._compaction_due:
+            self._compaction_due = time.monotonic() + COMPACTION_SECONDS
+            self._compact()
+
+    def _compact(self) -> None:
+        """Has datasets compacted whose recorded events are many."""
+        for arn, count in self._workspace.live.waiting().items():
+            if count >= self._workspace.config.compaction_events and arn not in self._running:
+                self._running[arn] = self._executor.submit(compact, self._workspace.config, arn)
 
 
 def _warm() -> None:
     """Nothing: a worker that has been asked for it has started and imported this module."""
 
 
-def claimable(document: Document, now: float) -> bool:
+def claimable(resource: Resource, document: Document, now: float) -> bool:
     """Whether the job waits for a worker: never begun, or its worker fell silent."""
-    status = document["status"]
-    return bool(status == PENDING or (status == IN_PROGRESS and document["_leaseUntil"] < now))
+    status, stages = document["status"], resource.stages
+    return bool(status == stages.pending or (status == stages.in_progress and document["_leaseUntil"] < now))
+
+
+def compact(config: Config, arn: str) -> None:
+    """Moves a dataset's recorded events into its table, in whatever process the executor chose."""
+    logs.start(config)
+    workspace = open_workspace(config)
+    try:
+        document = workspace.catalogue.get(arn, dataset.RESOURCE.name)
+        if document is not None:
+            compaction.move(workspace, dataset.opened(workspace.at(arn.split(":")[3]), document))
+            log.info("compacted", extra={"arn": arn})
+    finally:
+        workspace.close()
 
 
 def run(config: Config, kind: str, arn: str) -> None:
@@ -109,46 +140,47 @@ def run(config: Config, kind: str, arn: str) -> None:
 def work(workspace: Workspace, resource: Resource, arn: str) -> None:
     """Claims a document, runs its job and writes the outcome into it."""
     owner = secrets.token_hex(8)
-    document = _claim(workspace, arn, owner)
+    stages = resource.stages
+    document = _claim(workspace, resource, arn, owner)
     if document is None:
         return
     if document["_attempts"] > workspace.config.job_attempts:
         reason = f"The job was started {workspace.config.job_attempts} times and its worker died each time."
-        _finish(workspace, arn, owner, {"status": FAILED, "failureReason": reason})
+        _finish(workspace, resource, arn, owner, {"status": stages.failed, "failureReason": reason})
         return
-    lease = _Lease(workspace, arn, owner)
+    lease = _Lease(workspace, resource, arn, owner)
     log.info("job started", extra={"arn": arn, "attempt": document["_attempts"]})
     try:
         with lease:
             assert resource.job is not None
             members = resource.job(workspace, document, lease.progress)
-        outcome = {"status": ACTIVE, **members}
+        outcome = {"status": stages.done, **members}
     except LeaseLost:
         log.warning("job given up: it was stopped, or its lease is lost", extra={"arn": arn})
         _finish_stop(workspace, arn, owner)
         return
     except JobFailed as failure:
-        outcome = {"status": FAILED, "failureReason": str(failure), **failure.members}
+        outcome = {"status": stages.failed, "failureReason": str(failure), **failure.members}
     except Exception as error:
         log.exception("job failed by a defect", extra={"arn": arn})
         outcome = {
-            "status": FAILED,
+            "status": stages.failed,
             "failureReason": f"Internal error ({type(error).__name__}); the server's log has the details.",
         }
-    _finish(workspace, arn, owner, outcome)
+    _finish(workspace, resource, arn, owner, outcome)
     log.info(
         "job ended",
         extra={"arn": arn, **{k: v for k, v in outcome.items() if k in ("status", "failureReason")}},
     )
 
 
-def _claim(workspace: Workspace, arn: str, owner: str) -> Document | None:
+def _claim(workspace: Workspace, resource: Resource, arn: str, owner: str) -> Document | None:
     def change(document: Document) -> Document | None:
         now = workspace.clock()
-        if document["status"] not in (PENDING, IN_PROGRESS) or not claimable(document, now):
+        if not claimable(resource, document, now):
             return None
         return document | {
-            "status": IN_PROGRESS,
+            "status": resource.stages.in_progress,
             "lastUpdatedDateTime": now,
             "_owner": owner,
             "_attempts": document.get("_attempts", 0) + 1,
@@ -160,14 +192,14 @@ def _claim(workspace: Workspace, arn: str, owner: str) -> Document | None:
 
 def _released(document: Document) -> Document | None:
     """The document of a job whose worker was ended on purpose: free at once, and no failed attempt."""
-    if document["status"] != IN_PROGRESS:
+    if document["status"] not in UNFINISHED or "_attempts" not in document:
         return None
     return document | {"_leaseUntil": 0.0, "_attempts": document["_attempts"] - 1}
 
 
-def _finish(workspace: Workspace, arn: str, owner: str, outcome: Document) -> None:
+def _finish(workspace: Workspace, resource: Resource, arn: str, owner: str, outcome: Document) -> None:
     def change(document: Document) -> Document | None:
-        if document.get("_owner") != owner or document["status"] != IN_PROGRESS:
+        if document.get("_owner") != owner or document["status"] != resource.stages.in_progress:
             return None
         return document | {"lastUpdatedDateTime": workspace.clock()} | outcome
 
@@ -189,8 +221,9 @@ def _finish_stop(workspace: Workspace, arn: str, owner: str) -> None:
 class _Lease:
     """Renews a claim in the background, publishes progress, and notices when the claim is lost."""
 
-    def __init__(self, workspace: Workspace, arn: str, owner: str) -> None:
+    def __init__(self, workspace: Workspace, resource: Resource, arn: str, owner: str) -> None:
         self._workspace = workspace
+        self._in_progress = resource.stages.in_progress
         self._arn = arn
         self._owner = owner
         self._latest = {"share": 0.0, "text": "starting"}
@@ -227,7 +260,7 @@ class _Lease:
             renewed = time.monotonic()
 
     def _renewed(self, document: Document) -> Document | None:
-        if document.get("_owner") != self._owner or document["status"] != IN_PROGRESS:
+        if document.get("_owner") != self._owner or document["status"] != self._in_progress:
             return None
         until = self._workspace.clock() + self._workspace.config.lease_seconds
         return document | {"_leaseUntil": until, "_progress": self._latest}

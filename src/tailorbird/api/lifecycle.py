@@ -7,7 +7,7 @@ ARNs and tags that another answer needs). Its `status` is also the queue of jobs
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,7 +34,24 @@ DELETE_PENDING = "DELETE PENDING"
 DELETE_IN_PROGRESS = "DELETE IN_PROGRESS"
 DELETING = (DELETE_PENDING, DELETE_IN_PROGRESS)
 SETTLED = ("", ACTIVE, FAILED, STOPPED, INACTIVE)
-AT_WORK = (PENDING, IN_PROGRESS, STOPPING)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The words for the four stages of a resource with a job."""
+
+    pending: str = PENDING
+    in_progress: str = IN_PROGRESS
+    done: str = ACTIVE
+    failed: str = FAILED
+
+
+DELETION_STAGES = Stages("PENDING", "IN_PROGRESS", "COMPLETED", "FAILED")
+"""Data deletion jobs alone have words of their own (spec control-plane 2.2)."""
+UNFINISHED = (PENDING, IN_PROGRESS, STOPPING, DELETION_STAGES.pending, DELETION_STAGES.in_progress)
+"""Statuses of a resource whose job waits for a worker or has one."""
+NOT_COUNTED = (FAILED, *DELETING)
+"""Statuses of a resource that takes no room in a quota."""
 
 TAGS_PER_RESOURCE = 50
 
@@ -76,7 +93,12 @@ class Resource:
     """Whether clients never see it: it has no operations."""
     taggable: bool = True
     has_status: bool = True
+    newest_first: bool = False
+    """Whether List begins with the newest."""
     job: Job | None = None
+    stages: Stages = Stages()
+    queue: str = ""
+    """A member: jobs with the same value there run one after the other, in the order of their creation."""
     dispose: Callable[[Workspace, Document], None] | None = None
     """Removes what the resource keeps outside its document, when it goes."""
 
@@ -115,8 +137,8 @@ def create(workspace: Workspace, resource: Resource, request: Document, **more: 
     arn = workspace.arn_prefix + resource.arn.format_map(document)
     document[resource.arn_member] = arn
     if resource.has_status:
-        document["status"] = PENDING if resource.job else ACTIVE
-    quotas.check(workspace, resource.name, document)
+        document["status"] = resource.stages.pending if resource.job else ACTIVE
+    quotas.check(workspace, resource.name, document, waiting=UNFINISHED, not_counted=NOT_COUNTED)
     try:
         workspace.catalogue.insert(resource.name, arn, document)
     except AlreadyExists:
@@ -165,6 +187,21 @@ def related(workspace: Workspace, kind: str, **members: str) -> list[Document]:
     return [document for _, document in found if document.get("status") not in DELETING]
 
 
+def unfinished(workspace: Workspace, kinds: Sequence[str], **members: str) -> str:
+    """Which resource of these kinds with these members is on its way, as words for a message; empty for none."""
+    for kind in kinds:
+        for document in related(workspace, kind, **members):
+            if document["status"] in UNFINISHED:
+                return f"The {words(kind)} {own_arn(kind, document)} is {document['status']}; wait until it has ended."
+    return ""
+
+
+def refuse_while(workspace: Workspace, kinds: Sequence[str], **members: str) -> None:
+    """Raises ResourceInUse while a resource of these kinds with these members is on its way."""
+    if found := unfinished(workspace, kinds, **members):
+        raise ResourceInUseException(found)
+
+
 def delete(workspace: Workspace, resource: Resource, arn: str) -> None:
     """Begins a deletion; `sweep` ends it. A resource without a status is gone at once."""
     _check_deletable(workspace, resource, arn)
@@ -189,7 +226,7 @@ def _check_deletable(workspace: Workspace, resource: Resource, arn: str) -> None
             raise ResourceInUseException(f"{arn} is in use by {words(kind)} {own_arn(kind, other)}; delete that first.")
     for kind, member in resource.owned:
         for other in related(workspace, kind, **{member: arn}):
-            if other["status"] in AT_WORK:
+            if other["status"] in UNFINISHED:
                 raise ResourceInUseException(f"{own_arn(kind, other)} is {other['status']}; wait until it has ended.")
 
 

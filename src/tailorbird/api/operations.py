@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from tailorbird.api import events, runtime, standard
+from tailorbird.api import events, records, runtime, standard
 from tailorbird.api.resources import OPERATIONS as WRITTEN
 from tailorbird.api.resources import RESOURCES
 
 # Jobs and solution versions have no Delete of their own (spec control-plane 3).
-NOT_DELETED = ("DatasetImportJob", "SolutionVersion", "BatchInferenceJob", "BatchSegmentJob")
+NOT_DELETED = (
+    "DatasetImportJob",
+    "DatasetExportJob",
+    "DataDeletionJob",
+    "SolutionVersion",
+    "BatchInferenceJob",
+    "BatchSegmentJob",
+)
 
 
 def _derived() -> dict[str, standard.Operation]:
@@ -22,5 +29,6 @@ OPERATIONS: dict[str, standard.Operation] = {
     **_derived(),
     **WRITTEN,
     **events.OPERATIONS,
+    **records.OPERATIONS,
     **runtime.OPERATIONS,
 }

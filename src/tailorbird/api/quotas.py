@@ -6,6 +6,7 @@ guards against a client in an endless loop. Two requests at the same moment may 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tailorbird import messages
@@ -14,9 +15,6 @@ from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 GENEROUS = 100
-
-WAITING = ("CREATE PENDING", "CREATE IN_PROGRESS", "PENDING", "IN_PROGRESS")
-NOT_COUNTED = ("CREATE FAILED", "DELETE PENDING", "DELETE IN_PROGRESS")
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,8 @@ QUOTAS = (
     Quota("Schema", 500, "schema"),
     Quota("DatasetGroup", 5, "dataset group"),
     Quota("DatasetImportJob", 5, "dataset import job", waiting=True),
+    # AWS documents no number for exports, though the operation has the error: that of imports.
+    Quota("DatasetExportJob", 5, "dataset export job", waiting=True),
     Quota("BatchInferenceJob", 5, "batch inference job", waiting=True),
     Quota("BatchSegmentJob", 5, "batch segment job", waiting=True),
     Quota("SolutionVersion", 20, "solution version", waiting=True),
@@ -47,8 +47,13 @@ QUOTAS = (
 )
 
 
-def check(workspace: Workspace, kind: str, document: Document) -> None:
-    """Raises LimitExceeded where one more resource of this kind would be too many."""
+def check(
+    workspace: Workspace, kind: str, document: Document, *, waiting: Sequence[str], not_counted: Sequence[str]
+) -> None:
+    """Raises LimitExceeded where one more resource of this kind would be too many.
+
+    waiting: statuses of resources whose job has not ended. not_counted: statuses of those that take no room.
+    """
     for quota in QUOTAS:
         if quota.kind != kind:
             continue
@@ -57,7 +62,7 @@ def check(workspace: Workspace, kind: str, document: Document) -> None:
             kind,
             {quota.within: document[quota.within]} if quota.within else {},
             prefix=workspace.arn_prefix,
-            statuses=WAITING if quota.waiting else NOT_COUNTED,
+            statuses=waiting if quota.waiting else not_counted,
             without=not quota.waiting,
         )
         if found >= most:

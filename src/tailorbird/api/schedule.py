@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 
 from tailorbird.api import lifecycle, trainings
-from tailorbird.api.lifecycle import ACTIVE, AT_WORK
+from tailorbird.api.lifecycle import ACTIVE, UNFINISHED
 from tailorbird.api.resources import campaign, recommender_training, solution, solution_version
 from tailorbird.errors import AwsError
 from tailorbird.storage.catalogue import Document
@@ -94,12 +94,18 @@ def _training_due(document: Document, versions: list[Document]) -> float:
 
 
 def _has_news(workspace: Workspace, document: Document, versions: list[Document]) -> bool:
-    """Whether interactions came after the newest of the trainings `versions`, none of which is under way."""
-    if any(version["status"] in AT_WORK for version in versions):
+    """Whether interactions came after the newest of the trainings `versions`, and nothing stands in the way of another.
+
+    A training that is under way does, and so does a deletion of users' data.
+    """
+    group = document["datasetGroupArn"]
+    if any(version["status"] in UNFINISHED for version in versions):
+        return False
+    if lifecycle.unfinished(workspace, trainings.RACING, datasetGroupArn=group):
         return False
     seen = versions[-1].get("_data") if versions else None
-    now = trainings.data_stamp(workspace, document["datasetGroupArn"])
-    return seen is None or any(seen.get(part) != now.get(part) for part in trainings.INTERACTIONS)
+    now = trainings.data_stamp(workspace, group)
+    return seen is None or seen.get("INTERACTIONS") != now.get("INTERACTIONS")
 
 
 def _follow(workspace: Workspace, document: Document) -> None:

@@ -49,7 +49,7 @@ def _delete(resource: Resource, workspace: Workspace, request: dict[str, Any]) -
 
 
 def listed(resource: Resource, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    """A page of documents, oldest first; all members of the request but the paging ones select."""
+    """A page of documents; all members of the request but the paging ones select."""
     limit = request.get("maxResults", PAGE)
     chosen = {name: value for name, value in request.items() if name not in ("maxResults", "nextToken")}
     found = workspace.catalogue.select(
@@ -58,6 +58,7 @@ def listed(resource: Resource, workspace: Workspace, request: dict[str, Any]) ->
         prefix=workspace.arn_prefix,
         after=_read_token(resource.plural, request.get("nextToken")),
         limit=limit + 1,
+        newest_first=resource.newest_first,
     )
     page: dict[str, Any] = {resource.plural: [document for _, document in found[:limit]]}
     if len(found) > limit:

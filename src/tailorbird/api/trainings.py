@@ -11,17 +11,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tailorbird import exams
+from tailorbird.api import lifecycle
 from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import dataset
-from tailorbird.data import actions, history, training
+from tailorbird.data import actions, datasets, history, training
 from tailorbird.filters import item_attributes
 from tailorbird.recipes.recipe import Interactions, Recipe, Responses
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
-INTERACTIONS = ("INTERACTIONS", "EVENTS")
-"""The members of a `data_stamp` that tell of interactions."""
+RACING = ("DataDeletionJob",)
+"""Jobs of the dataset group that a training must not meet."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def _part(progress: Callable[[float, str], None], start: float, end: float, text
 def train(workspace: Workspace, order: Order, progress: Callable[[float, str], None]) -> Outcome:
     """Carries out the order; raises JobFailed where the data do not suffice."""
     began = workspace.clock()
+    if racing := lifecycle.unfinished(workspace, RACING, datasetGroupArn=order.group_arn):
+        raise JobFailed(racing)
     interactions = dataset.of_group(workspace, order.group_arn, "INTERACTIONS")
     if interactions is None:
         raise JobFailed("The dataset group has no Interactions dataset: create one and import data into it.")
@@ -102,8 +105,7 @@ def _responses(workspace: Workspace, order: Order, data: Interactions) -> Respon
 
 
 def data_stamp(workspace: Workspace, group_arn: str) -> Document:
-    """What changes whenever the group gets new data: the tables' versions and the newest event's number."""
+    """What tells whether the group got new data: the stamp of each dataset that a training reads, by its type."""
     found = {kind: dataset.of_group(workspace, group_arn, kind) for kind in ("INTERACTIONS", "ITEMS")}
-    stamp: Document = {kind: workspace.tables.version(each.arn) for kind, each in found.items() if each}
-    interactions = found["INTERACTIONS"]
-    return stamp | ({"EVENTS": workspace.live.newest(interactions.arn)} if interactions else {})
+    # As lists, which a document gives back as they were.
+    return {kind: list(datasets.stamp(workspace, each)) for kind, each in found.items() if each}

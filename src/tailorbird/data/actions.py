@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from tailorbird.data import datasets
 from tailorbird.data.datasets import Dataset, interactions, latest_records
 from tailorbird.data.interactions import Interactions, Responses
 from tailorbird.workspace import Workspace
@@ -56,12 +57,9 @@ def responses(workspace: Workspace, actions: Dataset, dataset: Dataset | None, d
 
 def of_user(workspace: Workspace, dataset: Dataset, user: str) -> list[Response]:
     """A user's responses, imported and recorded, newest first."""
-    wanted = ("TIMESTAMP", "EVENT_TYPE", "ACTION_ID", "USER_ID")
-    names = [field.name for name in wanted if (field := dataset.schema.field(name))]
-    rows = workspace.tables.read_where(dataset.arn, names[-1], user, names[:-1])
-    recorded = (
-        (event.timestamp, event.row["EVENT_TYPE"], event.row["ACTION_ID"])
-        for event in workspace.live.of_user(dataset.arn, user)
-    )
-    found = [Response(when, kind_of(kind), action) for when, kind, action in (*rows.iter_rows(), *recorded)]
-    return sorted(found, key=lambda response: response.timestamp, reverse=True)
+    # In this order: what moves meanwhile is then found twice and told by its number.
+    events = workspace.live.of_subject(dataset.arn, user)
+    rows, moved = datasets.of_user(workspace.tables, dataset, user)
+    recorded = dataset.frame([event for event in events if event.number > moved])
+    found = pl.concat([rows, recorded]).sort("TIMESTAMP", descending=True, maintain_order=True)
+    return list(map(Response, found["TIMESTAMP"], map(kind_of, found["EVENT_TYPE"]), found["ACTION_ID"]))

@@ -6,6 +6,7 @@ over-long categorical value that spec 5.1 names.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -16,7 +17,10 @@ from tailorbird.data.schema import CATEGORICAL_LENGTH, ID_LENGTH, STRING_LENGTH,
 LATEST_TIMESTAMP = 100_000_000_000
 """Epoch seconds (the year 5138): from here on a number is taken for milliseconds."""
 
-_TIMES = frozenset({"TIMESTAMP", "CREATION_TIMESTAMP", "EXPIRATION_TIMESTAMP"})
+TIMES = frozenset({"TIMESTAMP", "CREATION_TIMESTAMP", "EXPIRATION_TIMESTAMP"})
+"""Columns that hold epoch seconds."""
+ACTION_EVENTS = ("TAKEN", "NOT_TAKEN", "VIEWED")
+"""Event types of action interactions; a space counts as an underscore, case does not matter (spec 4.2)."""
 _INT = 2**31
 # Whole numbers below this survive being a float.
 _EXACT = 2**53
@@ -79,13 +83,16 @@ class Conversion:
         return pl.when(usable).then(self.value).alias(self.field.name)
 
 
-def conversion(field: Field, *, key: bool) -> Conversion:
-    """The conversion for a field's column."""
+def conversion(field: Field, *, key: bool, words: Sequence[str] = ()) -> Conversion:
+    """The conversion for a field's column; where there are `words`, it holds one of them."""
     text = pl.col(field.name)
     bare = text.str.strip_chars()
     bad = Effect.DROP if key else Effect.EMPTY
     if field.type == "string":
         value, faults = _string(field, text, key)
+        if words:
+            value = bare.str.to_uppercase().str.replace_all(" ", "_", literal=True)
+            faults.append(Fault(~value.is_in(words), f"{field.name} is none of {', '.join(words)}", bad))
     elif field.type == "boolean":
         lower = bare.str.to_lowercase()
         value = lower == "true"
@@ -125,7 +132,7 @@ def _integer(field: Field, bare: pl.Expr, bad: Effect) -> tuple[pl.Expr, list[Fa
     whole = pl.when(number.abs() < _EXACT).then(number).cast(pl.Int64, strict=False)
     value = pl.coalesce(bare.cast(pl.Int64, strict=False), whole)
     name = field.name
-    time = name.upper() in _TIMES
+    time = name.upper() in TIMES
     hint = ": write epoch seconds such as 1717243200" if time else ""
     faults = [
         Fault(_no_number(number), f"{name} is not a number{hint}", bad),

@@ -15,13 +15,13 @@ from typing import BinaryIO
 import polars as pl
 
 from tailorbird.data import csv_records
-from tailorbird.data.csv_columns import Conversion, Effect, conversion
+from tailorbird.data.csv_columns import ACTION_EVENTS, Conversion, Effect, conversion
 from tailorbird.data.csv_records import Records
 from tailorbird.data.import_report import PROBLEMS_SHOWN
 from tailorbird.data.import_report import ImportFailed as ImportFailed
 from tailorbird.data.import_report import Problem as Problem
 from tailorbird.data.import_report import Report as Report
-from tailorbird.data.schema import Schema
+from tailorbird.data.schema import Field, Schema
 
 VALUE_SHOWN = 100
 """Characters of a value that a problem quotes."""
@@ -142,7 +142,7 @@ def _judged(tally: _Tally) -> Report:
 
 def _frames(stream: _Metered, name: str, schema: Schema, tally: _Tally) -> Iterator[pl.DataFrame]:
     """The good rows of one file, a frame a batch."""
-    conversions = [conversion(field, key=schema.is_key(field)) for field in schema.fields]
+    conversions = [conversion(field, key=schema.is_key(field), words=_words(schema, field)) for field in schema.fields]
     places: list[int] | None = None
     width = 0
     for records in csv_records.read(stream, name):
@@ -163,6 +163,12 @@ def _frames(stream: _Metered, name: str, schema: Schema, tally: _Tally) -> Itera
     if places is None:
         tally.note([Problem(name, 1, "", "", "the file is empty: it needs a header line and rows")], 1)
         tally.end_batch()
+
+
+def _words(schema: Schema, field: Field) -> tuple[str, ...]:
+    """The values that the column may have; empty for any."""
+    of_actions = schema.dataset_type == "ACTION_INTERACTIONS" and field.name.upper() == "EVENT_TYPE"
+    return ACTION_EVENTS if of_actions else ()
 
 
 def _places(header: list[str], schema: Schema, name: str) -> list[int]:

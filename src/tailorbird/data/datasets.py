@@ -1,4 +1,4 @@
-"""A dataset's rows, wherever they lie: imported ones in `tables`, recent events in `live`."""
+"""A dataset's rows, wherever they lie: imported ones and older events in `tables`, recent ones in `live`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from tailorbird.data.schema import Schema
+from tailorbird.storage.live import Event
+from tailorbird.storage.tables import Tables
 from tailorbird.workspace import Workspace
 
 DTYPES = {
@@ -19,6 +21,14 @@ DTYPES = {
     "boolean": pl.Boolean,
 }
 
+# Columns beside the schema's; no field can have these names, since they hold a space.
+NUMBER = "LIVE NUMBER"
+"""Of a row that arrived by itself, its number; of an imported one, the newest such number at its import."""
+SESSION = "LIVE SESSION"
+"""The session of an event, empty for a record that was put; null in imported rows."""
+
+_BESIDE = {NUMBER: pl.Int64, SESSION: pl.String}
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -27,33 +37,84 @@ class Dataset:
     arn: str
     schema: Schema
 
-    def empty(self) -> pl.DataFrame:
-        """A frame without rows, columns in upper case whatever the schema's spelling."""
-        return pl.DataFrame(schema={field.name.upper(): DTYPES[field.type] for field in self.schema.fields})
+    @property
+    def key(self) -> str:
+        """The upper-case column that names a record: ITEM_ID, USER_ID or ACTION_ID; interactions have none."""
+        return {"ITEMS": "ITEM_ID", "USERS": "USER_ID", "ACTIONS": "ACTION_ID"}.get(self.schema.dataset_type, "")
+
+    @property
+    def order(self) -> tuple[str, ...] | None:
+        """Columns, as the schema spells them, by which segments are sorted, so that a user's rows are quick to find."""
+        names = ("USER_ID",) if self.key else ("USER_ID", "TIMESTAMP")
+        fields = tuple(field.name for name in names if (field := self.schema.field(name)))
+        return fields or None
+
+    def frame(self, events: Sequence[Event]) -> pl.DataFrame:
+        """The events as rows of the dataset: columns in upper case, then `NUMBER` and `SESSION`."""
+        dtypes = {field.name.upper(): DTYPES[field.type] for field in self.schema.fields} | _BESIDE
+        rows = [event.row | {NUMBER: event.number, SESSION: event.session} for event in events]
+        return pl.from_dicts(rows, schema=dtypes) if rows else pl.DataFrame(schema=dtypes)
+
+    def segment(self, events: Sequence[Event]) -> pl.DataFrame:
+        """As `frame`, with the schema's spelling of the names, as segments have it."""
+        return self.frame(events).rename({field.name.upper(): field.name for field in self.schema.fields})
 
 
-def imported(workspace: Workspace, dataset: Dataset, columns: Sequence[str] | None = None) -> pl.DataFrame:
-    """All imported rows, oldest import first, columns in upper case."""
-    if not workspace.tables.version(dataset.arn):
-        return dataset.empty()
-    return workspace.tables.read(dataset.arn, columns).rename(str.upper)
+def rows(
+    workspace: Workspace, dataset: Dataset, *, imported: bool = True, recorded: bool = True
+) -> tuple[pl.DataFrame, int]:
+    """All rows in the order of their arrival, as `Dataset.frame` has them, and the number of the newest event.
+
+    imported, recorded: whether the rows of bulk imports are among them, and those that arrived by themselves.
+    """
+    # In this order: an event that moves meanwhile is then found twice and told by its number, never missed.
+    events = workspace.live.all(dataset.arn) if recorded else []
+    view = workspace.tables.view(dataset.arn, number=NUMBER, streamed=None if imported and recorded else recorded)
+    live = dataset.frame([event for event in events if event.number > view.moved])
+    found = pl.concat([live, view.rows.rename(str.upper)], how="diagonal").select(live.columns)
+    newest = max(view.moved, events[-1].number if events else 0)
+    # At the same number, what was imported came later.
+    return found.sort(NUMBER, pl.col(SESSION).is_null(), maintain_order=True), newest
 
 
 def interactions(workspace: Workspace, dataset: Dataset) -> tuple[pl.DataFrame, int]:
-    """Imported rows and recorded events together, and the number of the newest event among them.
+    """All interactions for a training, and the number of the newest event among them.
 
-    An event of a visitor whose session later carried a user id counts as that user's (spec control-plane 6,
-    "Anonymous users"); repeated rows count once.
+    An event of a visitor whose session later carried a user id counts as that user's, and of one who never
+    told it, not at all (spec control-plane 6, "Anonymous users"); repeated rows count once.
     """
-    events = workspace.live.all(dataset.arn)
-    users = {event.session: event.user for event in events if event.user != event.session}
-    rows = [event.row | {"USER_ID": users.get(event.user, event.user)} for event in events]
-    empty = dataset.empty()
-    recorded = pl.from_dicts(rows, schema=empty.schema) if rows else empty
-    both = pl.concat([imported(workspace, dataset), recorded], how="diagonal")
-    return both.unique(maintain_order=True), events[-1].number if events else 0
+    found, newest = rows(workspace, dataset)
+    anonymous = (pl.col(SESSION) == pl.col("USER_ID")).fill_null(False)
+    session = pl.when(pl.col(SESSION) == "").then("USER_ID").otherwise(SESSION)
+    known = found.filter(pl.col(SESSION).is_not_null() & ~anonymous).select(session, pl.col("USER_ID").alias("KNOWN"))
+    known = known.rename({known.columns[0]: SESSION}).unique(SESSION, keep="last", maintain_order=True)
+    joined = found.join(known, on=SESSION, how="left", maintain_order="left")
+    user = pl.when(anonymous).then("KNOWN").otherwise("USER_ID")
+    named = joined.with_columns(user.alias("USER_ID")).drop("KNOWN", *_BESIDE).drop_nulls("USER_ID")
+    return named.unique(maintain_order=True), newest
 
 
 def latest_records(workspace: Workspace, dataset: Dataset, key: str) -> pl.DataFrame:
-    """One row for each id in the column `key`: the newest record of that item or user."""
-    return imported(workspace, dataset).unique(subset=key, keep="last", maintain_order=True)
+    """One row for each id in the column `key`: the newest record of that item or user, imported or put."""
+    found, _ = rows(workspace, dataset)
+    return found.drop(*_BESIDE).unique(subset=key, keep="last", maintain_order=True)
+
+
+def stamp(workspace: Workspace, dataset: Dataset) -> tuple[str, int]:
+    """Changes whenever rows come or go, but not when they only move from one store into the other."""
+    return workspace.tables.bulk_version(dataset.arn), arrival(workspace, dataset)
+
+
+def arrival(workspace: Workspace, dataset: Dataset) -> int:
+    """The place of an import that is committed now in the order of arrival; looks at the live store first."""
+    return max(workspace.live.newest(dataset.arn), workspace.tables.moved(dataset.arn))
+
+
+def of_user(tables: Tables, dataset: Dataset, user: str) -> tuple[pl.DataFrame, int]:
+    """A user's rows in the tables, in the order of arrival, and the number up to which events moved there."""
+    field = dataset.schema.field("USER_ID")
+    assert field is not None, "only datasets with users are asked for one"
+    view = tables.view(dataset.arn, where=(field.name, user), number=NUMBER)
+    empty = dataset.frame([])
+    found = pl.concat([empty, view.rows.rename(str.upper)], how="diagonal").select(empty.columns)
+    return found.sort(NUMBER, pl.col(SESSION).is_null(), maintain_order=True), view.moved

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tailorbird.data.datasets import Dataset
+from tailorbird.data.datasets import NUMBER, SESSION, Dataset, of_user, rows
 from tailorbird.data.interactions import Interactions
 from tailorbird.storage.tables import Tables
 from tailorbird.workspace import Workspace
@@ -58,10 +59,22 @@ def load(folder: Path) -> History:
     return History(*(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names))
 
 
+class Seen(NamedTuple):
+    """One interaction of a user."""
+
+    timestamp: int
+    """Epoch seconds."""
+    event_type: str
+    """Empty where the schema has none."""
+    item: str
+    number: int
+    """Of a recorded event; 0 where the row was imported."""
+
+
 def with_events(
     workspace: Workspace,
     history: History,
-    dataset_arn: str,
+    dataset: Dataset,
     user: str,
     numbers: Mapping[str, int],
     after: int,
@@ -70,18 +83,17 @@ def with_events(
     """The user's interactions oldest first, live events included.
 
     numbers: the model's number of each item; events of other items are left out. after: the newest event that
-    the snapshot holds. event_type: the only one the model learns from, if the solution says so.
+    the snapshot holds. event_type: the only one the model learns from, in any case, if the solution says so.
     """
     items, times = history.of(user)
     events = [
         event
-        for event in workspace.live.of_user(dataset_arn, user, after)
-        if event.row["ITEM_ID"] in numbers
-        and (event_type is None or event_type.lower() == str(event.row.get("EVENT_TYPE")).lower())
+        for event in _seen(workspace, dataset, user, after)
+        if event.item in numbers and (event_type is None or event.event_type.lower() == event_type.lower())
     ]
     if not events:
         return items, times
-    items = np.concatenate([items, np.array([numbers[event.row["ITEM_ID"]] for event in events], np.int32)])
+    items = np.concatenate([items, np.array([numbers[event.item] for event in events], np.int32)])
     times = np.concatenate([times, np.array([event.timestamp for event in events], np.int64)])
     order = np.argsort(times, kind="stable")
     return items[order], times[order]
@@ -94,12 +106,11 @@ def recorded(
 
     event_type: the only one that counts, if the solution says so.
     """
-    events = [event for event in workspace.live.all(dataset.arn) if event.number > after]
-    newest = events[-1].number if events else after
+    found, newest = rows(workspace, dataset, imported=False)
+    found = found.filter(pl.col(NUMBER) > after)
     if event_type is not None:
-        events = [event for event in events if event_type.lower() == str(event.row.get("EVENT_TYPE")).lower()]
-    times = np.array([event.timestamp for event in events], np.int64)
-    return [event.row["ITEM_ID"] for event in events], times, newest
+        found = found.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
+    return found["ITEM_ID"].to_list(), found["TIMESTAMP"].to_numpy().astype(np.int64), newest
 
 
 def touched(workspace: Workspace, dataset: Dataset, user: str, types: frozenset[str] | None) -> set[str]:
@@ -108,37 +119,56 @@ def touched(workspace: Workspace, dataset: Dataset, user: str, types: frozenset[
     Only the newest 100 interactions of each type count. Imported rows and events that were just recorded
     count alike.
     """
-    version = workspace.tables.version(dataset.arn)
-    rows = list(_imported_rows(workspace.tables, dataset, version, user)) if version else []
-    rows += [
-        (event.timestamp, str(event.row.get("EVENT_TYPE") or "").lower(), event.row["ITEM_ID"])
-        for event in workspace.live.of_user(dataset.arn, user)
-    ]
-    rows.sort(key=lambda row: row[0], reverse=True)
     seen: dict[str, int] = {}
     found: set[str] = set()
-    for _, event_type, item in rows:
+    for row in sorted(_seen(workspace, dataset, user), key=lambda row: row.timestamp, reverse=True):
+        event_type = row.event_type.lower()
         seen[event_type] = seen.get(event_type, 0) + 1
         if seen[event_type] <= CONSIDERED_BY_FILTERS and (types is None or event_type in types):
-            found.add(item)
+            found.add(row.item)
     return found
 
 
+def _seen(workspace: Workspace, dataset: Dataset, user: str, after: int | None = None) -> list[Seen]:
+    """The user's interactions; with `after`, only events with numbers above it, which cost no look at the rows.
+
+    The live store is read first: an event that moves meanwhile is then found twice and told by its number.
+    """
+    events = workspace.live.of_subject(dataset.arn, user, after or 0)
+    tables = workspace.tables
+    moved = tables.moved(dataset.arn)
+    rows: tuple[Seen, ...] = ()
+    if after is None or moved > after:
+        moved, rows = _seen_in_tables(tables, dataset, tables.version(dataset.arn), user)
+    recorded = [
+        Seen(event.timestamp, event.row.get("EVENT_TYPE") or "", event.row["ITEM_ID"], event.number)
+        for event in events
+        if event.number > moved
+    ]
+    return [*(row for row in rows if after is None or row.number > after), *recorded]
+
+
 @lru_cache(maxsize=4096)
-def _imported_rows(tables: Tables, dataset: Dataset, version: str, user: str) -> tuple[tuple[int, str, str], ...]:
-    """(timestamp, event type in lower case, item) of a user; `version` makes new imports new keys of the cache."""
-    wanted = ("USER_ID", "TIMESTAMP", "ITEM_ID", "EVENT_TYPE")
-    names = {name: field.name for name in wanted if (field := dataset.schema.field(name))}
-    rows = tables.read_where(dataset.arn, names["USER_ID"], user, list(names.values()))
-    rows = rows.rename(str.upper)
-    types = rows["EVENT_TYPE"] if "EVENT_TYPE" in names else pl.repeat("", len(rows), eager=True)
-    return tuple(zip(rows["TIMESTAMP"], types.fill_null("").str.to_lowercase(), rows["ITEM_ID"], strict=True))
+def _seen_in_tables(tables: Tables, dataset: Dataset, version: str, user: str) -> tuple[int, tuple[Seen, ...]]:
+    """The number up to which events moved, and the user's rows; `version` makes new rows new keys of the cache."""
+    rows, moved = of_user(tables, dataset, user)
+    types = rows["EVENT_TYPE"].fill_null("") if "EVENT_TYPE" in rows.columns else pl.repeat("", len(rows), eager=True)
+    number = rows.select(pl.when(pl.col(SESSION).is_not_null()).then(NUMBER).otherwise(0)).to_series()
+    return moved, tuple(map(Seen, rows["TIMESTAMP"], types, rows["ITEM_ID"], number))
 
 
 def attributes(workspace: Workspace, users: Dataset | None, user: str) -> dict[str, object]:
-    """The user's newest record by upper-case column names; empty where there is none."""
-    field = users.schema.field("USER_ID") if users else None
-    if users is None or field is None or not workspace.tables.version(users.arn):
+    """The user's newest record, imported or put, by upper-case column names; empty where there is none."""
+    if users is None:
         return {}
-    rows = workspace.tables.read_where(users.arn, field.name, user).rename(str.upper).tail(1)
-    return rows.to_dicts()[0] if len(rows) else {}
+    put = workspace.live.of_subject(users.arn, user)
+    moved, at, record = _record_in_tables(workspace.tables, users, workspace.tables.version(users.arn), user)
+    return put[-1].row if put and put[-1].number > max(moved, at) else record
+
+
+@lru_cache(maxsize=4096)
+def _record_in_tables(tables: Tables, users: Dataset, version: str, user: str) -> tuple[int, int, dict[str, object]]:
+    """The number up to which records moved, and the number and content of the user's newest record."""
+    rows, moved = of_user(tables, users, user)
+    newest = rows.tail(1).drop(SESSION).to_dicts()
+    return moved, newest[0].pop(NUMBER) if newest else 0, newest[0] if newest else {}

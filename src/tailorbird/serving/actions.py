@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tailorbird.data import actions, history
 from tailorbird.data.actions import Response
-from tailorbird.data.datasets import Dataset, latest_records
+from tailorbird.data.datasets import Dataset, latest_records, stamp
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import evaluate, syntax
 from tailorbird.filters.evaluate import Table
@@ -52,14 +52,14 @@ class Offer:
 
 def offer(workspace: Workspace, dataset: Dataset) -> Offer:
     """The actions as they are now; read anew when one was imported or put."""
-    stamp = workspace.tables.version(dataset.arn), workspace.live.newest(dataset.arn)
+    at = stamp(workspace, dataset)
 
     def read() -> Offer:
         rows = latest_records(workspace, dataset, "ACTION_ID").sort("ACTION_ID")
         columns = {name: rows[name].to_list() for name in rows.columns if name != "ACTION_ID"}
         return Offer(rows["ACTION_ID"].to_list(), columns)
 
-    return workspace.cache.get("offer", (dataset.arn, stamp), read)
+    return workspace.cache.get("offer", (dataset.arn, at), read)
 
 
 def available(offered: Offer, responses: list[Response], now: float) -> Mask:

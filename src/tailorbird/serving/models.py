@@ -14,7 +14,7 @@ import msgspec
 import polars as pl
 
 from tailorbird.data import history
-from tailorbird.data.datasets import Dataset, latest_records
+from tailorbird.data.datasets import Dataset, latest_records, stamp
 from tailorbird.data.history import History
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes import RECIPES
@@ -117,9 +117,8 @@ def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset) -> 
 
 
 def item_table(workspace: Workspace, version_arn: str, served: Served, items: Dataset | None) -> Table:
-    """The newest metadata of the model's items, for filters; made anew after an import, and where items are new."""
-    stamp = workspace.tables.version(items.arn) if items else ""
-    key = version_arn, stamp, served.newest_event
+    """The newest metadata of the model's items, for filters; made anew after imports, puts, and for new items."""
+    key = version_arn, stamp(workspace, items) if items else (), served.newest_event
     return workspace.cache.get("table", key, lambda: _metadata(workspace, served, items))
 
 

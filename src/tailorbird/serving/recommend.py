@@ -66,7 +66,7 @@ def query(workspace: Workspace, deployment: Deployment, user: str | None, item: 
     items, times = history.with_events(
         workspace,
         served.history,
-        deployment.interactions.arn,
+        deployment.interactions,
         user or "",
         served.numbers,
         served.manifest.newest_event,

@@ -73,22 +73,24 @@ class Catalogue:
         prefix: str = "",
         after: int = 0,
         limit: int | None = None,
+        newest_first: bool = False,
     ) -> list[tuple[int, Document]]:
-        """Documents of a kind with their numbers, oldest first.
+        """Documents of a kind with their numbers, oldest first unless `newest_first`.
 
         members: only documents whose member of that name has that value. prefix: what their ARNs begin with.
-        after: only numbers above this one.
+        after: only those that come after this number; 0 for all.
         """
-        query = sa.select(_documents.c.number, _documents.c.body).where(
-            _documents.c.kind == kind, _documents.c.number > after
-        )
+        number = _documents.c.number
+        query = sa.select(number, _documents.c.body).where(_documents.c.kind == kind)
+        if after:
+            query = query.where(number < after if newest_first else number > after)
         if prefix:
             query = query.where(_documents.c.arn.startswith(prefix, autoescape=True))
         for name, value in (members or {}).items():
             query = query.where(_documents.c.body[name].as_string() == value)
-        query = query.order_by(_documents.c.number).limit(limit)
+        query = query.order_by(number.desc() if newest_first else number).limit(limit)
         with self._engine.connect() as connection:
-            return [(number, body) for number, body in connection.execute(query)]
+            return [(at, body) for at, body in connection.execute(query)]
 
     def count(
         self, kind: str, members: Mapping[str, str], *, prefix: str, statuses: Sequence[str], without: bool

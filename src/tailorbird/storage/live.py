@@ -1,7 +1,9 @@
-"""Recent events: durable before they are acknowledged, readable by user at once from any process.
+"""What arrives one by one, events and single records: durable before it is acknowledged, readable at once.
 
 Callers that arrive while a commit is under way share the next one (group commit): the disk's sync, not the
 number of callers, sets the pace, and a lone caller waits for nobody.
+
+An event that moved into a table leaves its key behind, so that its repetition is still recognised.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,27 +27,33 @@ _events = sa.Table(
     _metadata,
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("dataset", sa.String(512), nullable=False),
-    sa.Column("user", sa.String(256), nullable=False),
+    sa.Column("subject", sa.String(256), nullable=False),
     sa.Column("timestamp", sa.BigInteger, nullable=False),
     sa.Column("key", sa.String(256), nullable=False),
     sa.Column("session", sa.String(256), nullable=False),
-    sa.Column("row", sa.Text, nullable=False),
+    sa.Column("row", sa.Text),  # null once the event has moved into a table
     sa.UniqueConstraint("dataset", "key"),
-    sa.Index("events_of_user", "dataset", "user", "number"),
+    sa.Index("events_of_subject", "dataset", "subject", "number"),
     sqlite_autoincrement=True,
 )
+_here = _events.c.row.is_not(None)
+sa.Index("events_here", _events.c.dataset, _events.c.number, sqlite_where=_here, postgresql_where=_here)
+
+AT_ONCE = 500
+"""Subjects that one statement names."""
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass(frozen=True)
 class Event:
-    """One recorded interaction."""
+    """One interaction, or one record of an item, a user or an action."""
 
-    user: str
-    """The user's id, or the session's where the user is anonymous."""
+    subject: str
+    """Whom it is about: the id of the user, or of the session where the user is anonymous; else the record's id."""
     session: str
+    """Equal to `subject` only where the user is anonymous; empty for a record."""
     timestamp: int
-    """Epoch seconds."""
+    """Epoch seconds: when it happened; of a record, when it arrived."""
     row: dict[str, Any]
     """Values by the names of the dataset's schema, in upper case."""
     event_id: str | None = None
@@ -57,7 +65,7 @@ class Event:
         """What makes the event a repetition of an earlier one: its eventId, or else all that it says."""
         if self.event_id is not None:
             return f"id:{hashlib.sha256(self.event_id.encode()).hexdigest()}"
-        content = msgspec.json.encode([self.user, self.timestamp, self.row], order="deterministic")
+        content = msgspec.json.encode([self.subject, self.timestamp, self.row], order="deterministic")
         return f"content:{hashlib.sha256(content).hexdigest()}"
 
 
@@ -84,7 +92,7 @@ class Live:
             [
                 {
                     "dataset": dataset,
-                    "user": event.user,
+                    "subject": event.subject,
                     "timestamp": event.timestamp,
                     "key": event.key,
                     "session": event.session,
@@ -122,37 +130,75 @@ class Live:
                 for ticket in waiting:
                     ticket.error, ticket.settled = None, True
 
-    def of_user(self, dataset: str, user: str, after: int = 0) -> list[Event]:
-        """The user's events with numbers above `after`, in the order in which they arrived."""
-        query = (
-            sa.select(_events.c.number, _events.c.session, _events.c.timestamp, _events.c.row)
-            .where(_events.c.dataset == dataset, _events.c.user == user, _events.c.number > after)
-            .order_by(_events.c.number)
-        )
-        with self._engine.connect() as connection:
-            return [
-                Event(user, session, timestamp, msgspec.json.decode(row), number=number)
-                for number, session, timestamp, row in connection.execute(query)
-            ]
+    def of_subject(self, dataset: str, subject: str, after: int = 0) -> list[Event]:
+        """A subject's events with numbers above `after`, in the order in which they arrived."""
+        return self._read(_events.c.dataset == dataset, _events.c.subject == subject, _events.c.number > after)
 
-    def all(self, dataset: str) -> list[Event]:
-        """All events of a dataset, in the order in which they arrived."""
-        query = (
-            sa.select(_events.c.user, _events.c.number, _events.c.session, _events.c.timestamp, _events.c.row)
-            .where(_events.c.dataset == dataset)
-            .order_by(_events.c.number)
-        )
+    def all(self, dataset: str, after: int = 0, limit: int | None = None) -> list[Event]:
+        """A dataset's first `limit` events with numbers above `after`, in the order in which they arrived."""
+        return self._read(_events.c.dataset == dataset, _events.c.number > after, limit=limit)
+
+    def _read(self, *where: sa.ColumnElement[bool], limit: int | None = None) -> list[Event]:
+        """Events that are still here."""
+        columns = ("subject", "session", "timestamp", "row", "number")
+        query = sa.select(*(_events.c[name] for name in columns)).where(_here, *where)
         with self._engine.connect() as connection:
             return [
-                Event(user, session, timestamp, msgspec.json.decode(row), number=number)
-                for user, number, session, timestamp, row in connection.execute(query)
+                Event(subject, session, timestamp, msgspec.json.decode(row), number=number)
+                for subject, session, timestamp, row, number in connection.execute(
+                    query.order_by(_events.c.number).limit(limit)
+                )
             ]
 
     def newest(self, dataset: str) -> int:
-        """Number of the newest event of a dataset; 0 where there is none."""
-        query = sa.select(sa.func.max(_events.c.number)).where(_events.c.dataset == dataset)
+        """Number of the dataset's newest event that is here; 0 where there is none."""
+        query = sa.select(sa.func.max(_events.c.number)).where(_here, _events.c.dataset == dataset)
         with self._engine.connect() as connection:
-            return connection.execute(query).scalar() or 0
+            return connection.execute(query).scalar_one() or 0
+
+    def waiting(self) -> dict[str, int]:
+        """How many events of each dataset are here."""
+        query = sa.select(_events.c.dataset, sa.func.count().label("waiting")).where(_here).group_by(_events.c.dataset)
+        with self._engine.connect() as connection:
+            return {row.dataset: row.waiting for row in connection.execute(query)}
+
+    def forget(self, dataset: str, upto: int) -> None:
+        """Drops what the dataset's events up to this number say, which a table holds by now; keeps their keys."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                _events.update()
+                .where(_here, _events.c.dataset == dataset, _events.c.number <= upto)
+                .values(row=sa.null())
+            )
+
+    def sessions(self, dataset: str, users: Sequence[str]) -> set[str]:
+        """Sessions in which these users were known by name, of moved events too."""
+        found: set[str] = set()
+        with self._engine.connect() as connection:
+            for part in _parts(users):
+                query = sa.select(_events.c.session).where(
+                    _events.c.dataset == dataset, _events.c.subject.in_(part), _events.c.session != _events.c.subject
+                )
+                found.update(connection.execute(query.distinct()).scalars())
+        return found - {""}
+
+    def erase(self, dataset: str, subjects: Sequence[str], *, anonymous: bool) -> None:
+        """Removes all events of the subjects, and every trace of those that moved.
+
+        anonymous: the subjects are sessions, and only events without a user go.
+        """
+        for part in _parts(subjects):
+            with self._engine.begin() as connection:
+                connection.execute(_events.delete().where(*_about(dataset, part, anonymous)))
+
+    def count(self, dataset: str, subjects: Sequence[str], *, anonymous: bool) -> int:
+        """How many events `erase` would remove, the moved ones left out."""
+        query = sa.select(sa.func.count()).where(_here)
+        with self._engine.connect() as connection:
+            return sum(
+                connection.execute(query.where(*_about(dataset, part, anonymous))).scalar_one()
+                for part in _parts(subjects)
+            )
 
     def drop(self, dataset: str) -> None:
         """Forgets a dataset's events."""
@@ -162,3 +208,13 @@ class Live:
     def close(self) -> None:
         """Closes all connections."""
         self._engine.dispose()
+
+
+def _about(dataset: str, subjects: Sequence[str], anonymous: bool) -> tuple[sa.ColumnElement[bool], ...]:
+    about = (_events.c.dataset == dataset, _events.c.subject.in_(subjects))
+    return (*about, _events.c.session == _events.c.subject) if anonymous else about
+
+
+def _parts(subjects: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The subjects, some at a time, so that other writers get their turn."""
+    return (subjects[start : start + AT_ONCE] for start in range(0, len(subjects), AT_ONCE))

@@ -1,5 +1,8 @@
 """A dataset's rows: immutable Parquet segments behind a manifest that is swapped in one step.
 
+Rows that arrive one by one have numbers, which grow; `live.py` keeps the newest of them. The manifest says up
+to which number they have moved here, so that whoever reads both stores counts each row once.
+
 A dataset is a folder: `manifest.json`, `<token>.parquet` for each segment, `lock`, and a folder
 `writing-...` for each writer that is at work. A writer holds a lock on a file in its folder as long as its
 process lives, so what a crashed writer left can be told from what a running one still needs.
@@ -14,6 +17,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -45,6 +49,8 @@ class _Part(msgspec.Struct, frozen=True):
     file: str
     rows: int
     streamed: bool
+    at: int = 0
+    """Number of the newest single row when the segment was committed: its place in the order of arrival."""
 
 
 class _Manifest(msgspec.Struct, frozen=True):
@@ -53,6 +59,19 @@ class _Manifest(msgspec.Struct, frozen=True):
     version: str = ""
     parts: tuple[_Part, ...] = ()
     jobs: tuple[str, ...] = ()
+    moved: int = 0
+    """Single rows with numbers up to this one are in the streamed segments."""
+    rewritten: str = ""
+    """Changes when rows are removed from segments."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Rows as they were at one moment."""
+
+    rows: pl.DataFrame
+    moved: int
+    """Single rows with numbers up to this one are among them, if streamed segments are."""
 
 
 class Tables:
@@ -70,22 +89,105 @@ class Tables:
         folder = self._of(key)
         with _locked(folder):
             _sweep(folder)
-            return Segment(folder, job_id, tuple(sort_by or ()))
+            return Segment(folder, job_id, tuple(sort_by or ()), _manifest(folder))
 
     def read(self, key: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """All rows, oldest segment first; a column that an older segment lacks is null there.
 
         Without rows the frame is empty and has `columns` of type Null.
         """
-        return self._collect(key, columns, None)
+        return self.view(key, columns).rows
 
     def read_where(self, key: str, column: str, value: object, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """As `read`, the rows whose `column` equals `value` only; fast for the first column of `sort_by`."""
-        return self._collect(key, columns, (column, value))
+        return self.view(key, columns, where=(column, value)).rows
+
+    def view(
+        self,
+        key: str,
+        columns: Sequence[str] | None = None,
+        *,
+        where: tuple[str, object] | None = None,
+        streamed: bool | None = None,
+        number: str | None = None,
+    ) -> View:
+        """As `read` and `read_where`, with the number up to which single rows have moved here.
+
+        streamed: only those segments that are streamed, or only those that are not. number: a column of this
+        name is added to segments without one; it holds the segment's place in the order of arrival.
+        """
+        folder = self._of(key)
+
+        def look(manifest: _Manifest) -> View:
+            found = [
+                _rows(folder, part, columns, where, number)
+                for part in manifest.parts
+                if streamed in (None, part.streamed)
+            ]
+            empty = pl.DataFrame(schema=dict.fromkeys(columns or (), pl.Null))
+            return View(pl.concat(found, how="diagonal_relaxed") if found else empty, manifest.moved)
+
+        return _consistently(folder, look)
+
+    def moved(self, key: str) -> int:
+        """Single rows with numbers up to this one are in the streamed segments."""
+        return _manifest(self._of(key)).moved
+
+    def imported(self, key: str) -> bool:
+        """Whether there are rows of a bulk import."""
+        return any(not part.streamed for part in _manifest(self._of(key)).parts)
+
+    def count(self, key: str, chosen: Callable[[Sequence[str]], pl.Expr]) -> int:
+        """How many rows meet a condition, which `chosen` makes from a segment's columns."""
+        folder = self._of(key)
+
+        def look(manifest: _Manifest) -> int:
+            frames = (pl.scan_parquet(folder / part.file, glob=False) for part in manifest.parts)
+            return sum(
+                int(
+                    frame.select(chosen(frame.collect_schema().names()).fill_null(False).sum())
+                    .collect(engine="streaming")
+                    .item()
+                    or 0
+                )
+                for frame in frames
+            )
+
+        return _consistently(folder, look)
+
+    def remove(self, key: str, job_id: str, gone: Callable[[Sequence[str]], pl.Expr]) -> None:
+        """Writes all segments anew without some rows; does nothing when the same job did it before.
+
+        gone: from a segment's columns to the condition for its rows to go. A streamed segment that was begun
+        before and is committed later is discarded, since it may hold such rows.
+        """
+        folder = self._of(key)
+        if not folder.exists():
+            return
+        with _locked(folder):
+            old = _manifest(folder)
+            if job_id in old.jobs:
+                return
+            parts = tuple(kept for part in old.parts if (kept := _without(folder, part, gone)))
+            fresh = msgspec.structs.replace(
+                old,
+                version=secrets.token_hex(8),
+                parts=parts,
+                jobs=(*old.jobs, job_id)[-JOBS_REMEMBERED:],
+                rewritten=job_id,
+            )
+            _swap(folder, fresh)
+            _sweep(folder)
 
     def version(self, key: str) -> str:
         """A text that each commit changes; empty when nothing was committed."""
         return _manifest(self._of(key)).version
+
+    def bulk_version(self, key: str) -> str:
+        """As `version`, but streamed segments change nothing: each import and each removal of rows does."""
+        manifest = _manifest(self._of(key))
+        newest = [part.file for part in manifest.parts if not part.streamed][-1:]
+        return " ".join([*newest, manifest.rewritten]).strip()
 
     def rows(self, key: str) -> int:
         """How many rows there are."""
@@ -104,25 +206,15 @@ class Tables:
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
         return self._folder / f"{quote(key, safe='')[:_NAME_LENGTH].replace('.', '%2E')}-{digest}"
 
-    def _collect(self, key: str, columns: Sequence[str] | None, where: tuple[str, object] | None) -> pl.DataFrame:
-        folder = self._of(key)
-
-        def frames(manifest: _Manifest) -> list[pl.DataFrame]:
-            return [_rows(folder / part.file, columns, where) for part in manifest.parts]
-
-        found = _consistently(folder, frames)
-        if not found:
-            return pl.DataFrame(schema=dict.fromkeys(columns or (), pl.Null))
-        return pl.concat(found, how="diagonal_relaxed")
-
 
 class Segment:
     """A segment that is being written. Leaving its `with` without a commit discards it."""
 
-    def __init__(self, folder: Path, job_id: str, sort_by: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, job_id: str, sort_by: tuple[str, ...], begun: _Manifest) -> None:
         self._folder = folder
         self._job_id = job_id
         self._sort_by = sort_by
+        self._begun = begun
         self._token = secrets.token_hex(8)
         self._own = folder / f"{_WRITING}{self._token}"
         self._own.mkdir()
@@ -149,26 +241,37 @@ class Segment:
         self._pieces.append(piece)
         self._rows += len(frame)
 
-    def commit(self, mode: str) -> None:
+    @property
+    def moved(self) -> int:
+        """The number after which a streamed segment takes single rows up."""
+        return self._begun.moved
+
+    def commit(self, mode: str, at: int = 0) -> None:
         """Makes the rows visible, durably and at once, in one of `MODES`.
 
-        Does nothing when the same job committed before, so a job may run twice.
+        at: number of the newest single row at this moment; of a streamed segment, its last. Does nothing when
+        the same job committed before, so a job may run twice; nor for a streamed segment when others moved
+        rows, or removed some, since it was begun.
         """
         if mode not in MODES:
             raise ValueError(f"{mode!r} is no mode; use one of {', '.join(MODES)}")
-        part = _Part(f"{self._token}.parquet", self._rows, mode == STREAMED)
+        streamed = mode == STREAMED
+        part = _Part(f"{self._token}.parquet", self._rows, streamed, at)
         if self._pieces:
             self._join(self._own / part.file)
         with _locked(self._folder):
             old = _manifest(self._folder)
-            if self._job_id in old.jobs:
+            begun = self._begun
+            late = streamed and (old.moved, old.rewritten) != (begun.moved, begun.rewritten)
+            if late or self._job_id in old.jobs:
                 return
             kept = tuple(each for each in old.parts if mode != FULL or each.streamed)
             if self._pieces:
                 (self._own / part.file).rename(self._folder / part.file)
                 kept += (part,)
             jobs = (*old.jobs, self._job_id)[-JOBS_REMEMBERED:]
-            _swap(self._folder, _Manifest(secrets.token_hex(8), kept, jobs))
+            moved = at if streamed else old.moved
+            _swap(self._folder, _Manifest(secrets.token_hex(8), kept, jobs, moved, old.rewritten))
             _sweep(self._folder)
 
     def _join(self, target: Path) -> None:
@@ -180,9 +283,31 @@ class Segment:
         _sync(target)
 
 
-def _rows(path: Path, columns: Sequence[str] | None, where: tuple[str, object] | None) -> pl.DataFrame:
-    frame = pl.scan_parquet(path, glob=False)
+def _without(folder: Path, part: _Part, gone: Callable[[Sequence[str]], pl.Expr]) -> _Part | None:
+    """The segment without some rows: itself where there are none of them, None where nothing is left."""
+    rows = pl.scan_parquet(folder / part.file, glob=False)
+    kept = rows.filter(~gone(rows.collect_schema().names()).fill_null(False))
+    count = int(kept.select(pl.len()).collect(engine="streaming").item())
+    if count in (0, part.rows):
+        return part if count else None
+    fresh = msgspec.structs.replace(part, file=f"{secrets.token_hex(8)}.parquet", rows=count)
+    kept.sink_parquet(folder / fresh.file, compression="zstd", row_group_size=ROW_GROUP, engine="streaming")
+    _sync(folder / fresh.file)
+    return fresh
+
+
+def _rows(
+    folder: Path,
+    part: _Part,
+    columns: Sequence[str] | None,
+    where: tuple[str, object] | None,
+    number: str | None,
+) -> pl.DataFrame:
+    frame = pl.scan_parquet(folder / part.file, glob=False)
     present = frame.collect_schema()
+    if number is not None and number not in present:
+        frame = frame.with_columns(pl.lit(part.at, pl.Int64).alias(number))
+        present[number] = pl.Int64()
     if where is not None:
         column, value = where
         frame = frame.filter(pl.col(column) == value if column in present else pl.lit(False))

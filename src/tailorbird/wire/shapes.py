@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import regex
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
@@ -19,6 +20,8 @@ from tailorbird.errors import InvalidInputException
 # The model allows s3 and http locations; ours may also be files under the folders of the configuration.
 PATTERNS_WIDENED = {"(s3|http|https)://.+": "(s3|http|https|file)://.+"}
 SHOWN = 80
+# Their text holds a JSON object; the object itself is as good (spec control-plane 6, "properties").
+JSON_TEXTS = ("EventPropertiesJSON", "ItemProperties", "UserProperties", "ActionProperties")
 
 
 @lru_cache(maxsize=256)
@@ -84,6 +87,8 @@ def _map(shape: MapShape, value: Any, where: str) -> dict[str, Any]:
 
 
 def _string(shape: StringShape, value: Any, where: str) -> str:
+    if isinstance(value, dict) and shape.name in JSON_TEXTS:
+        value = msgspec.json.encode(value).decode()
     if not isinstance(value, str):
         raise _wrong(where, value, "be a string")
     _bounds(shape, len(value), value, where, "a length")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from tailorbird.api import lifecycle, transitions
@@ -10,12 +11,13 @@ from tailorbird.api.resources import dataset_group
 from tailorbird.api.resources import schema as schemas
 from tailorbird.data import schema as avro
 from tailorbird.data.datasets import Dataset
-from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsException, ResourceInUseException
+from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsException
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 TYPES = avro.DATASET_TYPES
-
+TRAININGS = ("SolutionVersion", "Recommender", "RecommenderTraining")
+"""Kinds of resources whose jobs learn from a group's datasets."""
 REPLACEABLE = ("ITEMS", "USERS")
 """Types of dataset whose schema UpdateDataset can replace."""
 UPDATE_PENDING = "UPDATE PENDING"
@@ -34,6 +36,7 @@ RESOURCE = Resource(
     "Dataset",
     arn="dataset/{group}/{datasetType}",
     parents=("datasetGroupArn",),
+    owned=(("DatasetImportJob", "datasetArn"), ("DatasetExportJob", "datasetArn")),
     dispose=_dispose,
 )
 
@@ -47,7 +50,9 @@ def create_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, A
     avro.check_dataset_type(avro.parse(schema["schema"], schema.get("domain")), kind)
     if lifecycle.related(workspace, RESOURCE.name, datasetGroupArn=request["datasetGroupArn"], datasetType=kind):
         raise ResourceAlreadyExistsException(f"The dataset group has a dataset of type {kind} already.")
-    return lifecycle.create(workspace, RESOURCE, request | {"datasetType": kind}, group=group["name"])
+    # Action interactions have a tracker of their own, which shows only here (spec control-plane 8, 14).
+    tracker = {"trackingId": str(uuid.uuid4())} if kind == "ACTION_INTERACTIONS" else {}
+    return lifecycle.create(workspace, RESOURCE, request | {"datasetType": kind}, group=group["name"], **tracker)
 
 
 def update_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
@@ -87,21 +92,15 @@ def _check_domain(schema: Document, group: Document) -> None:
 
 
 def delete_dataset(workspace: Workspace, request: dict[str, Any]) -> None:
-    """Refused while rows are being imported or a model is being trained on them (spec control-plane 2.3)."""
+    """Refused while rows are being imported, exported or deleted, or a model is trained (spec control-plane 2.3)."""
     arn = request["datasetArn"]
     if arn.endswith(TRACKER_DATASET):
         group = arn.removesuffix(TRACKER_DATASET).replace(":dataset/", ":dataset-group/")
         lifecycle.find(workspace, dataset_group.RESOURCE, group)
         return
     document = lifecycle.find(workspace, RESOURCE, arn)
-    works = [
-        *lifecycle.related(workspace, "DatasetImportJob", datasetArn=arn),
-        *lifecycle.related(workspace, "SolutionVersion", datasetGroupArn=document["datasetGroupArn"]),
-    ]
-    for work in works:
-        if work["status"] in lifecycle.AT_WORK:
-            name = work.get("jobName") or work.get("name")
-            raise ResourceInUseException(f"{arn} is in use by {name} ({work['status']}); wait until that has ended.")
+    lifecycle.refuse_while(workspace, ("DatasetImportJob", "DatasetExportJob"), datasetArn=arn)
+    lifecycle.refuse_while(workspace, (*TRAININGS, "DataDeletionJob"), datasetGroupArn=document["datasetGroupArn"])
     lifecycle.delete(workspace, RESOURCE, arn)
 
 

@@ -18,7 +18,11 @@ RESOURCE = Resource(
         ("Solution", "datasetGroupArn"),
         ("Dataset", "datasetGroupArn"),
     ),
-    owned=(("Filter", "datasetGroupArn"), ("MetricAttribution", "datasetGroupArn")),
+    owned=(
+        ("Filter", "datasetGroupArn"),
+        ("MetricAttribution", "datasetGroupArn"),
+        ("DataDeletionJob", "datasetGroupArn"),
+    ),
 )
 
 

@@ -6,14 +6,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import polars as pl
+
 from tailorbird.api import lifecycle
 from tailorbird.api.lifecycle import JobFailed, Resource
 from tailorbird.api.resources import dataset
 from tailorbird.data import csv_files
+from tailorbird.data.checkup import Checkup
+from tailorbird.data.datasets import arrival, latest_records, stamp
+from tailorbird.errors import InvalidInputException
 from tailorbird.storage.catalogue import Document
-from tailorbird.storage.objects import ObjectError
+from tailorbird.storage.objects import ObjectError, ObjectFile
 from tailorbird.workspace import Workspace
 
+RACING = ("DataDeletionJob",)
+"""Jobs of the dataset group that an import must not meet."""
 FAILURES = {
     "location": "Invalid Data location.",
     "missing": "Invalid Data location.",
@@ -26,29 +33,57 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
     """Streams the files into a new segment, which becomes visible only when all of them were acceptable."""
     target = dataset.opened(workspace, lifecycle.find(workspace, dataset.RESOURCE, document["datasetArn"]))
     kind = target.schema.dataset_type
+    location = document["dataSource"]["dataLocation"]
+    if racing := lifecycle.unfinished(workspace, RACING, datasetGroupArn=document["datasetGroupArn"]):
+        raise JobFailed(racing)
+    checkup = Checkup(target.schema, workspace.clock())
     try:
+        files = workspace.objects.files(location)
         sources = [
             csv_files.Source(file.name, file.size, partial(workspace.objects.open, file.uri))
-            for file in workspace.objects.files(document["dataSource"]["dataLocation"])
-            if is_csv(file.name, document["dataSource"]["dataLocation"])
+            for file in files
+            if is_csv(file.name, location)
         ]
-        order = [field.name for name in ("USER_ID", "TIMESTAMP") if (field := target.schema.field(name))]
-        sort_by = tuple(order) if kind == "INTERACTIONS" else None
-        with workspace.tables.begin(target.arn, document["datasetImportJobArn"], sort_by=sort_by) as segment:
-            report = csv_files.read(sources, target.schema, segment.write, progress)
+        with workspace.tables.begin(target.arn, document["datasetImportJobArn"], sort_by=target.order) as segment:
+
+            def keep(frame: pl.DataFrame) -> None:
+                segment.write(frame)
+                checkup.see(frame)
+
+            report = csv_files.read(sources, target.schema, keep, progress)
             progress(0.99, "writing")
-            segment.commit(document["importMode"])
+            segment.commit(document["importMode"], at=arrival(workspace, target))
     except ObjectError as error:
         raise JobFailed(f"{FAILURES[error.kind].format(type=kind)} {error}") from error
     except csv_files.ImportFailed as error:
         told = {"_report": error.report.as_document()} if error.report else {}
         raise JobFailed(f"Failed to create a data import job for {kind} dataset. {error}", **told) from error
-    return {"_report": report.as_document()}
+    warnings = [*_left_out(files, sources), *checkup.warnings(), *_without_metadata(workspace, document, checkup)]
+    return {"_report": report.as_document() | {"warnings": warnings}}
+
+
+def _left_out(files: list[ObjectFile], sources: list[csv_files.Source]) -> list[str]:
+    """What to say of files under the location that are not read."""
+    left = sorted({file.name for file in files} - {source.name for source in sources})
+    if not left:
+        return []
+    return [
+        f"{len(left)} files under the location were not read, since their names do not end in .csv or .csv.gz or they "
+        f"are in a subfolder; the first is {left[0]}."
+    ]
+
+
+def _without_metadata(workspace: Workspace, document: Document, checkup: Checkup) -> list[str]:
+    """What to say of imported interactions with items of which the Items dataset knows nothing."""
+    items = dataset.of_group(workspace, document["datasetGroupArn"], "ITEMS")
+    if items is None or checkup.schema.dataset_type != "INTERACTIONS" or not any(stamp(workspace, items)):
+        return []
+    return checkup.unknown_items(latest_records(workspace, items, "ITEM_ID")["ITEM_ID"])
 
 
 def is_csv(name: str, location: str) -> bool:
-    """Whether a file is read: under a folder only CSV files are, a file that is named itself always."""
-    return not location.endswith("/") or name.lower().endswith((".csv", ".csv.gz"))
+    """Whether a file is read: of a folder its own CSV files are, a file that is named itself always."""
+    return not location.endswith("/") or (name.lower().endswith((".csv", ".csv.gz")) and "/" not in name)
 
 
 RESOURCE = Resource(
@@ -56,12 +91,29 @@ RESOURCE = Resource(
     arn="dataset-import-job/{jobName}",
     parents=("datasetArn",),
     job=import_rows,
+    queue="datasetArn",
 )
 
 
 def create_dataset_import_job(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    """The files are looked at by the job; an unreadable location shows as its failureReason."""
-    return lifecycle.create(workspace, RESOURCE, {"importMode": "FULL"} | request)
+    """The files are looked at by the job; an unreadable location shows as its failureReason.
+
+    Raises InvalidInput for a first import that is INCREMENTAL, ResourceInUse while users' data are deleted.
+    """
+    if request.get("publishAttributionMetricsToS3"):
+        raise InvalidInputException("publishAttributionMetricsToS3 is not available yet: leave it out.")
+    document = lifecycle.find(workspace, dataset.RESOURCE, request["datasetArn"])
+    mode = request.get("importMode", "FULL")
+    if mode != "FULL" and not _begun(workspace, request["datasetArn"]):
+        raise InvalidInputException("The first bulk import of a dataset must have the importMode FULL.")
+    group = document["datasetGroupArn"]
+    lifecycle.refuse_while(workspace, RACING, datasetGroupArn=group)
+    return lifecycle.create(workspace, RESOURCE, {"importMode": mode} | request, datasetGroupArn=group)
+
+
+def _begun(workspace: Workspace, arn: str) -> bool:
+    """Whether the dataset has imported rows, or an import that is under way or waits."""
+    return workspace.tables.imported(arn) or bool(lifecycle.unfinished(workspace, (RESOURCE.name,), datasetArn=arn))
 
 
 OPERATIONS = {"create_dataset_import_job": create_dataset_import_job}

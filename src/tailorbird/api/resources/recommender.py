@@ -62,6 +62,7 @@ def create_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[st
     if case.needs_items and dataset.of_group(workspace, request["datasetGroupArn"], "ITEMS") is None:
         raise InvalidInputException(f"{case.name} needs an Items dataset: create one in the dataset group first.")
     _check_config(request.get("recommenderConfig", {}), case)
+    lifecycle.refuse_while(workspace, trainings.RACING, datasetGroupArn=request["datasetGroupArn"])
     # A name may come again after a deletion, but what is cached under an artifact never changes.
     artifact = f"{workspace.arn_prefix}recommender/{request['name']}/{lifecycle.hex_id()}"
     return lifecycle.create(workspace, RESOURCE, request, _artifact=artifact)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 
-from tailorbird.api import lifecycle
+from tailorbird.api import lifecycle, trainings
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import recommender
 from tailorbird.serving import models
@@ -46,7 +46,8 @@ RESOURCE = Resource(
 
 
 def begin(workspace: Workspace, document: Document) -> None:
-    """Queues a retraining of an ACTIVE recommender."""
+    """Queues a retraining of an ACTIVE recommender; raises ResourceInUse while users' data are deleted."""
+    lifecycle.refuse_while(workspace, trainings.RACING, datasetGroupArn=document["datasetGroupArn"])
     members = {member: document[member] for member in ("name", "recommenderArn", "recipeArn", "datasetGroupArn")}
     lifecycle.create(workspace, RESOURCE, members, hexId=lifecycle.hex_id())
 

@@ -75,6 +75,7 @@ def create_solution_version(workspace: Workspace, request: dict[str, Any]) -> di
 def begin(workspace: Workspace, request: dict[str, Any], training_type: str) -> Document:
     """A new version of request["solutionArn"]; `training_type` is MANUAL or AUTOMATIC."""
     solution = lifecycle.find(workspace, solutions.RESOURCE, request["solutionArn"])
+    lifecycle.refuse_while(workspace, trainings.RACING, datasetGroupArn=solution["datasetGroupArn"])
     inherited = {member: solution[member] for member in INHERITED if member in solution}
     hex_id = lifecycle.hex_id()
     return lifecycle.create(

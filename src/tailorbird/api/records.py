@@ -1,0 +1,65 @@
+"""PutItems, PutUsers, PutActions: single records, each replacing the whole record of its id (spec control-plane 6)."""
+
+from __future__ import annotations
+
+import secrets
+from functools import partial
+from typing import Any
+
+from tailorbird.api import lifecycle, properties
+from tailorbird.api.resources import dataset
+from tailorbird.data.datasets import Dataset
+from tailorbird.errors import InvalidInputException
+from tailorbird.storage.live import Event
+from tailorbird.workspace import Workspace
+
+DATASET_SECONDS = 1.0
+"""How long a serving process may still take records of a dataset that was deleted."""
+
+
+def _put(kind: str, listed: str, id_member: str, workspace: Workspace, request: dict[str, Any]) -> None:
+    """Keeps the records, all or none; the next answer's filter and the next training see them.
+
+    Raises ResourceNotFound, ResourceInUse, and InvalidInput for a dataset of another type, a property that is no
+    column and a required one that is missing.
+    """
+    arn = request["datasetArn"]
+    target = workspace.cache.get("put", arn, lambda: _dataset(workspace, arn), DATASET_SECONDS)
+    if target.schema.dataset_type != kind:
+        raise InvalidInputException(f"{arn} is a dataset of type {target.schema.dataset_type}, not {kind}.")
+    now = int(workspace.clock())
+    events = [
+        Event(record[id_member], "", now, _row(target, record, id_member, f"{listed}[{i}]"), secrets.token_hex(16))
+        for i, record in enumerate(request[listed])
+    ]
+    workspace.live.append(arn, events)
+
+
+def _dataset(workspace: Workspace, arn: str) -> Dataset:
+    lifecycle.find(workspace, dataset.RESOURCE, arn)
+    return dataset.opened(workspace, lifecycle.active(workspace, arn))
+
+
+def _row(target: Dataset, record: dict[str, Any], id_member: str, where: str) -> dict[str, Any]:
+    values = properties.read(record.get("properties"), f"{where}.properties")
+    fields = {properties.plain(field.name): field for field in target.schema.fields}
+    for name in values:
+        if name not in fields:
+            columns = ", ".join(field.name for field in target.schema.fields)
+            raise InvalidInputException(f"{where}.properties: {name} is no column of the dataset, which has {columns}.")
+    values[id_member.lower()] = record[id_member]
+    row = properties.row(target.schema.fields, values, where)
+    for field in target.schema.fields:
+        if row[field.name.upper()] is None and not field.nullable:
+            raise InvalidInputException(
+                f"{where}.properties: {field.name} is missing; a record is replaced as a whole, and the schema allows "
+                f"no null there."
+            )
+    return row
+
+
+OPERATIONS = {
+    "put_items": partial(_put, "ITEMS", "items", "itemId"),
+    "put_users": partial(_put, "USERS", "users", "userId"),
+    "put_actions": partial(_put, "ACTIONS", "actions", "actionId"),
+}

@@ -1,0 +1,28 @@
+"""Compaction: recorded events move from the live store into the dataset's table, each exactly once.
+
+First they become a streamed segment; the manifest that makes it visible says up to which number events have
+moved, and from then on readers skip those in the live store. Only then does the live store drop them. A
+worker may die anywhere between: the next compaction starts from the manifest.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from tailorbird.data.datasets import Dataset
+from tailorbird.storage.tables import STREAMED
+from tailorbird.workspace import Workspace
+
+AT_ONCE = 200_000
+"""Events that one compaction moves: all are in memory together."""
+
+
+def move(workspace: Workspace, dataset: Dataset) -> None:
+    """Moves the dataset's oldest recorded events; harmless to run twice, or twice at a time."""
+    arn = dataset.arn
+    with workspace.tables.begin(arn, f"compaction {secrets.token_hex(8)}", sort_by=dataset.order) as segment:
+        events = workspace.live.all(arn, after=segment.moved, limit=AT_ONCE)
+        if events:
+            segment.write(dataset.segment(events))
+            segment.commit(STREAMED, at=events[-1].number)
+    workspace.live.forget(arn, workspace.tables.moved(arn))

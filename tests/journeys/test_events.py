@@ -1,0 +1,237 @@
+"""PutEvents and PutActionInteractions in full (spec control-plane 6)."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from journeys.steps import Journey, as_csv, field, interactions_csv, schema
+from support import Server, wait_for
+
+RECIPE = "aws-user-personalization"
+FULL_SCHEMA = schema(
+    "Interactions",
+    field("USER_ID"),
+    field("ITEM_ID"),
+    field("EVENT_TYPE"),
+    field("TIMESTAMP", "long"),
+    field("EVENT_VALUE", ["float", "null"]),
+    field("IMPRESSION", ["null", "string"]),
+    field("RECOMMENDATION_ID", ["null", "string"]),
+    field("EVENT_ATTRIBUTION_SOURCE", ["null", "string"]),
+    field("cabinType", ["null", "string"], categorical=True),
+    field("SEATS", ["null", "int"]),
+)
+ACTIONS_SCHEMA = schema(
+    "ActionInteractions",
+    field("USER_ID"),
+    field("ACTION_ID"),
+    field("EVENT_TYPE"),
+    field("TIMESTAMP", "long"),
+    field("RECOMMENDATION_ID", ["null", "string"]),
+)
+
+
+@pytest.fixture(scope="module")
+def way(server: Server) -> Journey:
+    """Every column that events can fill; nothing is compacted meanwhile."""
+    journey = Journey(server, "events")
+    journey.s3.create_bucket(Bucket=journey.bucket)
+    journey.arns["group"] = journey.personalize.create_dataset_group(name="events")["datasetGroupArn"]
+    journey.dataset("INTERACTIONS", FULL_SCHEMA)
+    journey.dataset("ACTION_INTERACTIONS", ACTIONS_SCHEMA)
+    journey.arns["tracker"] = journey.tracker()
+    return journey
+
+
+def put(way: Journey, user: str | None, *events: dict[str, Any], session: str = "s") -> None:
+    who = {"userId": user} if user else {}
+    way.events.put_events(
+        trackingId=way.arns["tracker"],
+        sessionId=session,
+        eventList=[{"sentAt": 1_700_000_000, "eventType": "view"} | event for event in events],
+        **who,
+    )
+
+
+def stored(way: Journey, user: str) -> list[dict[str, str]]:
+    rows = [row for row in way.export("INTERACTIONS", "PUT") if row["USER_ID"] == user]
+    return [{name: value for name, value in row.items() if value and name != "USER_ID"} for row in rows]
+
+
+def raw(way: Journey, body: dict[str, Any]) -> int:
+    """Sends what boto3 would not, signed."""
+    values = way.server.environment()
+    request = AWSRequest("POST", f"{way.server.url}/events", data=json.dumps(body).encode())
+    request.headers["content-type"] = "application/json"
+    key = Credentials(values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"])
+    SigV4Auth(key, "personalize", values["AWS_DEFAULT_REGION"]).add_auth(request)
+    sent = request.prepare()
+    with urllib.request.urlopen(urllib.request.Request(sent.url, sent.body, dict(sent.headers))) as answer:
+        return int(answer.status)
+
+
+def test_every_member_fills_its_column(way: Journey) -> None:
+    put(
+        way,
+        "all",
+        {
+            "itemId": "1",
+            "eventValue": 2.5,
+            "impression": ["1", "2"],
+            "recommendationId": "RID-1",
+            "metricAttribution": {"eventAttributionSource": "mail"},
+            "properties": json.dumps({"cabinType": "first", "seats": "3", "ignored": True, "eventValue": 9}),
+        },
+    )
+    assert stored(way, "all") == [
+        {
+            "ITEM_ID": "1",
+            "EVENT_TYPE": "view",
+            "TIMESTAMP": "1700000000",
+            "EVENT_VALUE": "2.5",
+            "IMPRESSION": "1|2",
+            "RECOMMENDATION_ID": "RID-1",
+            "EVENT_ATTRIBUTION_SOURCE": "mail",
+            "cabinType": "first",
+            "SEATS": "3",
+        }
+    ]
+
+
+def test_item_and_value_may_be_properties(way: Journey) -> None:
+    put(way, "inside", {"properties": json.dumps({"itemId": "7", "eventValue": "4.5", "CABIN_TYPE": "eco"})})
+    (row,) = stored(way, "inside")
+    assert (row["ITEM_ID"], row["EVENT_VALUE"], row["cabinType"]) == ("7", "4.5", "eco")
+
+
+def test_times_and_properties_as_other_clients_send_them(way: Journey) -> None:
+    for item, sent_at in enumerate((1_600_000_000, 1_600_000_001.75, "1600000002", "1600000003.5")):
+        event = {"sentAt": sent_at, "eventType": "view", "itemId": str(item), "properties": {"seats": item}}
+        body = {"trackingId": way.arns["tracker"], "sessionId": "s", "userId": "raw", "eventList": [event]}
+        assert raw(way, body) == 200
+    found = stored(way, "raw")
+    assert [row["TIMESTAMP"] for row in found] == [f"160000000{item}" for item in range(4)]
+    assert [row["SEATS"] for row in found] == ["0", "1", "2", "3"]
+
+
+def test_repetitions_count_once(way: Journey) -> None:
+    put(way, "twice", {"itemId": "1"}, {"itemId": "1"}, {"itemId": "2"})
+    put(way, "twice", {"itemId": "1"}, {"itemId": "3", "eventId": "e"})
+    put(way, "twice", {"itemId": "4", "eventId": "e"}, {"itemId": "1", "sentAt": 1_700_000_001})
+    assert [row["ITEM_ID"] for row in stored(way, "twice")] == ["1", "2", "3", "1"]
+
+
+def test_the_session_null_is_dropped_unless_there_is_a_user(way: Journey) -> None:
+    put(way, None, {"itemId": "1"}, session="null")
+    put(way, "known", {"itemId": "1"}, session="null")
+    assert stored(way, "null") == []
+    assert len(stored(way, "known")) == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        ({}, "eventList[1].itemId"),
+        ({"itemId": "1", "properties": "[]"}, "Error parsing properties json"),
+        ({"itemId": "1", "properties": '"{}"'}, "Error parsing properties json"),
+        ({"itemId": "1", "properties": '{"seats": "two"}'}, "SEATS is 'two'"),
+        ({"itemId": "1", "impression": ["x" * 256] * 4}, "1000 characters for IMPRESSION"),
+    ],
+)
+def test_one_wrong_event_refuses_the_call(way: Journey, event: dict[str, Any], words: str) -> None:
+    with pytest.raises(ClientError, match="InvalidInputException") as error:
+        put(way, "wrong", {"itemId": "1"}, event)
+    assert words in str(error.value)
+    assert stored(way, "wrong") == []
+
+
+def test_action_interactions(way: Journey) -> None:
+    arn = way.arns["ACTION_INTERACTIONS"]
+    tracking_id = way.personalize.describe_dataset(datasetArn=arn)["dataset"]["trackingId"]
+    assert "trackingId" not in way.personalize.describe_dataset(datasetArn=way.arns["INTERACTIONS"])["dataset"]
+    assert len(way.personalize.list_event_trackers()["eventTrackers"]) == 1
+    rows = [("USER_ID", "ACTION_ID", "EVENT_TYPE", "TIMESTAMP", "RECOMMENDATION_ID"), ("1", "join", "Taken", "5", "")]
+    rows += [("1", "call", "Not taken", "6", ""), ("1", "call", "eaten", "7", "")]
+    assert way.import_job("ACTION_INTERACTIONS", as_csv(rows), "actions")["status"] == "ACTIVE"
+
+    def act(**event: Any) -> None:
+        base = {"sessionId": "s", "timestamp": 8, "actionId": "join", "eventType": "viewed", "userId": "2"}
+        way.events.put_action_interactions(trackingId=tracking_id, actionInteractions=[base | event])
+
+    act(recommendationId="RID-2", eventId="e")
+    act(actionId="other", eventId="e")
+    found = [tuple(row.values()) for row in way.export("ACTION_INTERACTIONS")]
+    assert found == [
+        ("1", "join", "TAKEN", "5", ""),
+        ("1", "call", "NOT_TAKEN", "6", ""),
+        ("2", "join", "VIEWED", "8", "RID-2"),
+    ]
+    with pytest.raises(way.events.exceptions.InvalidInputException, match="TAKEN, NOT_TAKEN, VIEWED"):
+        act(eventType="eaten")
+    with pytest.raises(way.events.exceptions.ResourceNotFoundException):
+        way.events.put_action_interactions(
+            trackingId=way.arns["tracker"],
+            actionInteractions=[{"sessionId": "s", "timestamp": 8, "actionId": "a", "eventType": "TAKEN"}],
+        )
+
+
+def test_actions_are_for_custom_groups(way: Journey) -> None:
+    group = way.personalize.create_dataset_group(name="shop", domain="ECOMMERCE")["datasetGroupArn"]
+    with pytest.raises(way.personalize.exceptions.InvalidInputException, match="domain"):
+        way.personalize.create_dataset(
+            name="a",
+            datasetType="Action_Interactions",
+            datasetGroupArn=group,
+            schemaArn=way.arns["ACTION_INTERACTIONS schema"],
+        )
+
+
+def test_sessions_join_their_user_at_training_and_nothing_is_lost_by_compaction(tmp_path_factory: Any) -> None:
+    server = Server(tmp_path_factory.mktemp("server") / "data", compaction_events=40).start()
+    journey = Journey(server, "sessions")
+    journey.data()
+    journey.arns["tracker"] = journey.tracker()
+    journey.train(RECIPE)
+    journey.deploy(RECIPE)
+    watched = journey.filter("watched", 'INCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("watch")')
+
+    def seen(user: str) -> set[str]:
+        return set(journey.recommend(userId=user, filterArn=watched, numResults=100))
+
+    horror = [str(item) for item in range(2, 52, 5)]
+    for item in horror:
+        put(journey, None, {"itemId": item, "eventType": "watch"}, session="early")
+        put(journey, None, {"itemId": item, "eventType": "watch"}, session="never known")
+    before = journey.recommend(userId="early", numResults=10)
+    put(journey, "newcomer", {"itemId": "0", "eventType": "click", "eventId": "once"}, session="early")
+    assert seen("early") == set(horror)
+    assert seen("newcomer") == set()
+    for item in horror:
+        put(journey, "busy", {"itemId": item, "eventType": "watch", "sentAt": 1_700_000_100}, session="other")
+        put(journey, "busy", {"itemId": item, "eventType": "view", "sentAt": 1_700_000_200}, session="other")
+    busy = journey.recommend(userId="busy", numResults=10)
+    wait_for(lambda: server.moved(journey.arns["INTERACTIONS"]), 15)
+    put(journey, "newcomer", {"itemId": "1", "eventType": "watch", "eventId": "once"}, session="early")
+    assert journey.recommend(userId="early", numResults=10) == before
+    assert journey.recommend(userId="busy", numResults=10) == busy
+    assert seen("busy") == set(horror)
+    assert len(journey.export("INTERACTIONS", "PUT")) == 41
+    assert journey.import_job("INTERACTIONS", interactions_csv(3), "again")["status"] == "ACTIVE"
+    assert len(journey.export("INTERACTIONS", "PUT")) == 41
+
+    journey.name = "sessions-again"
+    journey.train(RECIPE)
+    journey.deploy(RECIPE)
+    newcomer = journey.recommend(userId="newcomer", numResults=10)
+    assert sum(int(item) % 5 == 2 for item in newcomer) >= 5
+    # Sessions that were never linked have lost their influence.
+    assert journey.recommend(userId="never known", numResults=10) == journey.recommend(userId="nobody", numResults=10)
+    server.stop()
