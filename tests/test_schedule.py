@@ -261,6 +261,34 @@ def test_recommenders_train_again_weekly_and_answer_all_the_while(world: World) 
     assert world.workspace.catalogue.select("RecommenderTraining") == []
 
 
+def test_trends_are_found_anew_when_an_interval_closes(world: World) -> None:
+    world.now = 1_700_000_000.0 // HOUR * HOUR
+    tracker = world.call("create_event_tracker", name="t", datasetGroupArn=world.group)["trackingId"]
+    config = {"featureTransformationParameters": {"trend_discovery_frequency": "1 hour"}}
+    recipe = "arn:aws:personalize:::recipe/aws-trending-now"
+    solution = world.call(
+        "create_solution", name="t", datasetGroupArn=world.group, recipeArn=recipe, solutionConfig=config
+    )["solutionArn"]
+    version = world.call("create_solution_version", solutionArn=solution)["solutionVersionArn"]
+    world.work()
+    campaign = world.call("create_campaign", name="t", solutionVersionArn=version)["campaignArn"]
+
+    def first() -> str:
+        return str(world.call("get_recommendations", campaignArn=campaign)["itemList"][0]["itemId"])
+
+    old = first()
+    for item, count in (("3", 2), ("new", 3)):
+        for number in range(count):
+            event = {"eventType": "click", "itemId": item, "sentAt": world.now + number}
+            world.call("put_events", trackingId=tracker, sessionId="s", userId="u", eventList=[event])
+    world.now += HOUR - 1
+    assert first() == old
+    world.now += 1
+    assert first() == "new"
+    world.now += 100 * HOUR
+    assert first() == "new", "nothing happened since"
+
+
 def test_recommenders_do_not_train_while_users_are_deleted(world: World) -> None:
     shop = domain(world)
     (world.files / "gone.csv").write_text("USER_ID\n3\n")

@@ -29,7 +29,8 @@ PROPERTIES = "A property that is no column of the dataset is refused."
 DIFFERENCES: dict[str, str] = {
     "CreateBatchInferenceJob": "`batchInferenceJobMode` THEME_GENERATION is refused: there is no text model yet. "
     + EXPLORATION,
-    "CreateBatchSegmentJob": "Refused with InvalidInputException until there is a USER_SEGMENTATION recipe.",
+    "CreateBatchSegmentJob": "Input files may have any number of lines. Rows of INCREMENTAL imports count too. A query "
+    "for attributes goes by the newest metadata of the items that were there at training.",
     "CreateCampaign": f"{EXPLORATION} {LATEST} ACTIVE at once: there are no machines to wait for.",
     "CreateDataDeletionJob": "Several jobs of a dataset group run one after the other. Refused with "
     "ResourceInUseException while an import or a training of the group is under way, as those are while it is.",
@@ -42,7 +43,7 @@ DIFFERENCES: dict[str, str] = {
     "CreateEventTracker": "ACTIVE at once.",
     "CreateFilter": "ACTIVE at once.",
     "CreateMetricAttribution": "Definitions are checked, kept and shown; nothing is counted or published yet.",
-    "CreateRecommender": f"{EXPLORATION} `trainingDataConfig` and aws-vod-trending-now are refused: not there yet.",
+    "CreateRecommender": f"{EXPLORATION} `trainingDataConfig` is refused: not there yet.",
     "CreateSolution": "`performHPO`, `performAutoML`, `performIncrementalUpdate` and in `solutionConfig` `hpoConfig`, "
     "`autoMLConfig`, `optimizationObjective`, `eventsConfig`, `trainingDataConfig` are refused: not there yet. "
     "`eventType` matches in any case.",
@@ -56,6 +57,8 @@ DIFFERENCES: dict[str, str] = {
     "DescribeCampaign": LATEST,
     "DescribeFeatureTransformation": "AWS's bodies are not published: names and defaults are AWS's.",
     "DescribeSolutionVersion": "`trainingHours` counts the cores of this machine.",
+    "GetActionRecommendations": "The model learns from what users did with items and actions, not from metadata, and "
+    "does not explore.",
     "GetRecommendations": "`context` is accepted and not used yet. Promoted items take "
     "floor(numResults x percent / 100) places; the rounding is not published.",
     "GetPersonalizedRanking": "`context` is accepted and not used yet.",

@@ -8,7 +8,7 @@ from journeys.steps import INTERACTIONS_SCHEMA, Journey
 from journeys.walking import IN_USE, LIMIT, RECIPE, SCHEMAS, Walk, put_requests
 from support import ROLE
 
-SIMS, POPULAR = "aws-sims", "aws-popularity-count"
+SIMS, POPULAR, SEGMENTS = "aws-sims", "aws-popularity-count", "aws-item-affinity"
 VIEWS = f"{RECIPE}aws-ecomm-popular-items-by-views"
 
 
@@ -16,7 +16,7 @@ def quotas(walk: Walk, way: Journey) -> None:
     """AWS's quotas, and resources that are being deleted, which nothing can be built upon."""
     way.data()
     fading = datasets_in_deletion(walk)
-    way.train(POPULAR)
+    way.train(POPULAR, SEGMENTS)
     group, version = way.arns["group"], way.arns[f"{POPULAR} version"]
     batch = {
         "roleArn": ROLE,
@@ -35,10 +35,14 @@ def quotas(walk: Walk, way: Journey) -> None:
     full = {
         "CreateCampaign": (5, {"name": "c{}", "solutionVersionArn": version}),
         "CreateFilter": (30, {"name": "f{}", "datasetGroupArn": group, "filterExpression": some_filter}),
-        "CreateSolution": (8, {"name": "s{}", "datasetGroupArn": group, "recipeArn": RECIPE + SIMS}),
+        "CreateSolution": (7, {"name": "s{}", "datasetGroupArn": group, "recipeArn": RECIPE + SIMS}),
         "CreateSolutionVersion": (20, {"solutionArn": slow}),
         "CreateRecommender": (5, {"name": "r{}", "datasetGroupArn": shop, "recipeArn": VIEWS}),
         "CreateBatchInferenceJob": (5, {"jobName": "b{}", "solutionVersionArn": version, **batch}),
+        "CreateBatchSegmentJob": (
+            5,
+            {"jobName": "b{}", "solutionVersionArn": way.arns[f"{SEGMENTS} version"], **batch},
+        ),
         "CreateDatasetImportJob": (
             5,
             {"jobName": "i{}", "datasetArn": way.arns["ITEMS"], "dataSource": source, "roleArn": ROLE},

@@ -112,6 +112,30 @@ def test_killed_during_training_and_batch(server: Server) -> None:
     assert all(json.loads(answer)["error"] is None for answer in answers[::1000])
 
 
+def test_killed_while_making_segments(server: Server) -> None:
+    way = Journey(server, "crash")
+    way.data()
+    way.train("aws-item-affinity")
+    lines = b"\n".join(json.dumps({"itemId": str(number % 150)}).encode() for number in range(25_000))
+    way.s3.put_object(Bucket=way.bucket, Key="in/many.json", Body=lines)
+    arn = way.personalize.create_batch_segment_job(
+        solutionVersionArn=way.arns["aws-item-affinity version"],
+        jobName="many",
+        roleArn=ROLE,
+        jobInput={"s3DataSource": {"path": f"s3://{way.bucket}/in/many.json"}},
+        jobOutput={"s3DataDestination": {"path": f"s3://{way.bucket}/out/"}},
+    )["batchSegmentJobArn"]
+    in_progress(way.personalize.describe_batch_segment_job, "batchSegmentJob", batchSegmentJobArn=arn)
+    way = die_and_return(server, way)
+    keys = [entry["Key"] for entry in way.s3.list_objects_v2(Bucket=way.bucket, Prefix="out/").get("Contents", [])]
+    assert "out/many.json.out" not in keys, "the job was over before the server was killed: make it longer"
+    ended = settled(way.personalize.describe_batch_segment_job, "batchSegmentJob", batchSegmentJobArn=arn)
+    assert ended["status"] == "ACTIVE", ended
+    answers = way.s3.get_object(Bucket=way.bucket, Key="out/many.json.out")["Body"].read().splitlines()
+    assert len(answers) == 25_000
+    assert all(len(json.loads(answer)["output"]["usersList"]) == 25 for answer in answers[::1000])
+
+
 def test_acknowledged_events_survive_a_kill(server: Server) -> None:
     way = Journey(server, "crash")
     way.data()

@@ -186,7 +186,6 @@ def test_what_a_recommender_needs(server: Server, shop: Journey, recommenders: d
     custom = shop.personalize.create_dataset_group(name="custom")["datasetGroupArn"]
     wrong("InvalidInputException", "custom one", PURCHASES, datasetGroupArn=custom)
     video = shop.personalize.create_dataset_group(name="video", domain="VIDEO_ON_DEMAND")["datasetGroupArn"]
-    wrong("InvalidInputException", "aws-trending-now", "aws-vod-trending-now", datasetGroupArn=video)
     wrong("InvalidInputException", "Items dataset", "aws-vod-top-picks", datasetGroupArn=video)
     solution = {"name": "s", "datasetGroupArn": group, "recipeArn": RECIPE + PURCHASES}
     refused("InvalidInputException", "CreateRecommender", shop.personalize.create_solution, **solution)
@@ -238,9 +237,8 @@ def test_recipes(shop: Journey) -> None:
             featureTransformationArn=shown["featureTransformationArn"]
         )["featureTransformation"]
         assert transformation["status"] == "ACTIVE"
-        if recipe["name"] != "aws-vod-trending-now":
-            algorithm = client.describe_algorithm(algorithmArn=shown["algorithmArn"])["algorithm"]
-            assert algorithm["algorithmImage"]["dockerURI"]
+        algorithm = client.describe_algorithm(algorithmArn=shown["algorithmArn"])["algorithm"]
+        assert algorithm["algorithmImage"]["dockerURI"]
 
 
 def test_algorithms_tell_their_hyperparameters(shop: Journey) -> None:

@@ -83,12 +83,6 @@ def test_a_region_of_its_own(server: Server) -> None:
     assert here.create_dataset_group(name="regional")["datasetGroupArn"] != arn
 
 
-def test_what_is_not_there_yet_says_so(server: Server) -> None:
-    with pytest.raises(ClientError, match="not available yet") as error:
-        server.client("personalize-runtime").get_action_recommendations(campaignArn=ROLE.replace("iam", "personalize"))
-    assert error.value.response["Error"]["Code"] == "UnknownOperationException"
-
-
 def test_names_are_free_again_after_deletion_and_a_restart_keeps_everything(tmp_path: Path) -> None:
     server = Server(tmp_path / "data").start()
     client = server.client("personalize")

@@ -53,7 +53,6 @@ NEVER = {
         ],
         "no quota",
     ),
-    **dict.fromkeys([("CreateBatchSegmentJob", error) for error in (EXISTS, LIMIT, TAGS)], "no segments yet"),
     ("CreateSolutionVersion", EXISTS): "the server draws its ARN",
     ("ListTagsForResource", IN_USE): "reading does no harm to a resource that is being deleted",
     ("DeleteEventTracker", IN_USE): "possible at any time but once",

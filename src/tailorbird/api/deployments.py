@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 from tailorbird.api import lifecycle
 from tailorbird.api.resources import dataset
 from tailorbird.api.resources import filter as filters
+from tailorbird.data.datasets import Dataset
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
 from tailorbird.serving import models, recommend
@@ -30,13 +32,35 @@ def opened(workspace: Workspace, arn: str, group: str) -> Deployment:
     )
     if interactions is None:
         raise InvalidInputException(f"{group} has no Interactions dataset any more: create it again.")
+    served = models.as_of_now(workspace, arn, interactions)
     return Deployment(
-        served=models.open_model(workspace, arn),
+        served=served,
         interactions=interactions,
         items=items,
         users=users,
-        table=lambda: models.item_table(workspace, arn, items),
+        table=lambda: models.item_table(workspace, arn, served, items),
     )
+
+
+@dataclass(frozen=True)
+class ActionDatasets:
+    """What a group has of actions."""
+
+    actions: Dataset
+    responses: Dataset | None
+
+
+def action_datasets(workspace: Workspace, group: str) -> ActionDatasets:
+    """The group's Actions dataset and that of action interactions; raises InvalidInput."""
+    actions, responses = workspace.cache.get(
+        "action datasets",
+        group,
+        lambda: tuple(dataset.of_group(workspace, group, kind) for kind in ("ACTIONS", "ACTION_INTERACTIONS")),
+        DATASETS_SECONDS,
+    )
+    if actions is None:
+        raise InvalidInputException(f"{group} has no Actions dataset any more: create it again.")
+    return ActionDatasets(actions, responses)
 
 
 def found_filter(workspace: Workspace, arn: str, group_arn: str) -> syntax.Filter:

@@ -12,7 +12,7 @@ from tailorbird.api import deployments, lifecycle
 from tailorbird.api.resources import campaign, recommender
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.errors import InvalidInputException
-from tailorbird.serving import metadata, recommend
+from tailorbird.serving import actions, metadata, recommend
 from tailorbird.serving.recommend import Deployment, Mask, Ranked
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -24,6 +24,13 @@ MOST_COLUMNS = 10
 
 RANKING = "PERSONALIZED_RANKING"
 RELATED = "RELATED_ITEMS"
+ACTIONS = "PERSONALIZED_ACTIONS"
+
+ANSWERED_BY = {RANKING: "GetPersonalizedRanking", ACTIONS: "GetActionRecommendations"}
+"""What campaigns of a recipe type answer, where it is not GetRecommendations."""
+
+DEFAULT_ACTIONS = 5
+MOST_ACTIONS = 100
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,7 @@ class Target:
 def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Items for a user, or related to an item: 25 or numResults of them, fewer where a filter leaves fewer."""
     target = _target(workspace, request)
-    if target.recipe_type == RANKING:
-        raise InvalidInputException(f"A campaign of {target.name} answers GetPersonalizedRanking only.")
+    _check_operation(target, "GetRecommendations")
     for member in target.needs:
         if not request.get(member):
             raise InvalidInputException(f"{member} is required for {target.name}.")
@@ -71,8 +77,7 @@ def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[s
 def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The given items in the order that suits the user; those that the model does not know come last."""
     target = _target(workspace, request)
-    if target.recipe_type != RANKING:
-        raise InvalidInputException(f"A campaign of {target.name} answers GetRecommendations only.")
+    _check_operation(target, "GetPersonalizedRanking")
     columns = _columns(target, request)
     if not request["inputList"]:
         raise InvalidInputException("inputList must hold at least one item id.")
@@ -82,6 +87,35 @@ def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> d
     scores = target.deployment.served.model.score([question])[0]
     ranked = recommend.reorder(target.deployment.served, scores, request["inputList"], allowed)
     return _answer("personalizedRanking", target, ranked, columns)
+
+
+def get_action_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """Actions for a user: 5 or numResults of them, fewer where fewer may be offered."""
+    target = _target(workspace, request)
+    _check_operation(target, "GetActionRecommendations")
+    user = request.get("userId")
+    if not user:
+        raise InvalidInputException(f"userId is required for {target.name}.")
+    wanted = request.get("numResults") or DEFAULT_ACTIONS
+    if wanted > MOST_ACTIONS:
+        raise InvalidInputException(f"numResults asks for {wanted} actions; at most {MOST_ACTIONS} are possible.")
+    found = deployments.action_datasets(workspace, target.group_arn)
+    offered = actions.offer(workspace, found.actions)
+    responses = actions.responses(workspace, found.responses, user)
+    allowed = actions.available(offered, responses, workspace.clock())
+    if "filterArn" in request:
+        filter_ = deployments.found_filter(workspace, request["filterArn"], target.group_arn)
+        values = request.get("filterValues", {})
+        allowed &= actions.mask(workspace, target.deployment, offered, filter_, values, user, responses)
+    best = actions.ranked(workspace, target.deployment, offered, user, allowed, wanted)
+    listed = [{"actionId": action, "score": score} for action, score in best]
+    return {"actionList": listed, "recommendationId": f"RID-{uuid.uuid4()}"}
+
+
+def _check_operation(target: Target, asked: str) -> None:
+    answered = ANSWERED_BY.get(target.recipe_type, "GetRecommendations")
+    if answered != asked:
+        raise InvalidInputException(f"A campaign of {target.name} answers {answered} only.")
 
 
 def _target(workspace: Workspace, request: dict[str, Any]) -> Target:
@@ -206,4 +240,5 @@ def _answer(listed: str, target: Target, ranked: list[Ranked], columns: tuple[st
 OPERATIONS = {
     "get_recommendations": get_recommendations,
     "get_personalized_ranking": get_personalized_ranking,
+    "get_action_recommendations": get_action_recommendations,
 }

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tailorbird import evaluation
+from tailorbird import exams
 from tailorbird.api import lifecycle
 from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import dataset
-from tailorbird.data import datasets, history, training
-from tailorbird.recipes.recipe import Recipe
+from tailorbird.data import actions, datasets, history, training
+from tailorbird.filters import item_attributes
+from tailorbird.recipes.recipe import Interactions, Recipe, Responses
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -47,7 +48,7 @@ class Outcome:
     hours: float
     """Hours of computing, three decimals, never 0: clients divide by it (spec clients, Training)."""
     metrics: dict[str, dict[str, float]]
-    """Those of the model, and of popularity on the same split."""
+    """Those of the model, and of popularity (of segments: the most active users) on the same split."""
     data: Document
     """Which data it saw, as `data_stamp` says it."""
 
@@ -72,21 +73,35 @@ def train(workspace: Workspace, order: Order, progress: Callable[[float, str], N
         snapshot = training.load(workspace, interactions, items, order.event_type, order.threshold)
     except training.NotEnoughData as error:
         raise JobFailed(str(error)) from error
-    held_out = evaluation.split(snapshot.interactions, workspace.config.seed)
     recipe, settings = order.recipe, order.settings
-    candidate = recipe.train(held_out.train, settings, _part(progress, 0.02, 0.48, "training for the metrics"))
-    metrics = {
-        "model": evaluation.measure(candidate, held_out, recipe.recipe_type),
-        "popularity": evaluation.popularity_baseline(held_out),
-    }
-    model = recipe.train(snapshot.interactions, settings, _part(progress, 0.5, 0.96, "training on everyone"))
+    columns = item_attributes.columns(items.schema) if items else ()
+    if recipe.segments_by == "itemAttributes" and not columns:
+        raise JobFailed(f"{recipe.name} needs an Items dataset with a numeric or categorical column.")
+    data = snapshot.interactions
+    if recipe.recipe_type == "PERSONALIZED_ACTIONS":
+        data = replace(data, responses=_responses(workspace, order, data))
+    exam = exams.of(recipe, settings, data, columns, workspace.config.seed)
+    candidate = recipe.train(exam.train, settings, _part(progress, 0.02, 0.48, "training for the metrics"))
+    metrics = {"model": exam.measure(candidate), "popularity": exam.baseline()}
+    model = recipe.train(data, settings, _part(progress, 0.5, 0.96, "training on everyone"))
     progress(0.97, "writing the artifact")
     with models.publish(models.folder_of(workspace, order.artifact)) as folder:
-        history.save(snapshot.interactions, models.part(folder, "history"))
+        history.save(data, models.part(folder, "history"))
         model.save(models.part(folder, "model"))
         models.write_manifest(folder, models.Manifest(recipe.name, snapshot.newest_event, order.event_type))
     hours = (workspace.clock() - began) * (os.cpu_count() or 1) / 3600
     return Outcome(max(0.001, round(hours, 3)), metrics, seen)
+
+
+def _responses(workspace: Workspace, order: Order, data: Interactions) -> Responses:
+    """What users did with the group's actions; raises JobFailed where it has none."""
+    found = {kind: dataset.of_group(workspace, order.group_arn, kind) for kind in ("ACTIONS", "ACTION_INTERACTIONS")}
+    if found["ACTIONS"] is None:
+        raise JobFailed(f"{order.recipe.name} needs an Actions dataset: create one and import actions into it.")
+    responses = actions.responses(workspace, found["ACTIONS"], found["ACTION_INTERACTIONS"], data)
+    if not len(responses.actions):
+        raise JobFailed(f"{order.recipe.name} needs actions: import some into the Actions dataset.")
+    return responses
 
 
 def data_stamp(workspace: Workspace, group_arn: str) -> Document:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tailorbird.data.datasets import NUMBER, SESSION, Dataset, of_user
+from tailorbird.data.datasets import NUMBER, SESSION, Dataset, of_user, rows
 from tailorbird.data.interactions import Interactions
 from tailorbird.storage.tables import Tables
 from tailorbird.workspace import Workspace
@@ -97,6 +97,20 @@ def with_events(
     times = np.concatenate([times, np.array([event.timestamp for event in events], np.int64)])
     order = np.argsort(times, kind="stable")
     return items[order], times[order]
+
+
+def recorded(
+    workspace: Workspace, dataset: Dataset, after: int, event_type: str | None
+) -> tuple[list[str], NDArray[np.int64], int]:
+    """Items and epoch seconds of the events with numbers above `after`, and the number of the newest of all.
+
+    event_type: the only one that counts, if the solution says so.
+    """
+    found, newest = rows(workspace, dataset, imported=False)
+    found = found.filter(pl.col(NUMBER) > after)
+    if event_type is not None:
+        found = found.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
+    return found["ITEM_ID"].to_list(), found["TIMESTAMP"].to_numpy().astype(np.int64), newest
 
 
 def touched(workspace: Workspace, dataset: Dataset, user: str, types: frozenset[str] | None) -> set[str]:

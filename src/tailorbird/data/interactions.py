@@ -9,6 +9,24 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
+class Responses:
+    """What users did with the actions that were offered to them.
+
+    The four arrays are parallel, one entry a response, in the order of time.
+    """
+
+    actions: NDArray[np.str_]
+    """All actions of the Actions and Action interactions datasets together, sorted."""
+    user: NDArray[np.int32]
+    """Index into `Interactions.users`; -1 for one without interactions."""
+    action: NDArray[np.int32]
+    timestamp: NDArray[np.int64]
+    """Epoch seconds."""
+    taken: NDArray[np.bool_]
+    """Whether the action was taken; otherwise it was viewed or declined."""
+
+
+@dataclass(frozen=True)
 class Interactions:
     """Everything a recipe trains on, as numbers.
 
@@ -28,3 +46,5 @@ class Interactions:
     event_types: tuple[str, ...] = ("",)
     item_columns: dict[str, NDArray[np.object_]] = field(default_factory=dict)
     """Metadata of the items by column name, parallel to `items`; None where missing."""
+    responses: Responses | None = None
+    """For recipes that recommend actions."""

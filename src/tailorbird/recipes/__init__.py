@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from tailorbird.recipes import popularity, settings, sims, user_personalization
+from tailorbird.recipes import affinity, next_best_action, popularity, settings, sims, trending, user_personalization
 from tailorbird.recipes.recipe import Recipe
 
 __all__ = ["RECIPES", "settings_of"]
@@ -28,6 +28,20 @@ def _next_item(
         explores=recipe_type == "USER_PERSONALIZATION",
         retired=description.startswith(_RETIRED),
         answers_scores=True,
+    )
+
+
+def _affinity(name: str, description: str, segments_by: str) -> Recipe:
+    return Recipe(
+        name,
+        "USER_SEGMENTATION",
+        description,
+        affinity.Settings,
+        affinity.train,
+        affinity.load,
+        name.removeprefix("aws-"),
+        batch_members=(),
+        segments_by=segments_by,
     )
 
 
@@ -80,6 +94,32 @@ RECIPES: dict[str, Recipe] = {
             popularity.train,
             popularity.load,
             "sims",
+        ),
+        Recipe(
+            "aws-trending-now",
+            "POPULAR_ITEMS",
+            "Items whose interactions grow fastest; the same answer for everyone, found anew as events come in.",
+            trending.Settings,
+            trending.train,
+            trending.load,
+            batch_members=(),
+        ),
+        Recipe(
+            "aws-next-best-action",
+            "PERSONALIZED_ACTIONS",
+            "Actions by how likely the user takes them within the coming days.",
+            next_best_action.Settings,
+            next_best_action.train,
+            next_best_action.load,
+            needs="userId",
+            batch_members=(),
+            answers_scores=True,
+        ),
+        _affinity("aws-item-affinity", "Users by how likely they interact with an item.", "itemId"),
+        _affinity(
+            "aws-item-attribute-affinity",
+            "Users by how likely they interact with items that have certain attributes.",
+            "itemAttributes",
         ),
     )
 }

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.data.interactions import Interactions as Interactions
+from tailorbird.data.interactions import Responses as Responses
 
 Progress = Callable[[float, str], None]
 """Called by a long computation with the share done (0..1) and a sentence; may raise to stop the job."""
@@ -61,6 +62,23 @@ class Model(Protocol):
         ...
 
 
+@runtime_checkable
+class Following(Protocol):
+    """A model that takes up recorded events by itself, whenever an interval closes."""
+
+    @property
+    def interval(self) -> int:
+        """Seconds."""
+        ...
+
+    def following(self, items: Sequence[str], timestamps: NDArray[np.int64], now: float) -> Model:
+        """Returns the model with the interactions since its training, as of `now`; times in epoch seconds.
+
+        Known items keep their numbers; new ones come after them.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One AWS recipe name and what stands behind it."""
@@ -68,7 +86,8 @@ class Recipe:
     name: str
     """AWS's recipe name, such as aws-sims."""
     recipe_type: str
-    """USER_PERSONALIZATION, PERSONALIZED_RANKING or RELATED_ITEMS."""
+    """USER_PERSONALIZATION, PERSONALIZED_RANKING, RELATED_ITEMS, POPULAR_ITEMS, USER_SEGMENTATION
+    or PERSONALIZED_ACTIONS."""
     description: str
     settings: type
     """A frozen dataclass of hyperparameters: its fields carry AWS's names and defaults."""
@@ -79,7 +98,9 @@ class Recipe:
     needs: str | None = None
     """The member that GetRecommendations cannot do without: userId, itemId or none."""
     batch_members: tuple[str, ...] = ("userId",)
-    """What a line of a batch inference job must hold (spec recipes-and-runtime 6.2)."""
+    """What a line of a batch inference job must hold (spec recipes-and-runtime 6.2); empty: it has no such jobs."""
+    segments_by: str | None = None
+    """What a line of a batch segment job must hold (spec 6.3), itemId or itemAttributes; None: it has no such jobs."""
     explores: bool = False
     """Whether campaigns may configure exploration (spec 1.2, row "exploration")."""
     retired: bool = False

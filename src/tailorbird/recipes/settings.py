@@ -23,8 +23,12 @@ class Domain:
     low: float = -math.inf
     high: float = math.inf
     tunable: bool = False
+    choices: tuple[tuple[str, ...], ...] = ()
+    """Of text: each value, followed by its other spellings in lower case."""
 
     def __str__(self) -> str:
+        if self.type is str:
+            return f"one of {', '.join(value for value, *_ in self.choices)}"
         if self.type is bool:
             return "true or false"
         noun = "a whole number" if self.type is int else "a number"
@@ -38,9 +42,10 @@ def hyperparameter(
     low: float = -math.inf,
     high: float = math.inf,
     tunable: bool = False,
+    choices: tuple[tuple[str, ...], ...] = (),
 ) -> Any:
     """A field of a settings dataclass; the type is the default's."""
-    domain = Domain(kind, type(default), low, high, tunable)
+    domain = Domain(kind, type(default), low, high, tunable, choices)
     return dataclasses.field(default=default, metadata={"domain": domain})
 
 
@@ -82,6 +87,11 @@ def read(
 
 
 def _parse(name: str, domain: Domain, text: str) -> Value:
+    if domain.type is str:
+        found = [spellings[0] for spellings in domain.choices if text.strip().lower() in spellings]
+        if not found:
+            raise InvalidInputException(f"{name} must be {domain}; given: {text!r}.")
+        return found[0]
     try:
         value = _convert(domain.type, text)
     except ValueError:

@@ -1,12 +1,12 @@
 """The ten use cases of the two domains: a recipe, what it learns from, and what it keeps from the user.
 
-Source: spec recipes-and-runtime 1.5. A use case whose recipe this version does not have is listed and described
-all the same; creating a recommender for it is refused.
+Source: spec recipes-and-runtime 1.5.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 ECOMMERCE = "ECOMMERCE"
 VIDEO_ON_DEMAND = "VIDEO_ON_DEMAND"
@@ -33,6 +33,8 @@ class UseCase:
     """Whether the group must have an Items dataset."""
     explores: bool = False
     """Whether recommenderConfig may hold itemExplorationConfig."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """What differs from the recipe's defaults."""
     promotes: bool = True
     """Whether requests may hold promotions."""
 
@@ -90,6 +92,7 @@ USE_CASES: dict[str, UseCase] = {
             "Trending now: items whose interactions grow fastest.",
             "aws-trending-now",
             "POPULAR_ITEMS",
+            settings={"trend_discovery_frequency": "2 hours"},
             promotes=False,
         ),
         UseCase(

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,10 +18,12 @@ from tailorbird.data.datasets import Dataset, latest_records, stamp
 from tailorbird.data.history import History
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes import RECIPES
-from tailorbird.recipes.recipe import Model, Recipe
+from tailorbird.recipes.recipe import Following, Model, Recipe
 from tailorbird.workspace import Workspace
 
 MANIFEST = "recipe.json"
+FOLLOWING_SECONDS = 60.0
+"""How long events that come after their interval has closed may stay unseen by a model that follows events."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Served:
     manifest: Manifest
     model: Model
     history: History
+    newest_event: int = 0
+    """Number of the newest event that a `Following` model took up; 0 for others."""
 
     @cached_property
     def numbers(self) -> Mapping[str, int]:
@@ -96,11 +100,26 @@ def open_model(workspace: Workspace, version_arn: str) -> Served:
     return workspace.cache.get("model", version_arn, lambda: _load(folder_of(workspace, version_arn)))
 
 
-def item_table(workspace: Workspace, version_arn: str, items: Dataset | None) -> Table:
-    """The newest metadata of the model's items, for filters; made anew after an import or a put."""
-    at = stamp(workspace, items) if items else ()
+def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset) -> Served:
+    """The model with which to answer now: the trained one, or what it made of later events where it follows them."""
     served = open_model(workspace, version_arn)
-    return workspace.cache.get("table", (version_arn, at), lambda: _metadata(workspace, served, items))
+    model = served.model
+    if not isinstance(model, Following):
+        return served
+
+    def follow() -> Served:
+        manifest = served.manifest
+        items, times, newest = history.recorded(workspace, interactions, manifest.newest_event, manifest.event_type)
+        return replace(served, model=model.following(items, times, workspace.clock()), newest_event=newest)
+
+    key = version_arn, int(workspace.clock() // model.interval)
+    return workspace.cache.get("following", key, follow, FOLLOWING_SECONDS)
+
+
+def item_table(workspace: Workspace, version_arn: str, served: Served, items: Dataset | None) -> Table:
+    """The newest metadata of the model's items, for filters; made anew after imports, puts, and for new items."""
+    key = version_arn, stamp(workspace, items) if items else (), served.newest_event
+    return workspace.cache.get("table", key, lambda: _metadata(workspace, served, items))
 
 
 def _load(folder: Path) -> Served:

@@ -1,28 +1,98 @@
-"""Batch segment jobs: users who will like an item (spec recipes-and-runtime 6.3).
+"""Batch segment jobs: for each line the users who will like an item, or items with certain attributes.
 
-They need a solution version of a USER_SEGMENTATION recipe. There is none yet, so creating one is refused.
+Source: spec recipes-and-runtime 6.3.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import numpy as np
+
+from tailorbird.api import batch, deployments, lifecycle, runtime
 from tailorbird.api.lifecycle import Resource
+from tailorbird.api.resources import filter as filters
+from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.resources import solution_version
 from tailorbird.errors import InvalidInputException
+from tailorbird.filters import syntax
+from tailorbird.recipes.recipe import Recipe
+from tailorbird.serving import segments
+from tailorbird.serving.segments import Audience
+from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
-RESOURCE = Resource("BatchSegmentJob", arn="batch-segment-job/{jobName}", parents=("solutionVersionArn",))
+MOST_RESULTS = 5_000_000
+LINES_AT_ONCE = 500
+SCORES_AT_ONCE = 50_000_000
+"""(line, user) pairs held in memory at a time: 200 MB."""
+
+
+def select(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
+    """Answers every line of every input file; a line that cannot be answered gets its `error`."""
+    version = solution_version.trained(workspace, document["solutionVersionArn"])
+    deployment = deployments.opened(workspace, version["solutionVersionArn"], version["datasetGroupArn"])
+    filter_ = None
+    if "filterArn" in document:
+        filter_ = deployments.found_filter(workspace, document["filterArn"], version["datasetGroupArn"])
+    progress(0.0, "reading the users")
+    audience = segments.audience(workspace, deployment)
+    users = len(audience.crowd.interactions.users)
+    answered = partial(_answers, audience, filter_, document["numResults"])
+    lines_at_once = int(np.clip(SCORES_AT_ONCE // max(1, users), 1, LINES_AT_ONCE))
+    return batch.run(workspace, document, answered, lines_at_once, progress)
+
+
+def _answers(audience: Audience, filter_: syntax.Filter | None, count: int, lines: list[bytes]) -> list[Document]:
+    """One answer a line, in the order of the lines; all users are scored once for all of them."""
+    member = audience.deployment.served.recipe.segments_by
+    assert member is not None, "jobs of other recipes are refused at creation"
+
+    def prepare(request: Document) -> tuple[Any, Any]:
+        target = segments.TARGETS[member](audience, request[member])
+        return target, segments.mask(audience, filter_, request.get("filterValues", {})) if filter_ else None
+
+    answers, waiting = batch.asked(lines, (member,), prepare)
+    if waiting:
+        targets, allowed = zip(*(needed for _, needed in waiting), strict=True)
+        for (answer, _), users in zip(waiting, segments.top(audience, targets, allowed, count), strict=True):
+            answer["output"] = {"usersList": users}
+    return answers
+
+
+RESOURCE = Resource(
+    "BatchSegmentJob",
+    arn="batch-segment-job/{jobName}",
+    parents=("solutionVersionArn",),
+    job=select,
+)
 
 
 def create_batch_segment_job(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    """Refused until there is a recipe whose model ranks users."""
+    """The paths are looked at by the job; what is wrong with them shows as its failureReason."""
+    count = request.get("numResults", runtime.DEFAULT_RESULTS)
+    if not 1 <= count <= MOST_RESULTS:
+        raise InvalidInputException(f"numResults must be 1 to {MOST_RESULTS}; given: {count}.")
     version = solution_version.trained(workspace, request["solutionVersionArn"])
-    recipe = version["recipeArn"].rpartition("/")[2]
-    raise InvalidInputException(
-        f"{recipe} cannot make segments; that needs aws-item-affinity or aws-item-attribute-affinity, "
-        "which this version of Tailorbird does not have yet."
-    )
+    recipe = recipes.of_arn(version["recipeArn"])
+    if recipe.segments_by is None:
+        raise InvalidInputException(
+            f"{recipe.name} makes no segments: use a solution of aws-item-affinity or aws-item-attribute-affinity."
+        )
+    if "filterArn" in request:
+        lifecycle.find(workspace, filters.RESOURCE, request["filterArn"])
+        _check_filter(deployments.found_filter(workspace, request["filterArn"], version["datasetGroupArn"]), recipe)
+    return lifecycle.create(workspace, RESOURCE, {"numResults": count} | request)
+
+
+def _check_filter(filter_: syntax.Filter, recipe: Recipe) -> None:
+    """Raises InvalidInput for a filter that selects no users, or that the recipe cannot use (spec 5.5, row 30)."""
+    if filter_.target.upper() != "USERID":
+        raise InvalidInputException(f"The filter selects {filter_.target}; a segment needs one of UserID.")
+    if recipe.segments_by == "itemAttributes" and any(c.dataset in syntax.EVENT_DATASETS for c in filter_.columns):
+        raise InvalidInputException(f"{recipe.name} takes no filter on Interactions: filter by Users only.")
 
 
 OPERATIONS = {"create_batch_segment_job": create_batch_segment_job}

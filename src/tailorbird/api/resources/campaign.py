@@ -76,6 +76,9 @@ def _version(workspace: Workspace, arn: str) -> Document:
             raise ResourceInUseException(f"{found['solutionArn']} has no ACTIVE solution version yet; wait for one.")
     else:
         version = solution_version.trained(workspace, arn)
+    recipe = recipes.of_arn(version["recipeArn"])
+    if recipe.segments_by is not None:
+        raise InvalidInputException(f"{recipe.name} serves batch segment jobs only: CreateBatchSegmentJob.")
     deployments.opened(workspace, version["solutionVersionArn"], version["datasetGroupArn"])
     return version
 

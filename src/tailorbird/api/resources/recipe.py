@@ -70,8 +70,8 @@ def _known(table: Mapping[str, T], name: str, arn: str) -> T:
 
 
 def _document(recipe: Recipe | UseCase) -> dict[str, Any]:
-    model = RECIPES.get(recipe.recipe) if isinstance(recipe, UseCase) else recipe
-    transformation = (model.feature_transformation if model else "") or recipe.name
+    model = RECIPES[recipe.recipe] if isinstance(recipe, UseCase) else recipe
+    transformation = model.feature_transformation or recipe.name
     document = {
         "name": recipe.name,
         "recipeArn": PREFIX + recipe.name,
@@ -110,7 +110,7 @@ def describe_algorithm(workspace: Workspace, request: dict[str, Any]) -> dict[st
     """Hyperparameters with defaults and ranges, and whether HPO may tune them."""
     arn = request["algorithmArn"]
     models = {ALGORITHM_NAMES.get(name, name): recipe for name, recipe in RECIPES.items()}
-    models |= {name: RECIPES[case.recipe] for name, case in USE_CASES.items() if case.recipe in RECIPES}
+    models |= {name: RECIPES[case.recipe] for name, case in USE_CASES.items()}
     name = _name(arn, ALGORITHM, "algorithm")
     parameters = _parameters(_known(models, name, arn), "A")
     return {
@@ -134,8 +134,8 @@ def describe_feature_transformation(workspace: Workspace, request: dict[str, Any
     everything: list[Recipe | UseCase] = [*RECIPES.values(), *USE_CASES.values()]
     for recipe in everything:
         name = _document(recipe)["featureTransformationArn"].removeprefix(TRANSFORMATION)
-        model = RECIPES.get(recipe.recipe) if isinstance(recipe, UseCase) else recipe
-        found = _parameters(model, "F") if model else {}
+        model = RECIPES[recipe.recipe] if isinstance(recipe, UseCase) else recipe
+        found = _parameters(model, "F")
         defaults.setdefault(name, {}).update({key: _text(default) for key, (default, _) in found.items()})
     name = _name(arn, TRANSFORMATION, "feature transformation")
     return {

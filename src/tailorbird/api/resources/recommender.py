@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +27,7 @@ def train(workspace: Workspace, document: Document, progress: Callable[[float, s
         artifact=document["_artifact"],
         group_arn=document["datasetGroupArn"],
         recipe=recipe,
-        settings=settings_of(recipe, {}, {}, seed=workspace.config.seed),
+        settings=dataclasses.replace(settings_of(recipe, {}, {}, seed=workspace.config.seed), **case.settings),
         event_type=case.event_type,
     )
     outcome = trainings.train(workspace, order, progress)
@@ -57,10 +58,6 @@ def create_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[st
         raise InvalidInputException(
             f"{case.name} is a use case of the domain {case.domain}; the dataset group "
             + (f"has the domain {group['domain']}." if "domain" in group else "is a custom one, without a domain.")
-        )
-    if case.recipe not in RECIPES:
-        raise InvalidInputException(
-            f"{case.name} is not available yet: this version of Tailorbird lacks the model {case.recipe} behind it."
         )
     if case.needs_items and dataset.of_group(workspace, request["datasetGroupArn"], "ITEMS") is None:
         raise InvalidInputException(f"{case.name} needs an Items dataset: create one in the dataset group first.")

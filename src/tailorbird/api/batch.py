@@ -1,0 +1,115 @@
+"""What batch inference and batch segment jobs share: files of JSON lines in, a file of answers for each.
+
+Source: spec recipes-and-runtime 6.1. An output file appears when it is complete, so a job may run twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any, BinaryIO
+
+import msgspec
+
+from tailorbird import messages
+from tailorbird.api.lifecycle import JobFailed
+from tailorbird.errors import AwsError, InvalidInputException
+from tailorbird.storage.catalogue import Document
+from tailorbird.storage.objects import ObjectError
+from tailorbird.workspace import Workspace
+
+LONGEST_LINE = 1 << 20
+CHECK = "_CHECK"
+"""Name of the object that shows, before any work, that the output can be written (spec recipes-and-runtime 6.1)."""
+
+Asked = tuple[Document, Any]
+"""An answer that waits for its `output`, and what is needed to find it."""
+
+
+def run(
+    workspace: Workspace,
+    document: Document,
+    answered: Callable[[list[bytes]], list[Document]],
+    lines_at_once: int,
+    progress: Callable[[float, str], None],
+) -> Document:
+    """Has every line of every input file answered, some at a time; raises JobFailed for a wrong path.
+
+    answered: from lines to one answer each, with `input`, `output` and `error`.
+    """
+    output = document["jobOutput"]["s3DataDestination"]["path"].rstrip("/") + "/"
+    try:
+        inputs = workspace.objects.files(document["jobInput"]["s3DataSource"]["path"])
+    except ObjectError as error:
+        raise JobFailed(f"{messages.BATCH_INPUT}. {error}") from error
+    if not inputs:
+        raise JobFailed(f"{messages.BATCH_INPUT}. There is no file under it.")
+    total, done, failed = sum(file.size for file in inputs) or 1, 0, 0
+    try:
+        with workspace.objects.writer(output + CHECK):
+            pass
+        for file in inputs:
+            with (
+                workspace.objects.open(file.uri) as source,
+                workspace.objects.writer(f"{output}{file.name}.out") as out,
+            ):
+                while lines := list(islice(_lines(source), lines_at_once)):
+                    answers = answered(lines)
+                    out.writelines(msgspec.json.encode(answer) + b"\n" for answer in answers)
+                    done += sum(map(len, lines))
+                    failed += sum(answer["error"] is not None for answer in answers)
+                    progress(min(0.99, done / total), f"{file.name}: {done} of {total} bytes, {failed} errors")
+    except ObjectError as error:
+        raise JobFailed(f"{messages.BATCH_OUTPUT}. {error}") from error
+    return {"_report": {"bytesRead": done, "linesFailed": failed}}
+
+
+def _lines(source: BinaryIO) -> Iterator[bytes]:
+    """Lines that hold something; an over-long one is given cut, so that its answer is an error."""
+    while line := source.readline(LONGEST_LINE):
+        if line.strip():
+            yield line
+
+
+def asked(
+    lines: Sequence[bytes], needed: tuple[str, ...], prepare: Callable[[Document], Any]
+) -> tuple[list[Document], list[Asked]]:
+    """One answer a line, and those that wait for their output: the others have their `error` already.
+
+    needed: what a line must hold. prepare: from a line to what is needed to answer it; may raise AwsError.
+    """
+    answers: list[Document] = []
+    waiting: list[Asked] = []
+    for line in lines:
+        answer: Document = {"input": line.decode(errors="replace").strip(), "output": None, "error": None}
+        answers.append(answer)
+        try:
+            answer["input"] = _read(line, needed)
+            waiting.append((answer, prepare(answer["input"])))
+        except AwsError as error:
+            answer["error"] = error.message
+    return answers, waiting
+
+
+def _read(line: bytes, needed: tuple[str, ...]) -> Document:
+    """A line as a request; raises InvalidInput saying what a line must hold."""
+    try:
+        request = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInputException(f"The line is not JSON: {error}") from error
+    example = ", ".join(f'"{name}": ' + ('["..."]' if name == "itemList" else '"..."') for name in needed)
+    if not isinstance(request, dict):
+        raise InvalidInputException(f"A line must be an object such as {{{example}}}.")
+    for name in needed:
+        value = request.get(name)
+        right = (
+            isinstance(value, list) and all(isinstance(v, str) for v in value)
+            if name == "itemList"
+            else isinstance(value, str)
+        )
+        if not right or not value:
+            raise InvalidInputException(f"{name} is missing or of the wrong type; a line looks like {{{example}}}.")
+    values = request.get("filterValues", {})
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise InvalidInputException("filterValues must be an object of strings.")
+    return request

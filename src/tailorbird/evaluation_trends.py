@@ -1,0 +1,38 @@
+"""The offline metric of aws-trending-now: how much of the growth to come was foreseen.
+
+The last interval of the data is the test window: the model sees what lies before it (spec recipes-and-runtime 3.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from tailorbird.evaluation import LIST_LENGTH, top_lists
+from tailorbird.recipes import trending
+from tailorbird.recipes.recipe import Interactions, Model, Query
+
+ACCURACY = "trending_prediction_accuracy"
+"""AWS does not publish the key (spec recipes-and-runtime 3.2)."""
+
+
+def accuracy(train: Callable[[Interactions], Model], data: Interactions, interval: int) -> float:
+    """Returns the growth of the 25 items recommended over that of the 25 that grew most, 0 to 1, to 4 digits.
+
+    interval: seconds. 0 where nothing grew, or nothing lies before the window.
+    """
+    end = trending.last_end(data.timestamp, interval, np.inf)
+    before = data.timestamp < end - interval
+    if not before.any():
+        return 0.0
+    arrays = ("user", "item", "timestamp", "event_type")
+    model = train(replace(data, **{name: getattr(data, name)[before] for name in arrays}))
+    previous, last = trending.counts(len(data.items), data.item, data.timestamp, end, interval)
+    growth = last - previous
+    nothing = np.empty(0, np.int64)
+    (shown,) = top_lists(model, [Query(nothing.astype(np.int32), nothing)])
+    best = np.sort(growth)[::-1][:LIST_LENGTH].clip(0).sum()
+    foreseen = growth[shown[shown >= 0]].sum()
+    return round(float(np.clip(foreseen / best, 0, 1)), 4) if best > 0 else 0.0

@@ -1,0 +1,71 @@
+"""Which exam a recipe sits before its metrics are shown: what it may train on, and how it is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from tailorbird import evaluation, evaluation_actions, evaluation_segments, evaluation_trends
+from tailorbird.recipes import popularity, trending
+from tailorbird.recipes.recipe import Interactions, Model, Recipe, silent
+
+Metrics = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Exam:
+    """A hold-out, and the metrics on it."""
+
+    train: Interactions
+    measure: Callable[[Model], Metrics]
+    """Of a model that was trained on `train`."""
+    baseline: Callable[[], Metrics]
+    """The same metrics of what any recipe should beat."""
+
+
+def of(recipe: Recipe, settings: Any, data: Interactions, columns: Sequence[str], seed: int) -> Exam:
+    """Returns the exam of a recipe with its settings; `columns` of the items are what segments can be asked by."""
+    if recipe.segments_by is not None:
+        return _segments(data, columns if recipe.segments_by == "itemAttributes" else (), seed)
+    if data.responses is not None:
+        return _actions(data, seed)
+    ranking = _ranking(recipe, data, seed)
+    return _with_trends(ranking, settings, data) if isinstance(settings, trending.Settings) else ranking
+
+
+def _segments(data: Interactions, columns: Sequence[str], seed: int) -> Exam:
+    cut = evaluation_segments.split(data, columns, seed)
+    baseline = partial(evaluation_segments.activity_baseline, cut)
+    return Exam(cut.train, lambda model: evaluation_segments.measure(model, cut), baseline)
+
+
+def _actions(data: Interactions, seed: int) -> Exam:
+    cut = evaluation_actions.split(data, seed)
+    return Exam(
+        cut.train, lambda model: evaluation_actions.measure(model, cut), partial(evaluation_actions.baseline, cut)
+    )
+
+
+def _with_trends(ranking: Exam, settings: trending.Settings, data: Interactions) -> Exam:
+    """The metrics of the ranking, and the share of the growth that was foreseen."""
+    interval = trending.SECONDS[settings.trend_discovery_frequency]
+
+    def foreseen(train: Callable[[Interactions], Model]) -> Metrics:
+        return {evaluation_trends.ACCURACY: evaluation_trends.accuracy(train, data, interval)}
+
+    return Exam(
+        ranking.train,
+        lambda model: ranking.measure(model) | foreseen(lambda rows: trending.train(rows, settings, silent)),
+        lambda: ranking.baseline() | foreseen(lambda rows: popularity.train(rows, popularity.Settings(), silent)),
+    )
+
+
+def _ranking(recipe: Recipe, data: Interactions, seed: int) -> Exam:
+    held_out = evaluation.split(data, seed)
+    return Exam(
+        held_out.train,
+        lambda model: evaluation.measure(model, held_out, recipe.recipe_type),
+        partial(evaluation.popularity_baseline, held_out),
+    )

@@ -1,0 +1,117 @@
+"""From a user to ranked actions (spec recipes-and-runtime 1.4, "NBA").
+
+Every action that has a record is a candidate, unless it has expired, or its REPEAT_FREQUENCY has not passed since
+the user last had to do with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tailorbird.data import actions, history
+from tailorbird.data.actions import Response
+from tailorbird.data.datasets import Dataset, latest_records, stamp
+from tailorbird.errors import InvalidInputException
+from tailorbird.filters import evaluate, syntax
+from tailorbird.filters.evaluate import Table
+from tailorbird.recipes.next_best_action import DAY, Propensities
+from tailorbird.serving.recommend import SCORE_DIGITS, Deployment, Mask, query
+from tailorbird.workspace import Workspace
+
+CONSIDERED_BY_FILTERS = 300
+"""Newest responses of a user, for each event type, that filters consider (spec recipes-and-runtime 5.2)."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """The newest records of a group's actions, columns in upper case."""
+
+    ids: list[str]
+    columns: Mapping[str, list[object]]
+
+    @cached_property
+    def table(self) -> Table:
+        """For filters."""
+        return Table(self.ids, self.columns)
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The row of each id."""
+        return {action: number for number, action in enumerate(self.ids)}
+
+    def numeric(self, column: str, missing: float) -> NDArray[np.float64]:
+        """A column of numbers; `missing` where there is none."""
+        values = self.columns.get(column, [None] * len(self.ids))
+        return np.array([missing if value is None else value for value in values], np.float64)
+
+
+def offer(workspace: Workspace, dataset: Dataset) -> Offer:
+    """The actions as they are now; read anew when one was imported or put."""
+    at = stamp(workspace, dataset)
+
+    def read() -> Offer:
+        rows = latest_records(workspace, dataset, "ACTION_ID").sort("ACTION_ID")
+        columns = {name: rows[name].to_list() for name in rows.columns if name != "ACTION_ID"}
+        return Offer(rows["ACTION_ID"].to_list(), columns)
+
+    return workspace.cache.get("offer", (dataset.arn, at), read)
+
+
+def available(offered: Offer, responses: list[Response], now: float) -> Mask:
+    """Which actions may be recommended at `now` (epoch seconds) to a user with these responses."""
+    waits = offered.numeric("REPEAT_FREQUENCY", 0.0) * DAY
+    last = np.full(len(offered.ids), -np.inf)
+    for response in reversed(responses):
+        if response.action in offered.numbers:
+            last[offered.numbers[response.action]] = response.timestamp
+    allowed: Mask = (offered.numeric("EXPIRATION_TIMESTAMP", np.inf) > now) & (last + waits <= now)
+    return allowed
+
+
+def mask(
+    workspace: Workspace,
+    deployment: Deployment,
+    offered: Offer,
+    filter_: syntax.Filter,
+    values: dict[str, str],
+    user: str,
+    responses: list[Response],
+) -> Mask:
+    """Which actions the filter allows; raises InvalidInput."""
+    if filter_.target.upper() != "ACTIONID":
+        raise InvalidInputException(f"The filter selects {filter_.target}; actions need one of ActionID.")
+
+    def touched(types: frozenset[str] | None) -> NDArray[np.int32]:
+        seen: dict[str, int] = {}
+        found = set()
+        for response in responses:
+            seen[response.kind] = seen.get(response.kind, 0) + 1
+            if seen[response.kind] <= CONSIDERED_BY_FILTERS and (types is None or response.kind in types):
+                found.add(response.action)
+        return np.array([offered.numbers[action] for action in found if action in offered.numbers], np.int32)
+
+    asking = evaluate.User(history.attributes(workspace, deployment.users, user), touched)
+    return evaluate.evaluate(filter_, offered.table, syntax.parse_values(filter_, values), asking, None)
+
+
+def ranked(
+    workspace: Workspace, deployment: Deployment, offered: Offer, user: str, allowed: Mask, count: int
+) -> list[tuple[str, float]]:
+    """The `count` best allowed actions with their propensities; equal ones by VALUE, the larger first, then by id."""
+    model = deployment.served.model
+    assert isinstance(model, Propensities), "only campaigns of this recipe are asked for actions"
+    scores = model.score([query(workspace, deployment, user, None)])[0]
+    known = dict(zip(model.actions.tolist(), scores.tolist(), strict=True))
+    shown = np.array([round(known.get(action, 0.0), SCORE_DIGITS) for action in offered.ids])
+    order = np.lexsort((-offered.numeric("VALUE", 0.0), -shown))
+    return [(offered.ids[row], float(shown[row])) for row in order if allowed[row]][:count]
+
+
+def responses(workspace: Workspace, dataset: Dataset | None, user: str) -> list[Response]:
+    """The user's responses, newest first; none where the group has no dataset for them."""
+    return actions.of_user(workspace, dataset, user) if dataset else []
