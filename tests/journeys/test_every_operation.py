@@ -51,8 +51,7 @@ def test_every_operation(server: Server, strict: Server) -> None:
     assert {name for name, operation in OPERATIONS.items() if operation.function not in HERE} == NOT_HERE
     seen: set[tuple[str, str]] = set()
     walk = Walk(server, seen)
-    way = Journey(server, "walk")
-    arns = data(walk, way)
+    arns = data(walk, way := Journey(server, "walk"))
     trainings(walk, arns)
     offers(walk, way, arns)
     domain(walk)
@@ -151,15 +150,14 @@ def trainings(walk: Walk, arns: dict[str, str]) -> None:
     ]
     done(walk, "BatchInferenceJob", arns["batch"])
     done(walk, "SolutionVersion", arns[SEGMENTS])
-    arns["segments"] = walk.does("CreateBatchSegmentJob", solutionVersionArn=arns[SEGMENTS], **batch)[
-        "batchSegmentJobArn"
-    ]
+    made = walk.does("CreateBatchSegmentJob", solutionVersionArn=arns[SEGMENTS], **batch)
+    arns["segments"] = made["batchSegmentJobArn"]
     done(walk, "BatchSegmentJob", arns["segments"])
     walk.fails(INVALID, "CreateBatchSegmentJob", solutionVersionArn=arns[POPULAR], **batch)
 
 
 def offers(walk: Walk, way: Journey, arns: dict[str, str]) -> None:
-    """The next best action; its group's resources stay, but for what would be in the way later."""
+    """The next best action; what it took goes again."""
     way.arns["group"] = arns["group"]
     fields = [{"name": "ACTION_ID", "type": "string"}, {"name": "VALUE", "type": "long"}]
     way.dataset("ACTIONS", INTERACTIONS_SCHEMA | {"name": "Actions", "fields": fields})
