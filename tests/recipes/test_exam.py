@@ -58,7 +58,8 @@ def data() -> Interactions:
     return walks()
 
 
-@pytest.fixture(scope="module", params=sorted(RECIPES))
+# Actions are no items: aws-next-best-action has tests of its own.
+@pytest.fixture(scope="module", params=sorted(set(RECIPES) - {"aws-next-best-action"}))
 def recipe(request: pytest.FixtureRequest) -> Recipe:
     return RECIPES[request.param]
 
@@ -108,7 +109,8 @@ def test_beats_chance_and_popularity_where_it_should(recipe, data):
     result = evaluation.measure(model, held_out, recipe.recipe_type)
     baseline = evaluation.popularity_baseline(held_out)
     key = "mean_reciprocal_rank_at_25"
-    assert result[key] > (0.02 if recipe.name == "aws-popularity-count" else 2 * baseline[key])
+    same_for_all = recipe.name in ("aws-popularity-count", "aws-trending-now")
+    assert result[key] > (0.02 if same_for_all else 2 * baseline[key])
 
 
 def test_progress_can_stop_training(recipe, data):

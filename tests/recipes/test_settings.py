@@ -64,4 +64,7 @@ def test_defaults_lie_in_their_domains():
     for recipe in RECIPES.values():
         for name, (default, domain) in domains(recipe.settings).items():
             assert domain.type is type(default), name
-            assert domain.type is bool or domain.low <= default <= domain.high, name
+            if domain.type is str:
+                assert default in [value for value, *_ in domain.choices], name
+            else:
+                assert domain.type is bool or domain.low <= default <= domain.high, name
