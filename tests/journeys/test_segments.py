@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from journeys.steps import GENRES, INTERACTIONS_SCHEMA, USERS, Journey, as_csv, interactions_csv
+from journeys.steps import GENRES, INTERACTIONS_SCHEMA, ITEMS, USERS, Journey, as_csv, interactions_csv
 from support import ROLE, Server, settled
 
 ITEM, ATTRIBUTE = "aws-item-affinity", "aws-item-attribute-affinity"
@@ -85,7 +85,7 @@ def test_users_for_an_item(journey: Journey) -> None:
         assert list(answer["output"]) == ["usersList"]
         users = answer["output"]["usersList"]
         assert len(users) == len(set(users)) == 10
-        assert len(fans(GENRES[item % len(GENRES)]) & set(users)) >= 6
+        assert len(fans(GENRES[item % len(GENRES)]) & set(users)) >= 5  # by chance: 2
 
 
 def test_everyone_is_in_a_segment_that_is_large_enough(journey: Journey) -> None:
@@ -141,7 +141,7 @@ def test_filters_select_users(journey: Journey) -> None:
 
 def test_events_count_without_a_training(journey: Journey) -> None:
     tracker = journey.personalize.create_event_tracker(name="segments", datasetGroupArn=journey.arns["group"])
-    for item in range(2, 150, 5):
+    for item in range(17, ITEMS, 5):  # Horror, but not the item of the question: nobody here sees an item twice
         events = [{"eventType": "click", "itemId": str(item), "sentAt": 1_600_000_000 + item}]
         journey.events.put_events(trackingId=tracker["trackingId"], userId="new", sessionId="s", eventList=events)
     (answer,) = segments(journey, ITEM, "after-events", [{"itemId": "12"}], numResults=10)

@@ -84,7 +84,7 @@ def create_batch_segment_job(workspace: Workspace, request: dict[str, Any]) -> d
     if "filterArn" in request:
         lifecycle.find(workspace, filters.RESOURCE, request["filterArn"])
         _check_filter(deployments.found_filter(workspace, request["filterArn"], version["datasetGroupArn"]), recipe)
-    return lifecycle.create(workspace, RESOURCE, {"numResults": count} | request)
+    return lifecycle.create(workspace, RESOURCE, {"numResults": count} | request, solutionArn=version["solutionArn"])
 
 
 def _check_filter(filter_: syntax.Filter, recipe: Recipe) -> None:

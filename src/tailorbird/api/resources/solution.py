@@ -16,7 +16,11 @@ RESOURCE = Resource(
     arn="solution/{name}",
     parents=("datasetGroupArn",),
     dependents=(("Campaign", "solutionArn"), ("Campaign", "_nextSolutionArn")),
-    owned=(("SolutionVersion", "solutionArn"), ("BatchInferenceJob", "solutionArn")),
+    owned=(
+        ("SolutionVersion", "solutionArn"),
+        ("BatchInferenceJob", "solutionArn"),
+        ("BatchSegmentJob", "solutionArn"),
+    ),
 )
 
 DEFAULTS = {
