@@ -15,7 +15,9 @@ from typing import Any
 from urllib.parse import quote
 
 import boto3
+import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 ROLE = "arn:aws:iam::123456789012:role/PersonalizeRole"
 SERVICES = ("personalize", "personalize-events", "personalize-runtime", "s3", "iam", "sts")
@@ -113,3 +115,11 @@ def settled(describe: Callable[..., Any], member: str, seconds: float = 120.0, *
         return found if found["status"] in ("ACTIVE", "CREATE FAILED", "COMPLETED", "FAILED") else None
 
     return wait_for(look, seconds)
+
+
+def refused(code: str, words: str, call: Callable[..., Any], **request: Any) -> None:
+    """The call raises that error, and its message holds those words."""
+    with pytest.raises(ClientError) as error:
+        call(**request)
+    assert error.value.response["Error"]["Code"] == code
+    assert words in error.value.response["Error"]["Message"]

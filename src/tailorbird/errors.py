@@ -10,7 +10,6 @@
     ├── TooManyTagsException                  400       400
     ├── TooManyTagKeysException               400       400
     ├── UnknownOperationException             400       404
-    ├── SerializationException                400       400
     ├── RequestTooLargeException              413       413
     ├── IncompleteSignatureException          400       400
     ├── RequestExpired                        400       400
@@ -86,10 +85,6 @@ class UnknownOperationException(AwsError):
     """No such operation, or one this version does not have."""
 
     rest_status = 404
-
-
-class SerializationException(AwsError):
-    """A body that is not the JSON the protocol asks for."""
 
 
 class RequestTooLargeException(AwsError):

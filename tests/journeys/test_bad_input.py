@@ -10,10 +10,9 @@ import urllib.request
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from journeys.steps import INTERACTIONS_SCHEMA, Journey, as_csv, interactions_csv
-from support import ROLE, Server, clean_environment, settled
+from support import ROLE, Server, clean_environment, refused, settled
 
 HEADER = ("USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP")
 
@@ -23,14 +22,6 @@ def way(server: Server) -> Journey:
     journey = Journey(server, "bad")
     journey.data()
     return journey
-
-
-def refused(code: str, words: str, call: Any, **request: Any) -> None:
-    """The call raises that error, and its message holds those words."""
-    with pytest.raises(ClientError) as error:
-        call(**request)
-    assert error.value.response["Error"]["Code"] == code
-    assert words in error.value.response["Error"]["Message"]
 
 
 @pytest.mark.parametrize(

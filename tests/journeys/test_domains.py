@@ -7,10 +7,9 @@ import io
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from journeys.steps import INTERACTIONS_SCHEMA, ITEMS, USERS, Journey, as_csv, genre_of, interactions_csv
-from support import Server, settled, wait_for
+from support import Server, refused, settled, wait_for
 
 RECIPE = "arn:aws:personalize:::recipe/"
 ITEMS_SCHEMA = {
@@ -64,13 +63,6 @@ def shop(server: Server) -> Journey:
 def bought(user: str) -> set[str]:
     rows = csv.DictReader(io.StringIO(interactions_csv().decode()))
     return {row["ITEM_ID"] for row in rows if row["USER_ID"] == user and row["EVENT_TYPE"] == "watch"}
-
-
-def refused(code: str, words: str, call: Any, **request: Any) -> None:
-    with pytest.raises(ClientError) as error:
-        call(**request)
-    assert error.value.response["Error"]["Code"] == code
-    assert words in error.value.response["Error"]["Message"]
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,9 @@ import time
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from journeys.steps import ITEMS_SCHEMA, Journey, genre_of, interactions_csv, items_csv
-from support import ROLE, Server, settled, wait_for
+from support import ROLE, Server, refused, settled, wait_for
 
 SIMS, POPULAR, PERSONAL, RANKING = (
     "aws-sims",
@@ -27,13 +26,6 @@ def way(server: Server) -> Journey:
     journey.train(POPULAR, SIMS, PERSONAL, RANKING)
     journey.deploy(POPULAR, SIMS)
     return journey
-
-
-def refused(code: str, words: str, call: Any, **request: Any) -> None:
-    with pytest.raises(ClientError) as error:
-        call(**request)
-    assert error.value.response["Error"]["Code"] == code
-    assert words in error.value.response["Error"]["Message"]
 
 
 def campaign(way: Journey, name: str) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from tailorbird.neighbours.emulator import (
     s3_error,
     without_connection,
 )
+from tailorbird.storage.durable import sync
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ class Neighbours:
                     tags = emulator.s3(bucket.name).tagger.get_tag_dict_for_resource(key.arn)
                     object_files.save(self._objects, bucket, key, tags)
             if removed:
-                journal.sync_folder(self._objects)
+                sync(self._objects)
         emulator.forget_instances()
         return answer
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tailorbird.errors import InternalFailure
+from tailorbird.storage.durable import sync
 
 
 def append(path: Path, entry: dict[str, Any]) -> None:
@@ -28,7 +29,7 @@ def append(path: Path, entry: dict[str, Any]) -> None:
             file.truncate(end)
             raise
     if created:
-        sync_folder(path.parent)
+        sync(path.parent)
 
 
 def entries(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -53,12 +54,3 @@ def entries(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             whole += len(line)
     # Nobody was told that the incomplete line succeeded, and the next one must not be glued to it.
     os.truncate(path, whole)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable: files created, renamed and removed."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

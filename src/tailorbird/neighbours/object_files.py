@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tailorbird.errors import InternalFailure
-from tailorbird.neighbours.journal import sync_folder
+from tailorbird.storage.durable import sync
 
 
 class StoredValue:
@@ -67,13 +67,13 @@ def save(folder: Path, bucket: Any, key: Any, tags: dict[str, str]) -> None:
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)
-    sync_folder(folder)
+    sync(folder)
     key._value_buffer.close()
     key._value_buffer = StoredValue(path, len(line))
 
 
 def remove(folder: Path, bucket_name: str, key_name: str) -> bool:
-    """Removes the file of an object; False where there was none. Durable only after `sync_folder`."""
+    """Removes the file of an object; False where there was none. Durable only after `sync`."""
     path = _path(folder, bucket_name, key_name)
     existed = path.exists()
     path.unlink(missing_ok=True)

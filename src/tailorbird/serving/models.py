@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from tailorbird.data.history import History
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes import RECIPES
 from tailorbird.recipes.recipe import Following, Model, Recipe
+from tailorbird.storage.durable import sync
 from tailorbird.workspace import Workspace
 
 MANIFEST = "recipe.json"
@@ -81,18 +81,10 @@ def publish(folder: Path) -> Iterator[Path]:
     fresh.mkdir(parents=True)
     yield fresh
     for path in [*fresh.rglob("*"), fresh]:
-        _sync(path)
+        sync(path)
     shutil.rmtree(folder, ignore_errors=True)  # left by a worker that died between here and its document
     fresh.rename(folder)
-    _sync(folder.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(folder.parent)
 
 
 def open_model(workspace: Workspace, version_arn: str) -> Served:

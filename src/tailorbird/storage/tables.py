@@ -26,6 +26,8 @@ from urllib.parse import quote
 import msgspec
 import polars as pl
 
+from tailorbird.storage.durable import sync
+
 FULL = "FULL"
 INCREMENTAL = "INCREMENTAL"
 STREAMED = "STREAMED"
@@ -280,7 +282,7 @@ class Segment:
         if self._sort_by:
             rows = rows.sort(self._sort_by, maintain_order=True)
         rows.sink_parquet(target, compression="zstd", row_group_size=ROW_GROUP, engine="streaming")
-        _sync(target)
+        sync(target)
 
 
 def _without(folder: Path, part: _Part, gone: Callable[[Sequence[str]], pl.Expr]) -> _Part | None:
@@ -292,7 +294,7 @@ def _without(folder: Path, part: _Part, gone: Callable[[Sequence[str]], pl.Expr]
         return part if count else None
     fresh = msgspec.structs.replace(part, file=f"{secrets.token_hex(8)}.parquet", rows=count)
     kept.sink_parquet(folder / fresh.file, compression="zstd", row_group_size=ROW_GROUP, engine="streaming")
-    _sync(folder / fresh.file)
+    sync(folder / fresh.file)
     return fresh
 
 
@@ -336,12 +338,12 @@ def _manifest(folder: Path) -> _Manifest:
 
 def _swap(folder: Path, manifest: _Manifest) -> None:
     """Replaces the manifest: after a crash there is the old one or the new one, with all its segments."""
-    _sync(folder)
+    sync(folder)
     draft = folder / "manifest.json.new"
     draft.write_bytes(msgspec.json.encode(manifest))
-    _sync(draft)
+    sync(draft)
     draft.rename(folder / "manifest.json")
-    _sync(folder)
+    sync(folder)
 
 
 def _sweep(folder: Path) -> None:
@@ -379,11 +381,3 @@ def _lock(path: Path, *, wait: bool = True) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
