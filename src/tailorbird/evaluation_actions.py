@@ -43,8 +43,7 @@ def split(data: Interactions, seed: int) -> Split:
     tested = np.isin(responses.user, drawn)
     test = chosen(responses, np.flatnonzero(tested))
     kept = ~np.isin(data.user, drawn)
-    arrays = {name: getattr(data, name)[kept] for name in ("user", "item", "timestamp", "event_type")}
-    train = replace(data, **arrays, responses=chosen(responses, np.flatnonzero(~tested)))
+    train = replace(data.rows(kept), responses=chosen(responses, np.flatnonzero(~tested)))
     queries = (Query(items, np.zeros(len(items), np.int64)) for items in histories(data, test))
     return Split(train, test, tuple(queries))
 

@@ -7,7 +7,7 @@ selected (spec recipes-and-runtime 3.1 and 3.2).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,7 @@ def split(data: Interactions, columns: Sequence[str], seed: int) -> Split:
     bounds = user_bounds(data)
     cut = bounds[:-1] + np.maximum(1, (np.diff(bounds) * TRAIN_SHARE).astype(np.int64))
     old = np.arange(len(data.user)) < cut[data.user]
-    train, truth = _rows(data, old), user_item(_rows(data, ~old)).tocsc()
+    train, truth = data.rows(old), user_item(data.rows(~old)).tocsc()
     known = np.bincount(train.item, minlength=len(data.items)) > 0
     groups = items_by_value(data, columns) if columns else list(np.flatnonzero(known)[:, None])
     targets: list[NDArray[np.int32]] = []
@@ -58,17 +58,11 @@ def split(data: Interactions, columns: Sequence[str], seed: int) -> Split:
     return Split(train, tuple(targets), tuple(truths))
 
 
-def _rows(data: Interactions, rows: NDArray[np.bool_]) -> Interactions:
-    """The data with some of the interactions; users and items keep their numbers."""
-    arrays = ("user", "item", "timestamp", "event_type")
-    return replace(data, **{name: getattr(data, name)[rows] for name in arrays})
-
-
 def items_by_value(data: Interactions, columns: Sequence[str]) -> list[NDArray[np.int32]]:
     """Returns the items that have each value of each column."""
     found: dict[tuple[str, object], list[int]] = {}
     for column in columns:
-        for item, value in enumerate(data.item_columns[column].tolist()):
+        for item, value in enumerate(data.item_columns[column].values.tolist()):
             for part in value.split("|") if isinstance(value, str) else (value,):
                 if part is not None and part == part:  # NaN is unequal to itself
                     found.setdefault((column, part), []).append(item)

@@ -6,7 +6,6 @@ The last interval of the data is the test window: the model sees what lies befor
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -27,8 +26,7 @@ def accuracy(train: Callable[[Interactions], Model], data: Interactions, interva
     before = data.timestamp < end - interval
     if not before.any():
         return 0.0
-    arrays = ("user", "item", "timestamp", "event_type")
-    model = train(replace(data, **{name: getattr(data, name)[before] for name in arrays}))
+    model = train(data.rows(before))
     previous, last = trending.counts(len(data.items), data.item, data.timestamp, end, interval)
     growth = last - previous
     nothing = np.empty(0, np.int64)

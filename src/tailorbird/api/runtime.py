@@ -63,7 +63,7 @@ def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[s
     _check_length("numResults", wanted, columns)
     item = request.get("itemId") if target.recipe_type == RELATED else None
     asked = request | {"itemId": item}
-    question = recommend.query(workspace, target.deployment, request.get("userId"), item)
+    question = recommend.query(workspace, target.deployment, request.get("userId"), item, request.get("context"))
     allowed = _allowed(workspace, target, asked)
     scores = target.deployment.served.model.score([question])[0]
     if request.get("promotions"):
@@ -82,7 +82,7 @@ def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> d
     if not request["inputList"]:
         raise InvalidInputException("inputList must hold at least one item id.")
     _check_length("inputList", len(request["inputList"]), columns)
-    question = recommend.query(workspace, target.deployment, request["userId"], None)
+    question = recommend.query(workspace, target.deployment, request["userId"], None, request.get("context"))
     allowed = _allowed(workspace, target, request)
     scores = target.deployment.served.model.score([question])[0]
     ranked = recommend.reorder(target.deployment.served, scores, request["inputList"], allowed)

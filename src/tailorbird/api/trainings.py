@@ -35,10 +35,8 @@ class Order:
     recipe: Recipe
     settings: Any
     """Of the recipe's own type, see `recipes.settings_of`."""
-    event_type: str | None = None
-    """The only event type to learn from, in any case."""
-    threshold: float | None = None
-    """The least EVENT_VALUE to learn from."""
+    selection: training.Selection = training.Selection()
+    """Which of the data to learn from."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +64,12 @@ def train(workspace: Workspace, order: Order, progress: Callable[[float, str], N
     interactions = dataset.of_group(workspace, order.group_arn, "INTERACTIONS")
     if interactions is None:
         raise JobFailed("The dataset group has no Interactions dataset: create one and import data into it.")
-    items = dataset.of_group(workspace, order.group_arn, "ITEMS")
+    items, users = (dataset.of_group(workspace, order.group_arn, kind) for kind in ("ITEMS", "USERS"))
     seen = data_stamp(workspace, order.group_arn)
     progress(0.0, "reading the data")
     try:
-        snapshot = training.load(workspace, interactions, items, order.event_type, order.threshold)
+        selection = replace(order.selection, features=order.recipe.features)
+        snapshot = training.load(workspace, interactions, items, users, selection)
     except training.NotEnoughData as error:
         raise JobFailed(str(error)) from error
     recipe, settings = order.recipe, order.settings
@@ -88,7 +87,7 @@ def train(workspace: Workspace, order: Order, progress: Callable[[float, str], N
     with models.publish(models.folder_of(workspace, order.artifact)) as folder:
         history.save(data, models.part(folder, "history"))
         model.save(models.part(folder, "model"))
-        models.write_manifest(folder, models.Manifest(recipe.name, snapshot.newest_event, order.event_type))
+        models.write_manifest(folder, models.Manifest(recipe.name, snapshot.newest_event, order.selection.event_type))
     hours = (workspace.clock() - began) * (os.cpu_count() or 1) / 3600
     return Outcome(max(0.001, round(hours, 3)), metrics, seen)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,18 @@ class Responses:
 
 
 @dataclass(frozen=True)
+class Column:
+    """One column of metadata or context that recipes may learn from (spec recipes-and-runtime 2.1).
+
+    Strings that are neither categorical nor textual, and booleans, are never among them.
+    """
+
+    kind: Literal["numeric", "categorical", "textual"]
+    values: NDArray[np.object_]
+    """Parallel to what it describes; None where missing. A categorical value may be several, as in a|b."""
+
+
+@dataclass(frozen=True)
 class Interactions:
     """Everything a recipe trains on, as numbers.
 
@@ -44,7 +58,25 @@ class Interactions:
     event_type: NDArray[np.int16]
     """Index into `event_types`; all zero where the schema has no EVENT_TYPE."""
     event_types: tuple[str, ...] = ("",)
-    item_columns: dict[str, NDArray[np.object_]] = field(default_factory=dict)
-    """Metadata of the items by column name, parallel to `items`; None where missing."""
+    event_value: NDArray[np.float32] | None = None
+    """Parallel to `user`; NaN where missing, None where the schema has no EVENT_VALUE."""
+    item_columns: Mapping[str, Column] = field(default_factory=dict)
+    """Metadata of the items by upper-case name, CREATION_TIMESTAMP (epoch seconds) included; parallel to `items`."""
+    user_columns: Mapping[str, Column] = field(default_factory=dict)
+    """Metadata of the users by upper-case name, parallel to `users`."""
+    context: Mapping[str, Column] = field(default_factory=dict)
+    """What the schema says of each interaction beyond the reserved columns, by upper-case name; parallel to `user`."""
     responses: Responses | None = None
     """For recipes that recommend actions."""
+
+    def rows(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Interactions:
+        """Returns the data with some of the interactions; users and items keep their numbers."""
+        return replace(
+            self,
+            user=self.user[keep],
+            item=self.item[keep],
+            timestamp=self.timestamp[keep],
+            event_type=self.event_type[keep],
+            event_value=None if self.event_value is None else self.event_value[keep],
+            context={name: replace(column, values=column.values[keep]) for name, column in self.context.items()},
+        )

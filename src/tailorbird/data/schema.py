@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from tailorbird.errors import InvalidInputException
 
@@ -30,6 +30,22 @@ METADATA_FIELDS = {"INTERACTIONS": 5, "USERS": 25, "ITEMS": 100, "ACTIONS": 10, 
 
 DATASET_TYPES = tuple(METADATA_FIELDS)
 
+NOT_FEATURES = {
+    "INTERACTIONS": (
+        "USER_ID",
+        "ITEM_ID",
+        "TIMESTAMP",
+        "EVENT_TYPE",
+        "EVENT_VALUE",
+        "IMPRESSION",
+        "RECOMMENDATION_ID",
+        "EVENT_ATTRIBUTION_SOURCE",
+    ),
+    "USERS": ("USER_ID",),
+    "ITEMS": ("ITEM_ID",),
+}
+"""Reserved columns that are not metadata, by dataset type."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -44,6 +60,15 @@ class Field:
     nullable: bool
     categorical: bool
     textual: bool
+
+    @property
+    def kind(self) -> Literal["numeric", "categorical", "textual"] | None:
+        """How recipes learn from the column; None where they never do (spec recipes-and-runtime 2.1)."""
+        if self.textual:
+            return "textual"
+        if self.categorical:
+            return "categorical"
+        return "numeric" if self.type in NUMERIC else None
 
 
 @dataclass(frozen=True)
@@ -66,6 +91,12 @@ class Schema:
     def field(self, name: str) -> Field | None:
         """The field of this name, whatever the case; None where there is none."""
         return self._by_name.get(name.upper())
+
+    @cached_property
+    def features(self) -> tuple[Field, ...]:
+        """The columns that recipes may learn from: metadata, and of interactions the context."""
+        reserved = NOT_FEATURES.get(self.dataset_type, ())
+        return tuple(field for field in self.fields if field.kind and field.name.upper() not in reserved)
 
     def is_key(self, field: Field) -> bool:
         """Whether a record is worthless without this field: ids, TIMESTAMP and an EVENT_TYPE without null."""

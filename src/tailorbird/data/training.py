@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tailorbird import messages
 from tailorbird.data.datasets import Dataset, interactions, latest_records
-from tailorbird.data.interactions import Interactions
+from tailorbird.data.interactions import Column, Interactions
+from tailorbird.data.schema import Field
 from tailorbird.workspace import Workspace
 
 # Spec recipes-and-runtime 1.2, "Data floors".
@@ -31,29 +34,47 @@ class Snapshot:
     """Number of the newest live event in it; later ones come on top when serving."""
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Which of the data a training learns from."""
+
+    event_type: str | None = None
+    """Only rows of that type, in any case, as filters have it."""
+    event_value_threshold: float | None = None
+    """Only rows with at least that EVENT_VALUE."""
+    features: bool = False
+    """Whether metadata of users and the context of interactions are wanted too."""
+
+
 def load(
     workspace: Workspace,
     interactions_dataset: Dataset,
     items_dataset: Dataset | None,
-    event_type: str | None = None,
-    event_value_threshold: float | None = None,
+    users_dataset: Dataset | None,
+    selection: Selection,
 ) -> Snapshot:
-    """Reads everything that was imported or recorded so far.
-
-    event_type, event_value_threshold: only rows of that type (in any case, as filters have it), and with at
-    least that EVENT_VALUE.
-    Raises NotEnoughData.
-    """
+    """Reads everything that was imported or recorded so far; raises NotEnoughData."""
     rows, newest = interactions(workspace, interactions_dataset)
-    if event_type is not None:
-        _need_column(rows, "EVENT_TYPE", "the solution's eventType")
-        rows = rows.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
-    if event_value_threshold is not None:
-        _need_column(rows, "EVENT_VALUE", "eventValueThreshold")
-        rows = rows.filter(pl.col("EVENT_VALUE") >= event_value_threshold)
-    _check_floors(rows, event_type)
+    _check_floors(rows := _selected(rows, selection), selection.event_type)
     items = latest_records(workspace, items_dataset, "ITEM_ID") if items_dataset else None
-    return Snapshot(_encode(rows, items), newest)
+    context = interactions_dataset.schema.features if selection.features else ()
+    data = _encode(rows, items, context)
+    if items_dataset is not None and items is not None:
+        data = replace(data, item_columns=_metadata(items_dataset, "ITEM_ID", data.items, items))
+    if selection.features and users_dataset is not None:
+        users = latest_records(workspace, users_dataset, "USER_ID")
+        data = replace(data, user_columns=_metadata(users_dataset, "USER_ID", data.users, users))
+    return Snapshot(data, newest)
+
+
+def _selected(rows: pl.DataFrame, selection: Selection) -> pl.DataFrame:
+    if selection.event_type is not None:
+        _need_column(rows, "EVENT_TYPE", "the solution's eventType")
+        rows = rows.filter(pl.col("EVENT_TYPE").str.to_lowercase() == selection.event_type.lower())
+    if selection.event_value_threshold is not None:
+        _need_column(rows, "EVENT_VALUE", "eventValueThreshold")
+        rows = rows.filter(pl.col("EVENT_VALUE") >= selection.event_value_threshold)
+    return rows
 
 
 def _need_column(rows: pl.DataFrame, column: str, wanted_by: str) -> None:
@@ -75,39 +96,40 @@ def _check_floors(rows: pl.DataFrame, event_type: str | None) -> None:
         raise NotEnoughData(f"{few}: it has {active}.")
 
 
-def _encode(rows: pl.DataFrame, items: pl.DataFrame | None) -> Interactions:
+def _encode(rows: pl.DataFrame, items: pl.DataFrame | None, context: Sequence[Field]) -> Interactions:
     users = rows["USER_ID"].unique().sort()
     known = rows["ITEM_ID"] if items is None else pl.concat([rows["ITEM_ID"], items["ITEM_ID"]])
     item_ids = known.unique().sort()
-    types = (
-        rows["EVENT_TYPE"].unique().drop_nulls().sort()
-        if "EVENT_TYPE" in rows.columns
-        else pl.Series("EVENT_TYPE", [""], dtype=pl.String)
-    )
-    coded = pl.DataFrame(
-        {
-            "user": rows["USER_ID"].cast(pl.Enum(users)).to_physical(),
-            "item": rows["ITEM_ID"].cast(pl.Enum(item_ids)).to_physical(),
-            "timestamp": rows["TIMESTAMP"],
-            "type": rows["EVENT_TYPE"].cast(pl.Enum(types)).to_physical().fill_null(0)
-            if "EVENT_TYPE" in rows.columns
-            else pl.repeat(0, len(rows), eager=True),
-        }
-    ).sort("user", "timestamp", maintain_order=True)
+    typed = rows if "EVENT_TYPE" in rows.columns else rows.with_columns(EVENT_TYPE=pl.lit(""))
+    types = typed["EVENT_TYPE"].unique().drop_nulls().sort()
+    sorted_rows = typed.with_columns(
+        user=pl.col("USER_ID").cast(pl.Enum(users)).to_physical(),
+        item=pl.col("ITEM_ID").cast(pl.Enum(item_ids)).to_physical(),
+        type=pl.col("EVENT_TYPE").cast(pl.Enum(types)).to_physical().fill_null(0),
+    ).sort("user", "TIMESTAMP", maintain_order=True)
+    values = sorted_rows["EVENT_VALUE"].fill_null(np.nan).to_numpy() if "EVENT_VALUE" in rows.columns else None
     return Interactions(
         users=users.to_numpy().astype(np.str_),
         items=item_ids.to_numpy().astype(np.str_),
-        user=coded["user"].to_numpy().astype(np.int32),
-        item=coded["item"].to_numpy().astype(np.int32),
-        timestamp=coded["timestamp"].to_numpy().astype(np.int64),
-        event_type=coded["type"].to_numpy().astype(np.int16),
+        user=sorted_rows["user"].to_numpy().astype(np.int32),
+        item=sorted_rows["item"].to_numpy().astype(np.int32),
+        timestamp=sorted_rows["TIMESTAMP"].to_numpy().astype(np.int64),
+        event_type=sorted_rows["type"].to_numpy().astype(np.int16),
         event_types=tuple(types),
-        item_columns=_item_columns(item_ids, items),
+        event_value=None if values is None else values.astype(np.float32),
+        context=_columns(sorted_rows, context),
     )
 
 
-def _item_columns(item_ids: pl.Series, items: pl.DataFrame | None) -> dict[str, np.ndarray]:
-    if items is None:
-        return {}
-    aligned = item_ids.to_frame("ITEM_ID").join(items, on="ITEM_ID", how="left", maintain_order="left")
-    return {name: aligned[name].to_numpy().astype(object) for name in aligned.columns if name != "ITEM_ID"}
+def _metadata(dataset: Dataset, key: str, ids: NDArray[np.str_], records: pl.DataFrame) -> dict[str, Column]:
+    wanted = pl.DataFrame({key: ids.tolist()}, schema={key: pl.String})
+    return _columns(wanted.join(records, on=key, how="left", maintain_order="left"), dataset.schema.features)
+
+
+def _columns(rows: pl.DataFrame, fields: Sequence[Field]) -> dict[str, Column]:
+    found = {}
+    for field in fields:
+        name = field.name.upper()
+        if name in rows.columns and field.kind is not None:  # older segments may lack a column of a newer schema
+            found[name] = Column(field.kind, np.array(rows[name].to_list(), object))
+    return found

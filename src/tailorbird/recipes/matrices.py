@@ -60,16 +60,10 @@ def closeness(data: Interactions, window: int, decay: float, backwards: float) -
 
 def keep_users(data: Interactions, keep: NDArray[np.bool_]) -> Interactions:
     """Returns the rows of the users in the mask, with users numbered anew; items keep their numbers."""
-    rows = keep[data.user]
     numbers = np.cumsum(keep, dtype=np.int32) - 1
-    return replace(
-        data,
-        users=data.users[keep],
-        user=numbers[data.user[rows]],
-        item=data.item[rows],
-        timestamp=data.timestamp[rows],
-        event_type=data.event_type[rows],
-    )
+    kept = data.rows(keep[data.user])
+    columns = {name: replace(column, values=column.values[keep]) for name, column in data.user_columns.items()}
+    return replace(kept, users=data.users[keep], user=numbers[kept.user], user_columns=columns)
 
 
 def within_percentiles(counts: NDArray[np.int64], low: float, high: float) -> NDArray[np.bool_]:

@@ -6,14 +6,15 @@ ranking, batch and evaluation are written once, outside (`serving/`, `evaluation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorbird.data.interactions import Column as Column
 from tailorbird.data.interactions import Interactions as Interactions
 from tailorbird.data.interactions import Responses as Responses
 
@@ -29,8 +30,8 @@ def silent(share: float, text: str) -> None:
 class Query:
     """One question to a model: who asks (by what they did), and for related items, about which item.
 
-    `items`, `timestamps` and `event_types` are parallel, oldest first; items the model does not know are
-    already left out. An unknown or new user has empty arrays.
+    `items` and `timestamps` are parallel, oldest first; items the model does not know are already left out.
+    An unknown or new user has empty arrays.
     """
 
     items: NDArray[np.int32]
@@ -39,6 +40,10 @@ class Query:
     """The item that related items are asked for; None where the request names none or an unknown one."""
     now: int | None = None
     """Epoch seconds of the request; None means: just after the last interaction."""
+    user: Mapping[str, object] = field(default_factory=dict)
+    """The user's metadata by upper-case column; only for recipes with `features`. Any column may be missing."""
+    context: Mapping[str, object] = field(default_factory=dict)
+    """The request's context by upper-case column, values as the interactions' columns have them; likewise."""
 
 
 class Model(Protocol):
@@ -95,6 +100,8 @@ class Recipe:
     load: Callable[[Path], Model]
     feature_transformation: str = ""
     """Name behind featureTransformationArn; empty means the recipe's own name."""
+    features: bool = False
+    """Whether it learns from metadata and context: only then are they read (spec 1.2)."""
     needs: str | None = None
     """The member that GetRecommendations cannot do without: userId, itemId or none."""
     batch_members: tuple[str, ...] = ("userId",)

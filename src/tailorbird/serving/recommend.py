@@ -5,7 +5,7 @@ The runtime and the batch jobs both go through here, so that a live and a batch 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from tailorbird.data.datasets import Dataset
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import evaluate, syntax
 from tailorbird.filters.evaluate import Table
+from tailorbird.filters.syntax import to_number
 from tailorbird.recipes.ranking import best_items
 from tailorbird.recipes.recipe import Query
 from tailorbird.serving.models import Served
@@ -60,7 +61,13 @@ class Promotion:
     """The items that may take them."""
 
 
-def query(workspace: Workspace, deployment: Deployment, user: str | None, item: str | None) -> Query:
+def query(
+    workspace: Workspace,
+    deployment: Deployment,
+    user: str | None,
+    item: str | None,
+    context: Mapping[str, str] | None = None,
+) -> Query:
     """The question to the model: what this user did up to now, and which item related ones are asked for."""
     served = deployment.served
     items, times = history.with_events(
@@ -72,7 +79,26 @@ def query(workspace: Workspace, deployment: Deployment, user: str | None, item: 
         served.manifest.newest_event,
         served.manifest.event_type,
     )
-    return Query(items, times, served.numbers.get(item) if item is not None else None)
+    question = Query(items, times, served.numbers.get(item) if item is not None else None)
+    if not served.recipe.features:
+        return question
+    attributes = history.attributes(workspace, deployment.users, user) if user else {}
+    return replace(question, user=attributes, context=_context(deployment.interactions, context or {}))
+
+
+def _context(interactions: Dataset, given: Mapping[str, str]) -> dict[str, object]:
+    """The request's context, typed as the columns are; what is no column, or no number where one is due, is left out.
+
+    Clients send values that were never seen, and they must be accepted (spec clients, Runtime).
+    """
+    found: dict[str, object] = {}
+    for name, text in given.items():
+        field = interactions.schema.field(name)
+        if field is not None and field.kind is not None:
+            value = to_number(text) if field.kind == "numeric" else text
+            if value is not None:
+                found[field.name.upper()] = value
+    return found
 
 
 def mask(

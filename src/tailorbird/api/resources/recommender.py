@@ -11,6 +11,7 @@ from tailorbird.api import lifecycle, serving_config, trainings, transitions
 from tailorbird.api.lifecycle import ACTIVE, DELETING, INACTIVE, Resource
 from tailorbird.api.resources import dataset, dataset_group
 from tailorbird.api.resources import recipe as recipes
+from tailorbird.data import training
 from tailorbird.errors import InvalidInputException
 from tailorbird.recipes import RECIPES, settings_of
 from tailorbird.recipes.use_cases import UseCase
@@ -28,7 +29,7 @@ def train(workspace: Workspace, document: Document, progress: Callable[[float, s
         group_arn=document["datasetGroupArn"],
         recipe=recipe,
         settings=dataclasses.replace(settings_of(recipe, {}, {}, seed=workspace.config.seed), **case.settings),
-        event_type=case.event_type,
+        selection=training.Selection(case.event_type),
     )
     outcome = trainings.train(workspace, order, progress)
     return {"modelMetrics": outcome.metrics["model"], "_metrics": outcome.metrics, "_data": outcome.data}

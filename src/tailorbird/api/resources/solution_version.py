@@ -10,6 +10,7 @@ from tailorbird.api import lifecycle, standard, trainings, transitions
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.resources import solution as solutions
+from tailorbird.data import training
 from tailorbird.errors import InvalidInputException, ResourceInUseException
 from tailorbird.recipes import settings_of
 from tailorbird.serving import models
@@ -45,8 +46,7 @@ def train(workspace: Workspace, document: Document, progress: Callable[[float, s
             config.get("featureTransformationParameters", {}),
             seed=workspace.config.seed,
         ),
-        event_type=document.get("eventType"),
-        threshold=solutions.threshold(config),
+        selection=training.Selection(document.get("eventType"), solutions.threshold(config)),
     )
     outcome = trainings.train(workspace, order, progress)
     return {"trainingHours": outcome.hours, "_metrics": outcome.metrics, "_data": outcome.data}
