@@ -1,7 +1,7 @@
 """The exam that every recipe sits: train, save, load, answer, and beat chance on data with structure.
 
 The data: users walk through chains of items, mostly from an item to its successor; a few items are popular
-besides. Half the users walk the one half of the chains, half the other.
+besides. Half the users walk the one half of the chains, half the other. Every item's text names its chain.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pytest
 
 from tailorbird import evaluation
 from tailorbird.recipes import RECIPES
-from tailorbird.recipes.recipe import Interactions, Model, Query, Recipe, silent
+from tailorbird.recipes.recipe import Column, Interactions, Model, Query, Recipe, silent
 
 ITEMS = 200
 CHAIN = 10
@@ -41,6 +41,9 @@ def walks(users: int = 150, seed: int = 3) -> Interactions:
         item=np.array(item, np.int32),
         timestamp=1_600_000_000 + np.arange(len(user), dtype=np.int64) * 60,
         event_type=np.zeros(len(user), np.int16),
+        item_columns={
+            "TEXT": Column("textual", np.array([f"a tale of chain {n // CHAIN}" for n in range(ITEMS + 1)], object))
+        },
     )
 
 

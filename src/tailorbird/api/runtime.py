@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,8 @@ class Target:
     shows_scores: bool = True
     automatic_filter: str | None = None
     """A filter expression that holds for every request."""
+    influence: Mapping[str, float] = field(default_factory=dict)
+    """The campaign's rankingInfluence."""
 
 
 def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
@@ -64,6 +67,7 @@ def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[s
     item = request.get("itemId") if target.recipe_type == RELATED else None
     asked = request | {"itemId": item}
     question = recommend.query(workspace, target.deployment, request.get("userId"), item, request.get("context"))
+    question = replace(question, influence=target.influence)
     allowed = _allowed(workspace, target, asked)
     scores = target.deployment.served.model.score([question])[0]
     if request.get("promotions"):
@@ -142,14 +146,15 @@ def _campaign(workspace: Workspace, document: Document) -> Target:
         raise lifecycle.not_found("SolutionVersion", document["solutionVersionArn"])
     group = version["datasetGroupArn"]
     deployment = deployments.opened(workspace, document["solutionVersionArn"], group)
-    recipe = deployment.served.recipe
+    recipe, config = deployment.served.recipe, document.get("campaignConfig", {})
     return Target(
         name=recipe.name,
         recipe_type=recipe.recipe_type,
         group_arn=group,
         deployment=deployment,
         needs=(recipe.needs,) if recipe.needs else (),
-        metadata=document.get("campaignConfig", {}).get("enableMetadataWithRecommendations", False),
+        metadata=recipe.shows_metadata or config.get("enableMetadataWithRecommendations", False),
+        influence=config.get("rankingInfluence", {}),
     )
 
 

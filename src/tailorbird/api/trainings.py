@@ -37,6 +37,8 @@ class Order:
     """Of the recipe's own type, see `recipes.settings_of`."""
     selection: training.Selection = training.Selection()
     """Which of the data to learn from."""
+    takes_up_items: bool = False
+    """Whether the model in service is to take up new and changed items (performIncrementalUpdate)."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,18 @@ def train(workspace: Workspace, order: Order, progress: Callable[[float, str], N
     began = workspace.clock()
     if racing := lifecycle.unfinished(workspace, RACING, datasetGroupArn=order.group_arn):
         raise JobFailed(racing)
-    interactions = dataset.of_group(workspace, order.group_arn, "INTERACTIONS")
-    if interactions is None:
+    interactions, items, users = (
+        dataset.of_group(workspace, order.group_arn, kind) for kind in ("INTERACTIONS", "ITEMS", "USERS")
+    )
+    if interactions is None and order.recipe.needs_interactions:
         raise JobFailed("The dataset group has no Interactions dataset: create one and import data into it.")
-    items, users = (dataset.of_group(workspace, order.group_arn, kind) for kind in ("ITEMS", "USERS"))
+    if order.recipe.needs_text:
+        _check_text(order.recipe, items)
+    interactions = interactions or datasets.no_interactions(order.group_arn)
     seen = data_stamp(workspace, order.group_arn)
     progress(0.0, "reading the data")
     try:
-        selection = replace(order.selection, features=order.recipe.features)
+        selection = replace(order.selection, features=order.recipe.features, floors=order.recipe.needs_interactions)
         snapshot = training.load(workspace, interactions, items, users, selection)
     except training.NotEnoughData as error:
         raise JobFailed(str(error)) from error
@@ -87,9 +93,22 @@ def train(workspace: Workspace, order: Order, progress: Callable[[float, str], N
     with models.publish(models.folder_of(workspace, order.artifact)) as folder:
         history.save(data, models.part(folder, "history"))
         model.save(models.part(folder, "model"))
-        models.write_manifest(folder, models.Manifest(recipe.name, snapshot.newest_event, order.selection.event_type))
+        models.write_manifest(
+            folder,
+            models.Manifest(recipe.name, snapshot.newest_event, order.selection.event_type, order.takes_up_items),
+        )
     hours = (workspace.clock() - began) * (os.cpu_count() or 1) / 3600
     return Outcome(max(0.001, round(hours, 3)), metrics, seen)
+
+
+def _check_text(recipe: Recipe, items: datasets.Dataset | None) -> None:
+    """Raises JobFailed where no names and texts can be there (spec recipes-and-runtime 1.4)."""
+    fields = items.schema.fields if items else ()
+    if not any(field.item_name for field in fields) or not any(field.textual for field in fields):
+        raise JobFailed(
+            f"{recipe.name} needs an Items dataset whose schema has a string field with "
+            '"itemName": true and one with "textual": true.'
+        )
 
 
 def _responses(workspace: Workspace, order: Order, data: Interactions) -> Responses:

@@ -44,6 +44,8 @@ class Selection:
     """Only rows with at least that EVENT_VALUE."""
     features: bool = False
     """Whether metadata of users and the context of interactions are wanted too."""
+    floors: bool = True
+    """Whether it takes the least of spec recipes-and-runtime 1.2, "Data floors"."""
 
 
 def load(
@@ -55,7 +57,9 @@ def load(
 ) -> Snapshot:
     """Reads everything that was imported or recorded so far; raises NotEnoughData."""
     rows, newest = interactions(workspace, interactions_dataset)
-    _check_floors(rows := _selected(rows, selection), selection.event_type)
+    rows = _selected(rows, selection)
+    if selection.floors:
+        _check_floors(rows, selection.event_type)
     items = latest_records(workspace, items_dataset, "ITEM_ID") if items_dataset else None
     context = interactions_dataset.schema.features if selection.features else ()
     data = _encode(rows, items, context)
@@ -117,16 +121,17 @@ def _encode(rows: pl.DataFrame, items: pl.DataFrame | None, context: Sequence[Fi
         event_type=sorted_rows["type"].to_numpy().astype(np.int16),
         event_types=tuple(types),
         event_value=None if values is None else values.astype(np.float32),
-        context=_columns(sorted_rows, context),
+        context=columns_of(sorted_rows, context),
     )
 
 
 def _metadata(dataset: Dataset, key: str, ids: NDArray[np.str_], records: pl.DataFrame) -> dict[str, Column]:
     wanted = pl.DataFrame({key: ids.tolist()}, schema={key: pl.String})
-    return _columns(wanted.join(records, on=key, how="left", maintain_order="left"), dataset.schema.features)
+    return columns_of(wanted.join(records, on=key, how="left", maintain_order="left"), dataset.schema.features)
 
 
-def _columns(rows: pl.DataFrame, fields: Sequence[Field]) -> dict[str, Column]:
+def columns_of(rows: pl.DataFrame, fields: Sequence[Field]) -> dict[str, Column]:
+    """Returns those of the fields that recipes learn from and the rows have, by upper-case name."""
     found = {}
     for field in fields:
         name = field.name.upper()

@@ -6,7 +6,17 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from tailorbird.recipes import affinity, next_best_action, popularity, settings, sims, trending, user_personalization
+from tailorbird.recipes import (
+    affinity,
+    next_best_action,
+    popularity,
+    semantic_similarity,
+    settings,
+    similar_items,
+    sims,
+    trending,
+    user_personalization,
+)
 from tailorbird.recipes.recipe import Recipe
 
 __all__ = ["RECIPES", "settings_of"]
@@ -85,6 +95,31 @@ RECIPES: dict[str, Recipe] = {
             "sims",
             needs="itemId",
             batch_members=("itemId",),
+        ),
+        Recipe(
+            "aws-similar-items",
+            "RELATED_ITEMS",
+            "Items that happen together and items that are alike; the same answer for everyone.",
+            similar_items.Settings,
+            similar_items.train,
+            similar_items.load,
+            needs="itemId",
+            batch_members=("itemId",),
+            makes_themes=True,
+        ),
+        Recipe(
+            "aws-semantic-similarity",
+            "RELATED_ITEMS",
+            "Items whose texts are alike, with or without interactions; the same answer for everyone.",
+            semantic_similarity.Settings,
+            semantic_similarity.train,
+            semantic_similarity.load,
+            needs="itemId",
+            batch_members=("itemId",),
+            needs_interactions=False,
+            needs_text=True,
+            takes_up_items=True,
+            shows_metadata=True,
         ),
         Recipe(
             "aws-popularity-count",

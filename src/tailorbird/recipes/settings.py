@@ -25,6 +25,10 @@ class Domain:
     tunable: bool = False
     choices: tuple[tuple[str, ...], ...] = ()
     """Of text: each value, followed by its other spellings in lower case."""
+    only_tuned: bool = False
+    """Whether AWS takes it as a range of HPO only, never as a value."""
+    spellings: tuple[str, ...] = ()
+    """Older names that are still accepted."""
 
     def __str__(self) -> str:
         if self.type is str:
@@ -43,9 +47,11 @@ def hyperparameter(
     high: float = math.inf,
     tunable: bool = False,
     choices: tuple[tuple[str, ...], ...] = (),
+    only_tuned: bool = False,
+    spellings: tuple[str, ...] = (),
 ) -> Any:
     """A field of a settings dataclass; the type is the default's."""
-    domain = Domain(kind, type(default), low, high, tunable, choices)
+    domain = Domain(kind, type(default), low, high, tunable, choices, only_tuned, spellings)
     return dataclasses.field(default=default, metadata={"domain": domain})
 
 
@@ -74,7 +80,7 @@ def read(
         ("F", "featureTransformationParameters", feature_transformation_parameters),
     )
     for kind, field_name, given in maps:
-        allowed = {name: domain for name, (_, domain) in known.items() if domain.kind == kind}
+        allowed = {name: domain for name, (_, domain) in known.items() if domain.kind == kind and not domain.only_tuned}
         for full_name, text in given.items():
             name = full_name.rpartition(".")[2]
             if name not in allowed:

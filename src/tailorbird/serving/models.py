@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,15 +15,18 @@ import polars as pl
 from tailorbird.data import history
 from tailorbird.data.datasets import Dataset, latest_records, stamp
 from tailorbird.data.history import History
+from tailorbird.data.training import columns_of
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes import RECIPES
-from tailorbird.recipes.recipe import Following, Model, Recipe
+from tailorbird.recipes.recipe import Following, Model, Recipe, TakingUp
 from tailorbird.storage.durable import sync
 from tailorbird.workspace import Workspace
 
 MANIFEST = "recipe.json"
 FOLLOWING_SECONDS = 60.0
 """How long events that come after their interval has closed may stay unseen by a model that follows events."""
+TAKING_UP_SECONDS = 1800
+"""How long new and changed items may stay unseen by a model that takes them up (spec recipes-and-runtime 1.4)."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Manifest:
     """Number of the newest live event that the training saw."""
     event_type: str | None
     """The only event type that the model learned from, if its solution says so."""
+    takes_up_items: bool = False
+    """Whether it takes up new and changed items while it serves."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,8 @@ class Served:
     manifest: Manifest
     model: Model
     history: History
-    newest_event: int = 0
-    """Number of the newest event that a `Following` model took up; 0 for others."""
+    as_of: Hashable = None
+    """Which later events or items the model took up; None for the trained one."""
 
     @cached_property
     def numbers(self) -> Mapping[str, int]:
@@ -92,25 +97,40 @@ def open_model(workspace: Workspace, version_arn: str) -> Served:
     return workspace.cache.get("model", version_arn, lambda: _load(folder_of(workspace, version_arn)))
 
 
-def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset) -> Served:
-    """The model with which to answer now: the trained one, or what it made of later events where it follows them."""
+def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset, items: Dataset | None) -> Served:
+    """The model with which to answer now: the trained one, or what it made of later events or items."""
     served = open_model(workspace, version_arn)
     model = served.model
+    if isinstance(model, TakingUp) and served.manifest.takes_up_items and items is not None:
+        return _with_items(workspace, version_arn, served, model, items)
     if not isinstance(model, Following):
         return served
 
     def follow() -> Served:
         manifest = served.manifest
         items, times, newest = history.recorded(workspace, interactions, manifest.newest_event, manifest.event_type)
-        return replace(served, model=model.following(items, times, workspace.clock()), newest_event=newest)
+        return replace(served, model=model.following(items, times, workspace.clock()), as_of=newest)
 
     key = version_arn, int(workspace.clock() // model.interval)
     return workspace.cache.get("following", key, follow, FOLLOWING_SECONDS)
 
 
+def _with_items(workspace: Workspace, version_arn: str, served: Served, model: TakingUp, items: Dataset) -> Served:
+    """The model with the items of the last full half hour, made anew only when items came or changed since."""
+    moment = version_arn, int(workspace.clock() // TAKING_UP_SECONDS)
+    at = workspace.cache.get("items as of", moment, lambda: stamp(workspace, items))
+
+    def take_up() -> Served:
+        rows = latest_records(workspace, items, "ITEM_ID")
+        columns = columns_of(rows, items.schema.features)
+        return replace(served, model=model.taking_up(rows["ITEM_ID"].to_list(), columns), as_of=at)
+
+    return workspace.cache.get("taken up", (version_arn, at), take_up)
+
+
 def item_table(workspace: Workspace, version_arn: str, served: Served, items: Dataset | None) -> Table:
     """The newest metadata of the model's items, for filters; made anew after imports, puts, and for new items."""
-    key = version_arn, stamp(workspace, items) if items else (), served.newest_event
+    key = version_arn, stamp(workspace, items) if items else (), served.as_of
     return workspace.cache.get("table", key, lambda: _metadata(workspace, served, items))
 
 

@@ -58,7 +58,7 @@ def create_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
         config.get("featureTransformationParameters", {}),
     )
     threshold(config)
-    _check_training(request, config)
+    _check_training(request, config, request["recipeArn"])
     return lifecycle.create(workspace, RESOURCE, DEFAULTS | {"solutionConfig": {}} | request)
 
 
@@ -87,7 +87,7 @@ def update_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
         raise InvalidInputException(f"Nothing to update: give one of {', '.join(UPDATED)}, solutionUpdateConfig.")
     if config.get("eventsConfig"):
         raise InvalidInputException("solutionUpdateConfig.eventsConfig is not available yet: leave it out.")
-    _check_training(request, config)
+    _check_training(request, config, document["recipeArn"])
     then = {member: request[member] for member in UPDATED if member in request}
     if "autoTrainingConfig" in config:
         rate = {"autoTrainingConfig": config["autoTrainingConfig"]}
@@ -97,8 +97,8 @@ def update_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
     return {"solutionArn": arn}
 
 
-def _check_training(request: dict[str, Any], config: dict[str, Any]) -> None:
-    if request.get("performIncrementalUpdate"):
+def _check_training(request: dict[str, Any], config: dict[str, Any], recipe: str) -> None:
+    if request.get("performIncrementalUpdate") and not recipes.of_arn(recipe).takes_up_items:
         raise InvalidInputException("performIncrementalUpdate is for aws-semantic-similarity only: leave it out.")
     training_days(config)
 

@@ -1,0 +1,242 @@
+"""aws-similar-items: items that happen together, and items that are alike.
+
+A log-linear blend of ingredients, each asked about a history of one item: how popular an item is, now and ever; what
+else the item's users and sessions did; what comes close to it; how alike the items' columns are, and how alike what
+they live through. A cold item, one with fewer than `COLD` interactions, has hardly any of that but its columns. So
+as a candidate it gets an offset and weights of its own for being alike, and takes the place of an average item in
+the rest; as the item that is asked about it has a second set of all weights.
+
+The weights are learned on the newest sessions, which the ingredients did not see; some items are hidden from the
+ingredients altogether, to learn how cold ones fare. An item without interactions or columns, and one that the model
+does not know, is answered with popular items (spec recipes-and-runtime 1.4).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tailorbird.recipes import item_vectors
+from tailorbird.recipes.ingredients import alike, follows, recency, together
+from tailorbird.recipes.ingredients.fit import Sample, discount_popularity, fit
+from tailorbird.recipes.ingredients.ingredient import Ingredient
+from tailorbird.recipes.item_vectors import ItemEncoder
+from tailorbird.recipes.matrices import session_item, user_item
+from tailorbird.recipes.recipe import Interactions, Progress, Query
+from tailorbird.recipes.settings import hyperparameter
+
+COLD = 5
+"""Interactions that make an item warm (spec recipes-and-runtime 1.4)."""
+GAP = 1800.0
+"""Seconds without an interaction that end a session."""
+RECENT_HALF_LIFE = 30 * 86400.0
+"""Seconds."""
+HELD_OUT = 0.1
+"""Share of the rows, the newest, on which the weights are learned; and of the items that are hidden meanwhile."""
+FIT_CELLS = 3_000_000
+"""Bound on (sample, item) pairs while learning the weights: 12 MB a part."""
+LEAST_SAMPLES = 20
+"""With fewer, `DEFAULTS` stay."""
+SEEDS = 3
+"""Items of a session that are asked about while learning."""
+DEFAULTS = {"users": 0.5, "sessions": 0.5, "follows": 0.2, "cold": -1.0, "cold told": 3.0, "cold lived": 3.0}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hyperparameters of spec recipes-and-runtime 1.3."""
+
+    item_id_hidden_dim: int = hyperparameter(
+        100, low=30, high=200, tunable=True, only_tuned=True, spellings=("item_id_hidden_dimension",)
+    )
+    """Directions of what items live through."""
+    item_metadata_hidden_dim: int = hyperparameter(
+        100, low=30, high=200, tunable=True, only_tuned=True, spellings=("item_metadata_hidden_dimension",)
+    )
+    """Directions of what items' columns say."""
+    seed: int = 0
+
+
+LOADERS: dict[str, Callable[[Path], Ingredient]] = {
+    "popular": recency.load,
+    "recent": recency.load,
+    "users": together.load,
+    "sessions": together.load,
+    "follows": follows.load,
+    "told": alike.load,
+    "lived": alike.load,
+}
+"""The ingredients in the order of their weights; the popularity, which may be discounted, comes first."""
+
+
+@dataclass(frozen=True)
+class SimilarItems:
+    """The ingredients by name, and the weights of the parts of the blend."""
+
+    items: NDArray[np.str_]
+    ingredients: dict[str, Ingredient]
+    weights: NDArray[np.float32]
+    """(asked about a warm item or a cold one, part), the parts as `parts` gives them."""
+    cold: NDArray[np.bool_]
+    silent: NDArray[np.bool_]
+    """Items of which nothing is known: neither interactions nor columns."""
+    encoder: ItemEncoder | None
+    """Made the items' told vectors; None where items have no columns."""
+
+    def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Returns (query, item) scores on the scale of log-probabilities; the item itself is left out."""
+        known = [row for row, query in enumerate(queries) if query.item is not None and not self.silent[query.item]]
+        scores = self.ingredients["popular"].score([_about(0)] * len(queries)).copy()
+        if known:
+            asked = [_about(int(queries[row].item or 0)) for row in known]
+            kinds = self.cold[[query.items[0] for query in asked]].astype(np.int64)
+            found = parts(self.ingredients, asked, self.cold)
+            scores[known] = sum(self.weights[kinds, place, None] * part for place, part in enumerate(found.values()))
+        for row, query in enumerate(queries):
+            if query.item is not None:
+                scores[row, query.item] = -np.inf
+        return scores
+
+    def relevance(self, words: Sequence[str], items: Sequence[int]) -> NDArray[np.float32]:
+        """Returns how alike each item's columns are to just these words, as cosines; 0 where items have no columns."""
+        if self.encoder is None:
+            return np.zeros(len(items), np.float32)
+        told = self.ingredients["told"]
+        assert isinstance(told, alike.Alike), "an encoder goes with the vectors it made"
+        return np.asarray(told.vectors[np.array(items, np.int64)] @ self.encoder.encode_words(words), np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Writes the blend's arrays, each ingredient into a folder of its name, and the encoder."""
+        for name in ("items", "weights", "cold", "silent"):
+            np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
+        (folder / "ingredients.json").write_text(json.dumps(list(self.ingredients)), encoding="utf-8")
+        saved: dict[str, Ingredient | ItemEncoder] = {**self.ingredients}
+        if self.encoder is not None:
+            saved["encoder"] = self.encoder
+        for name, ingredient in saved.items():
+            (folder / name).mkdir()
+            ingredient.save(folder / name)
+
+
+def train(data: Interactions, settings: Settings, progress: Progress) -> SimilarItems:
+    """Learns the weights on the newest sessions, then the ingredients on everything."""
+    progress(0.0, "reading what the items' columns say")
+    rng, count = np.random.default_rng(settings.seed), len(data.items)
+    encoder, told = None, np.zeros((count, 0), np.float32)
+    if data.item_columns:
+        encoder = item_vectors.fit(data.item_columns, count, settings.item_metadata_hidden_dim, settings.seed)
+        told = encoder.encode(data.item_columns, count)
+        encoder = encoder if told.any() else None
+    progress(0.2, "training on all but the newest sessions")
+    hidden = rng.random(count) < (HELD_OUT if told.any() else 0.0)
+    before, samples = hold_out(data, hidden, rng)
+    cold = _cold(before, told)
+    tried = train_ingredients(before, told, settings)
+    progress(0.5, f"learning the weights on {sum(map(len, samples))} items of the newest sessions")
+    weights = np.array([learn_weights(tried, each, cold) for each in samples])
+    progress(0.7, "training on everything")
+    ingredients = train_ingredients(data, told, settings)
+    silent = ~told.any(axis=1) & (np.bincount(data.item, minlength=count) == 0)
+    progress(1.0, f"trained on {len(data.user)} interactions")
+    return SimilarItems(data.items, ingredients, weights, _cold(data, told), silent, encoder)
+
+
+def _cold(data: Interactions, told: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which items are cold and can be judged by their columns."""
+    return np.asarray((np.bincount(data.item, minlength=len(data.items)) < COLD) & told.any(axis=1))
+
+
+def train_ingredients(data: Interactions, told: NDArray[np.float32], settings: Settings) -> dict[str, Ingredient]:
+    """Trains all ingredients; those of vectors only where columns tell something."""
+    sessions = session_item(data, GAP)
+    ingredients: dict[str, Ingredient] = {
+        "popular": recency.train(data, np.inf),
+        "recent": recency.train(data, RECENT_HALF_LIFE),
+        "users": together.train(user_item(data)),
+        "sessions": together.train(sessions),
+        "follows": follows.train(data),
+    }
+    if told.any():
+        ingredients["told"] = alike.Alike(told)
+        ingredients["lived"] = alike.lived(sessions, told, settings.item_id_hidden_dim, settings.seed)
+    return ingredients
+
+
+def _about(item: int, time: int = np.iinfo(np.int64).max) -> Query:
+    """The question to an ingredient: who did just this item, at that time (epoch seconds), does what next?"""
+    return Query(np.array([item], np.int32), np.array([time], np.int64))
+
+
+def parts(
+    ingredients: Mapping[str, Ingredient], queries: Sequence[Query], cold: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float32]]:
+    """Returns (query, item) for each part of the blend: the ingredients, and what counts for cold candidates alone."""
+    found = {name: np.array(each.score(queries), np.float32) for name, each in ingredients.items()}
+    if "told" not in found:
+        return found
+    own = {"cold": np.tile(cold.astype(np.float32), (len(queries), 1))}
+    own |= {f"cold {name}": found[name] * cold for name in ("told", "lived")}
+    for part in found.values():
+        part[:, cold] = part[:, ~cold].mean(axis=1, keepdims=True) if not cold.all() else 0
+    return found | own
+
+
+def hold_out(
+    data: Interactions, hidden: NDArray[np.bool_], rng: np.random.Generator
+) -> tuple[Interactions, tuple[list[Sample], list[Sample]]]:
+    """Returns the older rows without the hidden items, and questions about the newer ones.
+
+    The questions are about items that are not hidden, and about those that are. Each one's truth is what else its
+    session holds. All rows are older where the newest moment makes up a whole `HELD_OUT` of them.
+    """
+    start = np.sort(data.timestamp)[int((1 - HELD_OUT) * len(data.timestamp))]
+    older = data.timestamp < start
+    if not older.any():
+        older[:] = True
+    newer = data.rows(~older)
+    found: tuple[list[Sample], list[Sample]] = ([], [])
+    most = max(LEAST_SAMPLES, FIT_CELLS // len(data.items))
+    for session in _sessions(newer, rng):
+        for kind, asked in zip(found, (~hidden, hidden), strict=True):
+            for row in rng.permutation(session[asked[newer.item[session]]])[:SEEDS]:
+                truth = np.setdiff1d(newer.item[session], newer.item[row])
+                if len(truth) and len(kind) < most:
+                    kind.append(Sample(_about(newer.item[row], int(newer.timestamp[row])), truth))
+    return data.rows(older & ~hidden[data.item]), found
+
+
+def _sessions(data: Interactions, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """The rows of each session, in random order of the sessions."""
+    ends = (np.diff(data.user) != 0) | (np.diff(data.timestamp) > GAP)
+    found = np.split(np.arange(len(data.user)), np.flatnonzero(ends) + 1)
+    return [found[number] for number in rng.permutation(len(found))]
+
+
+def learn_weights(
+    ingredients: Mapping[str, Ingredient], samples: Sequence[Sample], cold: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Returns the weights of the parts, with which the samples' truths are most likely."""
+    queries = [sample.query for sample in samples] or [_about(0)]
+    found = parts(ingredients, queries, cold)
+    if len(samples) < LEAST_SAMPLES:
+        return np.array([DEFAULTS.get(name, 0.0) for name in found], np.float32)
+    scores = list(found.values())
+    weights, offsets = fit(scores, samples)
+    return discount_popularity(scores, samples, weights, offsets)
+
+
+def load(folder: Path) -> SimilarItems:
+    """Reads what `SimilarItems.save` wrote."""
+    items, weights, cold, silent = (
+        np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        for name in ("items", "weights", "cold", "silent")
+    )
+    names = json.loads((folder / "ingredients.json").read_text(encoding="utf-8"))
+    ingredients = {name: LOADERS[name](folder / name) for name in names}
+    encoder = item_vectors.load(folder / "encoder") if (folder / "encoder").exists() else None
+    return SimilarItems(items, ingredients, weights, cold, silent, encoder)
