@@ -10,9 +10,9 @@ import os
 import sys
 from pathlib import Path
 
-from quality import p4
+from quality import p4, p7, p8
 
-PROTOCOLS = {"P4": p4.run}
+PROTOCOLS = {"P4": p4.run, "P7": p7.run, "P8": p8.run}
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from tailorbird.recipes import item_vectors
 from tailorbird.recipes.ingredients import alike, follows, recency, together
-from tailorbird.recipes.ingredients.fit import Sample, discount_popularity, fit
+from tailorbird.recipes.ingredients.fit import Sample, discount_popularity, fit, sharpen
 from tailorbird.recipes.ingredients.ingredient import Ingredient
 from tailorbird.recipes.item_vectors import ItemEncoder
 from tailorbird.recipes.matrices import session_item, user_item
@@ -38,13 +38,14 @@ RECENT_HALF_LIFE = 30 * 86400.0
 """Seconds."""
 HELD_OUT = 0.1
 """Share of the rows, the newest, on which the weights are learned; and of the items that are hidden meanwhile."""
-FIT_CELLS = 3_000_000
-"""Bound on (sample, item) pairs while learning the weights: 12 MB a part."""
+FIT_CELLS = 2_000_000
+"""Bound on (sample, item) pairs while learning the weights: 8 MB a part."""
 LEAST_SAMPLES = 20
 """With fewer, `DEFAULTS` stay."""
 SEEDS = 3
 """Items of a session that are asked about while learning."""
-DEFAULTS = {"users": 0.5, "sessions": 0.5, "follows": 0.2, "cold": -1.0, "cold told": 3.0, "cold lived": 3.0}
+DEFAULTS = {"popular": -0.1, "users": 0.3, "sessions": 0.7, "cold": -1.0, "cold told": 3.0, "cold lived": 3.0}
+"""Weights to begin with."""
 
 
 @dataclass(frozen=True)
@@ -220,13 +221,15 @@ def _sessions(data: Interactions, rng: np.random.Generator) -> list[NDArray[np.i
 def learn_weights(
     ingredients: Mapping[str, Ingredient], samples: Sequence[Sample], cold: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Returns the weights of the parts, with which the samples' truths are most likely."""
+    """Returns the weights of the parts with which the samples' truths come first; `DEFAULTS` with too few samples."""
     queries = [sample.query for sample in samples] or [_about(0)]
     found = parts(ingredients, queries, cold)
+    usual = np.array([DEFAULTS.get(name, 0.0) for name in found], np.float32)
     if len(samples) < LEAST_SAMPLES:
-        return np.array([DEFAULTS.get(name, 0.0) for name in found], np.float32)
+        return usual
     scores = list(found.values())
-    weights, offsets = fit(scores, samples)
+    likely, offsets = fit(scores, samples)
+    weights = sharpen(scores, samples, [likely, usual])
     return discount_popularity(scores, samples, weights, offsets)
 
 
