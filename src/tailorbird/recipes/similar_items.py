@@ -41,11 +41,15 @@ HELD_OUT = 0.1
 FIT_CELLS = 2_000_000
 """Bound on (sample, item) pairs while learning the weights: 8 MB a part."""
 LEAST_SAMPLES = 20
-"""With fewer, `DEFAULTS` stay."""
+"""With fewer, `DEFAULTS` stay; and with fewer sessions of several items, all that a user did counts as one."""
 SEEDS = 3
 """Items of a session that are asked about while learning."""
-DEFAULTS = {"popular": -0.1, "users": 0.3, "sessions": 0.7, "cold": -1.0, "cold told": 3.0, "cold lived": 3.0}
-"""Weights to begin with."""
+_OF_COLD = {"cold": -1.0, "cold told": 3.0, "cold lived": 3.0}
+DEFAULTS = (
+    {"popular": -0.1, "users": 0.3, "sessions": 0.7, **_OF_COLD},
+    {"popular": 0.3, "told": 3.0, "lived": 3.0, **_OF_COLD},
+)
+"""Weights to begin with: asked about a warm item, and about a cold one."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> Similar
     cold = _cold(before, told)
     tried = train_ingredients(before, told, settings)
     progress(0.5, f"learning the weights on {sum(map(len, samples))} items of the newest sessions")
-    weights = np.array([learn_weights(tried, each, cold) for each in samples])
+    weights = np.array([learn_weights(tried, *each, cold) for each in zip(samples, DEFAULTS, strict=True)])
     progress(0.7, "training on everything")
     ingredients = train_ingredients(data, told, settings)
     silent = ~told.any(axis=1) & (np.bincount(data.item, minlength=count) == 0)
@@ -212,19 +216,25 @@ def hold_out(
 
 
 def _sessions(data: Interactions, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-    """The rows of each session, in random order of the sessions."""
-    ends = (np.diff(data.user) != 0) | (np.diff(data.timestamp) > GAP)
-    found = np.split(np.arange(len(data.user)), np.flatnonzero(ends) + 1)
+    """The rows of each session, in random order; of each user, where hardly a session holds more than one item."""
+    users = np.diff(data.user) != 0
+    for ends in (users | (np.diff(data.timestamp) > GAP), users):
+        found = np.split(np.arange(len(data.user)), np.flatnonzero(ends) + 1)
+        if sum(len(np.unique(data.item[rows])) > 1 for rows in found) >= LEAST_SAMPLES:
+            break
     return [found[number] for number in rng.permutation(len(found))]
 
 
 def learn_weights(
-    ingredients: Mapping[str, Ingredient], samples: Sequence[Sample], cold: NDArray[np.bool_]
+    ingredients: Mapping[str, Ingredient],
+    samples: Sequence[Sample],
+    defaults: Mapping[str, float],
+    cold: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
-    """Returns the weights of the parts with which the samples' truths come first; `DEFAULTS` with too few samples."""
+    """Returns the weights of the parts with which the samples' truths come first; the defaults with too few samples."""
     queries = [sample.query for sample in samples] or [_about(0)]
     found = parts(ingredients, queries, cold)
-    usual = np.array([DEFAULTS.get(name, 0.0) for name in found], np.float32)
+    usual = np.array([defaults.get(name, 0.0) for name in found], np.float32)
     if len(samples) < LEAST_SAMPLES:
         return usual
     scores = list(found.values())
