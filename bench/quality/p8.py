@@ -126,9 +126,11 @@ def _random(data: Interactions) -> evaluation.Scorer:
 
 
 def _ridge(data: Interactions, strength: float) -> evaluation.Scorer:
-    told = item_vectors.fit(data.item_columns, len(data.items), 100, seed=0).encode(data.item_columns, len(data.items))
+    content = item_vectors.fit(data.item_columns, len(data.items), 100, seed=0).encode(
+        data.item_columns, len(data.items)
+    )
     cold = np.bincount(data.item, minlength=len(data.items)) == 0
-    return peers.Related(data.items, peers.ridge_to_vectors(user_item(data), told, cold, strength))
+    return peers.Related(data.items, peers.ridge_to_vectors(user_item(data), content, cold, strength))
 
 
 def show(name: str, exams: Sequence[Exam], train: Trainer) -> None:

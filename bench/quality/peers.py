@@ -62,18 +62,18 @@ def ease(matrix: sparse.csr_matrix, regularisation: float) -> NDArray[np.float32
 
 
 def ridge_to_vectors(
-    matrix: sparse.csr_matrix, told: NDArray[np.float32], cold: NDArray[np.bool_], regularisation: float
+    matrix: sparse.csr_matrix, content: NDArray[np.float32], cold: NDArray[np.bool_], regularisation: float
 ) -> NDArray[np.float32]:
     """Returns cosines of item vectors: of warm items from a singular value decomposition, of cold ones by regression.
 
-    told: (item, dimension), what is known of the items' metadata.
+    content: (item, dimension), what is known of the items' metadata.
     Source: Gantner et al., Learning Attribute-to-Feature Mappings for Cold-Start Recommendations, ICDM 2010.
     """
     counts = np.maximum(np.asarray(matrix.sum(axis=0)).ravel(), 1)
     weighed = sparse.csr_matrix(matrix @ sparse.diags_array(counts**-0.5), dtype=np.float32)
     directions = main_directions(weighed, 100, seed=0)
     vectors = unit(directions * np.linalg.norm(weighed @ directions, axis=0))
-    known = np.hstack([told, np.ones((len(told), 1), np.float32)])
+    known = np.hstack([content, np.ones((len(content), 1), np.float32)])
     gram = known[~cold].T @ known[~cold] + regularisation * np.eye(known.shape[1])
     vectors[cold] = unit(known[cold] @ np.linalg.solve(gram, known[~cold].T @ vectors[~cold]))
     return np.asarray(vectors @ vectors.T, np.float32)

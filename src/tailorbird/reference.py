@@ -27,8 +27,8 @@ PROPERTIES = "A property that is no column of the dataset is refused."
 
 # What differs from AWS and why; an operation that is not in OPERATIONS needs no entry.
 DIFFERENCES: dict[str, str] = {
-    "CreateBatchInferenceJob": "`batchInferenceJobMode` THEME_GENERATION is refused: there is no text model yet. "
-    + EXPLORATION,
+    "CreateBatchInferenceJob": "A theme of THEME_GENERATION is made of key words that the items share, such as "
+    '"Animation, adventure", not of the sentences of a language model. ' + EXPLORATION,
     "CreateBatchSegmentJob": "Input files may have any number of lines. Rows of INCREMENTAL imports count too. A query "
     "for attributes goes by the newest metadata of the items that were there at training.",
     "CreateCampaign": f"{EXPLORATION} {LATEST} ACTIVE at once: there are no machines to wait for.",
@@ -44,7 +44,7 @@ DIFFERENCES: dict[str, str] = {
     "CreateFilter": "ACTIVE at once.",
     "CreateMetricAttribution": "Definitions are checked, kept and shown; nothing is counted or published yet.",
     "CreateRecommender": f"{EXPLORATION} `trainingDataConfig` is refused: not there yet.",
-    "CreateSolution": "`performHPO`, `performAutoML`, `performIncrementalUpdate` and in `solutionConfig` `hpoConfig`, "
+    "CreateSolution": "`performHPO`, `performAutoML` and in `solutionConfig` `hpoConfig`, "
     "`autoMLConfig`, `optimizationObjective`, `eventsConfig`, `trainingDataConfig` are refused: not there yet. "
     "`eventType` matches in any case.",
     "CreateSolutionVersion": "`trainingMode` UPDATE is refused until models explore; AUTOTRAIN, which AWS does not "
@@ -71,7 +71,8 @@ DIFFERENCES: dict[str, str] = {
     "UpdateCampaign": f"{EXPLORATION} {LATEST}",
     "UpdateMetricAttribution": "Nothing is counted or published yet.",
     "UpdateRecommender": f"{EXPLORATION} `trainingDataConfig` is refused: not there yet.",
-    "UpdateSolution": "`performIncrementalUpdate` and `eventsConfig` are refused: not there yet.",
+    "UpdateSolution": "`eventsConfig` is refused: not there yet. `performIncrementalUpdate` holds from the next "
+    "solution version on.",
 }
 
 

@@ -11,7 +11,7 @@ from recipes.test_exam import CHAIN, ITEMS, query, train, walks
 from tailorbird import evaluation, exams
 from tailorbird.errors import InvalidInputException
 from tailorbird.recipes import RECIPES, settings_of
-from tailorbird.recipes.recipe import Column, Influenced, Interactions, TakingUp
+from tailorbird.recipes.recipe import Column, Incremental, Influenced, Interactions
 
 SIMILAR, SEMANTIC = RECIPES["aws-similar-items"], RECIPES["aws-semantic-similarity"]
 COLD = [3, 44, 87, 131, 176]
@@ -56,9 +56,9 @@ def test_weights_are_those_that_data_speak_for(data):
     rng = np.random.default_rng(0)
     noise = [f"a tale of chain {number}" for number in rng.permutation(ITEMS + 1) // CHAIN]
     mixed = train(SIMILAR, replace(data, item_columns={"TEXT": Column("textual", np.array(noise, object))}))
-    told = train(SIMILAR, data)
-    names = list(told.ingredients)
-    assert mixed.weights[0, names.index("told")] < told.weights[0, names.index("told")]
+    telling = train(SIMILAR, data)
+    content = list(telling.ingredients).index("content")
+    assert mixed.weights[0, content] < telling.weights[0, content]
 
 
 @pytest.mark.parametrize("name", ["item_id_hidden_dim", "item_metadata_hidden_dim", "item_id_hidden_dimension"])
@@ -69,7 +69,7 @@ def test_dimensions_are_for_tuning_only(name):
 
 def test_dimensions_have_an_effect(data):
     small = train(SIMILAR, data, item_id_hidden_dim=30, item_metadata_hidden_dim=30)
-    assert small.ingredients["lived"].vectors.shape == (ITEMS + 1, 30)
+    assert small.ingredients["collaborative"].vectors.shape == (ITEMS + 1, 30)
 
 
 def texts(*values: str) -> Interactions:
@@ -120,19 +120,19 @@ def test_new_and_changed_items_are_taken_up_without_a_training(tmp_path):
     trained = train(SEMANTIC, SEA)
     trained.save(tmp_path)
     model = SEMANTIC.load(tmp_path)
-    assert isinstance(model, TakingUp)
+    assert isinstance(model, Incremental)
     columns = {
         "TEXT": Column("textual", np.array(["boat at sea", "sea boat", "boat"], object)),
         "CREATION_TIMESTAMP": Column("numeric", np.array([10**9, None, 0], object)),
     }
-    taken = model.taking_up(["new", "i3", "i4"], columns)
+    taken = model.with_items(["new", "i3", "i4"], columns)
     assert taken.items.tolist() == ["i0", "i1", "i2", "i3", "i4", "new"]
     order = best(taken)
     assert set(order[:3]) == {"new", "i1", "i3"}
     assert order.index("i3") < order.index("i2"), "its text is about boats now"
     assert best(taken, FRESHNESS=1.0)[0] == "new"
     assert best(model) == best(trained), "the trained model stays as it was"
-    same = trained.taking_up(trained.items.tolist(), SEA.item_columns)
+    same = trained.with_items(trained.items.tolist(), SEA.item_columns)
     np.testing.assert_array_equal(same.vectors, trained.vectors)
 
 

@@ -50,9 +50,9 @@ def test_alike_items_point_the_same_way_and_age_does_not_count():
 
 def test_main_directions_keep_likeness_when_there_are_enough_of_them():
     encoder = item_vectors.fit(COLUMNS, 5, 100, seed=0)
-    told = encoder._sparse({name: COLUMNS[name] for name in ("TITLE", "GENRE")}, 5).toarray()
+    content = encoder._sparse({name: COLUMNS[name] for name in ("TITLE", "GENRE")}, 5).toarray()
     vectors = encoder.encode(COLUMNS, 5)
-    np.testing.assert_allclose(vectors @ vectors.T, told @ told.T, atol=1e-5)
+    np.testing.assert_allclose(vectors @ vectors.T, content @ content.T, atol=1e-5)
 
 
 def test_survives_save_and_load(tmp_path):

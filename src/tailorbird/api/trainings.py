@@ -37,7 +37,7 @@ class Order:
     """Of the recipe's own type, see `recipes.settings_of`."""
     selection: training.Selection = training.Selection()
     """Which of the data to learn from."""
-    takes_up_items: bool = False
+    updates_items: bool = False
     """Whether the model in service is to take up new and changed items (performIncrementalUpdate)."""
 
 
@@ -95,7 +95,7 @@ def train(workspace: Workspace, order: Order, progress: Callable[[float, str], N
         model.save(models.part(folder, "model"))
         models.write_manifest(
             folder,
-            models.Manifest(recipe.name, snapshot.newest_event, order.selection.event_type, order.takes_up_items),
+            models.Manifest(recipe.name, snapshot.newest_event, order.selection.event_type, order.updates_items),
         )
     hours = (workspace.clock() - began) * (os.cpu_count() or 1) / 3600
     return Outcome(max(0.001, round(hours, 3)), metrics, seen)

@@ -118,7 +118,7 @@ RECIPES: dict[str, Recipe] = {
             batch_members=("itemId",),
             needs_interactions=False,
             needs_text=True,
-            takes_up_items=True,
+            updates_items=True,
             shows_metadata=True,
         ),
         Recipe(

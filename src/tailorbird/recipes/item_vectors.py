@@ -43,9 +43,11 @@ class ItemEncoder:
 
     def encode_words(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Returns the vector of an item whose categories and text are just these words."""
-        told = {name: Column("categorical", np.array(["|".join(words)], object)) for name in self.features.categories}
-        told |= {"": Column("textual", np.array([" ".join(words)], object))}
-        return np.asarray(self.encode(told, 1)[0])
+        columns = {
+            name: Column("categorical", np.array(["|".join(words)], object)) for name in self.features.categories
+        }
+        columns |= {"": Column("textual", np.array([" ".join(words)], object))}
+        return np.asarray(self.encode(columns, 1)[0])
 
     def _sparse(self, columns: Columns, count: int) -> sparse.csr_matrix:
         known = sparse.csr_matrix(self.features.columns(columns, count) @ sparse.diags_array(self.weights))
@@ -62,13 +64,13 @@ class ItemEncoder:
 
 def fit(columns: Columns, count: int, dimensions: int, seed: int) -> ItemEncoder:
     """Learns the features, the terms and the directions from the columns of `count` items."""
-    told = {name: column for name, column in columns.items() if name != "CREATION_TIMESTAMP"}
-    encoder = features.fit(told)
-    shown = np.bincount(encoder.columns(told, count).indices, minlength=encoder.size)
+    used = {name: column for name, column in columns.items() if name != "CREATION_TIMESTAMP"}
+    encoder = features.fit(used)
+    shown = np.bincount(encoder.columns(used, count).indices, minlength=encoder.size)
     weights = (np.log((1 + count) / (1 + shown)) + 1).astype(np.float32)
-    vocabulary = text.fit(texts(told, count))
+    vocabulary = text.fit(texts(used, count))
     rough = ItemEncoder(encoder, vocabulary, weights, np.empty((0, 0), np.float32))
-    return ItemEncoder(encoder, vocabulary, weights, main_directions(rough._sparse(told, count), dimensions, seed))
+    return ItemEncoder(encoder, vocabulary, weights, main_directions(rough._sparse(used, count), dimensions, seed))
 
 
 def load(folder: Path) -> ItemEncoder:

@@ -97,10 +97,10 @@ class Influenced(Protocol):
 
 
 @runtime_checkable
-class TakingUp(Protocol):
+class Incremental(Protocol):
     """A model that takes up new and changed items between trainings (performIncrementalUpdate, spec 1.4)."""
 
-    def taking_up(self, items: Sequence[str], columns: Mapping[str, Column]) -> Model:
+    def with_items(self, items: Sequence[str], columns: Mapping[str, Column]) -> Model:
         """Returns the model with the items as they are now; the columns are parallel to `items`.
 
         Known items keep their numbers, also those that are not among `items`; new ones come after them.
@@ -140,8 +140,8 @@ class Recipe:
     """Whether it cannot be trained without interactions enough (spec 1.2, "Data floors")."""
     needs_text: bool = False
     """Whether it cannot be trained without an Items dataset with a name and a textual column (spec 1.4)."""
-    takes_up_items: bool = False
-    """Whether solutions may perform incremental updates; its models are `TakingUp`."""
+    updates_items: bool = False
+    """Whether solutions may perform incremental updates; its models are `Incremental`."""
     makes_themes: bool = False
     """Whether it does batch jobs of mode THEME_GENERATION (spec 6.2)."""
     shows_metadata: bool = False

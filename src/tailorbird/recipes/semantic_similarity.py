@@ -50,7 +50,7 @@ class SemanticSimilarity:
     vectors: NDArray[np.float32]
     """(item, dimension)."""
     marks: NDArray[np.uint64]
-    """Fingerprints of the texts, by which a changed one is told."""
+    """Fingerprints of the texts, by which changed ones are known."""
     popularity: NDArray[np.float32]
     """0 to 1; empty where the training had no interactions."""
     created: NDArray[np.float64]
@@ -84,18 +84,18 @@ class SemanticSimilarity:
                 scores[row, query.item] = -np.inf
         return scores
 
-    def taking_up(self, items: Sequence[str], columns: Mapping[str, Column]) -> SemanticSimilarity:
+    def with_items(self, items: Sequence[str], columns: Mapping[str, Column]) -> SemanticSimilarity:
         """Returns the model with the items as they are now; only new and changed texts are encoded."""
         numbers = {item: number for number, item in enumerate(self.items.tolist())}
         new = [item for item in items if item not in numbers]
         numbers |= {item: len(self.items) + place for place, item in enumerate(new)}
         places = np.array([numbers[item] for item in items], np.int64)
         marks = _longer(self.marks, len(new), 0)
-        told = _text(columns)
-        now = _marks(item_vectors.texts(told, len(items)))
+        content = _text(columns)
+        now = _marks(item_vectors.texts(content, len(items)))
         changed = np.flatnonzero((marks[places] != now) | (places >= len(self.items)))
         vectors, created = _longer(self.vectors, len(new), 0), self.created
-        some = {name: replace(column, values=column.values[changed]) for name, column in told.items()}
+        some = {name: replace(column, values=column.values[changed]) for name, column in content.items()}
         vectors[places[changed]] = self.encoder.encode(some, len(changed))
         marks[places] = now
         if len(created):
@@ -123,11 +123,11 @@ ARRAYS = ("items", "vectors", "marks", "popularity", "created", "newest")
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> SemanticSimilarity:
     """Learns the vocabulary and the directions of the items' texts."""
-    count, told = len(data.items), _text(data.item_columns)
+    count, content = len(data.items), _text(data.item_columns)
     progress(0.0, f"reading the texts of {count} items")
-    encoder = item_vectors.fit(told, count, DIMENSIONS, settings.seed)
+    encoder = item_vectors.fit(content, count, DIMENSIONS, settings.seed)
     progress(0.7, "turning the texts into vectors")
-    vectors = encoder.encode(told, count)
+    vectors = encoder.encode(content, count)
     counts = np.log1p(np.bincount(data.item, minlength=count)).astype(np.float32)
     created = _created(data.item_columns, count)
     some = created[~np.isnan(created)]
@@ -135,7 +135,7 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> Semanti
     return SemanticSimilarity(
         items=data.items,
         vectors=vectors,
-        marks=_marks(item_vectors.texts(told, count)),
+        marks=_marks(item_vectors.texts(content, count)),
         popularity=counts / counts.max() if counts.any() else np.empty(0, np.float32),
         created=created if len(some) else np.empty(0),
         newest=some.max(keepdims=True) if len(some) else np.zeros(1),

@@ -1,12 +1,12 @@
 """aws-similar-items: items that happen together, and items that are alike.
 
 A log-linear blend of ingredients, each asked about a history of one item: how popular an item is, now and ever; what
-else the item's users and sessions did; what comes close to it; how alike the items' columns are, and how alike what
-they live through. A cold item, one with fewer than `COLD` interactions, has hardly any of that but its columns. So
+else the item's users and sessions did; what comes close to it; the cosines of content vectors and of collaborative
+ones. A cold item, one with fewer than `COLD` interactions, has hardly any of that but its columns. So
 as a candidate it gets an offset and weights of its own for being alike, and takes the place of an average item in
 the rest; as the item that is asked about it has a second set of all weights.
 
-The weights are learned on the newest sessions, which the ingredients did not see; some items are hidden from the
+The weights are learned on sessions that the ingredients did not see; some items are hidden from the
 ingredients altogether, to learn how cold ones fare. An item without interactions or columns, and one that the model
 does not know, is answered with popular items (spec recipes-and-runtime 1.4).
 """
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.recipes import item_vectors
-from tailorbird.recipes.ingredients import alike, follows, recency, together
+from tailorbird.recipes.ingredients import cosine, follows, recency, together
 from tailorbird.recipes.ingredients.fit import Sample, discount_popularity, fit, sharpen
 from tailorbird.recipes.ingredients.ingredient import Ingredient
 from tailorbird.recipes.item_vectors import ItemEncoder
@@ -37,17 +37,19 @@ GAP = 1800.0
 RECENT_HALF_LIFE = 30 * 86400.0
 """Seconds."""
 HELD_OUT = 0.1
-"""Share of the rows, the newest, on which the weights are learned; and of the items that are hidden meanwhile."""
+"""Share of the sessions on which the weights are learned, and of the items that are hidden meanwhile."""
 FIT_CELLS = 2_000_000
 """Bound on (sample, item) pairs while learning the weights: 8 MB a part."""
 LEAST_SAMPLES = 20
-"""With fewer, `DEFAULTS` stay; and with fewer sessions of several items, all that a user did counts as one."""
+"""With fewer, `DEFAULTS` stay."""
+LEAST_OF_SESSIONS = 0.1
+"""Where fewer of the sessions hold several items, all that a user did counts as one session while learning."""
 SEEDS = 3
 """Items of a session that are asked about while learning."""
-_OF_COLD = {"cold": -1.0, "cold told": 3.0, "cold lived": 3.0}
+_OF_COLD = {"cold": -1.0, "cold content": 3.0, "cold collaborative": 3.0}
 DEFAULTS = (
     {"popular": -0.1, "users": 0.3, "sessions": 0.7, **_OF_COLD},
-    {"popular": 0.3, "told": 3.0, "lived": 3.0, **_OF_COLD},
+    {"popular": 0.3, "content": 3.0, "collaborative": 3.0, **_OF_COLD},
 )
 """Weights to begin with: asked about a warm item, and about a cold one."""
 
@@ -59,11 +61,11 @@ class Settings:
     item_id_hidden_dim: int = hyperparameter(
         100, low=30, high=200, tunable=True, only_tuned=True, spellings=("item_id_hidden_dimension",)
     )
-    """Directions of what items live through."""
+    """Dimensions of the collaborative vectors."""
     item_metadata_hidden_dim: int = hyperparameter(
         100, low=30, high=200, tunable=True, only_tuned=True, spellings=("item_metadata_hidden_dimension",)
     )
-    """Directions of what items' columns say."""
+    """Dimensions of the content vectors."""
     seed: int = 0
 
 
@@ -73,8 +75,8 @@ LOADERS: dict[str, Callable[[Path], Ingredient]] = {
     "users": together.load,
     "sessions": together.load,
     "follows": follows.load,
-    "told": alike.load,
-    "lived": alike.load,
+    "content": cosine.load,
+    "collaborative": cosine.load,
 }
 """The ingredients in the order of their weights; the popularity, which may be discounted, comes first."""
 
@@ -88,14 +90,14 @@ class SimilarItems:
     weights: NDArray[np.float32]
     """(asked about a warm item or a cold one, part), the parts as `parts` gives them."""
     cold: NDArray[np.bool_]
-    silent: NDArray[np.bool_]
+    blank: NDArray[np.bool_]
     """Items of which nothing is known: neither interactions nor columns."""
     encoder: ItemEncoder | None
-    """Made the items' told vectors; None where items have no columns."""
+    """Made the items' content vectors; None where items have no columns."""
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) scores on the scale of log-probabilities; the item itself is left out."""
-        known = [row for row, query in enumerate(queries) if query.item is not None and not self.silent[query.item]]
+        known = [row for row, query in enumerate(queries) if query.item is not None and not self.blank[query.item]]
         scores = self.ingredients["popular"].score([_about(0)] * len(queries)).copy()
         if known:
             asked = [_about(int(queries[row].item or 0)) for row in known]
@@ -111,13 +113,13 @@ class SimilarItems:
         """Returns how alike each item's columns are to just these words, as cosines; 0 where items have no columns."""
         if self.encoder is None:
             return np.zeros(len(items), np.float32)
-        told = self.ingredients["told"]
-        assert isinstance(told, alike.Alike), "an encoder goes with the vectors it made"
-        return np.asarray(told.vectors[np.array(items, np.int64)] @ self.encoder.encode_words(words), np.float32)
+        content = self.ingredients["content"]
+        assert isinstance(content, cosine.Cosine), "an encoder goes with the vectors it made"
+        return np.asarray(content.vectors[np.array(items, np.int64)] @ self.encoder.encode_words(words), np.float32)
 
     def save(self, folder: Path) -> None:
         """Writes the blend's arrays, each ingredient into a folder of its name, and the encoder."""
-        for name in ("items", "weights", "cold", "silent"):
+        for name in ("items", "weights", "cold", "blank"):
             np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
         (folder / "ingredients.json").write_text(json.dumps(list(self.ingredients)), encoding="utf-8")
         saved: dict[str, Ingredient | ItemEncoder] = {**self.ingredients}
@@ -129,34 +131,34 @@ class SimilarItems:
 
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> SimilarItems:
-    """Learns the weights on the newest sessions, then the ingredients on everything."""
+    """Learns the weights on some sessions, then the ingredients on everything."""
     progress(0.0, "reading what the items' columns say")
     rng, count = np.random.default_rng(settings.seed), len(data.items)
-    encoder, told = None, np.zeros((count, 0), np.float32)
+    encoder, content = None, np.zeros((count, 0), np.float32)
     if data.item_columns:
         encoder = item_vectors.fit(data.item_columns, count, settings.item_metadata_hidden_dim, settings.seed)
-        told = encoder.encode(data.item_columns, count)
-        encoder = encoder if told.any() else None
-    progress(0.2, "training on all but the newest sessions")
-    hidden = rng.random(count) < (HELD_OUT if told.any() else 0.0)
+        content = encoder.encode(data.item_columns, count)
+        encoder = encoder if content.any() else None
+    progress(0.2, "training on most sessions")
+    hidden = rng.random(count) < (HELD_OUT if content.any() else 0.0)
     before, samples = hold_out(data, hidden, rng)
-    cold = _cold(before, told)
-    tried = train_ingredients(before, told, settings)
-    progress(0.5, f"learning the weights on {sum(map(len, samples))} items of the newest sessions")
+    cold = _cold(before, content)
+    tried = train_ingredients(before, content, settings)
+    progress(0.5, f"learning the weights on {sum(map(len, samples))} items of the other sessions")
     weights = np.array([learn_weights(tried, *each, cold) for each in zip(samples, DEFAULTS, strict=True)])
     progress(0.7, "training on everything")
-    ingredients = train_ingredients(data, told, settings)
-    silent = ~told.any(axis=1) & (np.bincount(data.item, minlength=count) == 0)
+    ingredients = train_ingredients(data, content, settings)
+    blank = ~content.any(axis=1) & (np.bincount(data.item, minlength=count) == 0)
     progress(1.0, f"trained on {len(data.user)} interactions")
-    return SimilarItems(data.items, ingredients, weights, _cold(data, told), silent, encoder)
+    return SimilarItems(data.items, ingredients, weights, _cold(data, content), blank, encoder)
 
 
-def _cold(data: Interactions, told: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _cold(data: Interactions, content: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which items are cold and can be judged by their columns."""
-    return np.asarray((np.bincount(data.item, minlength=len(data.items)) < COLD) & told.any(axis=1))
+    return np.asarray((np.bincount(data.item, minlength=len(data.items)) < COLD) & content.any(axis=1))
 
 
-def train_ingredients(data: Interactions, told: NDArray[np.float32], settings: Settings) -> dict[str, Ingredient]:
+def train_ingredients(data: Interactions, content: NDArray[np.float32], settings: Settings) -> dict[str, Ingredient]:
     """Trains all ingredients; those of vectors only where columns tell something."""
     sessions = session_item(data, GAP)
     ingredients: dict[str, Ingredient] = {
@@ -166,9 +168,11 @@ def train_ingredients(data: Interactions, told: NDArray[np.float32], settings: S
         "sessions": together.train(sessions),
         "follows": follows.train(data),
     }
-    if told.any():
-        ingredients["told"] = alike.Alike(told)
-        ingredients["lived"] = alike.lived(sessions, told, settings.item_id_hidden_dim, settings.seed)
+    if content.any():
+        ingredients["content"] = cosine.Cosine(content)
+        ingredients["collaborative"] = cosine.collaborative(
+            sessions, content, settings.item_id_hidden_dim, settings.seed
+        )
     return ingredients
 
 
@@ -182,10 +186,10 @@ def parts(
 ) -> dict[str, NDArray[np.float32]]:
     """Returns (query, item) for each part of the blend: the ingredients, and what counts for cold candidates alone."""
     found = {name: np.array(each.score(queries), np.float32) for name, each in ingredients.items()}
-    if "told" not in found:
+    if "content" not in found:
         return found
     own = {"cold": np.tile(cold.astype(np.float32), (len(queries), 1))}
-    own |= {f"cold {name}": found[name] * cold for name in ("told", "lived")}
+    own |= {f"cold {name}": found[name] * cold for name in ("content", "collaborative")}
     for part in found.values():
         part[:, cold] = part[:, ~cold].mean(axis=1, keepdims=True) if not cold.all() else 0
     return found | own
@@ -194,35 +198,35 @@ def parts(
 def hold_out(
     data: Interactions, hidden: NDArray[np.bool_], rng: np.random.Generator
 ) -> tuple[Interactions, tuple[list[Sample], list[Sample]]]:
-    """Returns the older rows without the hidden items, and questions about the newer ones.
+    """Returns the rows of most sessions without the hidden items, and questions about the other sessions.
 
     The questions are about items that are not hidden, and about those that are. Each one's truth is what else its
-    session holds. All rows are older where the newest moment makes up a whole `HELD_OUT` of them.
+    session holds.
     """
-    start = np.sort(data.timestamp)[int((1 - HELD_OUT) * len(data.timestamp))]
-    older = data.timestamp < start
-    if not older.any():
-        older[:] = True
-    newer = data.rows(~older)
+    session = _sessions(data)
+    held_out = rng.random(session[-1] + 1) < HELD_OUT
     found: tuple[list[Sample], list[Sample]] = ([], [])
     most = max(LEAST_SAMPLES, FIT_CELLS // len(data.items))
-    for session in _sessions(newer, rng):
-        for kind, asked in zip(found, (~hidden, hidden), strict=True):
-            for row in rng.permutation(session[asked[newer.item[session]]])[:SEEDS]:
-                truth = np.setdiff1d(newer.item[session], newer.item[row])
+    for number in rng.permutation(np.flatnonzero(held_out)):
+        rows = np.arange(*np.searchsorted(session, [number, number + 1]))
+        for kind, able in zip(found, (~hidden, hidden), strict=True):
+            for row in rng.permutation(rows[able[data.item[rows]]])[:SEEDS]:
+                truth = np.setdiff1d(data.item[rows], data.item[row])
                 if len(truth) and len(kind) < most:
-                    kind.append(Sample(_about(newer.item[row], int(newer.timestamp[row])), truth))
-    return data.rows(older & ~hidden[data.item]), found
+                    kind.append(Sample(_about(data.item[row], int(data.timestamp[row])), truth))
+    keep = ~held_out[session] & ~hidden[data.item]
+    return data.rows(keep) if keep.any() else data, found
 
 
-def _sessions(data: Interactions, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-    """The rows of each session, in random order; of each user, where hardly a session holds more than one item."""
-    users = np.diff(data.user) != 0
-    for ends in (users | (np.diff(data.timestamp) > GAP), users):
-        found = np.split(np.arange(len(data.user)), np.flatnonzero(ends) + 1)
-        if sum(len(np.unique(data.item[rows])) > 1 for rows in found) >= LEAST_SAMPLES:
+def _sessions(data: Interactions) -> NDArray[np.int64]:
+    """The number of each row's session; of its user, where hardly a session holds more than one item."""
+    users = np.diff(data.user, prepend=data.user[:1]) != 0
+    for begins in (users | (np.diff(data.timestamp, prepend=data.timestamp[:1]) > GAP), users):
+        session = np.cumsum(begins)
+        distinct = np.unique(np.stack([session, data.item]), axis=1)[0]
+        if (np.bincount(distinct) > 1).mean() > LEAST_OF_SESSIONS:
             break
-    return [found[number] for number in rng.permutation(len(found))]
+    return session
 
 
 def learn_weights(
@@ -239,17 +243,19 @@ def learn_weights(
         return usual
     scores = list(found.values())
     likely, offsets = fit(scores, samples)
-    weights = sharpen(scores, samples, [likely, usual])
+    warm = [place for place, name in enumerate(found) if name in ingredients]
+    usual[len(warm) :] = likely[len(warm) :]  # a search would only find that cold items are a risk
+    weights = sharpen(scores, samples, [likely, usual], warm)
     return discount_popularity(scores, samples, weights, offsets)
 
 
 def load(folder: Path) -> SimilarItems:
     """Reads what `SimilarItems.save` wrote."""
-    items, weights, cold, silent = (
+    items, weights, cold, blank = (
         np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        for name in ("items", "weights", "cold", "silent")
+        for name in ("items", "weights", "cold", "blank")
     )
     names = json.loads((folder / "ingredients.json").read_text(encoding="utf-8"))
     ingredients = {name: LOADERS[name](folder / name) for name in names}
     encoder = item_vectors.load(folder / "encoder") if (folder / "encoder").exists() else None
-    return SimilarItems(items, ingredients, weights, cold, silent, encoder)
+    return SimilarItems(items, ingredients, weights, cold, blank, encoder)

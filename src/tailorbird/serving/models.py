@@ -18,14 +18,14 @@ from tailorbird.data.history import History
 from tailorbird.data.training import columns_of
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes import RECIPES
-from tailorbird.recipes.recipe import Following, Model, Recipe, TakingUp
+from tailorbird.recipes.recipe import Following, Incremental, Model, Recipe
 from tailorbird.storage.durable import sync
 from tailorbird.workspace import Workspace
 
 MANIFEST = "recipe.json"
 FOLLOWING_SECONDS = 60.0
 """How long events that come after their interval has closed may stay unseen by a model that follows events."""
-TAKING_UP_SECONDS = 1800
+UPDATE_SECONDS = 1800
 """How long new and changed items may stay unseen by a model that takes them up (spec recipes-and-runtime 1.4)."""
 
 
@@ -38,7 +38,7 @@ class Manifest:
     """Number of the newest live event that the training saw."""
     event_type: str | None
     """The only event type that the model learned from, if its solution says so."""
-    takes_up_items: bool = False
+    updates_items: bool = False
     """Whether it takes up new and changed items while it serves."""
 
 
@@ -101,8 +101,8 @@ def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset, ite
     """The model with which to answer now: the trained one, or what it made of later events or items."""
     served = open_model(workspace, version_arn)
     model = served.model
-    if isinstance(model, TakingUp) and served.manifest.takes_up_items and items is not None:
-        return _with_items(workspace, version_arn, served, model, items)
+    if isinstance(model, Incremental) and served.manifest.updates_items and items is not None:
+        return _updated(workspace, version_arn, served, model, items)
     if not isinstance(model, Following):
         return served
 
@@ -115,17 +115,17 @@ def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset, ite
     return workspace.cache.get("following", key, follow, FOLLOWING_SECONDS)
 
 
-def _with_items(workspace: Workspace, version_arn: str, served: Served, model: TakingUp, items: Dataset) -> Served:
+def _updated(workspace: Workspace, version_arn: str, served: Served, model: Incremental, items: Dataset) -> Served:
     """The model with the items of the last full half hour, made anew only when items came or changed since."""
-    moment = version_arn, int(workspace.clock() // TAKING_UP_SECONDS)
+    moment = version_arn, int(workspace.clock() // UPDATE_SECONDS)
     at = workspace.cache.get("items as of", moment, lambda: stamp(workspace, items))
 
-    def take_up() -> Served:
+    def update() -> Served:
         rows = latest_records(workspace, items, "ITEM_ID")
         columns = columns_of(rows, items.schema.features)
-        return replace(served, model=model.taking_up(rows["ITEM_ID"].to_list(), columns), as_of=at)
+        return replace(served, model=model.with_items(rows["ITEM_ID"].to_list(), columns), as_of=at)
 
-    return workspace.cache.get("taken up", (version_arn, at), take_up)
+    return workspace.cache.get("updated", (version_arn, at), update)
 
 
 def item_table(workspace: Workspace, version_arn: str, served: Served, items: Dataset | None) -> Table:

@@ -98,7 +98,7 @@ def update_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
 
 
 def _check_training(request: dict[str, Any], config: dict[str, Any], recipe: str) -> None:
-    if request.get("performIncrementalUpdate") and not recipes.of_arn(recipe).takes_up_items:
+    if request.get("performIncrementalUpdate") and not recipes.of_arn(recipe).updates_items:
         raise InvalidInputException("performIncrementalUpdate is for aws-semantic-similarity only: leave it out.")
     training_days(config)
 

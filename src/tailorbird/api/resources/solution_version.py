@@ -47,7 +47,7 @@ def train(workspace: Workspace, document: Document, progress: Callable[[float, s
             seed=workspace.config.seed,
         ),
         selection=training.Selection(document.get("eventType"), solutions.threshold(config)),
-        takes_up_items=document["performIncrementalUpdate"],
+        updates_items=document["performIncrementalUpdate"],
     )
     outcome = trainings.train(workspace, order, progress)
     return {"trainingHours": outcome.hours, "_metrics": outcome.metrics, "_data": outcome.data}

@@ -114,9 +114,12 @@ def discount_popularity(
 
 
 def sharpen(
-    scores: Sequence[NDArray[np.float32]], samples: Sequence[Sample], starts: Sequence[NDArray[np.float32]]
+    scores: Sequence[NDArray[np.float32]],
+    samples: Sequence[Sample],
+    starts: Sequence[NDArray[np.float32]],
+    places: Sequence[int],
 ) -> NDArray[np.float32]:
-    """Returns weights of a higher NDCG@25, found from the best of the starts by a search, one weight at a time.
+    """Returns weights of a higher NDCG@25, found from the best of the starts by a search in some places, one at a time.
 
     A likelihood cares for all items alike, a list for the first ones. The items of the queries' own histories are
     left out.
@@ -129,7 +132,7 @@ def sharpen(
 
     weights = max(starts, key=lambda start: gain(combine(scores, start))).copy()
     found = gain(total := combine(scores, weights))
-    for place in list(range(len(scores))) * ROUNDS:
+    for place in [*places] * ROUNDS:
         for move in (*MOVES, -weights[place]):
             reached = gain(moved := total + np.float32(move) * scores[place])
             if reached > found * LEAST_GAIN:

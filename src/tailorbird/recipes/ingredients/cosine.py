@@ -1,9 +1,9 @@
-"""Items that are alike: the cosine of their vectors.
+"""How alike two items are: the cosine of their vectors.
 
-Two kinds of vectors. *Told* ones say what the columns say (item_vectors.py). *Lived* ones say with what an item
-happens: the main directions of the sessions, each item and each session weighing less the more they have. For an
-item of which little is known by experience they come from its told vector, through a ridge regression on the
-others; in between, the two are mixed by the number of interactions.
+Content vectors say what the columns say (item_vectors.py). Collaborative ones say with what an item happens: the
+main directions of the sessions, each item and each session weighing less the more they have. Those of an item that
+little has happened to come from its content, through a ridge regression on the others; in between, the two are mixed
+by the number of interactions.
 
 Source: Gantner et al., Learning Attribute-to-Feature Mappings for Cold-Start Recommendations, ICDM 2010.
 """
@@ -23,14 +23,14 @@ from tailorbird.recipes.recipe import Query
 
 RIDGE = 10.0
 EXPERIENCE = 5.0
-"""Interactions of an item at which what it lived weighs as much as what is told of it."""
+"""Sessions of an item at which what happened weighs as much as what its content lets expect."""
 SESSION_DAMPING = 0.4
 MOST_WEIGHT = 20.0
-"""Interactions beyond which an item teaches the regression no more."""
+"""Sessions of an item beyond which it teaches the regression no more."""
 
 
 @dataclass(frozen=True)
-class Alike:
+class Cosine:
     """Vectors of length 1 (item, dimension); zeros for an item of which nothing is known."""
 
     vectors: NDArray[np.float32]
@@ -44,21 +44,21 @@ class Alike:
         np.save(folder / "vectors.npy", self.vectors, allow_pickle=False)
 
 
-def load(folder: Path) -> Alike:
-    """Reads what `Alike.save` wrote."""
-    return Alike(np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False))
+def load(folder: Path) -> Cosine:
+    """Reads what `Cosine.save` wrote."""
+    return Cosine(np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False))
 
 
-def lived(matrix: sparse.csr_matrix, told: NDArray[np.float32], dimensions: int, seed: int) -> Alike:
-    """Finds the vectors from a (session, item) matrix of ones and the items' told vectors."""
+def collaborative(matrix: sparse.csr_matrix, content: NDArray[np.float32], dimensions: int, seed: int) -> Cosine:
+    """Finds the vectors from a (session, item) matrix of ones and the items' content vectors."""
     counts = np.asarray(matrix.sum(axis=0)).ravel()
     scale = (np.maximum(counts, 1) ** -0.5).astype(np.float32)
     weighed = sparse.csr_matrix(damped(matrix, SESSION_DAMPING) @ sparse.diags_array(scale))
     directions = main_directions(weighed, dimensions, seed)
     strengths = np.linalg.norm(weighed @ directions, axis=0)
     experienced = unit(directions * strengths)
-    known = np.hstack([told, np.ones((len(told), 1), np.float32)])
+    known = np.hstack([content, np.ones((len(content), 1), np.float32)])
     weights = np.minimum(counts, MOST_WEIGHT)[:, None]
     gram = (known * weights).T @ known + RIDGE * np.eye(known.shape[1])
     expected = known @ np.linalg.solve(gram, (known * weights).T @ experienced)
-    return Alike(unit((counts[:, None] * experienced + EXPERIENCE * expected) / (counts[:, None] + EXPERIENCE)))
+    return Cosine(unit((counts[:, None] * experienced + EXPERIENCE * expected) / (counts[:, None] + EXPERIENCE)))

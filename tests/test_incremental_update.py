@@ -10,7 +10,7 @@ import pytest
 
 from journeys.test_similar import TEXT_SCHEMA, catalogue
 from support import ROLE
-from tailorbird.serving.models import TAKING_UP_SECONDS
+from tailorbird.serving.models import UPDATE_SECONDS
 from test_schedule import DAY, HOUR, World
 
 RECIPE = "arn:aws:personalize:::recipe/aws-semantic-similarity"
@@ -72,7 +72,7 @@ def test_new_and_changed_items_show_within_the_half_hour(shop: Shop) -> None:
     assert before == shop.related(fixed, "7")
     shop.put("new", "There are ghosts and screams.")
     shop.put("6", "There are ghosts and screams.")
-    shop.now += TAKING_UP_SECONDS - 1
+    shop.now += UPDATE_SECONDS - 1
     assert shop.related(following, "7") == before
     shop.now += 1
     after = shop.related(following, "7")
