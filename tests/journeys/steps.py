@@ -39,6 +39,9 @@ ITEMS_SCHEMA = {
     "version": "1.0",
 }
 
+NO_EXPLORATION = {"itemExplorationConfig": {"explorationWeight": "0"}}
+"""So that equal questions have equal answers."""
+
 
 def genre_of(item: int) -> str:
     return GENRES[item % len(GENRES)]
@@ -196,7 +199,10 @@ class Journey:
     def deploy(self, *recipes: str) -> None:
         for recipe in recipes:
             arn = self.personalize.create_campaign(
-                name=f"{self.name}-{recipe}", solutionVersionArn=self.arns[f"{recipe} version"], minProvisionedTPS=1
+                name=f"{self.name}-{recipe}",
+                solutionVersionArn=self.arns[f"{recipe} version"],
+                minProvisionedTPS=1,
+                campaignConfig=NO_EXPLORATION if recipe == "aws-user-personalization" else {},
             )["campaignArn"]
             self.arns[recipe] = arn
             assert settled(self.personalize.describe_campaign, "campaign", campaignArn=arn)["status"] == "ACTIVE"

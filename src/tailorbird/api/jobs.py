@@ -15,7 +15,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import Any
 
 from tailorbird import executors, logs
-from tailorbird.api import lifecycle, schedule, transitions
+from tailorbird.api import lifecycle, schedule, transitions, updates
 from tailorbird.api.lifecycle import STOPPED, STOPPING, UNFINISHED, JobFailed, Resource
 from tailorbird.api.resources import RESOURCES, dataset
 from tailorbird.config import Config
@@ -78,6 +78,8 @@ class Dispatcher:
         if time.monotonic() >= self._schedule_due:
             self._schedule_due = time.monotonic() + SCHEDULE_SECONDS
             schedule.tick(self._workspace)
+            for arn in updates.due(self._workspace):
+                self._running[arn] = self._executor.submit(update, self._workspace.config, arn)
         for arn, future in list(self._running.items()):
             if future.done():
                 del self._running[arn]
@@ -123,6 +125,19 @@ def compact(config: Config, arn: str) -> None:
         if document is not None:
             compaction.move(workspace, dataset.opened(workspace.at(arn.split(":")[3]), document))
             log.info("compacted", extra={"arn": arn})
+    finally:
+        workspace.close()
+
+
+def update(config: Config, arn: str) -> None:
+    """Brings a deployed model up to date, in whatever process the executor chose."""
+    logs.start(config)
+    workspace = open_workspace(config)
+    try:
+        document = workspace.catalogue.get(arn)
+        if document is not None:
+            updates.update(workspace.at(arn.split(":")[3]), document)
+            log.info("updated", extra={"arn": arn})
     finally:
         workspace.close()
 

@@ -9,16 +9,21 @@ import math
 from typing import Any
 
 from tailorbird.errors import InvalidInputException
+from tailorbird.serving.exploration import Exploration
 
 EXPLORATION = {"explorationWeight": (0.0, 1.0), "explorationItemAgeCutOff": (1.0, math.inf)}
 """Members of itemExplorationConfig, which AWS sends as text, with their least and greatest values."""
 
 
-def check(where: str, config: dict[str, Any], name: str, explores: bool) -> None:
-    """Raises InvalidInput naming the member; `where` is the config's own name, `name` the recipe's.
+def exploration(config: dict[str, Any]) -> Exploration:
+    """What the checked config says of exploration, AWS's defaults where it says nothing."""
+    given = config.get("itemExplorationConfig", {})
+    names = {"explorationWeight": "weight", "explorationItemAgeCutOff": "age"}
+    return Exploration(**{name: float(given[member]) for member, name in names.items() if member in given})
 
-    The exploration settings are checked and kept; exploration itself comes with a later version.
-    """
+
+def check(where: str, config: dict[str, Any], name: str, explores: bool) -> None:
+    """Raises InvalidInput naming the member; `where` is the config's own name, `name` the recipe's."""
     exploration = config.get("itemExplorationConfig", {})
     if exploration and not explores:
         raise InvalidInputException(f"{where}.itemExplorationConfig: {name} does not explore; leave it out.")

@@ -8,21 +8,27 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tailorbird import exams
 from tailorbird.api import lifecycle
 from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import dataset
-from tailorbird.data import actions, datasets, history, training
+from tailorbird.data import actions, datasets, history, item_pool, training
 from tailorbird.filters import item_attributes
 from tailorbird.recipes.recipe import Interactions, Recipe, Responses
-from tailorbird.serving import models
+from tailorbird.serving import models, pools
+from tailorbird.storage import durable
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 RACING = ("DataDeletionJob",)
 """Jobs of the dataset group that a training must not meet."""
+NO_INTERACTIONS = "The dataset group has no Interactions dataset: create one and import data into it."
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ def train(workspace: Workspace, order: Order, progress: Callable[[float, str], N
         raise JobFailed(racing)
     interactions = dataset.of_group(workspace, order.group_arn, "INTERACTIONS")
     if interactions is None:
-        raise JobFailed("The dataset group has no Interactions dataset: create one and import data into it.")
+        raise JobFailed(NO_INTERACTIONS)
     items, users = (dataset.of_group(workspace, order.group_arn, kind) for kind in ("ITEMS", "USERS"))
     seen = data_stamp(workspace, order.group_arn)
     progress(0.0, "reading the data")
@@ -84,12 +90,28 @@ def train(workspace: Workspace, order: Order, progress: Callable[[float, str], N
     metrics = {"model": exam.measure(candidate), "popularity": exam.baseline()}
     model = recipe.train(data, settings, _part(progress, 0.5, 0.96, "training on everyone"))
     progress(0.97, "writing the artifact")
-    with models.publish(models.folder_of(workspace, order.artifact)) as folder:
+    with durable.publish(models.folder_of(workspace, order.artifact)) as folder:
         history.save(data, models.part(folder, "history"))
         model.save(models.part(folder, "model"))
         models.write_manifest(folder, models.Manifest(recipe.name, snapshot.newest_event, order.selection.event_type))
-    hours = (workspace.clock() - began) * (os.cpu_count() or 1) / 3600
-    return Outcome(max(0.001, round(hours, 3)), metrics, seen)
+        if recipe.updates:
+            add_pool(workspace, folder, order.group_arn, data.items, order.selection.event_type)
+    return Outcome(hours(workspace.clock() - began), metrics, seen)
+
+
+def hours(seconds: float) -> float:
+    """The trainingHours of a job that took so long."""
+    return max(0.001, round(seconds * (os.cpu_count() or 1) / 3600, 3))
+
+
+def add_pool(
+    workspace: Workspace, folder: Path, group_arn: str, known: NDArray[np.str_], event_type: str | None
+) -> None:
+    """Puts the group's items as of now, and how often users met them, beside a model in `folder` that knows `known`."""
+    interactions, items = (dataset.of_group(workspace, group_arn, kind) for kind in ("INTERACTIONS", "ITEMS"))
+    if interactions is None:
+        raise JobFailed(NO_INTERACTIONS)
+    pools.add(folder, item_pool.gather(workspace, interactions, items, known, event_type), len(known))
 
 
 def _responses(workspace: Workspace, order: Order, data: Interactions) -> Responses:

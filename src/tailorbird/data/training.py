@@ -60,10 +60,10 @@ def load(
     context = interactions_dataset.schema.features if selection.features else ()
     data = _encode(rows, items, context)
     if items_dataset is not None and items is not None:
-        data = replace(data, item_columns=_metadata(items_dataset, "ITEM_ID", data.items, items))
+        data = replace(data, item_columns=metadata(items_dataset, "ITEM_ID", data.items, items))
     if selection.features and users_dataset is not None:
         users = latest_records(workspace, users_dataset, "USER_ID")
-        data = replace(data, user_columns=_metadata(users_dataset, "USER_ID", data.users, users))
+        data = replace(data, user_columns=metadata(users_dataset, "USER_ID", data.users, users))
     return Snapshot(data, newest)
 
 
@@ -121,7 +121,8 @@ def _encode(rows: pl.DataFrame, items: pl.DataFrame | None, context: Sequence[Fi
     )
 
 
-def _metadata(dataset: Dataset, key: str, ids: NDArray[np.str_], records: pl.DataFrame) -> dict[str, Column]:
+def metadata(dataset: Dataset, key: str, ids: NDArray[np.str_], records: pl.DataFrame) -> dict[str, Column]:
+    """The columns that recipes may learn from, of the records with these ids in this order, upper-case names."""
     wanted = pl.DataFrame({key: ids.tolist()}, schema={key: pl.String})
     return _columns(wanted.join(records, on=key, how="left", maintain_order="left"), dataset.schema.features)
 

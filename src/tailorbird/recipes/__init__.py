@@ -26,6 +26,7 @@ def _next_item(
         needs="userId",
         batch_members=("userId", "itemList") if recipe_type == "PERSONALIZED_RANKING" else ("userId",),
         explores=recipe_type == "USER_PERSONALIZATION",
+        updates=name in ("aws-user-personalization", "aws-hrnn-coldstart"),
         retired=description.startswith(_RETIRED),
         answers_scores=True,
     )

@@ -110,6 +110,9 @@ class Recipe:
     """What a line of a batch segment job must hold (spec 6.3), itemId or itemAttributes; None: it has no such jobs."""
     explores: bool = False
     """Whether campaigns may configure exploration (spec 1.2, row "exploration")."""
+    updates: bool = False
+    """Whether items and meetings that came after a training count without another (spec 1.2, "2-hour auto-update");
+    where it `explores` too, a version may also be made by such an update alone (trainingMode UPDATE)."""
     retired: bool = False
     """Whether it is accepted by its name without being listed (spec 1.1)."""
     answers_scores: bool = False
