@@ -1,4 +1,4 @@
-"""What counts between trainings: new items, and how often users met each. The clock is the test's own."""
+"""What counts between trainings: new items, and exposures. The clock is the test's own."""
 
 from __future__ import annotations
 

@@ -99,13 +99,18 @@ class Journey:
         self.events = server.client("personalize-events", **client_options)
         self.s3 = server.client("s3", **client_options)
 
-    def data(self, interactions: bytes | None = None, items: bytes | None = None) -> None:
+    def data(
+        self,
+        interactions: bytes | None = None,
+        items: bytes | None = None,
+        items_schema: dict[str, Any] = ITEMS_SCHEMA,
+    ) -> None:
         """Schemas, group, datasets and imports."""
         self.s3.create_bucket(Bucket=self.bucket)
         self.arns["group"] = self.personalize.create_dataset_group(name=self.name)["datasetGroupArn"]
         settled(self.personalize.describe_dataset_group, "datasetGroup", datasetGroupArn=self.arns["group"])
         self.dataset("INTERACTIONS", INTERACTIONS_SCHEMA)
-        self.dataset("ITEMS", ITEMS_SCHEMA)
+        self.dataset("ITEMS", items_schema)
         self.load("INTERACTIONS", interactions_csv() if interactions is None else interactions)
         self.load("ITEMS", items_csv() if items is None else items)
 

@@ -107,7 +107,7 @@ def hours(seconds: float) -> float:
 def add_pool(
     workspace: Workspace, folder: Path, group_arn: str, known: NDArray[np.str_], event_type: str | None
 ) -> None:
-    """Puts the group's items as of now, and how often users met them, beside a model in `folder` that knows `known`."""
+    """Puts the group's items as of now, and their exposures, beside a model in `folder` that knows `known`."""
     interactions, items = (dataset.of_group(workspace, group_arn, kind) for kind in ("INTERACTIONS", "ITEMS"))
     if interactions is None:
         raise JobFailed(NO_INTERACTIONS)

@@ -1,4 +1,4 @@
-"""Which items there are to recommend as of now, how old they are, and how often users have met them.
+"""Which items there are to recommend as of now, how old they are, and how often users had to do with them.
 
 Source: spec recipes-and-runtime 1.4, "New items" and "Exploration, v1".
 """
@@ -51,18 +51,18 @@ def gather(
     if event_type is not None:
         found = found.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
     times = pl.col("TIMESTAMP")
-    met = found.group_by("ITEM_ID").agg(interactions=pl.len().cast(pl.Int64), oldest=times.min())
+    counted = found.group_by("ITEM_ID").agg(interactions=pl.len().cast(pl.Int64), oldest=times.min())
     records = latest_records(workspace, items, "ITEM_ID") if items else pl.DataFrame(schema={"ITEM_ID": pl.String})
     ids = pl.Series("ITEM_ID", known.tolist(), pl.String)
-    new = pl.concat([met["ITEM_ID"], records["ITEM_ID"]]).unique()
+    new = pl.concat([counted["ITEM_ID"], records["ITEM_ID"]]).unique()
     ids = pl.concat([ids, new.filter(~new.is_in(ids.implode())).sort()])
-    counted = impressions.counts(workspace, interactions)
-    shown = dict(zip(counted.items.tolist(), counted.count.tolist(), strict=True))
+    shows = impressions.counts(workspace, interactions)
+    shown = dict(zip(shows.items.tolist(), shows.count.tolist(), strict=True))
     newest = int(found.select(times.max()).item() or 0)
     created = pl.col("CREATION_TIMESTAMP") if "CREATION_TIMESTAMP" in records.columns else pl.lit(None, pl.Int64)
     each = (
         ids.to_frame()
-        .join(met, on="ITEM_ID", how="left", maintain_order="left")
+        .join(counted, on="ITEM_ID", how="left", maintain_order="left")
         .join(records.select("ITEM_ID", created.alias("created")), on="ITEM_ID", how="left", maintain_order="left")
         .select(pl.col("interactions").fill_null(0), pl.coalesce("created", "oldest", pl.lit(newest)).alias("created"))
     )

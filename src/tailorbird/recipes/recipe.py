@@ -111,7 +111,7 @@ class Recipe:
     explores: bool = False
     """Whether campaigns may configure exploration (spec 1.2, row "exploration")."""
     updates: bool = False
-    """Whether items and meetings that came after a training count without another (spec 1.2, "2-hour auto-update");
+    """Whether new items and exposures count without another training (spec 1.2, "2-hour auto-update");
     where it `explores` too, a version may also be made by such an update alone (trainingMode UPDATE)."""
     retired: bool = False
     """Whether it is accepted by its name without being listed (spec 1.1)."""

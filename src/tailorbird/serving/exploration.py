@@ -7,8 +7,8 @@ likely each shown item was to get its place is known exactly, as off-policy eval
 
 An item is drawn in proportion to three numbers:
 - what is expected of it for this user: the model's probability, drawn towards the mean of items like it for as long as
-  the item is little known (the posterior mean under a Beta prior worth `PRIOR` meetings);
-- how its share of interactions among all meetings compares with that of the other young items, with the same prior:
+  the item is little known (the posterior mean under a Beta prior worth `PRIOR` exposures);
+- how its share of interactions among all exposures compares with that of the other young items, with the same prior:
   ignored impressions lower it;
 - how little it is known: PRIOR / (PRIOR + interactions + impressions), the bonus of spec recipes-and-runtime 1.4.
 
@@ -29,7 +29,7 @@ from tailorbird.serving.pools import Pool
 
 DAY = 86400.0
 PRIOR = 50.0
-"""Meetings after which half of what is believed of an item is its own: to know a rate of 2 % takes about as many."""
+"""Exposures after which half of what is believed of an item is its own: to know a rate of 2 % takes about as many."""
 TINY = 1e-30
 
 
@@ -74,7 +74,7 @@ def explore(
     arms = np.flatnonzero(young)
     if not len(arms) or not settings.weight:
         return certain(best)
-    unknown = np.asarray(PRIOR / (PRIOR + pool.met[arms]), np.float64)
+    unknown = np.asarray(PRIOR / (PRIOR + pool.exposures[arms]), np.float64)
     chances = _expected(scores, arms, unknown, pool) * _success(pool, arms) * unknown
     chances = np.maximum(chances / chances.sum(), TINY)
     share = settings.weight**2 * float(chances @ unknown)
@@ -96,10 +96,10 @@ def _expected(
 
 
 def _success(pool: Pool, arms: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Each arm's share of interactions among all meetings, compared with that of all arms together."""
-    interactions, met = pool.interactions[arms], pool.met[arms]
-    rate = (interactions.sum() + 1) / (met.sum() + 1)
-    return np.asarray((PRIOR * rate + interactions) / (PRIOR + met) / rate)
+    """Each arm's share of interactions among all exposures, compared with that of all arms together."""
+    interactions, exposures = pool.interactions[arms], pool.exposures[arms]
+    rate = (interactions.sum() + 1) / (exposures.sum() + 1)
+    return np.asarray((PRIOR * rate + interactions) / (PRIOR + exposures) / rate)
 
 
 def _placed(best: deque[int], drawn: deque[int], turns: list[bool], chances: NDArray[np.float64], share: float) -> Draw:

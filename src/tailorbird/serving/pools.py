@@ -45,8 +45,8 @@ class Pool:
     likeness: Likeness
 
     @cached_property
-    def met(self) -> NDArray[np.int64]:
-        """How often users met each item: interactions and impressions."""
+    def exposures(self) -> NDArray[np.int64]:
+        """How often users had to do with each item: interactions and impressions."""
         return self.interactions + self.impressions
 
 

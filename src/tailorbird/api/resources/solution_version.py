@@ -59,7 +59,7 @@ def train(workspace: Workspace, document: Document, progress: Callable[[float, s
 
 
 def _update(workspace: Workspace, document: Document) -> Document:
-    """The model of the newest FULL version, with items and meetings as of now; its metrics are that model's."""
+    """The model of the newest FULL version, with items and exposures as of now; its metrics are that model's."""
     began = workspace.clock()
     full = trained(workspace, document["_updates"])
     source = models.folder_of(workspace, full["solutionVersionArn"])
