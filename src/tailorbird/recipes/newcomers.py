@@ -32,29 +32,39 @@ class Likeness:
     features: sparse.csr_matrix
     """(item, feature): float32; the weights of an item sum to 1, or to 0 where it has no feature."""
 
-    @cached_property
-    def _means(self) -> sparse.csr_matrix:
-        """(known item, feature): by which probabilities are multiplied to have each feature's smoothed mean."""
-        has = (self.features[: self.known] > 0).astype(np.float32)
-        return sparse.csr_matrix(has @ sparse.diags_array(1 / (self._sizes + SMOOTHING), dtype=np.float32))
-
-    @cached_property
-    def _sizes(self) -> NDArray[np.float32]:
-        return np.bincount(self.features[: self.known].indices, minlength=self.features.shape[1]).astype(np.float32)
-
-    def expected(self, probabilities: NDArray[np.float32], items: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns (query, item) probabilities of `items`, from the model's (query, known item)."""
-        average = probabilities.mean(axis=1, keepdims=True)
-        means = probabilities @ self._means + average * SMOOTHING / (self._sizes + SMOOTHING)
+    def of(self, items: NDArray[np.int64]) -> Expectation:
+        """Returns what to expect of these items."""
+        has = sparse.csr_matrix(self.features[: self.known].T > 0, dtype=np.float32)
+        sizes = np.diff(has.indptr) + SMOOTHING
+        means = sparse.csr_matrix(sparse.diags_array(1 / sizes, dtype=np.float32) @ has)
         chosen = self.features[items]
         bare = 1 - np.asarray(chosen.sum(axis=1)).ravel()
-        return np.asarray(means @ chosen.T + average * bare, np.float32)
+        prior = np.asarray(chosen @ (SMOOTHING / sizes) + bare, np.float32)
+        return Expectation(means, chosen, prior)
 
     def save(self, folder: Path) -> None:
         """Writes the features as arrays."""
         for name in ("data", "indices", "indptr"):
             np.save(folder / f"{name}.npy", getattr(self.features, name), allow_pickle=False)
         np.save(folder / "shape.npy", np.array([self.known, self.features.shape[1]]), allow_pickle=False)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What to expect of some items, from what a model says of those that it knows."""
+
+    means: sparse.csr_matrix
+    """(feature, known item): by which probabilities are multiplied to have each feature's smoothed mean, less the
+    part of the average item."""
+    chosen: sparse.csr_matrix
+    """(item, feature)."""
+    prior: NDArray[np.float32]
+    """Of each item, the weight of the average item in what is expected."""
+
+    def __call__(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns the probabilities (item, query) of the items, from those of (known item, query); or (item,)."""
+        average = probabilities.mean(axis=0)
+        return np.asarray(self.chosen @ (self.means @ probabilities) + np.multiply.outer(self.prior, average))
 
 
 def likeness(columns: Mapping[str, Column], count: int, known: int) -> Likeness:
@@ -81,13 +91,15 @@ class Extended:
     items: NDArray[np.str_]
     likeness: Likeness
 
+    @cached_property
+    def _expected(self) -> Expectation:
+        return self.likeness.of(np.arange(self.likeness.known, len(self.items)))
+
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item); what users did with new items moves no score yet."""
-        known = self.likeness.known
-        scores = self.model.score([_without_new(query, known) for query in queries])
+        scores = self.model.score([_without_new(query, self.likeness.known) for query in queries])
         top = scores.max(axis=1, keepdims=True)
-        expected = self.likeness.expected(np.exp(scores - top), np.arange(known, len(self.items)))
-        return np.hstack([scores, np.log(expected) + top])
+        return np.hstack([scores, np.log(self._expected(np.exp(scores - top).T)).T + top])
 
     def save(self, folder: Path) -> None:
         """Writes the model alone: new items are kept in files of their own."""

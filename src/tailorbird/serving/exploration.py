@@ -21,10 +21,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorbird.recipes.newcomers import Expectation
 from tailorbird.serving.pools import Pool
 
 DAY = 86400.0
@@ -69,37 +71,51 @@ def explore(
 
     scores: the model's, one for each item of the pool. best: its best allowed items in order.
     """
-    young = pool.created >= pool.newest - settings.age * DAY
-    young &= np.isfinite(scores) if allowed is None else allowed & np.isfinite(scores)
-    arms = np.flatnonzero(young)
-    if not len(arms) or not settings.weight:
+    arms = _arms(pool, settings.age)
+    if not len(arms.items) or not settings.weight:
         return certain(best)
-    unknown = np.asarray(PRIOR / (PRIOR + pool.exposures[arms]), np.float64)
-    chances = _expected(scores, arms, unknown, pool) * _success(pool, arms) * unknown
+    chances = _expected(scores, arms, pool.likeness.known) * arms.bonus
+    may = np.isfinite(scores[arms.items]) if allowed is None else allowed[arms.items] & np.isfinite(scores[arms.items])
+    items, chances, unknown = arms.items[may], chances[may], arms.unknown[may]
+    if not len(items):
+        return certain(best)
     chances = np.maximum(chances / chances.sum(), TINY)
     share = settings.weight**2 * float(chances @ unknown)
     # The first of exponential waiting times is item i with a probability in proportion to its rate, and so on.
-    order = np.argsort(rng.exponential(size=len(arms)) / chances)[: len(best)]
+    order = items[np.argsort(rng.exponential(size=len(items)) / chances)[: len(best)]]
     turns = (rng.random(len(best)) < share).tolist()
     every = np.zeros(len(scores))
-    every[arms] = chances
-    return _placed(deque(best.tolist()), deque(arms[order].tolist()), turns, every, share)
+    every[items] = chances
+    return _placed(deque(best.tolist()), deque(order.tolist()), turns, every, share)
 
 
-def _expected(
-    scores: NDArray[np.float32], arms: NDArray[np.int64], unknown: NDArray[np.float64], pool: Pool
-) -> NDArray[np.float64]:
+@dataclass(frozen=True)
+class _Arms:
+    """The young items, and what does not depend on the user; the arrays are parallel."""
+
+    items: NDArray[np.int64]
+    unknown: NDArray[np.float64]
+    """How little each is known, from 1 for not at all."""
+    bonus: NDArray[np.float64]
+    """By which what is expected of each is multiplied."""
+    alike: Expectation
+    """What is expected by what the items are."""
+
+
+@lru_cache(maxsize=32)
+def _arms(pool: Pool, age: float) -> _Arms:
+    items = np.flatnonzero(pool.created >= pool.newest - age * DAY)
+    interactions, exposures = pool.interactions[items], pool.exposures[items]
+    unknown = PRIOR / (PRIOR + exposures)
+    rate = (interactions.sum() + 1) / (exposures.sum() + 1)
+    success = (PRIOR * rate + interactions) / (PRIOR + exposures) / rate
+    return _Arms(items, np.asarray(unknown, np.float64), unknown * success, pool.likeness.of(items))
+
+
+def _expected(scores: NDArray[np.float32], arms: _Arms, known: int) -> NDArray[np.float64]:
     """What is expected of each arm: its own probability, and in the proportion `unknown` that of items like it."""
     powers = np.exp(scores - scores.max())
-    alike = pool.likeness.expected(powers[None, : pool.likeness.known], arms)[0]
-    return np.asarray((1 - unknown) * powers[arms] + unknown * alike, np.float64)
-
-
-def _success(pool: Pool, arms: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Each arm's share of interactions among all exposures, compared with that of all arms together."""
-    interactions, exposures = pool.interactions[arms], pool.exposures[arms]
-    rate = (interactions.sum() + 1) / (exposures.sum() + 1)
-    return np.asarray((PRIOR * rate + interactions) / (PRIOR + exposures) / rate)
+    return np.asarray((1 - arms.unknown) * powers[arms.items] + arms.unknown * arms.alike(powers[:known]), np.float64)
 
 
 def _placed(best: deque[int], drawn: deque[int], turns: list[bool], chances: NDArray[np.float64], share: float) -> Draw:

@@ -28,7 +28,7 @@ KEPT = 2
 ARRAYS = ("items", "interactions", "impressions", "created")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # so that it can be the key of what is made of it
 class Pool:
     """The items that may be recommended, as of the last update; the arrays are parallel."""
 
