@@ -60,6 +60,11 @@ class Config:
         """Where the recent events are."""
         return self.database_url or f"sqlite:///{self.data_dir / 'live.db'}"
 
+    @property
+    def shown_url(self) -> str:
+        """Where the answers of the last days are."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'shown.db'}"
+
 
 def _convert(text: str, default: Any) -> Any:
     """The value that `text` stands for, by the type of the setting's default."""

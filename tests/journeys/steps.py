@@ -91,17 +91,26 @@ class Journey:
         self.server = server
         self.bucket = f"{name}-bucket"
         self.arns: dict[str, str] = {}
-        self.personalize = server.client("personalize", **client_options)
-        self.runtime = server.client("personalize-runtime", **client_options)
-        self.events = server.client("personalize-events", **client_options)
-        self.s3 = server.client("s3", **client_options)
+        self.connect(**client_options)
 
-    def data(self, interactions: bytes | None = None, items: bytes | None = None) -> None:
+    def connect(self, **client_options: Any) -> None:
+        """Clients of the server where it is now, which after a restart is another port."""
+        self.personalize = self.server.client("personalize", **client_options)
+        self.runtime = self.server.client("personalize-runtime", **client_options)
+        self.events = self.server.client("personalize-events", **client_options)
+        self.s3 = self.server.client("s3", **client_options)
+
+    def data(
+        self,
+        interactions: bytes | None = None,
+        items: bytes | None = None,
+        interactions_schema: dict[str, Any] = INTERACTIONS_SCHEMA,
+    ) -> None:
         """Schemas, group, datasets and imports."""
         self.s3.create_bucket(Bucket=self.bucket)
         self.arns["group"] = self.personalize.create_dataset_group(name=self.name)["datasetGroupArn"]
         settled(self.personalize.describe_dataset_group, "datasetGroup", datasetGroupArn=self.arns["group"])
-        self.dataset("INTERACTIONS", INTERACTIONS_SCHEMA)
+        self.dataset("INTERACTIONS", interactions_schema)
         self.dataset("ITEMS", ITEMS_SCHEMA)
         self.load("INTERACTIONS", interactions_csv() if interactions is None else interactions)
         self.load("ITEMS", items_csv() if items is None else items)

@@ -11,6 +11,7 @@ import logging
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import Any
 
@@ -30,6 +31,10 @@ SCHEDULE_SECONDS = 1.0
 """Between two looks at what time alone brings about."""
 COMPACTION_SECONDS = 2.0
 """Between two looks at how many events wait in the live store."""
+TIDY_SECONDS = 3600.0
+"""Between two removals of what has grown too old."""
+SHOWN_KEPT = 14 * 86400.0
+"""Seconds for which an answer can be named by events (spec recipes-and-runtime 8, 17)."""
 
 
 class LeaseLost(Exception):
@@ -43,8 +48,12 @@ class Dispatcher:
         self._workspace = workspace
         self._executor: Executor = executors.start(workspace.config)
         self._running: dict[str, Future[Any]] = {}
-        self._schedule_due = 0.0
-        self._compaction_due = 0.0
+        self._periodic: tuple[tuple[float, Callable[[], None]], ...] = (
+            (SCHEDULE_SECONDS, lambda: schedule.tick(workspace)),
+            (COMPACTION_SECONDS, self._compact),
+            (TIDY_SECONDS, lambda: tidy(workspace)),
+        )
+        self._due = [0.0] * len(self._periodic)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
 
@@ -75,9 +84,10 @@ class Dispatcher:
         """One look at all documents that are on their way somewhere."""
         lifecycle.sweep(self._workspace, RESOURCES)
         transitions.advance(self._workspace)
-        if time.monotonic() >= self._schedule_due:
-            self._schedule_due = time.monotonic() + SCHEDULE_SECONDS
-            schedule.tick(self._workspace)
+        for number, (seconds, task) in enumerate(self._periodic):
+            if time.monotonic() >= self._due[number]:
+                self._due[number] = time.monotonic() + seconds
+                task()
         for arn, future in list(self._running.items()):
             if future.done():
                 del self._running[arn]
@@ -93,15 +103,17 @@ class Dispatcher:
             if queue not in ahead and arn not in self._running and claimable(RESOURCES[kind], document, now):
                 self._running[arn] = self._executor.submit(run, self._workspace.config, kind, arn)
             ahead.add(queue)
-        if time.monotonic() >= self._compaction_due:
-            self._compaction_due = time.monotonic() + COMPACTION_SECONDS
-            self._compact()
 
     def _compact(self) -> None:
         """Has datasets compacted whose recorded events are many."""
         for arn, count in self._workspace.live.waiting().items():
             if count >= self._workspace.config.compaction_events and arn not in self._running:
                 self._running[arn] = self._executor.submit(compact, self._workspace.config, arn)
+
+
+def tidy(workspace: Workspace) -> None:
+    """Removes what has grown too old to be asked for."""
+    workspace.shown.drop_before(workspace.clock() - SHOWN_KEPT)
 
 
 def _warm() -> None:

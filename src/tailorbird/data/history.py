@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tailorbird.data.datasets import NUMBER, SESSION, Dataset, of_user, rows
+from tailorbird.data.datasets import BESIDE, NUMBER, SESSION, Dataset, of_user, rows
 from tailorbird.data.interactions import Interactions
 from tailorbird.storage.tables import Tables
 from tailorbird.workspace import Workspace
@@ -170,5 +170,6 @@ def attributes(workspace: Workspace, users: Dataset | None, user: str) -> dict[s
 def _record_in_tables(tables: Tables, users: Dataset, version: str, user: str) -> tuple[int, int, dict[str, object]]:
     """The number up to which records moved, and the number and content of the user's newest record."""
     rows, moved = of_user(tables, users, user)
-    newest = rows.tail(1).drop(SESSION).to_dicts()
-    return moved, newest[0].pop(NUMBER) if newest else 0, newest[0] if newest else {}
+    newest = rows.tail(1)
+    records = newest.drop(*BESIDE).to_dicts()
+    return (moved, newest[NUMBER].item(), records[0]) if records else (moved, 0, {})
