@@ -20,6 +20,7 @@ from tailorbird.storage.live import Live
 from tailorbird.storage.objects import Objects
 from tailorbird.storage.shown import ShownLists
 from tailorbird.storage.tables import Tables
+from tailorbird.storage.tallies import Tallies
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Workspace:
     catalogue: Catalogue
     live: Live
     shown: ShownLists
+    tallies: Tallies
     tables: Tables
     objects: Objects
     cache: Cache
@@ -68,6 +70,7 @@ class Workspace:
         self.catalogue.close()
         self.live.close()
         self.shown.close()
+        self.tallies.close()
 
 
 def open_workspace(config: Config, clock: Callable[[], float] = time.time) -> Workspace:
@@ -82,6 +85,7 @@ def open_workspace(config: Config, clock: Callable[[], float] = time.time) -> Wo
         catalogue=Catalogue(config.catalogue_url),
         live=Live(config.live_url),
         shown=ShownLists(config.shown_url),
+        tallies=Tallies(config.tallies_url),
         tables=Tables(folder / "tables"),
         objects=Objects(
             config.s3_endpoint or None,

@@ -16,7 +16,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import Any
 
 from tailorbird import executors, logs
-from tailorbird.api import lifecycle, schedule, transitions
+from tailorbird.api import attributions, lifecycle, schedule, transitions
 from tailorbird.api.lifecycle import STOPPED, STOPPING, UNFINISHED, JobFailed, Resource
 from tailorbird.api.resources import RESOURCES, dataset
 from tailorbird.config import Config
@@ -31,6 +31,8 @@ SCHEDULE_SECONDS = 1.0
 """Between two looks at what time alone brings about."""
 COMPACTION_SECONDS = 2.0
 """Between two looks at how many events wait in the live store."""
+COUNT_SECONDS = 5.0
+"""Between two looks at whether events came that metrics count."""
 TIDY_SECONDS = 3600.0
 """Between two removals of what has grown too old."""
 SHOWN_KEPT = 14 * 86400.0
@@ -51,6 +53,7 @@ class Dispatcher:
         self._periodic: tuple[tuple[float, Callable[[], None]], ...] = (
             (SCHEDULE_SECONDS, lambda: schedule.tick(workspace)),
             (COMPACTION_SECONDS, self._compact),
+            (COUNT_SECONDS, self._count),
             (TIDY_SECONDS, lambda: tidy(workspace)),
         )
         self._due = [0.0] * len(self._periodic)
@@ -110,10 +113,16 @@ class Dispatcher:
             if count >= self._workspace.config.compaction_events and arn not in self._running:
                 self._running[arn] = self._executor.submit(compact, self._workspace.config, arn)
 
+    def _count(self) -> None:
+        """Has the metrics of attributions counted and published."""
+        if attributions.KIND not in self._running and attributions.due(self._workspace):
+            self._running[attributions.KIND] = self._executor.submit(count, self._workspace.config)
+
 
 def tidy(workspace: Workspace) -> None:
     """Removes what has grown too old to be asked for."""
     workspace.shown.drop_before(workspace.clock() - SHOWN_KEPT)
+    workspace.tallies.drop_before(workspace.clock() - attributions.KEPT)
 
 
 def _warm() -> None:
@@ -135,6 +144,16 @@ def compact(config: Config, arn: str) -> None:
         if document is not None:
             compaction.move(workspace, dataset.opened(workspace.at(arn.split(":")[3]), document))
             log.info("compacted", extra={"arn": arn})
+    finally:
+        workspace.close()
+
+
+def count(config: Config) -> None:
+    """Counts and publishes the metrics of all attributions, in whatever process the executor chose."""
+    logs.start(config)
+    workspace = open_workspace(config)
+    try:
+        attributions.work(workspace)
     finally:
         workspace.close()
 

@@ -82,6 +82,24 @@ def rows(
     return found.sort(NUMBER, pl.col(SESSION).is_null(), maintain_order=True), newest
 
 
+def recorded(
+    workspace: Workspace, dataset: Dataset, *, after: int, limit: int | None = None
+) -> tuple[pl.DataFrame, int]:
+    """Rows that arrived by themselves with numbers above `after`, in their order, and the number of the newest.
+
+    limit: how many to take from the live store; what has moved from there meanwhile comes on top.
+    """
+    events = workspace.live.all(dataset.arn, after, limit)
+    live, moved = dataset.frame(events), workspace.tables.moved(dataset.arn)
+    if moved > after:
+        view = workspace.tables.view(dataset.arn, number=NUMBER, streamed=True)
+        moved = view.moved
+        old = pl.concat([dataset.frame([]), view.rows.rename(str.upper)], how="diagonal").select(live.columns)
+        found = pl.concat([old.filter(pl.col(NUMBER) > after), live.filter(pl.col(NUMBER) > moved)])
+        live = found.sort(NUMBER, maintain_order=True)
+    return live, max(moved, events[-1].number if events else 0)
+
+
 def interactions(workspace: Workspace, dataset: Dataset) -> tuple[pl.DataFrame, int]:
     """All interactions for a training, and the number of the newest event among them.
 

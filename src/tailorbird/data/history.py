@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tailorbird.data.datasets import BESIDE, NUMBER, SESSION, Dataset, of_user, rows
+from tailorbird.data import datasets
+from tailorbird.data.datasets import BESIDE, NUMBER, SESSION, Dataset, of_user
 from tailorbird.data.interactions import Interactions
 from tailorbird.storage.tables import Tables
 from tailorbird.workspace import Workspace
@@ -106,8 +107,7 @@ def recorded(
 
     event_type: the only one that counts, if the solution says so.
     """
-    found, newest = rows(workspace, dataset, imported=False)
-    found = found.filter(pl.col(NUMBER) > after)
+    found, newest = datasets.recorded(workspace, dataset, after=after)
     if event_type is not None:
         found = found.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
     return found["ITEM_ID"].to_list(), found["TIMESTAMP"].to_numpy().astype(np.int64), newest
