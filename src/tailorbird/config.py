@@ -36,7 +36,9 @@ class Config:
         50_000, "Recorded events of a dataset at which they move from the live store into its table."
     )
     deletion_seconds: float = setting(0.5, "Seconds a deleted resource stays visible with status DELETE ....")
-    aws_quotas: bool = setting(False, "Whether AWS's own quotas hold (5 campaigns a group, say), to rehearse for AWS.")
+    aws_quotas: bool = setting(
+        False, "Whether AWS's own quotas and request rates hold (5 campaigns a group, say), to rehearse for AWS."
+    )
     update_seconds: float = setting(0.5, "Seconds an update, a stop or a start of a resource takes to be seen.")
     s3_endpoint: str = setting("", "URL of the S3 service for s3:// locations; empty means the built-in one.")
     s3_access_key: str = setting(
