@@ -38,9 +38,9 @@ DIFFERENCES: dict[str, str] = {
     "CreateDatasetExportJob": "One file, `<path>/<jobName>.csv`; AWS documents no name. `kmsKeyArn` is kept and shown "
     "only.",
     "CreateDatasetGroup": "ACTIVE at once. `kmsKeyArn` and `roleArn` are kept and shown only: data are not encrypted.",
-    "CreateDatasetImportJob": "With `publishAttributionMetricsToS3`, which is for interactions only, a job whose report "
-    "cannot be written fails and changes nothing. Fewer than 1000 interactions are a warning, not a failure; gzip is "
-    "read too.",
+    "CreateDatasetImportJob": "With `publishAttributionMetricsToS3`, which is for interactions only, a job whose "
+    "report cannot be written fails and changes nothing. Fewer than 1000 interactions are a warning, not a failure; "
+    "gzip is read too.",
     "CreateEventTracker": "ACTIVE at once.",
     "CreateFilter": "ACTIVE at once.",
     "CreateMetricAttribution": "Metrics appear in the built-in CloudWatch within seconds; in the one that "
