@@ -46,7 +46,7 @@ class World:
         """Imports made-up interactions."""
         self.fill(self.dataset, name, interactions_csv(seed))
 
-    def fill(self, dataset: str, name: str, body: bytes) -> None:
+    def fill(self, dataset: str, name: str, body: bytes, **more: str) -> None:
         (self.files / f"{name}.csv").write_bytes(body)
         created = self.call(
             "create_dataset_import_job",
@@ -54,6 +54,7 @@ class World:
             datasetArn=dataset,
             dataSource={"dataLocation": f"file://{self.files}/{name}.csv"},
             roleArn=ROLE,
+            **more,
         )
         self.work()
         (job,) = self.call("describe_dataset_import_job", **created).values()

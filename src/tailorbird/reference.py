@@ -64,7 +64,8 @@ DIFFERENCES: dict[str, str] = {
     "GetActionRecommendations": "The model learns from what users did with items and actions, not from metadata, and "
     "does not explore.",
     "GetSolutionMetrics": "`average_rewards_at_k` and "
-    "`normalized_discounted_cumulative_gain_with_event_weights_at_k` are of lists of 25; how AWS normalises the former is not published: here it is the share of what could be earned.",
+    "`normalized_discounted_cumulative_gain_with_event_weights_at_k` are of lists of 25; how AWS normalises "
+    "the former is not published: here it is the share of what could be earned.",
     "GetRecommendations": "`context` is accepted and not used yet. Promoted items take "
     "floor(numResults x percent / 100) places; the rounding is not published.",
     "GetPersonalizedRanking": "`context` is accepted and not used yet.",
