@@ -40,11 +40,14 @@ DIFFERENCES: dict[str, str] = {
     "CreateDatasetExportJob": "One file, `<path>/<jobName>.csv`; AWS documents no name. `kmsKeyArn` is kept and shown "
     "only.",
     "CreateDatasetGroup": "ACTIVE at once. `kmsKeyArn` and `roleArn` are kept and shown only: data are not encrypted.",
-    "CreateDatasetImportJob": "`publishAttributionMetricsToS3` is refused: nothing is published yet. Fewer than 1000 "
-    "interactions are a warning, not a failure; gzip is read too.",
+    "CreateDatasetImportJob": "With `publishAttributionMetricsToS3`, which is for interactions only, a job whose "
+    "report cannot be written fails and changes nothing. Fewer than 1000 interactions are a warning, not a failure; gzip is "
+    "read too.",
     "CreateEventTracker": "ACTIVE at once.",
     "CreateFilter": "ACTIVE at once.",
-    "CreateMetricAttribution": "Definitions are checked, kept and shown; nothing is counted or published yet.",
+    "CreateMetricAttribution": "Metrics appear in the built-in CloudWatch within seconds; in the one that "
+    "`TAILORBIRD_CLOUDWATCH_ENDPOINT` names, when their quarter of an hour is over. Sources over 100 count as "
+    "SOURCE_NAME_UNDEFINED. TIMESTAMP in reports is the begin of the quarter of an hour.",
     "CreateRecommender": EXPLORATION,
     "CreateSolution": "`eventType` matches in any case; beside `eventsConfig`, it and `eventValueThreshold` are "
     f"refused. An HPO without `hpoResourceConfig` has {tuning.TRIALS} trials; it maximises NDCG@25 on users of the "
@@ -71,12 +74,12 @@ DIFFERENCES: dict[str, str] = {
     "GetPersonalizedRanking": "`context` is accepted and not used yet.",
     "ListRecipes": "With `domain` there are two pages, as client code expects, whatever the number of recipes.",
     "PutActions": PROPERTIES,
-    "PutEvents": "`recommendationId` is recorded and brings no implicit impressions: served lists are not stored yet.",
+    "PutEvents": "An answer can be named by `recommendationId` for 14 days; AWS publishes no number. Metrics count "
+    "repeated events once.",
     "PutItems": PROPERTIES,
     "PutUsers": PROPERTIES,
     "StopSolutionVersionCreation": "CREATE STOPPED after four seconds at the latest, even if a worker still computes.",
     "UpdateCampaign": f"{EXPLORATION} {LATEST}",
-    "UpdateMetricAttribution": "Nothing is counted or published yet.",
     "UpdateRecommender": f"{EXPLORATION} Another `trainingDataConfig` takes effect with the next training.",
 }
 

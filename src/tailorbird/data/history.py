@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tailorbird.data import event_rules
-from tailorbird.data.datasets import NUMBER, SESSION, Dataset, of_user, rows
+from tailorbird.data import datasets, event_rules
+from tailorbird.data.datasets import BESIDE, NUMBER, SESSION, Dataset, of_user
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.interactions import Interactions
 from tailorbird.storage.tables import Tables
@@ -110,8 +110,8 @@ def recorded(
 
     rules: which of them count.
     """
-    found, newest = rows(workspace, dataset, imported=False)
-    found = found.filter(pl.col(NUMBER) > after, event_rules.admitted(rules))
+    found, newest = datasets.recorded(workspace, dataset, after=after)
+    found = found.filter(event_rules.admitted(rules))
     return found["ITEM_ID"].to_list(), found["TIMESTAMP"].to_numpy().astype(np.int64), newest
 
 
@@ -179,5 +179,6 @@ def attributes(workspace: Workspace, users: Dataset | None, user: str) -> dict[s
 def _record_in_tables(tables: Tables, users: Dataset, version: str, user: str) -> tuple[int, int, dict[str, object]]:
     """The number up to which records moved, and the number and content of the user's newest record."""
     rows, moved = of_user(tables, users, user)
-    newest = rows.tail(1).drop(SESSION).to_dicts()
-    return moved, newest[0].pop(NUMBER) if newest else 0, newest[0] if newest else {}
+    newest = rows.tail(1)
+    records = newest.drop(*BESIDE).to_dicts()
+    return (moved, newest[NUMBER].item(), records[0]) if records else (moved, 0, {})
