@@ -13,10 +13,10 @@ from journeys.steps import INTERACTIONS_SCHEMA, NO_EXPLORATION, field, genre_of,
 from support import ROLE
 from tailorbird.errors import InvalidInputException
 from tailorbird.serving import models, pools
-from test_schedule import DAY, HOUR, World
+from world import SIMS, World
 
 PERSONAL = "arn:aws:personalize:::recipe/aws-user-personalization"
-SIMS = "arn:aws:personalize:::recipe/aws-sims"
+HOUR, DAY = 3600.0, 86400.0
 MOST = {"itemExplorationConfig": {"explorationWeight": "1"}}
 ITEMS = 300
 OLD = 1_400_000_000
@@ -32,27 +32,21 @@ ITEMS_SCHEMA = schema(
 class Shop(World):
     """A world whose items all are old, with a campaign."""
 
-    def prepare(self, **group: str) -> None:
+    def stock(self, **group: str) -> None:
         self.group = self.call("create_dataset_group", name="g", **group)["datasetGroupArn"]
         shown = [*INTERACTIONS_SCHEMA["fields"], field("IMPRESSION")]
         self.items = self.make("ITEMS", ITEMS_SCHEMA, **group)
         rows = "".join(f"{item},{genre_of(item)},{OLD},1\n" for item in range(ITEMS))
-        self.load_text("items", self.items, "ITEM_ID,CATEGORY_L1,CREATION_TIMESTAMP,PRICE\n" + rows)
+        self.fill(self.items, "items", ("ITEM_ID,CATEGORY_L1,CREATION_TIMESTAMP,PRICE\n" + rows).encode())
         self.dataset = self.make("INTERACTIONS", INTERACTIONS_SCHEMA | {"fields": shown}, **group)
         text = interactions_csv().decode().replace("\r\n", ",\n").replace("TIMESTAMP,", "TIMESTAMP,IMPRESSION", 1)
-        self.load_text("first", self.dataset, text)
+        self.fill(self.dataset, "first", text.encode())
         self.tracker = self.call("create_event_tracker", name="t", datasetGroupArn=self.group)["trackingId"]
 
     def make(self, kind: str, fields: dict[str, Any], **group: str) -> str:
         made = self.call("create_schema", name=kind, schema=json.dumps(fields), **group)["schemaArn"]
         request = {"datasetType": kind, "datasetGroupArn": self.group, "schemaArn": made}
         return str(self.call("create_dataset", name=kind, **request)["datasetArn"])
-
-    def load_text(self, name: str, dataset: str, text: str) -> None:
-        (self.files / f"{name}.csv").write_text(text)
-        source = {"dataLocation": f"file://{self.files}/{name}.csv"}
-        self.call("create_dataset_import_job", jobName=name, datasetArn=dataset, dataSource=source, roleArn=ROLE)
-        self.work()
 
     def put(self, item: str, genre: str) -> None:
         properties = json.dumps({"categoryL1": genre, "creationTimestamp": int(self.now), "price": 1})
@@ -87,7 +81,7 @@ class Shop(World):
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
     made = Shop(tmp_path)
-    made.prepare()
+    made.stock()
     yield made
     made.workspace.close()
 
@@ -252,7 +246,7 @@ def test_a_batch_job_brings_the_newest_full_version_up_to_date(shop: Shop) -> No
 
 def test_recommenders_explore_and_are_updated(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
-    shop.prepare(domain="ECOMMERCE")
+    shop.stock(domain="ECOMMERCE")
     made = shop.call(
         "create_recommender",
         name="r",

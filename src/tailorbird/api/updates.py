@@ -34,8 +34,7 @@ def update(workspace: Workspace, document: Document) -> None:
     if not _is_news(document, stamp):
         return
     served = models.open_model(workspace, _artifact(document))
-    folder = models.folder_of(workspace, _artifact(document))
-    trainings.add_pool(workspace, folder, document["datasetGroupArn"], served.model.items, served.manifest.event_type)
+    trainings.add_pool(workspace, models.folder_of(workspace, _artifact(document)), document, served)
     workspace.catalogue.update(_own_arn(document), lambda current: current | {"_updatedData": stamp})
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tailorbird.data import impressions
+from tailorbird.data import event_rules, impressions
 from tailorbird.data.datasets import Dataset, latest_records, rows
 from tailorbird.data.interactions import Column
-from tailorbird.data.training import metadata
+from tailorbird.data.training import Selection, metadata
 from tailorbird.workspace import Workspace
 
 
@@ -41,37 +41,49 @@ def gather(
     interactions: Dataset,
     items: Dataset | None,
     known: NDArray[np.str_],
-    event_type: str | None,
+    selection: Selection,
 ) -> ItemPool:
     """Reads everything that was imported or recorded so far.
 
-    known: the model's items. event_type: the only one whose interactions count, in any case, if the solution says so.
+    known: the model's items. selection: which interactions count and which columns may be seen; beyond its
+    `most_items` the oldest of the new items are left out.
     """
     found, _ = rows(workspace, interactions)
-    if event_type is not None:
-        found = found.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
+    found = found.filter(event_rules.admitted(selection.events))
     times = pl.col("TIMESTAMP")
     counted = found.group_by("ITEM_ID").agg(interactions=pl.len().cast(pl.Int64), oldest=times.min())
     records = latest_records(workspace, items, "ITEM_ID") if items else pl.DataFrame(schema={"ITEM_ID": pl.String})
-    ids = pl.Series("ITEM_ID", known.tolist(), pl.String)
-    new = pl.concat([counted["ITEM_ID"], records["ITEM_ID"]]).unique()
-    ids = pl.concat([ids, new.filter(~new.is_in(ids.implode())).sort()])
+    newest = int(found.select(times.max()).item() or 0)
+    each = _each(known, counted, records, newest)
+    new = each.slice(len(known)).sort("created", "ITEM_ID", descending=[True, False])
+    room = len(new) if selection.most_items is None else max(0, selection.most_items - len(known))
+    each = pl.concat([each.head(len(known)), new.head(room)])
     shows = impressions.counts(workspace, interactions)
     shown = dict(zip(shows.items.tolist(), shows.count.tolist(), strict=True))
-    newest = int(found.select(times.max()).item() or 0)
-    created = pl.col("CREATION_TIMESTAMP") if "CREATION_TIMESTAMP" in records.columns else pl.lit(None, pl.Int64)
-    each = (
-        ids.to_frame()
-        .join(counted, on="ITEM_ID", how="left", maintain_order="left")
-        .join(records.select("ITEM_ID", created.alias("created")), on="ITEM_ID", how="left", maintain_order="left")
-        .select(pl.col("interactions").fill_null(0), pl.coalesce("created", "oldest", pl.lit(newest)).alias("created"))
-    )
-    names = ids.to_numpy().astype(np.str_)
+    names = each["ITEM_ID"].to_numpy().astype(np.str_)
     return ItemPool(
         items=names,
         interactions=each["interactions"].to_numpy(),
-        impressions=np.array([shown.get(item, 0) for item in ids], np.int64),
+        impressions=np.array([shown.get(item, 0) for item in names.tolist()], np.int64),
         created=each["created"].to_numpy(),
         newest=newest,
-        columns=metadata(items, "ITEM_ID", names, records) if items else {},
+        columns=metadata(selection.fields(items.schema), "ITEM_ID", names, records) if items else {},
+    )
+
+
+def _each(known: NDArray[np.str_], counted: pl.DataFrame, records: pl.DataFrame, newest: int) -> pl.DataFrame:
+    """One row an item, the known ones first: ITEM_ID, interactions, created."""
+    ids = pl.Series("ITEM_ID", known.tolist(), pl.String)
+    others = pl.concat([counted["ITEM_ID"], records["ITEM_ID"]]).unique()
+    created = pl.col("CREATION_TIMESTAMP") if "CREATION_TIMESTAMP" in records.columns else pl.lit(None, pl.Int64)
+    return (
+        pl.concat([ids, others.filter(~others.is_in(ids.implode()))])
+        .to_frame()
+        .join(counted, on="ITEM_ID", how="left", maintain_order="left")
+        .join(records.select("ITEM_ID", created.alias("created")), on="ITEM_ID", how="left", maintain_order="left")
+        .select(
+            "ITEM_ID",
+            pl.col("interactions").fill_null(0),
+            pl.coalesce("created", "oldest", pl.lit(newest)).alias("created"),
+        )
     )

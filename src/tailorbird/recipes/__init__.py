@@ -13,7 +13,12 @@ __all__ = ["RECIPES", "settings_of"]
 
 
 def _next_item(
-    name: str, description: str, *, recipe_type: str = "USER_PERSONALIZATION", feature_transformation: str = ""
+    name: str,
+    description: str,
+    *,
+    recipe_type: str = "USER_PERSONALIZATION",
+    feature_transformation: str = "",
+    optimizes: bool = False,
 ) -> Recipe:
     return Recipe(
         name,
@@ -27,6 +32,7 @@ def _next_item(
         batch_members=("userId", "itemList") if recipe_type == "PERSONALIZED_RANKING" else ("userId",),
         explores=recipe_type == "USER_PERSONALIZATION",
         updates=name in ("aws-user-personalization", "aws-hrnn-coldstart"),
+        optimizes=optimizes,
         retired=description.startswith(_RETIRED),
         answers_scores=True,
     )
@@ -54,12 +60,14 @@ RECIPES: dict[str, Recipe] = {
         _next_item(
             "aws-user-personalization",
             "Predicts the items a user will interact with next, from what they and others did and in which order.",
+            optimizes=True,
         ),
         _next_item(
             "aws-personalized-ranking",
             "Orders a list of items for a user; the model is that of aws-user-personalization.",
             recipe_type="PERSONALIZED_RANKING",
             feature_transformation="JSON-percentile-filtering",
+            optimizes=True,
         ),
         _next_item(
             "aws-hrnn",

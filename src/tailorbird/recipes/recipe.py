@@ -26,6 +26,11 @@ def silent(share: float, text: str) -> None:
     """A `Progress` for callers that do not watch."""
 
 
+def part(progress: Progress, start: float, end: float, text: str) -> Progress:
+    """A view of `progress` for a step that is only the part from `start` to `end` of the whole job."""
+    return lambda share, detail: progress(start + (end - start) * share, f"{text}: {detail}")
+
+
 @dataclass(frozen=True)
 class Query:
     """One question to a model: who asks (by what they did), and for related items, about which item.
@@ -113,6 +118,12 @@ class Recipe:
     updates: bool = False
     """Whether new items and exposures count without another training (spec 1.2, "2-hour auto-update");
     where it `explores` too, a version may also be made by such an update alone (trainingMode UPDATE)."""
+    weighs_events: bool = False
+    """Whether eventsConfig may say how much each type of event counts (spec 1.2, row "eventsConfig weights")."""
+    optimizes: bool = False
+    """Whether lists may be steered towards an item attribute (spec 1.2, row "optimizationObjective")."""
+    most_items: int = 750_000
+    """How many items it trains on and answers with; of more, the most-interacted (spec 1.2, last row)."""
     retired: bool = False
     """Whether it is accepted by its name without being listed (spec 1.1)."""
     answers_scores: bool = False

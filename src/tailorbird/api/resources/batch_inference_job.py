@@ -25,16 +25,13 @@ LINES_AT_ONCE = 256
 def infer(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
     """Answers every line of every input file; a line that cannot be answered gets its `error`."""
     version = solution_version.trained(workspace, document["solutionVersionArn"])
-    recipe = recipes.of_arn(version["recipeArn"])
-    if recipe.explores and updates.takes_updates(workspace, version):
-        updates.update(workspace, version)
-    deployment = deployments.opened(workspace, version["solutionVersionArn"], version["datasetGroupArn"])
-    filter_ = None
-    if "filterArn" in document:
-        filter_ = deployments.found_filter(workspace, document["filterArn"], version["datasetGroupArn"])
-    config = document.get("batchInferenceJobConfig", {})
-    explores = serving_config.exploration(config) if recipe.explores else None
-    answered = partial(_answers, workspace, deployment, filter_, document["numResults"], explores)
+    explores = None
+    if recipes.of_arn(version["recipeArn"]).explores:
+        explores = serving_config.exploration(document.get("batchInferenceJobConfig", {}))
+        if updates.takes_updates(workspace, version):
+            updates.update(workspace, version)
+    asked = batch.opened(workspace, document)
+    answered = partial(_answers, workspace, asked.deployment, asked.filter, document["numResults"], explores)
     return batch.run(workspace, document, answered, LINES_AT_ONCE, progress)
 
 

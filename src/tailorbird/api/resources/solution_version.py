@@ -7,13 +7,14 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
-from tailorbird.api import lifecycle, standard, trainings, transitions
+from tailorbird.api import lifecycle, solution_config, standard, trainings, transitions
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.resources import solution as solutions
 from tailorbird.data import training
 from tailorbird.errors import InvalidInputException, ResourceInUseException
 from tailorbird.recipes import RECIPES, settings_of
+from tailorbird.recipes.settings import text
 from tailorbird.serving import models, pools
 from tailorbird.storage import durable
 from tailorbird.storage.catalogue import Document
@@ -33,16 +34,39 @@ INHERITED = (
     "performIncrementalUpdate",
     "recipeArn",
     "solutionConfig",
+    "_columns",
 )
+
+OF_MODEL = ("recipeArn", "tunedHPOParams", "_metrics", "_data")
+"""What an UPDATE takes over from the version it starts from."""
 
 
 def train(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
-    """Trains what the version inherited from its solution, or updates a copy of an earlier version."""
+    """Trains what the version inherited from its solution; with AutoML the solution learns which recipe won.
+
+    An UPDATE trains nothing: it is an earlier version with newer items.
+    """
     if document["trainingMode"] == UPDATE:
         return _update(workspace, document)
-    recipe = recipes.of_arn(document["recipeArn"])
-    config = document["solutionConfig"]
-    order = trainings.Order(
+    automatic = document["performAutoML"]
+    order = _contest(workspace, document) if automatic else _order(workspace, document)
+    outcome = trainings.train(workspace, order, progress)
+    found: Document = {"trainingHours": outcome.hours, "_metrics": outcome.metrics, "_data": outcome.data}
+    if outcome.tuned:
+        tuned = {name: text(value) for name, value in outcome.tuned.items()}
+        found["tunedHPOParams"] = {"algorithmHyperParameters": tuned}
+    if automatic:
+        found["recipeArn"] = recipes.PREFIX + outcome.recipe.name
+        result = {"autoMLResult": {"bestRecipeArn": found["recipeArn"]}}
+        workspace.catalogue.update(document["solutionArn"], lambda solution: solution | result)
+    return found
+
+
+def _order(workspace: Workspace, document: Document) -> trainings.Order:
+    """What the solution's recipe and configuration ask for."""
+    recipe, config = recipes.of_arn(document["recipeArn"]), document["solutionConfig"]
+    wanted = config.get("optimizationObjective")
+    return trainings.Order(
         artifact=document["solutionVersionArn"],
         group_arn=document["datasetGroupArn"],
         recipe=recipe,
@@ -52,10 +76,25 @@ def train(workspace: Workspace, document: Document, progress: Callable[[float, s
             config.get("featureTransformationParameters", {}),
             seed=workspace.config.seed,
         ),
-        selection=training.Selection(document.get("eventType"), solutions.threshold(config)),
+        selection=training.Selection(solution_config.rules_of(document.get("eventType"), config), document["_columns"]),
+        objective=trainings.Objective(wanted["itemAttribute"], wanted["objectiveSensitivity"]) if wanted else None,
+        plan=solution_config.plan_of(recipe, document["performHPO"], config),
     )
-    outcome = trainings.train(workspace, order, progress)
-    return {"trainingHours": outcome.hours, "_metrics": outcome.metrics, "_data": outcome.data}
+
+
+def _contest(workspace: Workspace, document: Document) -> trainings.Order:
+    """AutoML: the competing recipes with their defaults; the rest of solutionConfig is ignored (spec 2.1)."""
+    rivals, metric = solution_config.contest_of(document["solutionConfig"])
+    first, *others = ((recipe, settings_of(recipe, {}, {}, seed=workspace.config.seed)) for recipe in rivals)
+    return trainings.Order(
+        artifact=document["solutionVersionArn"],
+        group_arn=document["datasetGroupArn"],
+        recipe=first[0],
+        settings=first[1],
+        selection=training.Selection(solution_config.rules_of(document.get("eventType"), {})),
+        contest=trainings.Contest((first, *others), metric),
+        plan=solution_config.plan_of(first[0], document["performHPO"], {}),
+    )
 
 
 def _update(workspace: Workspace, document: Document) -> Document:
@@ -68,10 +107,10 @@ def _update(workspace: Workspace, document: Document) -> Document:
         # A model's files never change, so that two versions may have them in common.
         ignored = shutil.ignore_patterns(pools.FOLDER)
         shutil.copytree(source, folder, copy_function=os.link, ignore=ignored, dirs_exist_ok=True)
-        event_type = served.manifest.event_type
-        trainings.add_pool(workspace, folder, document["datasetGroupArn"], served.model.items, event_type)
+        trainings.add_pool(workspace, folder, full, served)
     hours = trainings.hours(workspace.clock() - began)
-    return {"trainingHours": hours, "_metrics": full["_metrics"], "_data": full["_data"]}
+    members = [member for member in OF_MODEL if member in full]
+    return {"trainingHours": hours} | {member: full[member] for member in members}
 
 
 def _dispose(workspace: Workspace, document: Document) -> None:
@@ -117,11 +156,11 @@ def _base(workspace: Workspace, solution: Document, mode: str) -> Document:
     """What the document of an UPDATE says of the version it starts from; raises InvalidInput where there is none."""
     if mode == FULL:
         return {}
-    recipe = recipes.of_arn(solution["recipeArn"])
+    full = newest(workspace, solution["solutionArn"], trainingMode=FULL)
+    recipe = recipes.of_arn((full or solution)["recipeArn"])
     if not (recipe.updates and recipe.explores):
         able = ", ".join(name for name, each in sorted(RECIPES.items()) if each.updates and each.explores)
         raise InvalidInputException(f"trainingMode {mode} is for {able}, not for {recipe.name}: use {FULL}.")
-    full = newest(workspace, solution["solutionArn"], trainingMode=FULL)
     if full is None:
         raise InvalidInputException(
             f"trainingMode {mode} needs an ACTIVE version of trainingMode {FULL}, which {solution['solutionArn']} "

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorbird.recipes import determinism
 from tailorbird.recipes.ingredients.transformer import EPSILON, HEADS, LENGTH, Transformer
 from tailorbird.recipes.matrices import first_rows
 from tailorbird.recipes.recipe import Interactions, Progress
@@ -49,8 +50,7 @@ def train(data: Interactions, plan: Plan, progress: Progress) -> Transformer:
     bounds = np.searchsorted(user, np.arange(len(data.users) + 1))
     counts = np.bincount(item, minlength=len(data.items)) + 0.5
     rng = np.random.default_rng(plan.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(plan.seed)
+    with determinism.seeded(plan.seed):
         net = build(len(data.items), plan.width, np.log(counts / counts.sum()).astype(np.float32))
         optimizer = torch.optim.AdamW(net.parameters(), weight_decay=WEIGHT_DECAY)
         for epoch in range(plan.epochs):
