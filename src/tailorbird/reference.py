@@ -59,10 +59,10 @@ DIFFERENCES: dict[str, str] = {
     "DescribeSolutionVersion": "`trainingHours` counts the cores of this machine.",
     "GetActionRecommendations": "The model learns from what users did with items and actions, not from metadata, and "
     "does not explore.",
-    "GetRecommendations": "`context` is accepted and not used yet. Promoted items take "
+    "GetRecommendations": "Promoted items take "
     "floor(numResults x percent / 100) places; the rounding is not published.",
-    "GetPersonalizedRanking": "`context` is accepted and not used yet.",
-    "ListRecipes": "With `domain` there are two pages, as client code expects, whatever the number of recipes.",
+    "ListRecipes": "The aws-hrnn recipes, which AWS has retired, are here; `hide_retired_recipes` leaves them out. "
+    "With `domain` there are two pages, as client code expects, whatever the number of recipes.",
     "PutActions": PROPERTIES,
     "PutEvents": "`recommendationId` is recorded and brings no implicit impressions: served lists are not stored yet.",
     "PutItems": PROPERTIES,

@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.recipes import features
+from tailorbird.recipes.features import Features
 from tailorbird.recipes.ingredients import newcomers, recency, recurrent, recurrent_training
 from tailorbird.recipes.ingredients.fit import log_softmax
 from tailorbird.recipes.ingredients.recency import RECENT_HALF_LIFE, Recency
 from tailorbird.recipes.ingredients.recurrent import Recurrent
-from tailorbird.recipes.ingredients.recurrent_training import Features, Plan, Popularity
+from tailorbird.recipes.ingredients.recurrent_training import Plan, Popularity
 from tailorbird.recipes.matrices import cut_histories
 from tailorbird.recipes.recipe import Interactions, NotEnoughData, Progress, Query
 from tailorbird.recipes.settings import hyperparameter
@@ -102,7 +103,7 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> HRNN:
 
 def train_with_metadata(data: Interactions, settings: Settings, progress: Progress) -> HRNN:
     """Learns from metadata and context too."""
-    return _train(data, np.zeros(len(data.items), bool), _features(data), settings, progress)
+    return _train(data, np.zeros(len(data.items), bool), features.of(data), settings, progress)
 
 
 def train_with_cold_items(data: Interactions, settings: ColdstartSettings, progress: Progress) -> HRNN:
@@ -121,7 +122,7 @@ def train_with_cold_items(data: Interactions, settings: ColdstartSettings, progr
     warm = data.rows(~cold[data.item])
     if not len(warm.user):
         raise NotEnoughData("All items with interactions are cold: lower cold_start_max_interactions.")
-    return _train(warm, cold, _features(data), settings, progress)
+    return _train(warm, cold, features.of(data), settings, progress)
 
 
 def cold_items(data: Interactions, settings: ColdstartSettings) -> NDArray[np.bool_]:
@@ -138,11 +139,6 @@ def cold_items(data: Interactions, settings: ColdstartSettings) -> NDArray[np.bo
     return np.asarray(young & (counts <= settings.cold_start_max_interactions))
 
 
-def _features(data: Interactions) -> Features:
-    items = features.fit(data.item_columns).columns(data.item_columns, len(data.items))
-    return Features(items, features.fit(data.user_columns), features.fit(data.context))
-
-
 def _train(data: Interactions, cold: NDArray[np.bool_], side: Features, settings: Settings, progress: Progress) -> HRNN:
     progress(0.0, "counting popularity")
     data = cut_histories(data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile)
@@ -157,8 +153,8 @@ def _train(data: Interactions, cold: NDArray[np.bool_], side: Features, settings
 
 
 def _averaged(log_shares: NDArray[np.float32], cold: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Returns the (moment, item) log shares with that of each cold item as the others have it on average."""
-    averages = log_shares[:, ~cold].mean(axis=1, keepdims=True)
+    """Returns the (moment, item) log shares with each cold item's replaced by the others' average share."""
+    averages = np.log(np.exp(log_shares[:, ~cold]).mean(axis=1, keepdims=True))
     return np.where(cold, averages, log_shares)
 
 

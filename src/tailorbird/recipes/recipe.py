@@ -113,6 +113,6 @@ class Recipe:
     explores: bool = False
     """Whether campaigns may configure exploration (spec 1.2, row "exploration")."""
     retired: bool = False
-    """Whether it is accepted by its name without being listed (spec 1.1)."""
+    """Whether AWS no longer has it: it can be used, and the configuration may keep it out of ListRecipes (spec 1.1)."""
     answers_scores: bool = False
     """Whether answers to clients carry `score` (spec 1.2, row "response scores")."""

@@ -22,6 +22,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorbird.recipes import features
+from tailorbird.recipes.features import Features
 from tailorbird.recipes.ingredients import (
     attributes,
     ease,
@@ -129,12 +131,12 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> UserPer
     data = cut_histories(data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile)
     held_out = hold_out(data, rng)
     samples = draw_samples(keep_users(data, held_out), max(20, FIT_CELLS // len(data.items)), rng)
-    others = keep_users(data, ~held_out)
+    others, known = keep_users(data, ~held_out), features.of(data)
     network = train_transformer(others, settings, progress)
     progress(0.8, "training the closed forms without the held-out users")
-    weights, offsets = learn_weights(train_closed_forms(others, settings) | network, samples)
+    weights, offsets = learn_weights(train_closed_forms(others, known, settings) | network, samples)
     progress(0.9, f"learned the weights on {len(samples)} histories of held-out users")
-    ingredients = train_closed_forms(data, settings) | network
+    ingredients = train_closed_forms(data, known, settings) | network
     progress(1.0, f"trained on {len(data.user)} interactions")
     return UserPersonalization(data.items, ingredients, weights, offsets, newcomers.first_shares(data))
 
@@ -159,14 +161,14 @@ def learn_weights(
     return discount_popularity(scores, samples, weights, offsets), offsets
 
 
-def train_closed_forms(data: Interactions, settings: Settings) -> dict[str, Ingredient]:
+def train_closed_forms(data: Interactions, known: Features, settings: Settings) -> dict[str, Ingredient]:
     """Trains every ingredient that takes seconds."""
     ingredients: dict[str, Ingredient] = {"popular": recency.train(data, np.inf)}
     if settings.recency_mask:
         ingredients["recent"] = recency.train(data, recency.RECENT_HALF_LIFE)
     ingredients["ease"] = ease.train(data)
     ingredients["follows"] = follows.train(data)
-    return ingredients | attributes.train(data)
+    return ingredients | attributes.train(data, known)
 
 
 def train_transformer(data: Interactions, settings: Settings, progress: Progress) -> dict[str, Ingredient]:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from tailorbird.recipes import features
-from tailorbird.recipes.features import Encoder
+from tailorbird.recipes.features import Encoder, Features
 from tailorbird.recipes.ingredients.ingredient import load_csr, recent_items, save_csr, weighted_histories
 from tailorbird.recipes.matrices import closeness
 from tailorbird.recipes.recipe import Interactions, Query
@@ -43,7 +43,7 @@ class Attributes:
     source: str
     """items, user or context: where the conditions come from."""
     encoder: Encoder
-    """Of the columns of the source."""
+    """Of the columns of the source; empty for `items`."""
     items: sparse.csr_matrix
     """(item, feature): what is known of the items."""
     of_features: NDArray[np.float32]
@@ -72,21 +72,21 @@ class Attributes:
         save_csr(folder, "of_items", self.of_items)
 
 
-def train(data: Interactions) -> dict[str, Attributes]:
-    """Counts for each source of which the data have columns; the names are those of the sources."""
-    items, users, context = map(features.fit, (data.item_columns, data.user_columns, data.context))
-    known = _frequent(items.columns(data.item_columns, len(data.items)))
+def train(data: Interactions, known: Features) -> dict[str, Attributes]:
+    """Counts for each source of which there are features; the names are those of the sources."""
+    items = _frequent(known.items)
     found = {}
-    if items.size:
+    if items.shape[1]:
         followed = closeness(data, LAST, DECAY, backwards=0.0)
-        found["items"] = _counted("items", items, known, known.T @ followed)
-    if users.size:
+        found["items"] = _counted("items", features.fit({}), items, items.T @ followed)
+    if known.users.size:
         touched = _ones(data.user, data.item, (len(data.users), len(data.items)))
-        found["user"] = _counted("user", users, known, users.columns(data.user_columns, len(data.users)).T @ touched)
-    if context.size:
+        conditions = known.users.columns(data.user_columns, len(data.users))
+        found["user"] = _counted("user", known.users, items, conditions.T @ touched)
+    if known.context.size:
         touched = _ones(np.arange(len(data.item)), data.item, (len(data.item), len(data.items)))
-        conditions = context.columns(data.context, len(data.item))
-        found["context"] = _counted("context", context, known, conditions.T @ touched)
+        conditions = known.context.columns(data.context, len(data.item))
+        found["context"] = _counted("context", known.context, items, conditions.T @ touched)
     return found
 
 

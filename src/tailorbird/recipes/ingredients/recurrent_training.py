@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tailorbird.recipes.features import Encoder
+from tailorbird.recipes.features import Features
 from tailorbird.recipes.ingredients.recency import Recency
 from tailorbird.recipes.ingredients.recurrent import SESSION_GAP, Recurrent
 from tailorbird.recipes.ingredients.transformer_training import descend, schedule
@@ -33,6 +33,7 @@ WEIGHT_DECAY = 0.01
 ROWS = 1_000_000
 """Interactions read in all epochs together: some 40 seconds of one core at the default width."""
 MOST_EPOCHS = 20
+"""More learn a small set by heart."""
 MOST_LANES = 32
 ROWS_OF_LANE = 100
 """In an epoch, at least: a small set is better read in some steps an epoch than in one."""
@@ -51,16 +52,6 @@ class Plan:
     forget: float
     """Share of the items that are known by their features alone in a step, so that features learn to stand alone."""
     seed: int
-
-
-@dataclass(frozen=True)
-class Features:
-    """What is known besides who did what; encoders without any columns are empty."""
-
-    items: sparse.csr_matrix
-    """(item, feature)"""
-    users: Encoder
-    context: Encoder
 
 
 @dataclass(frozen=True)
