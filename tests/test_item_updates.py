@@ -203,7 +203,7 @@ def test_training_mode_update(shop: Shop) -> None:
     again = shop.version(solutionArn=solution)
     assert shop.share(shop.campaign(again, name="again"), "newer") > 0.9
     other = shop.call("create_solution", name="sims", datasetGroupArn=shop.group, recipeArn=SIMS)["solutionArn"]
-    with pytest.raises(InvalidInputException, match="aws-user-personalization, not for aws-sims"):
+    with pytest.raises(InvalidInputException, match="aws-hrnn-coldstart, aws-user-personalization, not for aws-sims"):
         shop.version(solutionArn=other, trainingMode="UPDATE")
 
 

@@ -39,6 +39,7 @@ class Config:
     aws_quotas: bool = setting(
         False, "Whether AWS's own quotas and request rates hold (5 campaigns a group, say), to rehearse for AWS."
     )
+    hide_retired_recipes: bool = setting(False, "Whether ListRecipes leaves out the aws-hrnn recipes, as AWS now does.")
     update_seconds: float = setting(0.5, "Seconds an update, a stop or a start of a resource takes to be seen.")
     s3_endpoint: str = setting("", "URL of the S3 service for s3:// locations; empty means the built-in one.")
     s3_access_key: str = setting(

@@ -71,10 +71,10 @@ DIFFERENCES: dict[str, str] = {
     "GetSolutionMetrics": "`average_rewards_at_k` and "
     "`normalized_discounted_cumulative_gain_with_event_weights_at_k` are of lists of 25; how AWS normalises "
     "the former is not published: here it is the share of what could be earned.",
-    "GetRecommendations": "`context` is accepted and not used yet. Promoted items take "
+    "GetRecommendations": "Promoted items take "
     "floor(numResults x percent / 100) places; the rounding is not published.",
-    "GetPersonalizedRanking": "`context` is accepted and not used yet.",
-    "ListRecipes": "With `domain` there are two pages, as client code expects, whatever the number of recipes.",
+    "ListRecipes": "The aws-hrnn recipes, which AWS has retired, are here; `hide_retired_recipes` leaves them out. "
+    "With `domain` there are two pages, as client code expects, whatever the number of recipes.",
     "PutActions": PROPERTIES,
     "PutEvents": "An answer can be named by `recommendationId` for 14 days; AWS publishes no number. Metrics count "
     "repeated events once.",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from recipes.test_exam import CHAIN, walks
 from tailorbird import evaluation
 from tailorbird.data.interactions import Column
-from tailorbird.recipes import RECIPES, newcomers
+from tailorbird.recipes import RECIPES, new_items
 from tailorbird.recipes.ranking import best_items
 from tailorbird.recipes.recipe import silent
 from tailorbird.serving.exploration import DAY, Draw, Exploration, explore
@@ -28,7 +28,7 @@ def pool(interactions: dict[int, int] | None = None, impressions: dict[int, int]
         for item, count in given.items():
             array[item] += count
     columns = {"GENRE": Column("categorical", np.array(["a", "b"] * (ITEMS // 2), object))}
-    likeness = newcomers.likeness(columns, ITEMS, ITEMS - NEW)
+    likeness = new_items.likeness(columns, ITEMS, ITEMS - NEW)
     return Pool("1", np.arange(ITEMS).astype(np.str_), counts[0], counts[1], created, NOW, likeness)
 
 
@@ -114,9 +114,9 @@ def test_the_default_costs_little_and_gives_new_items_places() -> None:
     known, new = len(data.items), 20
     chains = [*(number // CHAIN for number in range(known)), *range(new)]
     columns = {"CHAIN": Column("categorical", np.array([f"chain {number}" for number in chains], object))}
-    likeness = newcomers.likeness(columns, known + new, known)
+    likeness = new_items.likeness(columns, known + new, known)
     items = np.concatenate([data.items, [f"new {number}" for number in range(new)]])
-    rows = newcomers.Extended(model, items, likeness).score(list(held_out.queries))
+    rows = new_items.Extended(model, items, likeness).score(list(held_out.queries))
     counts = np.concatenate([np.bincount(held_out.train.item, minlength=known), np.zeros(new, np.int64)])
     created = np.where(np.arange(known + new) < known, 0, NOW)
     found = Pool("1", items, counts, np.zeros_like(counts), created, NOW, likeness)

@@ -23,7 +23,7 @@ from tailorbird.data.datasets import Dataset
 from tailorbird.data.training import Snapshot
 from tailorbird.filters import item_attributes
 from tailorbird.recipes import objective
-from tailorbird.recipes.recipe import Interactions, Model, Progress, Recipe, Responses, part
+from tailorbird.recipes.recipe import Interactions, Model, NotEnoughData, Progress, Recipe, Responses, part
 from tailorbird.recipes.settings import Value
 from tailorbird.serving import models, pools
 from tailorbird.serving.models import Served
@@ -88,6 +88,13 @@ class Outcome:
 
 def train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
     """Carries out the order; raises JobFailed where the data do not suffice."""
+    try:
+        return _train(workspace, order, progress)
+    except NotEnoughData as error:
+        raise JobFailed(str(error)) from error
+
+
+def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
     began = workspace.clock()
     if racing := lifecycle.unfinished(workspace, RACING, datasetGroupArn=order.group_arn):
         raise JobFailed(racing)
@@ -149,10 +156,7 @@ def _snapshot(workspace: Workspace, order: Order, items: Dataset | None) -> Snap
         features=any(recipe.features for recipe in recipes),
         most_items=max(recipe.most_items for recipe in recipes),
     )
-    try:
-        snapshot = training.load(workspace, interactions, items, users, selection)
-    except training.NotEnoughData as error:
-        raise JobFailed(str(error)) from error
+    snapshot = training.load(workspace, interactions, items, users, selection)
     data = snapshot.interactions
     if order.recipe.recipe_type == "PERSONALIZED_ACTIONS":
         data = replace(data, responses=_responses(workspace, order, data))

@@ -41,10 +41,10 @@ def update(workspace: Workspace, document: Document) -> None:
 def takes_updates(workspace: Workspace, document: Document) -> bool:
     """Whether the model of a solution version or recommender is one that is kept up to date."""
     if "_artifact" in document:
-        return RECIPES[recipes.use_case_of_arn(document["recipeArn"]).recipe].updates
+        return "AUTOMATIC" in RECIPES[recipes.use_case_of_arn(document["recipeArn"]).recipe].updates
     newest = solution_version.newest(workspace, document["solutionArn"])
     return (
-        recipes.of_arn(document["recipeArn"]).updates
+        "AUTOMATIC" in recipes.of_arn(document["recipeArn"]).updates
         and document["trainingMode"] == solution_version.FULL
         and newest is not None
         and newest["solutionVersionArn"] == document["solutionVersionArn"]

@@ -14,7 +14,7 @@ from tailorbird import messages
 from tailorbird.data import event_rules
 from tailorbird.data.datasets import Dataset, interactions, latest_records
 from tailorbird.data.event_rules import EventRule
-from tailorbird.data.interactions import Column, Interactions
+from tailorbird.data.interactions import Column, Interactions, NotEnoughData
 from tailorbird.data.schema import Field, Schema
 from tailorbird.workspace import Workspace
 
@@ -23,10 +23,6 @@ LEAST_INTERACTIONS = 1000
 LEAST_USERS = 25
 LEAST_SHARE_OF_USERS = 0.01
 LEAST_INTERACTIONS_OF_USER = 2
-
-
-class NotEnoughData(Exception):
-    """The data are under the floors of spec recipes-and-runtime 1.2; the text is a failureReason."""
 
 
 @dataclass(frozen=True)

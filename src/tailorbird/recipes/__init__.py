@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from tailorbird.recipes import affinity, next_best_action, popularity, settings, sims, trending, user_personalization
-from tailorbird.recipes.recipe import Recipe
+from tailorbird.recipes import (
+    affinity,
+    hrnn,
+    next_best_action,
+    popularity,
+    settings,
+    sims,
+    trending,
+    user_personalization,
+)
+from tailorbird.recipes.recipe import Interactions, Model, Progress, Recipe
 
 __all__ = ["RECIPES", "settings_of"]
 
@@ -28,12 +37,35 @@ def _next_item(
         user_personalization.train,
         user_personalization.load,
         feature_transformation,
+        features=True,
         needs="userId",
         batch_members=("userId", "itemList") if recipe_type == "PERSONALIZED_RANKING" else ("userId",),
         explores=recipe_type == "USER_PERSONALIZATION",
-        updates=name in ("aws-user-personalization", "aws-hrnn-coldstart"),
+        updates=("AUTOMATIC", "MANUAL") if recipe_type == "USER_PERSONALIZATION" else (),
         optimizes=optimizes,
-        retired=description.startswith(_RETIRED),
+        answers_scores=True,
+    )
+
+
+def _hrnn(
+    name: str,
+    description: str,
+    feature_transformation: str,
+    train: Callable[[Interactions, Any, Progress], Model] = hrnn.train,
+    settings: type = hrnn.Settings,
+) -> Recipe:
+    return Recipe(
+        name,
+        "USER_PERSONALIZATION",
+        description,
+        settings,
+        train,
+        hrnn.load,
+        feature_transformation,
+        features=train is not hrnn.train,
+        needs="userId",
+        updates=("MANUAL",) if train is hrnn.train_with_cold_items else (),
+        retired=True,
         answers_scores=True,
     )
 
@@ -52,8 +84,6 @@ def _affinity(name: str, description: str, segments_by: str) -> Recipe:
     )
 
 
-_RETIRED = "Retired by AWS; accepted by its name and served by the model of aws-user-personalization. "
-
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
@@ -69,20 +99,23 @@ RECIPES: dict[str, Recipe] = {
             feature_transformation="JSON-percentile-filtering",
             optimizes=True,
         ),
-        _next_item(
+        _hrnn(
             "aws-hrnn",
-            _RETIRED + "It learned from sequences only, and so does this.",
-            feature_transformation="JSON-percentile-filtering",
+            "Predicts the items a user will interact with next by a hierarchical recurrent network over sessions.",
+            "JSON-percentile-filtering",
         ),
-        _next_item(
+        _hrnn(
             "aws-hrnn-metadata",
-            _RETIRED + "Metadata is not used.",
-            feature_transformation="featurize_metadata",
+            "As aws-hrnn, and from metadata of items and users and the context of interactions.",
+            "featurize_metadata",
+            train=hrnn.train_with_metadata,
         ),
-        _next_item(
+        _hrnn(
             "aws-hrnn-coldstart",
-            _RETIRED + "Cold items are left to exploration.",
-            feature_transformation="featurize_coldstart",
+            "As aws-hrnn-metadata, and recommends new items by their metadata.",
+            "featurize_coldstart",
+            train=hrnn.train_with_cold_items,
+            settings=hrnn.ColdstartSettings,
         ),
         Recipe(
             "aws-sims",

@@ -26,7 +26,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tailorbird.recipes.newcomers import Expectation
+from tailorbird.recipes.new_items import Expectation
 from tailorbird.serving.pools import Pool
 
 DAY = 86400.0

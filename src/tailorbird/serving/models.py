@@ -15,7 +15,7 @@ from tailorbird.data.datasets import Dataset, latest_records, stamp
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.history import History
 from tailorbird.filters.evaluate import Table
-from tailorbird.recipes import RECIPES, newcomers, objective
+from tailorbird.recipes import RECIPES, new_items, objective
 from tailorbird.recipes.recipe import Following, Model, Recipe
 from tailorbird.serving import pools
 from tailorbird.serving.pools import Pool
@@ -119,7 +119,7 @@ def _updated(served: Served, folder: Path, name: str) -> Served:
         return served
     pool = pools.load(folder, name)
     new = len(pool.items) > len(served.model.items)
-    model = newcomers.Extended(served.model, pool.items, pool.likeness) if new else served.model
+    model = new_items.Extended(served.model, pool.items, pool.likeness) if new else served.model
     return replace(served, model=model, pool=pool)
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.data.item_pool import ItemPool
-from tailorbird.recipes import newcomers
-from tailorbird.recipes.newcomers import Likeness
+from tailorbird.recipes import new_items
+from tailorbird.recipes.new_items import Likeness
 from tailorbird.storage.durable import publish
 
 FOLDER = "pools"
@@ -59,7 +59,7 @@ def add(model_folder: Path, found: ItemPool, known: int) -> None:
             np.save(fresh / f"{name}.npy", getattr(found, name), allow_pickle=False)
         (fresh / "newest.json").write_text(json.dumps(found.newest), encoding="utf-8")
         (fresh / "likeness").mkdir()
-        newcomers.likeness(found.columns, len(found.items), known).save(fresh / "likeness")
+        new_items.likeness(found.columns, len(found.items), known).save(fresh / "likeness")
     for old in sorted(folder.iterdir(), key=lambda path: path.name.lstrip("."))[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
 
@@ -76,4 +76,4 @@ def load(model_folder: Path, name: str) -> Pool:
         np.load(folder / f"{array}.npy", mmap_mode="r", allow_pickle=False) for array in ARRAYS
     )
     end = json.loads((folder / "newest.json").read_text(encoding="utf-8"))
-    return Pool(name, items, interactions, impressions, created, end, newcomers.load(folder / "likeness"))
+    return Pool(name, items, interactions, impressions, created, end, new_items.load(folder / "likeness"))

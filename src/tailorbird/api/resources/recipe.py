@@ -93,12 +93,13 @@ def describe_recipe(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
 
 
 def list_recipes(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    """All recipes by name, without the retired ones.
+    """All recipes by name; those that AWS has retired only if the configuration shows them.
 
     With `domain` AWS filters after it has cut the pages, and client code reads the first page's nextToken
     unconditionally (spec clients, Training): by default there are two pages, the first of which may be empty.
     """
-    listed: list[Recipe | UseCase] = [recipe for recipe in RECIPES.values() if not recipe.retired]
+    hidden = workspace.config.hide_retired_recipes
+    listed: list[Recipe | UseCase] = [recipe for recipe in RECIPES.values() if not (recipe.retired and hidden)]
     rows = sorted(map(_document, [*listed, *USE_CASES.values()]), key=lambda row: str(row["name"]))
     if "domain" not in request:
         return standard.paged("recipes", rows, request)

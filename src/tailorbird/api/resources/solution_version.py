@@ -158,8 +158,8 @@ def _base(workspace: Workspace, solution: Document, mode: str) -> Document:
         return {}
     full = newest(workspace, solution["solutionArn"], trainingMode=FULL)
     recipe = recipes.of_arn((full or solution)["recipeArn"])
-    if not (recipe.updates and recipe.explores):
-        able = ", ".join(name for name, each in sorted(RECIPES.items()) if each.updates and each.explores)
+    if "MANUAL" not in recipe.updates:
+        able = ", ".join(name for name, each in sorted(RECIPES.items()) if "MANUAL" in each.updates)
         raise InvalidInputException(f"trainingMode {mode} is for {able}, not for {recipe.name}: use {FULL}.")
     if full is None:
         raise InvalidInputException(

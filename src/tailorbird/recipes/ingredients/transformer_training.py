@@ -75,14 +75,21 @@ def step(
     """Takes one step down the gradient; returns the loss before it."""
     import torch
 
+    loss = net(*map(torch.from_numpy, windows))
+    descend(net, optimizer, loss, rate)
+    return float(loss.item())
+
+
+def descend(net: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: torch.Tensor, rate: float) -> None:
+    """Takes one step down the gradient of `loss`, which is clipped."""
+    import torch
+
     for group in optimizer.param_groups:
         group["lr"] = rate
-    loss = net(*map(torch.from_numpy, windows))
     optimizer.zero_grad()
-    loss.backward()
+    torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     optimizer.step()
-    return float(loss.item())
 
 
 def schedule(done: float) -> float:

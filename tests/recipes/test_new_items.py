@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tailorbird.data.interactions import Column
-from tailorbird.recipes import newcomers
-from tailorbird.recipes.newcomers import SMOOTHING
+from tailorbird.recipes import new_items
+from tailorbird.recipes.new_items import SMOOTHING
 from tailorbird.recipes.recipe import Query
 
 
@@ -37,9 +37,9 @@ def column(*values: object) -> dict[str, Column]:
 def test_new_items_score_as_items_like_them_do(tmp_path: Path) -> None:
     model = Fixed(np.array(["p", "q", "r", "s"]), np.array([0.5, 0.3, 0.1, 0.1], np.float32))
     columns = column("a", "a", "b", "b", "a", "b", None, "a|b")
-    made = newcomers.likeness(columns, 8, 4)
+    made = new_items.likeness(columns, 8, 4)
     made.save(tmp_path)
-    extended = newcomers.Extended(model, np.array(list("pqrstuvw")), newcomers.load(tmp_path))
+    extended = new_items.Extended(model, np.array(list("pqrstuvw")), new_items.load(tmp_path))
     history = np.array([0, 5, 3], np.int32)
     (row,) = np.exp(extended.score([Query(history, np.arange(3, dtype=np.int64))]))
     assert row[:4] == pytest.approx(model.shares)
@@ -49,5 +49,5 @@ def test_new_items_score_as_items_like_them_do(tmp_path: Path) -> None:
 
 def test_without_columns_a_new_item_is_an_average_one() -> None:
     model = Fixed(np.array(["p", "q"]), np.array([0.9, 0.1], np.float32))
-    extended = newcomers.Extended(model, np.array(["p", "q", "r"]), newcomers.likeness({}, 3, 2))
+    extended = new_items.Extended(model, np.array(["p", "q", "r"]), new_items.likeness({}, 3, 2))
     assert np.exp(extended.score([Query(np.empty(0, np.int32), np.empty(0, np.int64))]))[0, 2] == pytest.approx(0.5)
