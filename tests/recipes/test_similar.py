@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recipes.test_exam import CHAIN, ITEMS, query, train, walks
+from recipes.test_exam import CHAIN, ITEMS, NEW_ITEMS, query, train, walks
 from tailorbird import evaluation, exams
 from tailorbird.errors import InvalidInputException
 from tailorbird.recipes import RECIPES, settings_of
@@ -30,7 +30,7 @@ def similar(data):
 
 
 def chains(items) -> list[int]:
-    return [item // CHAIN for item in items]
+    return [item % ITEMS // CHAIN for item in items]
 
 
 def test_a_cold_item_is_related_to_its_kind_and_so_is_its_kind_to_it(similar):
@@ -52,13 +52,13 @@ def test_unknown_items_and_silent_ones_get_popular_items(data):
 
 
 def test_weights_are_those_that_data_speak_for(data):
-    """Where texts say nothing, they count less than where they tell who belongs together."""
+    """Where texts say nothing, they count less for cold items than where they tell who belongs together."""
     rng = np.random.default_rng(0)
-    noise = [f"a tale of chain {number}" for number in rng.permutation(ITEMS + 1) // CHAIN]
+    noise = [f"a tale of chain {number}" for number in rng.permutation(ITEMS + NEW_ITEMS) // CHAIN]
     mixed = train(SIMILAR, replace(data, item_columns={"TEXT": Column("textual", np.array(noise, object))}))
     telling = train(SIMILAR, data)
     content = list(telling.ingredients).index("content")
-    assert mixed.weights[0, content] < telling.weights[0, content]
+    assert mixed.weights[1, content] < telling.weights[1, content]
 
 
 @pytest.mark.parametrize("name", ["item_id_hidden_dim", "item_metadata_hidden_dim", "item_id_hidden_dimension"])
@@ -69,7 +69,7 @@ def test_dimensions_are_for_tuning_only(name):
 
 def test_dimensions_have_an_effect(data):
     small = train(SIMILAR, data, item_id_hidden_dim=30, item_metadata_hidden_dim=30)
-    assert small.ingredients["collaborative"].vectors.shape == (ITEMS + 1, 30)
+    assert small.ingredients["collaborative"].vectors.shape == (ITEMS + NEW_ITEMS, 30)
 
 
 def texts(*values: str) -> Interactions:

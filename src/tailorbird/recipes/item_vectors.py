@@ -84,7 +84,12 @@ def load(folder: Path) -> ItemEncoder:
 
 def texts(columns: Columns, count: int) -> list[str]:
     """Returns for each item its textual columns, one a line."""
-    textual = [column.values.tolist() for column in columns.values() if column.kind == "textual"]
-    if not textual:
+    read = [column.values.tolist() for column in textual(columns).values()]
+    if not read:
         return [""] * count
-    return ["\n".join(str(value) for value in row if value is not None) for row in zip(*textual, strict=True)]
+    return ["\n".join(str(value) for value in row if value is not None) for row in zip(*read, strict=True)]
+
+
+def textual(columns: Columns) -> dict[str, Column]:
+    """Returns the columns of text."""
+    return {name: column for name, column in columns.items() if column.kind == "textual"}

@@ -57,6 +57,8 @@ class SemanticSimilarity:
     """Epoch seconds, NaN where missing; empty where items have no CREATION_TIMESTAMP."""
     newest: NDArray[np.float64]
     """The greatest `created` of the training, alone in an array."""
+    columns: NDArray[np.str_]
+    """Names of the columns that the training read texts from."""
     encoder: ItemEncoder
 
     @property
@@ -91,7 +93,7 @@ class SemanticSimilarity:
         numbers |= {item: len(self.items) + place for place, item in enumerate(new)}
         places = np.array([numbers[item] for item in items], np.int64)
         marks = _longer(self.marks, len(new), 0)
-        content = _text(columns)
+        content = {name: columns[name] for name in self.columns.tolist() if name in columns}
         now = _marks(item_vectors.texts(content, len(items)))
         changed = np.flatnonzero((marks[places] != now) | (places >= len(self.items)))
         vectors, created = _longer(self.vectors, len(new), 0), self.created
@@ -118,12 +120,12 @@ class SemanticSimilarity:
         self.encoder.save(folder / "encoder")
 
 
-ARRAYS = ("items", "vectors", "marks", "popularity", "created", "newest")
+ARRAYS = ("items", "vectors", "marks", "popularity", "created", "newest", "columns")
 
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> SemanticSimilarity:
     """Learns the vocabulary and the directions of the items' texts."""
-    count, content = len(data.items), _text(data.item_columns)
+    count, content = len(data.items), item_vectors.textual(data.item_columns)
     progress(0.0, f"reading the texts of {count} items")
     encoder = item_vectors.fit(content, count, DIMENSIONS, settings.seed)
     progress(0.7, "turning the texts into vectors")
@@ -138,13 +140,10 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> Semanti
         marks=_marks(item_vectors.texts(content, count)),
         popularity=counts / counts.max() if counts.any() else np.empty(0, np.float32),
         created=created if len(some) else np.empty(0),
+        columns=np.array(list(content), np.str_),
         newest=some.max(keepdims=True) if len(some) else np.zeros(1),
         encoder=encoder,
     )
-
-
-def _text(columns: Mapping[str, Column]) -> dict[str, Column]:
-    return {name: column for name, column in columns.items() if column.kind == "textual"}
 
 
 def _created(columns: Mapping[str, Column], count: int) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -145,7 +145,8 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> Similar
     cold = _cold(before, content)
     tried = train_ingredients(before, content, settings)
     progress(0.5, f"learning the weights on {sum(map(len, samples))} items of the other sessions")
-    weights = np.array([learn_weights(tried, *each, cold) for each in zip(samples, DEFAULTS, strict=True)])
+    seen = np.bincount(data.item, minlength=count) > 0
+    weights = np.array([learn_weights(tried, *each, cold, seen) for each in zip(samples, DEFAULTS, strict=True)])
     progress(0.7, "training on everything")
     ingredients = train_ingredients(data, content, settings)
     blank = ~content.any(axis=1) & (np.bincount(data.item, minlength=count) == 0)
@@ -234,10 +235,18 @@ def learn_weights(
     samples: Sequence[Sample],
     defaults: Mapping[str, float],
     cold: NDArray[np.bool_],
+    seen: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
-    """Returns the weights of the parts with which the samples' truths come first; the defaults with too few samples."""
+    """Returns the weights of the parts with which the samples' truths come first; the defaults with too few samples.
+
+    Items that nobody ever interacted with take no part: that they were not found would tell against hidden ones.
+    """
     queries = [sample.query for sample in samples] or [_about(0)]
-    found = parts(ingredients, queries, cold)
+    found = {name: part[:, seen] for name, part in parts(ingredients, queries, cold).items()}
+    number = (np.cumsum(seen) - 1).astype(np.int32)
+    samples = [
+        Sample(replace(sample.query, items=number[sample.query.items]), number[sample.truth]) for sample in samples
+    ]
     usual = np.array([defaults.get(name, 0.0) for name in found], np.float32)
     if len(samples) < LEAST_SAMPLES:
         return usual

@@ -7,16 +7,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from tailorbird.api import batch, deployments, lifecycle, runtime, serving_config
+from tailorbird.api import batch, deployments, lifecycle, runtime, serving_config, updates
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import dataset, solution_version
 from tailorbird.api.resources import filter as filters
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.errors import InvalidInputException
-from tailorbird.filters import syntax
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.recipes.similar_items import SimilarItems
 from tailorbird.serving import recommend, themes
+from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.recommend import Deployment
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -30,30 +30,32 @@ MOST_THEMES = 100
 def infer(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
     """Answers every line of every input file; a line that cannot be answered gets its `error`."""
     version = solution_version.trained(workspace, document["solutionVersionArn"])
-    deployment = deployments.opened(workspace, version["solutionVersionArn"], version["datasetGroupArn"])
-    filter_ = None
-    if "filterArn" in document:
-        filter_ = deployments.found_filter(workspace, document["filterArn"], version["datasetGroupArn"])
+    explores = None
+    if recipes.of_arn(version["recipeArn"]).explores:
+        explores = serving_config.exploration(document.get("batchInferenceJobConfig", {}))
+        if updates.takes_updates(workspace, version):
+            updates.update(workspace, version)
+    asked = batch.opened(workspace, document)
     influence = document.get("batchInferenceJobConfig", {}).get("rankingInfluence", {})
-    answered = partial(_answers, workspace, deployment, filter_, influence, document["numResults"])
+    answered = partial(_answers, workspace, asked, influence, document["numResults"], explores)
     if document["batchInferenceJobMode"] != THEMES:
         return batch.run(workspace, document, answered, LINES_AT_ONCE, progress)
-    assert deployment.items is not None, "creation has looked for the column of the items' names"
-    known = themes.catalogue(deployment.table(), deployment.items.schema, _name_column(document))
-    return batch.run(
-        workspace, document, partial(_themed, deployment, known, answered), MOST_THEMES, progress, MOST_THEMES
-    )
+    assert asked.deployment.items is not None, "creation has looked for the column of the items' names"
+    known = themes.catalogue(asked.deployment.table(), asked.deployment.items.schema, _name_column(document))
+    named = partial(_themed, asked.deployment, known, answered)
+    return batch.run(workspace, document, named, MOST_THEMES, progress, MOST_THEMES)
 
 
 def _answers(
     workspace: Workspace,
-    deployment: Deployment,
-    filter_: syntax.Filter | None,
+    asked: batch.Opened,
     influence: dict[str, float],
     count: int,
+    explores: Exploration | None,
     lines: list[bytes],
 ) -> list[Document]:
     """One answer a line, in the order of the lines; scored together."""
+    deployment, filter_ = asked.deployment, asked.filter
 
     def prepare(request: Document) -> tuple[Any, Any]:
         question = recommend.query(workspace, deployment, request.get("userId"), request.get("itemId"))
@@ -66,7 +68,7 @@ def _answers(
         if "itemList" in answer["input"]:
             ranked = recommend.reorder(deployment.served, row, answer["input"]["itemList"], allowed)
         else:
-            ranked = recommend.top(deployment.served, row, allowed, count)
+            ranked = recommend.top(deployment.served, row, allowed, count, explores)
         answer["output"] = {"recommendedItems": [each.item for each in ranked]}
         if deployment.served.recipe.answers_scores:
             answer["output"]["scores"] = [each.score for each in ranked]
