@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from tailorbird.recipes import item_vectors
 from tailorbird.recipes.ingredients import cosine, follows, recency, together
-from tailorbird.recipes.ingredients.fit import Sample, discount_popularity, fit, sharpen
+from tailorbird.recipes.ingredients.fit import Sample, combine, discount_popularity, fit, sharpen
 from tailorbird.recipes.ingredients.ingredient import Ingredient
 from tailorbird.recipes.item_vectors import ItemEncoder
 from tailorbird.recipes.matrices import session_item, user_item
@@ -46,6 +46,8 @@ LEAST_OF_SESSIONS = 0.1
 """Where fewer of the sessions hold several items, all that a user did counts as one session while learning."""
 SEEDS = 3
 """Items of a session that are asked about while learning."""
+LEAST_SCALE = 0.1
+"""Of the warm parts together: what cold items get is not blown up beyond it."""
 _OF_COLD = {"cold": -1.0, "cold content": 3.0, "cold collaborative": 3.0}
 DEFAULTS = (
     {"popular": -0.1, "users": 0.3, "sessions": 0.7, **_OF_COLD},
@@ -252,10 +254,13 @@ def learn_weights(
         return usual
     scores = list(found.values())
     likely, offsets = fit(scores, samples)
-    warm = [place for place, name in enumerate(found) if name in ingredients]
-    usual[len(warm) :] = likely[len(warm) :]  # a search would only find that cold items are a risk
-    weights = sharpen(scores, samples, [likely, usual], warm)
-    return discount_popularity(scores, samples, weights, offsets)
+    warm = sum(name in ingredients for name in found)
+    usual[warm:] = likely[warm:]
+    weights = discount_popularity(scores, samples, sharpen(scores, samples, [likely, usual], range(warm)), offsets)
+    if warm < len(scores):  # a search would only find that cold items are a risk: what they get follows the likelihood
+        own, _ = fit([combine(scores[:warm], weights[:warm]), *scores[warm:]], samples)
+        weights[warm:] = own[1:] / max(own[0], LEAST_SCALE)
+    return weights
 
 
 def load(folder: Path) -> SimilarItems:
