@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from tailorbird.recipes import item_vectors
 from tailorbird.recipes.ingredients import cosine, follows, recency, together
-from tailorbird.recipes.ingredients.fit import Sample, combine, discount_popularity, fit, sharpen
+from tailorbird.recipes.ingredients.fit import TOLERANCE, Sample, combine, discount_popularity, fit, ndcg, sharpen
 from tailorbird.recipes.ingredients.ingredient import Ingredient
 from tailorbird.recipes.item_vectors import ItemEncoder
 from tailorbird.recipes.matrices import session_item, user_item
@@ -48,6 +48,8 @@ SEEDS = 3
 """Items of a session that are asked about while learning."""
 LEAST_SCALE = 0.1
 """Of the warm parts together: what cold items get is not blown up beyond it."""
+ROOM = np.arange(0, 6.1, 0.5)
+"""Steps by which the offset of cold items may grow."""
 _OF_COLD = {"cold": -1.0, "cold content": 3.0, "cold collaborative": 3.0}
 DEFAULTS = (
     {"popular": -0.1, "users": 0.3, "sessions": 0.7, **_OF_COLD},
@@ -142,16 +144,16 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> Similar
         content = encoder.encode(data.item_columns, count)
         encoder = encoder if content.any() else None
     progress(0.2, "training on most sessions")
-    hidden = rng.random(count) < (HELD_OUT if content.any() else 0.0)
+    seen = np.bincount(data.item, minlength=count) > 0
+    hidden = seen & (rng.random(count) < (HELD_OUT if content.any() else 0.0))
     before, samples = hold_out(data, hidden, rng)
     cold = _cold(before, content)
     tried = train_ingredients(before, content, settings)
     progress(0.5, f"learning the weights on {sum(map(len, samples))} items of the other sessions")
-    seen = np.bincount(data.item, minlength=count) > 0
     weights = np.array([learn_weights(tried, *each, cold, seen) for each in zip(samples, DEFAULTS, strict=True)])
     progress(0.7, "training on everything")
     ingredients = train_ingredients(data, content, settings)
-    blank = ~content.any(axis=1) & (np.bincount(data.item, minlength=count) == 0)
+    blank = ~content.any(axis=1) & ~seen
     progress(1.0, f"trained on {len(data.user)} interactions")
     return SimilarItems(data.items, ingredients, weights, _cold(data, content), blank, encoder)
 
@@ -257,10 +259,26 @@ def learn_weights(
     warm = sum(name in ingredients for name in found)
     usual[warm:] = likely[warm:]
     weights = discount_popularity(scores, samples, sharpen(scores, samples, [likely, usual], range(warm)), offsets)
-    if warm < len(scores):  # a search would only find that cold items are a risk: what they get follows the likelihood
-        own, _ = fit([combine(scores[:warm], weights[:warm]), *scores[warm:]], samples)
-        weights[warm:] = own[1:] / max(own[0], LEAST_SCALE)
+    if warm < len(scores):
+        weights[warm:] = _of_cold(combine(scores[:warm], weights[:warm]), scores[warm:], samples)
     return weights
+
+
+def _of_cold(
+    rest: NDArray[np.float32], own: Sequence[NDArray[np.float32]], samples: Sequence[Sample]
+) -> NDArray[np.float32]:
+    """Returns the weights of the parts that are cold candidates' `own`, on top of the weighed rest.
+
+    They make the truths most likely; then the offset grows as long as lists do not get worse than `TOLERANCE` says,
+    since an item that is never shown stays cold.
+    """
+    found, _ = fit([rest, *own], samples)
+    weights = found[1:] / max(found[0], LEAST_SCALE)
+    total = rest + combine(own, weights)
+    total[np.arange(len(samples)), [sample.query.items[-1] for sample in samples]] = -np.inf
+    gains = np.array([ndcg(total + np.float32(step) * own[0], samples) for step in ROOM])
+    weights[0] += ROOM[gains >= (1 - TOLERANCE) * gains.max()].max()
+    return np.asarray(weights, np.float32)
 
 
 def load(folder: Path) -> SimilarItems:

@@ -40,7 +40,7 @@ WINDOW = 30
 DECAY = 0.95
 CLOSE = 3.0
 """Weight of two neighbouring rows of one user, against 1 for the user having both items at all."""
-BASKET = 10 / 3
+BASKET = 1.0
 """Weight of two items in one basket, what one user did in the same second, against 1 for two neighbouring rows."""
 BASKET_DAMPING = 0.5
 """A basket of n items weighs 1 / n ** this."""
