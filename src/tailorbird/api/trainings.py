@@ -182,10 +182,7 @@ def _chosen(
     done, tuned = 0.02, dict[str, Value]()
     if order.contest is not None:
         step, done = part(progress, done, 0.3, "AutoML"), 0.3
-        try:
-            recipe, settings = tuning.choose(order.contest.rivals, data, order.contest.metric, seed, step)
-        except tuning.Hopeless as error:
-            raise JobFailed(f"AutoML: no recipe can be trained on these data. {error}") from error
+        recipe, settings = tuning.choose(order.contest.rivals, data, order.contest.metric, seed, step)
         order = replace(order, recipe=recipe, settings=settings)
     if order.plan is not None:
         step, done = part(progress, done, 0.6, "HPO"), 0.6
