@@ -18,11 +18,31 @@ from tailorbird.data.interactions import Column as Column
 from tailorbird.data.interactions import Interactions as Interactions
 from tailorbird.data.interactions import Responses as Responses
 
-Progress = Callable[[float, str], None]
+
+@dataclass(frozen=True)
+class Epoch:
+    """What a network's training tells of itself; as text, a sentence."""
+
+    number: int
+    """From 1."""
+    of: int
+    loss: float
+    """Of the training, averaged over the latest steps."""
+    validation: float | None = None
+    """The metric on users that are not trained on, where there are such."""
+    during: str = ""
+    """Which step of the job this is."""
+
+    def __str__(self) -> str:
+        validation = "" if self.validation is None else f" validation {self.validation:.4f}"
+        return f"{self.during and self.during + ': '}epoch {self.number}/{self.of} loss {self.loss:.2f}{validation}"
+
+
+Progress = Callable[[float, str | Epoch], None]
 """Called by a long computation with the share done (0..1) and a sentence; may raise to stop the job."""
 
 
-def silent(share: float, text: str) -> None:
+def silent(share: float, told: str | Epoch) -> None:
     """A `Progress` for callers that do not watch."""
 
 
@@ -114,3 +134,9 @@ class Recipe:
     """Whether it is accepted by its name without being listed (spec 1.1)."""
     answers_scores: bool = False
     """Whether answers to clients carry `score` (spec 1.2, row "response scores")."""
+    when: str = ""
+    """When to use it, and when another recipe: for the documentation, as are the next two."""
+    learns_from: str = "interactions"
+    """Which data it uses."""
+    paper: str = ""
+    """Where the algorithm is published."""

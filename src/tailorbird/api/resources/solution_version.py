@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from typing import Any
 
 from tailorbird.api import lifecycle, standard, trainings, transitions
@@ -13,6 +12,7 @@ from tailorbird.api.resources import solution as solutions
 from tailorbird.data import training
 from tailorbird.errors import InvalidInputException, ResourceInUseException
 from tailorbird.recipes import settings_of
+from tailorbird.recipes.recipe import Progress
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -32,7 +32,7 @@ INHERITED = (
 )
 
 
-def train(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
+def train(workspace: Workspace, document: Document, progress: Progress) -> Document:
     """Trains what the version inherited from its solution."""
     recipe = recipes.of_arn(document["recipeArn"])
     config = document["solutionConfig"]
@@ -92,8 +92,7 @@ def begin(workspace: Workspace, request: dict[str, Any], training_type: str) -> 
 def stop_solution_version_creation(workspace: Workspace, request: dict[str, Any]) -> None:
     """A waiting training is stopped at once, a running one within STOP_SECONDS (spec recipes-and-runtime 2.2).
 
-    Its worker notices at its next report of progress. One that reports none in time goes on computing, but
-    what it computes counts no more.
+    Its worker notices at its next report of progress; one that reports none in time is ended by the dispatcher.
     """
     arn = request["solutionVersionArn"]
     lifecycle.find(workspace, RESOURCE, arn)
