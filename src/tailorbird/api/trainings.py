@@ -6,7 +6,6 @@ Solution versions and recommenders both train here.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import dataset
 from tailorbird.data import actions, datasets, history, training
 from tailorbird.filters import item_attributes
-from tailorbird.recipes.recipe import Interactions, Recipe, Responses
+from tailorbird.recipes.recipe import Epoch, Interactions, Progress, Recipe, Responses
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -51,12 +50,17 @@ class Outcome:
     """Which data it saw, as `data_stamp` says it."""
 
 
-def _part(progress: Callable[[float, str], None], start: float, end: float, text: str) -> Callable[[float, str], None]:
+def _part(progress: Progress, start: float, end: float, text: str) -> Progress:
     """A view of `progress` for a step that is only the part from `start` to `end` of the whole job."""
-    return lambda share, detail: progress(start + (end - start) * share, f"{text}: {detail}")
+
+    def part(share: float, told: str | Epoch) -> None:
+        within = replace(told, during=text) if isinstance(told, Epoch) else f"{text}: {told}"
+        progress(start + (end - start) * share, within)
+
+    return part
 
 
-def train(workspace: Workspace, order: Order, progress: Callable[[float, str], None]) -> Outcome:
+def train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
     """Carries out the order; raises JobFailed where the data do not suffice."""
     began = workspace.clock()
     if racing := lifecycle.unfinished(workspace, RACING, datasetGroupArn=order.group_arn):
@@ -82,11 +86,13 @@ def train(workspace: Workspace, order: Order, progress: Callable[[float, str], N
     exam = exams.of(recipe, settings, data, columns, workspace.config.seed)
     candidate = recipe.train(exam.train, settings, _part(progress, 0.02, 0.48, "training for the metrics"))
     metrics = {"model": exam.measure(candidate), "popularity": exam.baseline()}
+    extended = exam.extended(candidate)
     model = recipe.train(data, settings, _part(progress, 0.5, 0.96, "training on everyone"))
     progress(0.97, "writing the artifact")
     with models.publish(models.folder_of(workspace, order.artifact)) as folder:
         history.save(data, models.part(folder, "history"))
         model.save(models.part(folder, "model"))
+        models.write_metrics(folder, extended)
         models.write_manifest(folder, models.Manifest(recipe.name, snapshot.newest_event, order.selection.event_type))
     hours = (workspace.clock() - began) * (os.cpu_count() or 1) / 3600
     return Outcome(max(0.001, round(hours, 3)), metrics, seen)
