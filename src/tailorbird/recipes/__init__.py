@@ -13,7 +13,12 @@ __all__ = ["RECIPES", "settings_of"]
 
 
 def _next_item(
-    name: str, description: str, *, recipe_type: str = "USER_PERSONALIZATION", feature_transformation: str = ""
+    name: str,
+    description: str,
+    *,
+    recipe_type: str = "USER_PERSONALIZATION",
+    feature_transformation: str = "",
+    when: str = "For code that names it; anything new is better off with aws-user-personalization.",
 ) -> Recipe:
     return Recipe(
         name,
@@ -28,10 +33,13 @@ def _next_item(
         explores=recipe_type == "USER_PERSONALIZATION",
         retired=description.startswith(_RETIRED),
         answers_scores=True,
+        when=when,
+        learns_from=_ORDERED,
+        paper=_BLEND,
     )
 
 
-def _affinity(name: str, description: str, segments_by: str) -> Recipe:
+def _affinity(name: str, description: str, segments_by: str, when: str) -> Recipe:
     return Recipe(
         name,
         "USER_SEGMENTATION",
@@ -42,9 +50,17 @@ def _affinity(name: str, description: str, segments_by: str) -> Recipe:
         name.removeprefix("aws-"),
         batch_members=(),
         segments_by=segments_by,
+        when=when,
+        learns_from=_ORDERED,
+        paper=f"Our own: the model of aws-user-personalization read the other way round. {_BLEND}",
     )
 
 
+_ORDERED = "interactions: who, with what, when, and in which order"
+_BLEND = (
+    "Steck, Embarrassingly Shallow Autoencoders for Sparse Data, 2019, blended with recent popularity and a Markov "
+    "chain; from 200,000 distinct interactions also Kang and McAuley, Self-Attentive Sequential Recommendation, 2018."
+)
 _RETIRED = "Retired by AWS; accepted by its name and served by the model of aws-user-personalization. "
 
 RECIPES: dict[str, Recipe] = {
@@ -53,12 +69,14 @@ RECIPES: dict[str, Recipe] = {
         _next_item(
             "aws-user-personalization",
             "Predicts the items a user will interact with next, from what they and others did and in which order.",
+            when="The first to try wherever a user is known: home pages, mails, feeds. New users get a list too.",
         ),
         _next_item(
             "aws-personalized-ranking",
             "Orders a list of items for a user; the model is that of aws-user-personalization.",
             recipe_type="PERSONALIZED_RANKING",
             feature_transformation="JSON-percentile-filtering",
+            when="The items are given and their order is wanted: search results, a curated shelf.",
         ),
         _next_item(
             "aws-hrnn",
@@ -85,6 +103,9 @@ RECIPES: dict[str, Recipe] = {
             "sims",
             needs="itemId",
             batch_members=("itemId",),
+            when="On an item's page, and in a basket: more like this. Items with few interactions have few neighbours.",
+            learns_from="interactions: who, with what, and how close to each other in the user's history",
+            paper="Linden, Smith and York, Amazon.com Recommendations: Item-to-Item Collaborative Filtering, 2003.",
         ),
         Recipe(
             "aws-popularity-count",
@@ -94,6 +115,9 @@ RECIPES: dict[str, Recipe] = {
             popularity.train,
             popularity.load,
             "sims",
+            when="As the baseline that every other recipe must beat, and where nothing is known of visitors.",
+            learns_from="interactions: who, with what",
+            paper="None: a count.",
         ),
         Recipe(
             "aws-trending-now",
@@ -103,6 +127,9 @@ RECIPES: dict[str, Recipe] = {
             trending.train,
             trending.load,
             batch_members=(),
+            when="For what is new and rising: news, social feeds, sales. It follows events without a training.",
+            learns_from="interactions: with what, and when",
+            paper="None: growth from one interval to the next.",
         ),
         Recipe(
             "aws-next-best-action",
@@ -114,12 +141,22 @@ RECIPES: dict[str, Recipe] = {
             needs="userId",
             batch_members=(),
             answers_scores=True,
+            when="What to offer that is no item: a membership, an app, a newsletter.",
+            learns_from="interactions, actions, and what users did with actions",
+            paper="Our own: a logistic regression for each action over a truncated singular value decomposition of "
+            "users' items.",
         ),
-        _affinity("aws-item-affinity", "Users by how likely they interact with an item.", "itemId"),
+        _affinity(
+            "aws-item-affinity",
+            "Users by how likely they interact with an item.",
+            "itemId",
+            "For whom to tell of an item: a mailing about a new season.",
+        ),
         _affinity(
             "aws-item-attribute-affinity",
             "Users by how likely they interact with items that have certain attributes.",
             "itemAttributes",
+            "For whom to tell of a kind of items: a campaign for a genre or a brand, as the Items dataset has them.",
         ),
     )
 }
