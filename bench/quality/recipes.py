@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from quality.datasets import DATASETS
-from tailorbird import exams
+from tailorbird import evaluation_trends, exams
 from tailorbird.data.interactions import Interactions
 from tailorbird.recipes import RECIPES, settings_of
 from tailorbird.recipes.recipe import Recipe, silent
@@ -33,6 +33,8 @@ SEED = 0
 SETS = ("ml-100k", "online-retail")
 SHOWN = ("ndcg_at_10", "recall_at_10", "hit_rate_at_10", "mean_reciprocal_rank_at_25", "coverage")
 """Of the extended metrics; recipes without those show all metrics of their exam."""
+OWN = (evaluation_trends.ACCURACY,)
+"""Metrics of an exam that are shown besides."""
 
 
 def main() -> None:
@@ -103,12 +105,10 @@ def figures(recipe: Recipe, data: Interactions) -> list[dict[str, Any]]:
     exam = exams.of(recipe, settings, data, columns(data), SEED)
     model = recipe.train(exam.train, settings, silent)
     extended = {row.name: row for row in exam.extended(model) if row.cohort == "all"}
-    if extended:
-        pairs = {name: (asdict(extended[name].model), asdict(extended[name].popularity)) for name in SHOWN}
-    else:
-        baseline = exam.baseline()
-        pairs = {name: ({"value": value}, {"value": baseline[name]}) for name, value in exam.measure(model).items()}
-    return [{"name": name, "model": known(ours), "baseline": known(theirs)} for name, (ours, theirs) in pairs.items()]
+    rows = {name: (asdict(extended[name].model), asdict(extended[name].popularity)) for name in SHOWN if extended}
+    ours, theirs = exam.measure(model), exam.baseline()
+    rows |= {name: ({"value": ours[name]}, {"value": theirs[name]}) for name in ours if name in OWN or not extended}
+    return [{"name": name, "model": known(model), "baseline": known(other)} for name, (model, other) in rows.items()]
 
 
 def known(estimate: Mapping[str, float | None]) -> dict[str, float]:

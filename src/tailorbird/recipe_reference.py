@@ -38,7 +38,8 @@ def recipes(figures: str) -> str:
 
 def _data(measured: Figures) -> Iterator[str]:
     yield "The figures below are measured on held-out users or rows as every training measures itself, with each"
-    yield f"recipe's defaults and seed {measured['seed']}; in brackets the 95 % interval. The data sets:\n"
+    yield f"recipe's defaults and seed {measured['seed']}; in brackets the 95 % interval. The baseline is the most"
+    yield "popular items on the same questions; of user segments it is the most active users. The data sets:\n"
     for name, words in measured["data"].items():
         yield f"- *{name}*: {words}"
     yield ""
