@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from tailorbird.api import deployments, lifecycle
+from tailorbird.api import deployments, lifecycle, serving_config
 from tailorbird.api.resources import campaign, recommender
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.errors import InvalidInputException
 from tailorbird.serving import actions, metadata, recommend
+from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.recommend import Deployment, Mask, Ranked
 from tailorbird.storage.catalogue import Document
+from tailorbird.storage.shown import Shown
 from tailorbird.workspace import Workspace
 
 DEFAULT_RESULTS = 25
@@ -37,6 +39,7 @@ MOST_ACTIONS = 100
 class Target:
     """A campaign or recommender that is asked: its model, and what its recipe and configuration allow."""
 
+    arn: str
     name: str
     """Of the recipe, for messages."""
     recipe_type: str
@@ -45,6 +48,8 @@ class Target:
     needs: tuple[str, ...]
     """Members that a request must have."""
     metadata: bool
+    explores: Exploration | None = None
+    """How GetRecommendations explores, where it does."""
     promotes: bool = True
     shows_scores: bool = True
     automatic_filter: str | None = None
@@ -68,10 +73,10 @@ def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[s
     scores = target.deployment.served.model.score([question])[0]
     if request.get("promotions"):
         promoted = _promoted(workspace, target, asked, request["promotions"], wanted)
-        ranked = recommend.with_promotions(target.deployment.served, scores, allowed, wanted, promoted)
+        ranked = recommend.with_promotions(target.deployment.served, scores, allowed, wanted, promoted, target.explores)
     else:
-        ranked = recommend.top(target.deployment.served, scores, allowed, wanted)
-    return _answer("itemList", target, ranked, columns)
+        ranked = recommend.top(target.deployment.served, scores, allowed, wanted, target.explores)
+    return _answer(workspace, "itemList", target, ranked, columns)
 
 
 def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +91,7 @@ def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> d
     allowed = _allowed(workspace, target, request)
     scores = target.deployment.served.model.score([question])[0]
     ranked = recommend.reorder(target.deployment.served, scores, request["inputList"], allowed)
-    return _answer("personalizedRanking", target, ranked, columns)
+    return _answer(workspace, "personalizedRanking", target, ranked, columns)
 
 
 def get_action_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
@@ -109,7 +114,7 @@ def get_action_recommendations(workspace: Workspace, request: dict[str, Any]) ->
         allowed &= actions.mask(workspace, target.deployment, offered, filter_, values, user, responses)
     best = actions.ranked(workspace, target.deployment, offered, user, allowed, wanted)
     listed = [{"actionId": action, "score": score} for action, score in best]
-    return {"actionList": listed, "recommendationId": f"RID-{uuid.uuid4()}"}
+    return {"actionList": listed, "recommendationId": _remembered(workspace, target, [action for action, _ in best])}
 
 
 def _check_operation(target: Target, asked: str) -> None:
@@ -143,25 +148,31 @@ def _campaign(workspace: Workspace, document: Document) -> Target:
     group = version["datasetGroupArn"]
     deployment = deployments.opened(workspace, document["solutionVersionArn"], group)
     recipe = deployment.served.recipe
+    config = document.get("campaignConfig", {})
     return Target(
+        arn=document["campaignArn"],
         name=recipe.name,
         recipe_type=recipe.recipe_type,
         group_arn=group,
         deployment=deployment,
         needs=(recipe.needs,) if recipe.needs else (),
-        metadata=document.get("campaignConfig", {}).get("enableMetadataWithRecommendations", False),
+        metadata=config.get("enableMetadataWithRecommendations", False),
+        explores=serving_config.exploration(config) if recipe.explores else None,
     )
 
 
 def _recommender(workspace: Workspace, document: Document) -> Target:
     case = recipes.use_case_of_arn(document["recipeArn"])
+    config = document.get("recommenderConfig", {})
     return Target(
+        arn=document["recommenderArn"],
         name=case.name,
         recipe_type=case.recipe_type,
         group_arn=document["datasetGroupArn"],
         deployment=deployments.opened(workspace, document["_artifact"], document["datasetGroupArn"]),
         needs=case.needs,
-        metadata=document.get("recommenderConfig", {}).get("enableMetadataWithRecommendations", False),
+        metadata=config.get("enableMetadataWithRecommendations", False),
+        explores=serving_config.exploration(config) if case.explores else None,
         promotes=case.promotes,
         shows_scores=False,
         automatic_filter=case.filter_expression,
@@ -223,8 +234,11 @@ def _check_length(member: str, length: int, columns: tuple[str, ...]) -> None:
         raise InvalidInputException(f"{member} asks for {length} items; at most {most} are possible{with_}.")
 
 
-def _answer(listed: str, target: Target, ranked: list[Ranked], columns: tuple[str, ...]) -> dict[str, Any]:
-    shown = metadata.of_items(target.deployment, [each.item for each in ranked], columns)
+def _answer(
+    workspace: Workspace, listed: str, target: Target, ranked: list[Ranked], columns: tuple[str, ...]
+) -> dict[str, Any]:
+    ids = [each.item for each in ranked]
+    propensities = [each.propensity for each in ranked] if target.explores else None
     items = [
         {
             "itemId": each.item,
@@ -232,9 +246,16 @@ def _answer(listed: str, target: Target, ranked: list[Ranked], columns: tuple[st
             "promotionName": each.promotion,
             "metadata": values or None,
         }
-        for each, values in zip(ranked, shown, strict=True)
+        for each, values in zip(ranked, metadata.of_items(target.deployment, ids, columns), strict=True)
     ]
-    return {listed: items, "recommendationId": f"RID-{uuid.uuid4()}"}
+    return {listed: items, "recommendationId": _remembered(workspace, target, ids, propensities)}
+
+
+def _remembered(workspace: Workspace, target: Target, ids: list[str], propensities: list[float] | None = None) -> str:
+    """The recommendationId under which events will name this answer (spec recipes-and-runtime 7, "Impressions")."""
+    made = f"RID-{uuid.uuid4()}"
+    workspace.shown.remember(Shown(made, workspace.clock(), target.arn, target.group_arn, ids, propensities))
+    return made
 
 
 OPERATIONS = {

@@ -7,7 +7,7 @@ ranking, batch and evaluation are written once, outside (`serving/`, `evaluation
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tailorbird.data.interactions import Column as Column
 from tailorbird.data.interactions import Interactions as Interactions
+from tailorbird.data.interactions import NotEnoughData as NotEnoughData
 from tailorbird.data.interactions import Responses as Responses
 
 
@@ -44,6 +45,16 @@ Progress = Callable[[float, str | Epoch], None]
 
 def silent(share: float, told: str | Epoch) -> None:
     """A `Progress` for callers that do not watch."""
+
+
+def part(progress: Progress, start: float, end: float, text: str) -> Progress:
+    """A view of `progress` for a step that is only the part from `start` to `end` of the whole job."""
+
+    def told(share: float, detail: str | Epoch) -> None:
+        within = replace(detail, during=text) if isinstance(detail, Epoch) else f"{text}: {detail}"
+        progress(start + (end - start) * share, within)
+
+    return told
 
 
 @dataclass(frozen=True)
@@ -117,6 +128,7 @@ class Recipe:
     settings: type
     """A frozen dataclass of hyperparameters: its fields carry AWS's names and defaults."""
     train: Callable[[Interactions, Any, Progress], Model]
+    """May raise NotEnoughData, whose text becomes the failureReason."""
     load: Callable[[Path], Model]
     feature_transformation: str = ""
     """Name behind featureTransformationArn; empty means the recipe's own name."""
@@ -130,8 +142,17 @@ class Recipe:
     """What a line of a batch segment job must hold (spec 6.3), itemId or itemAttributes; None: it has no such jobs."""
     explores: bool = False
     """Whether campaigns may configure exploration (spec 1.2, row "exploration")."""
+    updates: tuple[str, ...] = ()
+    """How new items and exposures may come to count without a training (spec 1.2, rows "2-hour auto-update" and
+    "trainingMode UPDATE"): AUTOMATIC, every two hours; MANUAL, by a version of training mode UPDATE."""
+    weighs_events: bool = False
+    """Whether eventsConfig may say how much each type of event counts (spec 1.2, row "eventsConfig weights")."""
+    optimizes: bool = False
+    """Whether lists may be steered towards an item attribute (spec 1.2, row "optimizationObjective")."""
+    most_items: int = 750_000
+    """How many items it trains on and answers with; of more, the most-interacted (spec 1.2, last row)."""
     retired: bool = False
-    """Whether it is accepted by its name without being listed (spec 1.1)."""
+    """Whether AWS no longer has it: it can be used, and the configuration may keep it out of ListRecipes (spec 1.1)."""
     answers_scores: bool = False
     """Whether answers to clients carry `score` (spec 1.2, row "response scores")."""
     when: str = ""
