@@ -46,6 +46,7 @@ test-full: $(VENV)/.installed-dev tests/javascript/node_modules ## also the long
 
 reference: $(VENV)/.installed ## make docs/reference anew
 	$(BIN)/tailorbird reference > docs/reference/operations.md
+	$(BIN)/tailorbird reference --figures docs/reference/recipes.json > docs/reference/recipes.md
 
 lint: $(VENV)/.installed-dev ## ruff, mypy --strict, layers
 	$(BIN)/ruff format --check src tests bench notebooks/*.py

@@ -23,7 +23,7 @@ from tailorbird.recipes.ingredients.recency import Recency
 from tailorbird.recipes.ingredients.recurrent import SESSION_GAP, Recurrent
 from tailorbird.recipes.ingredients.transformer_training import descend, schedule
 from tailorbird.recipes.matrices import user_bounds
-from tailorbird.recipes.recipe import Interactions, Progress
+from tailorbird.recipes.recipe import Epoch, Interactions, Progress
 
 if TYPE_CHECKING:
     import torch
@@ -115,11 +115,11 @@ def train(data: Interactions, popularity: Popularity, features: Features, plan: 
             state = user = torch.zeros(len(order), plan.width)
             for start in range(0, order.shape[1], plan.bptt):
                 done = (epoch + start / order.shape[1]) / epochs
-                progress(done, f"epoch {epoch + 1}/{epochs} loss {loss:.2f}")
+                progress(done, Epoch(epoch + 1, epochs, loss))
                 fresh, state, user = net(batch(rows, order[:, start : start + plan.bptt], rng), state, user)
                 descend(net, optimizer, fresh, RATE * schedule(done))
                 loss += 0.1 * (float(fresh.item()) - loss)
-    progress(1.0, f"epoch {epochs}/{epochs} loss {loss:.2f}")
+    progress(1.0, Epoch(epochs, epochs, loss))
     return Recurrent(weights(net, known, features.items), features.users, features.context)
 
 

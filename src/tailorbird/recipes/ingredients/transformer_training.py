@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tailorbird.recipes import determinism
 from tailorbird.recipes.ingredients.transformer import EPSILON, HEADS, LENGTH, Transformer
 from tailorbird.recipes.matrices import first_rows
-from tailorbird.recipes.recipe import Interactions, Progress
+from tailorbird.recipes.recipe import Epoch, Interactions, Progress
 
 if TYPE_CHECKING:
     import torch
@@ -59,10 +59,10 @@ def train(data: Interactions, plan: Plan, progress: Progress) -> Transformer:
             for start in range(0, len(spans), BATCH):
                 done = (epoch + start / len(spans)) / plan.epochs
                 if start % (REPORT_EVERY * BATCH) == 0:
-                    progress(done, f"epoch {epoch + 1}/{plan.epochs} loss {loss:.2f}")
+                    progress(done, Epoch(epoch + 1, plan.epochs, loss))
                 fresh = step(net, optimizer, batch(item, spans[start : start + BATCH]), RATE * schedule(done))
                 loss += (fresh - loss) / min(1 + start // BATCH, REPORT_EVERY)
-        progress(1.0, f"epoch {plan.epochs}/{plan.epochs} loss {loss:.2f}")
+        progress(1.0, Epoch(plan.epochs, plan.epochs, loss))
     return Transformer({name: tensor.detach().numpy() for name, tensor in net.state_dict().items()})
 
 
