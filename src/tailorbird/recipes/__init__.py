@@ -41,6 +41,7 @@ def _next_item(
         needs="userId",
         batch_members=("userId", "itemList") if recipe_type == "PERSONALIZED_RANKING" else ("userId",),
         explores=recipe_type == "USER_PERSONALIZATION",
+        updates=("AUTOMATIC", "MANUAL") if recipe_type == "USER_PERSONALIZATION" else (),
         optimizes=optimizes,
         answers_scores=True,
     )
@@ -63,6 +64,7 @@ def _hrnn(
         feature_transformation,
         features=train is not hrnn.train,
         needs="userId",
+        updates=("MANUAL",) if train is hrnn.train_with_cold_items else (),
         retired=True,
         answers_scores=True,
     )

@@ -19,6 +19,8 @@ from tailorbird.filters.evaluate import Table
 from tailorbird.filters.syntax import to_number
 from tailorbird.recipes.ranking import best_items
 from tailorbird.recipes.recipe import Query
+from tailorbird.serving import exploration
+from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.models import Served
 from tailorbird.workspace import Workspace
 
@@ -49,6 +51,8 @@ class Ranked:
     """Share of the probability; None where the recipe answers no scores or does not know the item."""
     promotion: str | None = None
     """Name of the promotion to which the item owes its place."""
+    propensity: float = 1.0
+    """How likely the item was to get this place, given those before; below 1 only where the answer explores."""
 
 
 @dataclass(frozen=True)
@@ -126,17 +130,36 @@ def mask(
     return evaluate.evaluate(filter_, deployment.table(), given, asking, current)
 
 
-def top(served: Served, scores: NDArray[np.float32], allowed: Mask | None, count: int) -> list[Ranked]:
-    """The `count` best allowed items of one row of the model's scores, best first; fewer where there are fewer."""
+def top(
+    served: Served,
+    scores: NDArray[np.float32],
+    allowed: Mask | None,
+    count: int,
+    explores: Exploration | None = None,
+) -> list[Ranked]:
+    """The `count` best allowed items of one row of the model's scores, best first; fewer where there are fewer.
+
+    explores: gives places to little known items too, wherever in the list.
+    """
     shown = _shares(scores) if served.recipe.answers_scores else None
     ordered = scores if allowed is None else np.where(allowed, scores, -np.inf)
     best = best_items(ordered[None, :], count)[0]
-    best = best[np.isfinite(ordered[best])]
-    return [Ranked(str(served.model.items[i]), _rounded(shown, i)) for i in best.tolist()]
+    draw = exploration.certain(best[np.isfinite(ordered[best])])
+    if explores is not None and served.pool is not None:
+        draw = exploration.explore(scores, draw.items, allowed, served.pool, explores, np.random.default_rng())
+    return [
+        Ranked(str(served.model.items[i]), _rounded(shown, i), propensity=propensity)
+        for i, propensity in zip(draw.items.tolist(), draw.propensities.tolist(), strict=True)
+    ]
 
 
 def with_promotions(
-    served: Served, scores: NDArray[np.float32], allowed: Mask | None, count: int, promotion: Promotion
+    served: Served,
+    scores: NDArray[np.float32],
+    allowed: Mask | None,
+    count: int,
+    promotion: Promotion,
+    explores: Exploration | None = None,
 ) -> list[Ranked]:
     """As `top`, but the best promoted items take places of their own, at random ones and in their own order.
 
@@ -147,7 +170,7 @@ def with_promotions(
     ]
     free = np.ones(len(scores), bool) if allowed is None else allowed.copy()
     free[[served.numbers[each.item] for each in promoted]] = False
-    others = top(served, scores, free, count - len(promoted))
+    others = top(served, scores, free, count - len(promoted), explores)
     places = np.random.default_rng().permutation(len(promoted) + len(others)) < len(promoted)
     takers = {True: iter(promoted), False: iter(others)}
     return [next(takers[bool(place)]) for place in places]
