@@ -12,11 +12,13 @@ import os
 import sys
 from pathlib import Path
 
-from quality import p4, report
+from quality import p4, p4d, p5, p6, report
 from quality.protocol import Protocol
 from quality.runner import run
 
-PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for module in (p4,) for protocol in module.PROTOCOLS}
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol for module in (p4, p4d, p5, p6) for protocol in module.PROTOCOLS
+}
 
 
 def main() -> None:

@@ -45,6 +45,8 @@ class Protocol:
     contestants: tuple[Contestant, ...]
     validation: Callable[[Split, int], Split] | None = None
     """Makes a split of a split's training part, as alike as can be; needed where a contestant has a grid."""
+    validations: int = 1
+    """Validation splits to average over: more where few are asked."""
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Figures of others by source and metric."""
     goals: Mapping[str, float] = field(default_factory=dict)

@@ -56,12 +56,12 @@ def choose(protocol: Protocol, one: Contestant, split: Split) -> Mapping[str, An
         return one.grid[0]
     if protocol.validation is None:
         raise ValueError(f"{protocol.name}: {one.name} has settings to choose from, so give the protocol a validation")
-    inner = protocol.validation(split, 0)
+    inner = [protocol.validation(split, seed) for seed in range(protocol.validations)]
     gains = []
     for settings in one.grid:
-        figures = protocol.measure(one.train(inner.train, 0, **settings), inner)
-        tell(protocol, one, f"validation of {dict(settings)}", figures)
-        gains.append(figures[protocol.metrics[0]])
+        figures = [protocol.measure(one.train(each.train, 0, **settings), each) for each in inner]
+        gains.append(float(np.mean([figure[protocol.metrics[0]] for figure in figures])))
+        tell(protocol, one, f"validation of {dict(settings)}", {protocol.metrics[0]: gains[-1]})
     return one.grid[int(np.argmax(gains))]
 
 
