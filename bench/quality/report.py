@@ -22,8 +22,9 @@ PREAMBLE = """# Recommendation quality
 Made by `python -m quality --write .`; every figure was measured by that program
 ([`bench/quality`](../../bench/quality)) or, in rows marked *published*, printed by others. Recipes are trained with
 their defaults: what is measured is what users get. All items are ranked, never a sample. Peers are trained in the
-same process on the same split; where they have settings, these were chosen on validation data. ± is the standard deviation over the seeds. Seconds are the wall
-time of one training, GB the peak memory of the process during it, on {cores} cores.
+same process on the same split; where they have settings, these were chosen on validation data. ± is the standard
+deviation over the seeds. Seconds are the wall time of one training, GB the peak memory of the process during it, on
+{cores} cores.
 """
 
 
