@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tailorbird.recipes.ingredients import ease, follows, recency, repeats, transformer, transformer_training
+from tailorbird.recipes.ingredients import ease, follows, neighbours, recency, repeats, transformer, transformer_training
 from tailorbird.recipes.ingredients.fit import (
     Sample,
     combine,
@@ -71,6 +71,7 @@ LOADERS: dict[str, Callable[[Path], Ingredient]] = {
     "recent": recency.load,
     "ease": ease.load,
     "follows": follows.load,
+    "neighbours": neighbours.load,
     "transformer": transformer.load,
 }
 
@@ -154,6 +155,7 @@ def train_closed_forms(data: Interactions, settings: Settings) -> dict[str, Ingr
         ingredients["recent"] = recency.train(data, RECENT_HALF_LIFE)
     ingredients["ease"] = ease.train(data)
     ingredients["follows"] = follows.train(data)
+    ingredients["neighbours"] = neighbours.train(data)
     return ingredients
 
 
