@@ -29,6 +29,9 @@ from tailorbird.recipes.ingredients.fit import (
     draw_samples,
     fit,
     log_softmax,
+    most_samples,
+    shortness,
+    tabulate,
 )
 from tailorbird.recipes.ingredients.ingredient import Ingredient
 from tailorbird.recipes.matrices import cut_histories, first_rows, keep_users, user_bounds
@@ -38,10 +41,10 @@ from tailorbird.recipes.settings import hyperparameter
 RECENT_HALF_LIFE = 90 * 86400.0
 """Seconds."""
 HELD_OUT = 0.2
-"""Share of the training users on whom the weights are learned, at most `MOST_HELD_OUT` users."""
+"""Share of the training users on whom the weights are learned, at most `MOST_HELD_OUT` users, or the `LEAST_HELD_OUT`th
+part of many."""
 MOST_HELD_OUT = 500
-FIT_CELLS = 4_000_000
-"""Bound on (sample, item) pairs while learning the weights: 16 MB an ingredient."""
+LEAST_HELD_OUT = 100
 TRANSFORMER_ROWS = 200_000
 TRANSFORMER_ITEMS = 300_000
 TOKENS = 10_000_000
@@ -78,7 +81,7 @@ LOADERS: dict[str, Callable[[Path], Ingredient]] = {
 
 @dataclass(frozen=True)
 class UserPersonalization:
-    """The ingredients by name, their weights in the same order, and the offsets of known items."""
+    """The ingredients by name, their (long and short) weights in the same order, and the offsets of known items."""
 
     items: NDArray[np.str_]
     ingredients: dict[str, Ingredient]
@@ -89,7 +92,8 @@ class UserPersonalization:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) log-probabilities of the next interaction."""
-        logits = combine([part.score(queries) for part in self.ingredients.values()], self.weights)
+        scores = [part.score(queries) for part in self.ingredients.values()]
+        logits = combine(scores, self.weights, shortness(queries))
         rows, columns, bucket = repeats.positions(queries)
         logits[rows, columns] += self.offsets[bucket]
         empty = [row for row, query in enumerate(queries) if not len(query.items)]
@@ -117,11 +121,11 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> UserPer
     rng = np.random.default_rng(settings.seed)
     data = cut_histories(data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile)
     held_out = hold_out(data, rng)
-    samples = draw_samples(keep_users(data, held_out), max(20, FIT_CELLS // len(data.items)), rng)
+    samples = draw_samples(keep_users(data, held_out), most_samples(len(data.items)), rng)
     others = keep_users(data, ~held_out)
     network = train_transformer(others, settings, progress)
     progress(0.8, "training the closed forms without the held-out users")
-    weights, offsets = learn_weights(train_closed_forms(others, settings) | network, samples)
+    weights, offsets = learn_weights(train_closed_forms(others, settings) | network, samples, len(data.items), rng)
     progress(0.9, f"learned the weights on {len(samples)} histories of held-out users")
     ingredients = train_closed_forms(data, settings) | network
     progress(1.0, f"trained on {len(data.user)} interactions")
@@ -134,18 +138,18 @@ def hold_out(data: Interactions, rng: np.random.Generator) -> NDArray[np.bool_]:
     if len(able) < 2:
         raise ValueError("training needs at least two users with two interactions each")
     held_out = np.zeros(len(data.users), bool)
-    held_out[rng.permutation(able)[: min(max(1, int(HELD_OUT * len(able))), MOST_HELD_OUT)]] = True
+    most = max(MOST_HELD_OUT, len(able) // LEAST_HELD_OUT)
+    held_out[rng.permutation(able)[: min(max(1, int(HELD_OUT * len(able))), most)]] = True
     return held_out
 
 
 def learn_weights(
-    ingredients: dict[str, Ingredient], samples: Sequence[Sample]
+    ingredients: dict[str, Ingredient], samples: Sequence[Sample], items: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Returns the weights of the ingredients and the offsets of known items."""
-    queries = [sample.query for sample in samples]
-    scores = [ingredient.score(queries) for ingredient in ingredients.values()]
-    weights, offsets = fit(scores, samples)
-    return discount_popularity(scores, samples, weights, offsets), offsets
+    table = tabulate(list(ingredients.values()), samples, items, rng)
+    weights, offsets = fit(table)
+    return discount_popularity(table, weights, offsets), offsets
 
 
 def train_closed_forms(data: Interactions, settings: Settings) -> dict[str, Ingredient]:
