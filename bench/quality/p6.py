@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from quality.metrics import Unseen, ranking
-from quality.peers.implicit_models import ALS
+from quality.peers.implicit_models import ALS, BPR
 from quality.peers.linear import ALL, EASE, ITEM_KNN, POPULAR
 from quality.protocol import Protocol, recipe
 from tailorbird import evaluation
@@ -93,6 +93,7 @@ PROTOCOLS = (
                 ),
             ),
             ALS,
+            BPR,
             POPULAR,
         ),
         validation=lambda outer, seed: split(outer.train, seed),

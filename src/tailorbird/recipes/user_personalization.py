@@ -21,7 +21,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tailorbird.recipes.ingredients import ease, follows, neighbours, recency, repeats, transformer, transformer_training
+from tailorbird.recipes.ingredients import (
+    ease,
+    follows,
+    neighbours,
+    recency,
+    repeats,
+    transformer,
+    transformer_training,
+)
 from tailorbird.recipes.ingredients.fit import (
     Sample,
     combine,

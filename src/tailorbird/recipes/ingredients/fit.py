@@ -26,7 +26,7 @@ from tailorbird.recipes.recipe import Interactions, Query
 RIDGE = 1e-3
 STEPS = 40
 DISCOUNTS = np.arange(0, 0.61, 0.1)
-TOLERANCE = 0.01
+TOLERANCE = 0.015
 """Share of validation NDCG given up for lists that repeat the same popular items less."""
 SHORT = 5.0
 """Interactions of a history that is half short."""
@@ -133,9 +133,7 @@ def tabulate(
     return table
 
 
-def candidates(
-    scores: NDArray[np.float32], sample: Sample, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], int]:
+def candidates(scores: NDArray[np.float32], sample: Sample, rng: np.random.Generator) -> tuple[NDArray[np.int64], int]:
     """Returns the columns of (ingredient, item) that count, and how many of them, sorted, stand for themselves."""
     items = scores.shape[1]
     if items <= ALL_CANDIDATES:
@@ -194,7 +192,7 @@ def discount_popularity(
     gains = np.array([ndcg(blended - np.float32(step) * popularity, table.truth > 0) for step in DISCOUNTS])
     step = DISCOUNTS[gains >= (1 - TOLERANCE) * gains.max()].max()
     discounted = weights.copy()
-    discounted[:, 0] += np.float32([-step, step])
+    discounted[:, 0] += np.array([-step, step], np.float32)
     return discounted
 
 

@@ -81,7 +81,6 @@ def train(data: Interactions) -> Neighbours:
 def load(folder: Path) -> Neighbours:
     """Reads what `Neighbours.save` wrote."""
     items, users = (
-        len(np.load(folder / f"{name}-indptr.npy", mmap_mode="r", allow_pickle=False)) - 1
-        for name in ("brings", "has")
+        len(np.load(folder / f"{name}-indptr.npy", mmap_mode="r", allow_pickle=False)) - 1 for name in ("brings", "has")
     )
     return Neighbours(load_csr(folder, "has", items), load_csr(folder, "brings", users))
