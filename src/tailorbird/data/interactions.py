@@ -10,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+class NotEnoughData(Exception):
+    """The data are under a floor of spec recipes-and-runtime 1.2 or 1.3; the text is a failureReason."""
+
+
 @dataclass(frozen=True)
 class Responses:
     """What users did with the actions that were offered to them.
@@ -66,6 +70,12 @@ class Interactions:
     """Metadata of the users by upper-case name, parallel to `users`."""
     context: Mapping[str, Column] = field(default_factory=dict)
     """What the schema says of each interaction beyond the reserved columns, by upper-case name; parallel to `user`."""
+    weight: NDArray[np.float32] | None = None
+    """How much each interaction counts, parallel to `user`; 1 is the mean over the solution's event types.
+    None where all count alike."""
+    reward: NDArray[np.float32] | None = None
+    """What an interaction with each item earns by the solution's objective, parallel to `items`; NaN where it is
+    not known, None without an objective."""
     responses: Responses | None = None
     """For recipes that recommend actions."""
 
@@ -78,5 +88,14 @@ class Interactions:
             timestamp=self.timestamp[keep],
             event_type=self.event_type[keep],
             event_value=None if self.event_value is None else self.event_value[keep],
+            weight=None if self.weight is None else self.weight[keep],
             context={name: replace(column, values=column.values[keep]) for name, column in self.context.items()},
         )
+
+    def user_of(self, user: int) -> dict[str, object]:
+        """Returns what a query says of a user."""
+        return {name: column.values[user] for name, column in self.user_columns.items()}
+
+    def context_of(self, row: int) -> dict[str, object]:
+        """Returns the context of the interaction at `row`, as a request for it would have given it."""
+        return {name: column.values[row] for name, column in self.context.items()}

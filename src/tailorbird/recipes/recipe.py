@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tailorbird.data.interactions import Column as Column
 from tailorbird.data.interactions import Interactions as Interactions
+from tailorbird.data.interactions import NotEnoughData as NotEnoughData
 from tailorbird.data.interactions import Responses as Responses
 
 Progress = Callable[[float, str], None]
@@ -24,6 +25,11 @@ Progress = Callable[[float, str], None]
 
 def silent(share: float, text: str) -> None:
     """A `Progress` for callers that do not watch."""
+
+
+def part(progress: Progress, start: float, end: float, text: str) -> Progress:
+    """A view of `progress` for a step that is only the part from `start` to `end` of the whole job."""
+    return lambda share, detail: progress(start + (end - start) * share, f"{text}: {detail}")
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,7 @@ class Recipe:
     settings: type
     """A frozen dataclass of hyperparameters: its fields carry AWS's names and defaults."""
     train: Callable[[Interactions, Any, Progress], Model]
+    """May raise NotEnoughData, whose text becomes the failureReason."""
     load: Callable[[Path], Model]
     feature_transformation: str = ""
     """Name behind featureTransformationArn; empty means the recipe's own name."""
@@ -110,7 +117,13 @@ class Recipe:
     """What a line of a batch segment job must hold (spec 6.3), itemId or itemAttributes; None: it has no such jobs."""
     explores: bool = False
     """Whether campaigns may configure exploration (spec 1.2, row "exploration")."""
+    weighs_events: bool = False
+    """Whether eventsConfig may say how much each type of event counts (spec 1.2, row "eventsConfig weights")."""
+    optimizes: bool = False
+    """Whether lists may be steered towards an item attribute (spec 1.2, row "optimizationObjective")."""
+    most_items: int = 750_000
+    """How many items it trains on and answers with; of more, the most-interacted (spec 1.2, last row)."""
     retired: bool = False
-    """Whether it is accepted by its name without being listed (spec 1.1)."""
+    """Whether AWS no longer has it: it can be used, and the configuration may keep it out of ListRecipes (spec 1.1)."""
     answers_scores: bool = False
     """Whether answers to clients carry `score` (spec 1.2, row "response scores")."""

@@ -1,10 +1,12 @@
 """aws-user-personalization and its kin: which item a user interacts with next.
 
-A log-linear blend of ingredients: popularity of all times and as of the request, EASE, what follows what, and
-given enough data a transformer. Items the user knows stay in; a learned offset says how likely people come back
-to them. The weights are learned on training users whom the ingredients did not see; then the closed forms are
-trained on everyone (the transformer stays as it is: it costs minutes, and missed few users). Someone without a
-history gets what users do first, and what is popular now (spec recipes-and-runtime 1.4).
+A log-linear blend of ingredients: popularity of all times and as of the request, EASE, what follows what, what the
+most alike users have, where there are columns what metadata and context say, and given enough data a transformer.
+Items the user knows stay in; a learned offset says how likely people come back to them. The weights are learned on
+training users whom the ingredients did not see; then the closed forms are trained on everyone (the transformer stays
+as it is: it costs minutes, and missed few users). Short histories have weights of their own. Someone without a
+history gets what users do first, and what is popular now, sharpened by the user's metadata and the context of the
+request (spec recipes-and-runtime 1.4).
 
 What the size of the data decides: beyond 4,000 items EASE uses the 2,500 users seen last (ease.py); the window
 of what follows what shrinks beyond some million rows (matrices.py); the transformer takes part from 200,000
@@ -21,14 +23,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorbird.recipes import features
+from tailorbird.recipes.features import Features
 from tailorbird.recipes.ingredients import (
+    attributes,
     ease,
     follows,
-    neighbours,
+    newcomers,
     recency,
     repeats,
     transformer,
     transformer_training,
+    user_knn,
 )
 from tailorbird.recipes.ingredients.fit import (
     Sample,
@@ -46,20 +52,17 @@ from tailorbird.recipes.matrices import cut_histories, first_rows, keep_users, u
 from tailorbird.recipes.recipe import Interactions, Progress, Query
 from tailorbird.recipes.settings import hyperparameter
 
-RECENT_HALF_LIFE = 90 * 86400.0
-"""Seconds."""
 HELD_OUT = 0.2
-"""Share of the training users on whom the weights are learned, at most `MOST_HELD_OUT` users, or the `LEAST_HELD_OUT`th
-part of many."""
+"""Share of the training users on whom the weights are learned, ..."""
 MOST_HELD_OUT = 500
-LEAST_HELD_OUT = 100
+"""... at most so many of them, ..."""
+LEAST_HELD_OUT = 0.01
+"""... but this share at least: where users are many their histories are short, and teach little each."""
 TRANSFORMER_ROWS = 200_000
 TRANSFORMER_ITEMS = 300_000
 TOKENS = 10_000_000
 """Rows the transformer sees in all its epochs. Its cost goes with rows, width and catalogue: minutes, not hours."""
 MOST_EPOCHS = 20
-FIRST_ITEMS = 10
-"""How many of a user's first distinct rows tell what users do first."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,11 @@ LOADERS: dict[str, Callable[[Path], Ingredient]] = {
     "recent": recency.load,
     "ease": ease.load,
     "follows": follows.load,
-    "neighbours": neighbours.load,
+    "user_knn": user_knn.load,
     "transformer": transformer.load,
+    "items": attributes.load,
+    "user": attributes.load,
+    "context": attributes.load,
 }
 
 
@@ -100,14 +106,16 @@ class UserPersonalization:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) log-probabilities of the next interaction."""
-        scores = [part.score(queries) for part in self.ingredients.values()]
-        logits = combine(scores, self.weights, shortness(queries))
+        scores = {name: part.score(queries) for name, part in self.ingredients.items()}
+        logits = combine(list(scores.values()), self.weights, shortness(queries))
         rows, columns, bucket = repeats.positions(queries)
         logits[rows, columns] += self.offsets[bucket]
         empty = [row for row, query in enumerate(queries) if not len(query.items)]
-        if empty:
-            recent = self.ingredients["recent" if "recent" in self.ingredients else "popular"]
-            logits[empty] = (self.first + recent.score([queries[row] for row in empty])) / 2
+        logits[empty] = newcomers.logits(self.first, scores["recent" if "recent" in scores else "popular"][empty])
+        # Nothing else speaks for a newcomer, so what is known of him and of the request counts in full.
+        for name in ("user", "context"):
+            if name in scores:
+                logits[empty] += scores[name][empty]
         return log_softmax(logits)
 
     def save(self, folder: Path) -> None:
@@ -130,14 +138,15 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> UserPer
     data = cut_histories(data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile)
     held_out = hold_out(data, rng)
     samples = draw_samples(keep_users(data, held_out), most_samples(len(data.items)), rng)
-    others = keep_users(data, ~held_out)
+    others, known = keep_users(data, ~held_out), features.of(data)
     network = train_transformer(others, settings, progress)
     progress(0.8, "training the closed forms without the held-out users")
-    weights, offsets = learn_weights(train_closed_forms(others, settings) | network, samples, len(data.items), rng)
+    parts = train_closed_forms(others, known, settings) | network
+    weights, offsets = learn_weights(parts, samples, len(data.items), rng)
     progress(0.9, f"learned the weights on {len(samples)} histories of held-out users")
-    ingredients = train_closed_forms(data, settings) | network
+    ingredients = train_closed_forms(data, known, settings) | network
     progress(1.0, f"trained on {len(data.user)} interactions")
-    return UserPersonalization(data.items, ingredients, weights, offsets, first_shares(data))
+    return UserPersonalization(data.items, ingredients, weights, offsets, newcomers.first_shares(data))
 
 
 def hold_out(data: Interactions, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -146,7 +155,7 @@ def hold_out(data: Interactions, rng: np.random.Generator) -> NDArray[np.bool_]:
     if len(able) < 2:
         raise ValueError("training needs at least two users with two interactions each")
     held_out = np.zeros(len(data.users), bool)
-    most = max(MOST_HELD_OUT, len(able) // LEAST_HELD_OUT)
+    most = max(MOST_HELD_OUT, int(LEAST_HELD_OUT * len(able)))
     held_out[rng.permutation(able)[: min(max(1, int(HELD_OUT * len(able))), most)]] = True
     return held_out
 
@@ -160,15 +169,15 @@ def learn_weights(
     return discount_popularity(table, weights, offsets), offsets
 
 
-def train_closed_forms(data: Interactions, settings: Settings) -> dict[str, Ingredient]:
+def train_closed_forms(data: Interactions, known: Features, settings: Settings) -> dict[str, Ingredient]:
     """Trains every ingredient that takes seconds."""
     ingredients: dict[str, Ingredient] = {"popular": recency.train(data, np.inf)}
     if settings.recency_mask:
-        ingredients["recent"] = recency.train(data, RECENT_HALF_LIFE)
+        ingredients["recent"] = recency.train(data, recency.RECENT_HALF_LIFE)
     ingredients["ease"] = ease.train(data)
     ingredients["follows"] = follows.train(data)
-    ingredients["neighbours"] = neighbours.train(data)
-    return ingredients
+    ingredients["user_knn"] = user_knn.train(data)
+    return ingredients | attributes.train(data, known)
 
 
 def train_transformer(data: Interactions, settings: Settings, progress: Progress) -> dict[str, Ingredient]:
@@ -179,13 +188,6 @@ def train_transformer(data: Interactions, settings: Settings, progress: Progress
     epochs = min(max(TOKENS // rows, 1), MOST_EPOCHS)
     plan = transformer_training.Plan(settings.hidden_dimension, epochs, settings.seed)
     return {"transformer": transformer_training.train(data, plan, lambda done, text: progress(0.8 * done, text))}
-
-
-def first_shares(data: Interactions) -> NDArray[np.float32]:
-    """Returns the log share of each item among the first rows of all users."""
-    place = np.arange(len(data.user)) - user_bounds(data)[data.user]
-    counts = np.bincount(data.item[place < FIRST_ITEMS], minlength=len(data.items)) + 1e-3
-    return np.asarray(np.log(counts / counts.sum()), np.float32)
 
 
 def load(folder: Path) -> UserPersonalization:

@@ -77,7 +77,7 @@ def query(
         user or "",
         served.numbers,
         served.manifest.newest_event,
-        served.manifest.event_type,
+        served.manifest.events,
     )
     question = Query(items, times, served.numbers.get(item) if item is not None else None)
     if not served.recipe.features:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorbird.recipes import determinism
 from tailorbird.recipes.ingredients.transformer import EPSILON, HEADS, LENGTH, Transformer
 from tailorbird.recipes.matrices import first_rows
 from tailorbird.recipes.recipe import Interactions, Progress
@@ -49,8 +50,7 @@ def train(data: Interactions, plan: Plan, progress: Progress) -> Transformer:
     bounds = np.searchsorted(user, np.arange(len(data.users) + 1))
     counts = np.bincount(item, minlength=len(data.items)) + 0.5
     rng = np.random.default_rng(plan.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(plan.seed)
+    with determinism.seeded(plan.seed):
         net = build(len(data.items), plan.width, np.log(counts / counts.sum()).astype(np.float32))
         optimizer = torch.optim.AdamW(net.parameters(), weight_decay=WEIGHT_DECAY)
         for epoch in range(plan.epochs):
@@ -75,14 +75,21 @@ def step(
     """Takes one step down the gradient; returns the loss before it."""
     import torch
 
+    loss = net(*map(torch.from_numpy, windows))
+    descend(net, optimizer, loss, rate)
+    return float(loss.item())
+
+
+def descend(net: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: torch.Tensor, rate: float) -> None:
+    """Takes one step down the gradient of `loss`, which is clipped."""
+    import torch
+
     for group in optimizer.param_groups:
         group["lr"] = rate
-    loss = net(*map(torch.from_numpy, windows))
     optimizer.zero_grad()
-    loss.backward()
+    torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     optimizer.step()
-    return float(loss.item())
 
 
 def schedule(done: float) -> float:

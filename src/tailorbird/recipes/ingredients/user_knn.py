@@ -40,7 +40,7 @@ MOST_USERS_OF_ITEM = 5000
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class UserKnn:
     """The users' items, as (user, item) ones, and the likeness that each item brings, as (item, user)."""
 
     has: sparse.csr_matrix
@@ -71,14 +71,14 @@ def keep_largest(matrix: sparse.csr_matrix, most: int) -> None:
             values[np.argpartition(values, -most)[:-most]] = 0
 
 
-def train(data: Interactions) -> Neighbours:
+def train(data: Interactions) -> UserKnn:
     """Keeps what users have; there is nothing to learn."""
     newest = newest_users(data, MOST_USERS)
     has = user_item(data)[newest]
     lengths = np.diff(has.indptr)
     brings = has.copy()
     brings.data /= np.sqrt(np.repeat(lengths, lengths)).astype(np.float32)
-    return Neighbours(has, newest_in_rows(sparse.csr_matrix(brings.T), last_seen(data)[newest], MOST_USERS_OF_ITEM))
+    return UserKnn(has, newest_in_rows(sparse.csr_matrix(brings.T), last_seen(data)[newest], MOST_USERS_OF_ITEM))
 
 
 def newest_in_rows(matrix: sparse.csr_matrix, times: NDArray[np.int64], most: int) -> sparse.csr_matrix:
@@ -91,9 +91,9 @@ def newest_in_rows(matrix: sparse.csr_matrix, times: NDArray[np.int64], most: in
     return sparse.csr_matrix((matrix.data[kept], (row[kept], matrix.indices[kept])), shape=matrix.shape)
 
 
-def load(folder: Path) -> Neighbours:
-    """Reads what `Neighbours.save` wrote."""
+def load(folder: Path) -> UserKnn:
+    """Reads what `UserKnn.save` wrote."""
     items, users = (
         len(np.load(folder / f"{name}-indptr.npy", mmap_mode="r", allow_pickle=False)) - 1 for name in ("brings", "has")
     )
-    return Neighbours(load_csr(folder, "has", items), load_csr(folder, "brings", users))
+    return UserKnn(load_csr(folder, "has", items), load_csr(folder, "brings", users))
