@@ -14,7 +14,7 @@ from tailorbird.recipes import features, hrnn
 from tailorbird.recipes.ingredients import newcomers, recency, recurrent, recurrent_training
 from tailorbird.recipes.ingredients.recurrent import SESSION_GAP, Recurrent
 from tailorbird.recipes.ingredients.recurrent_training import Plan, Popularity
-from tailorbird.recipes.recipe import Column, Interactions, NotEnoughData, Query, silent
+from tailorbird.recipes.recipe import Column, Epoch, Interactions, NotEnoughData, Query, silent
 
 
 def test_numpy_gives_what_torch_gives():
@@ -84,18 +84,18 @@ def test_long_histories_are_read_from_their_newest_part():
 
 @pytest.mark.parametrize("bptt", [2, 32])
 def test_bptt_says_after_how_many_interactions_the_weights_step(bptt):
-    heard: list[str] = []
+    heard: list[object] = []
     data = going_home(20)
 
-    def stop_after_an_epoch(share: float, text: str) -> None:
+    def stop_after_an_epoch(share: float, text: object) -> None:
         heard.append(text)
-        if text.startswith("epoch 2/"):
+        if isinstance(text, Epoch) and text.number == 2:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
         hrnn.train(data, hrnn.Settings(bptt=bptt), stop_after_an_epoch)
     columns = recurrent_training.lanes(data, np.random.default_rng(0)).shape[1]
-    assert sum(text.startswith("epoch 1/") for text in heard) == -(-columns // bptt)
+    assert sum(isinstance(text, Epoch) and text.number == 1 for text in heard) == -(-columns // bptt)
 
 
 def test_recency_mask_lets_recent_popularity_take_part():
