@@ -86,7 +86,7 @@ def test_long_histories_are_read_from_their_newest_part():
 def test_bptt_says_after_how_many_interactions_the_weights_step(bptt):
     heard: list[str] = []
     data = going_home(20)
-    hrnn.train(data, hrnn.Settings(bptt=bptt), lambda share, text: heard.append(text))
+    hrnn.train(data, hrnn.Settings(bptt=bptt), lambda share, told: heard.append(str(told)))
     columns = recurrent_training.lanes(data, np.random.default_rng(0)).shape[1]
     assert sum(text.startswith("epoch 1/") for text in heard) == -(-columns // bptt)
     assert float(heard[-1].rpartition(" ")[2]) < float(heard[1].rpartition(" ")[2])
