@@ -50,7 +50,7 @@ def test_numpy_gives_what_torch_gives():
 def test_learns_what_follows_and_survives_save_and_load(tmp_path):
     data = cycles(users=300, items=30, length=12)
     heard: list[str] = []
-    model = transformer_training.train(data, Plan(32, 25, seed=0), lambda share, text: heard.append(text))
+    model = transformer_training.train(data, Plan(32, 25, seed=0), lambda share, told: heard.append(str(told)))
     best = model.score([query(here) for here in range(30)]).argmax(axis=1)
     assert (best == (np.arange(30) + 1) % 30).mean() > 0.9
     assert len(heard) == 26
