@@ -21,6 +21,8 @@ TEST_SHARE = 0.1
 """Share of users held out, and share of each one's rows that are the truth."""
 LIST_LENGTH = 25
 CUTOFFS = (5, 10, 25)
+MOST_ASKED = 10_000
+"""Items asked about for the coverage alone."""
 REWARDS = "average_rewards_at_k"
 WEIGHTED_NDCG = "normalized_discounted_cumulative_gain_with_event_weights_at_k"
 """AWS prints both with a literal k, which is `LIST_LENGTH` here (spec recipes-and-runtime 3.2)."""
@@ -154,6 +156,14 @@ def questions(held_out: Split, recipe_type: str) -> tuple[list[Query], list[NDAr
     nothing = np.empty(0, np.int64)
     queries = [Query(nothing.astype(np.int32), nothing, item=item) for item in items]
     return queries, [np.array(sorted(others[item] - {item}), np.int32) for item in items]
+
+
+def coverage(model: Scorer) -> float:
+    """Returns the share of the items that related ones bring up, asked for up to `MOST_ASKED` items evenly spread."""
+    count, nothing = len(model.items), np.empty(0, np.int64)
+    asked = np.unique(np.linspace(0, count - 1, min(count, MOST_ASKED)).astype(np.int64)).tolist()
+    lists = top_lists(model, [Query(nothing.astype(np.int32), nothing, item=item) for item in asked])
+    return round(len(np.unique(lists[lists >= 0])) / count, 4)
 
 
 def top_lists(model: Scorer, queries: list[Query], length: int = LIST_LENGTH) -> NDArray[np.int64]:

@@ -66,10 +66,21 @@ def _with_trends(ranking: Exam, settings: trending.Settings, data: Interactions)
 
 
 def _ranking(recipe: Recipe, data: Interactions, seed: int) -> Exam:
+    """Where a recipe does without interactions and there are none to ask about, only the coverage is measured."""
+    if not recipe.needs_interactions and len(data.users) < 2:
+        return _coverage(data)
     held_out = evaluation.split(data, seed)
+    if not recipe.needs_interactions and not evaluation.questions(held_out, recipe.recipe_type)[0]:
+        return _coverage(data)
     return Exam(
         held_out.train,
         lambda model: evaluation.measure(model, held_out, recipe.recipe_type),
         partial(evaluation.popularity_baseline, held_out),
         lambda model: evaluation_extended.compare(model, held_out, recipe.recipe_type),
     )
+
+
+def _coverage(data: Interactions) -> Exam:
+    """The share of the catalogue that is related to any of its items; popular items would be `LIST_LENGTH` of them."""
+    most_popular = {"coverage": round(min(1.0, evaluation.LIST_LENGTH / len(data.items)), 4)}
+    return Exam(data, lambda model: {"coverage": evaluation.coverage(model)}, lambda: most_popular)

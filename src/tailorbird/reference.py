@@ -35,8 +35,8 @@ PROPERTIES = "A property that is no column of the dataset is refused."
 
 # What differs from AWS and why; an operation that is not in OPERATIONS needs no entry.
 DIFFERENCES: dict[str, str] = {
-    "CreateBatchInferenceJob": "`batchInferenceJobMode` THEME_GENERATION is refused: there is no text model yet. "
-    + EXPLORATION,
+    "CreateBatchInferenceJob": "A theme of THEME_GENERATION is made of key words that the items share, such as "
+    '"Animation, adventure", not of the sentences of a language model. ' + EXPLORATION,
     "CreateBatchSegmentJob": "Input files may have any number of lines. Rows of INCREMENTAL imports count too. A query "
     "for attributes goes by the newest metadata of the items that were there at training.",
     "CreateCampaign": f"{EXPLORATION} {LATEST} ACTIVE at once: there are no machines to wait for.",
@@ -90,6 +90,7 @@ DIFFERENCES: dict[str, str] = {
     "GetJobProgress": "Of any job: share done, epoch and loss where a network is trained, seconds left.",
     "StopSolutionVersionCreation": "CREATE STOPPED within four seconds: a worker that does not end by itself is ended.",
     "UpdateCampaign": f"{EXPLORATION} {LATEST}",
+    "UpdateSolution": "`performIncrementalUpdate` holds from the next solution version on.",
     "UpdateRecommender": f"{EXPLORATION} Another `trainingDataConfig` takes effect with the next training.",
 }
 

@@ -181,3 +181,19 @@ def test_any_fields_are_accepted_or_refused_cleanly(fields):
         event("refused")
     else:
         assert schema.field("USER_ID") is not None
+
+
+def test_an_items_name_is_flagged_once_and_is_text():
+    fields = {"ITEM_ID": "string", "TITLE": ("string", {"itemName": True, "categorical": True}), "PRICE": "double"}
+    title = parse(avro("Items", fields)).field("title")
+    assert title.item_name
+    assert title.kind == "textual"
+    for extra, message in (
+        ({"OTHER": ("string", {"itemName": True})}, "The fields TITLE, OTHER are all itemName; one may be"),
+        ({"YEAR": ("int", {"itemName": True})}, "Field YEAR is itemName but of type int"),
+        ({"OTHER": ("string", {"itemName": "yes"})}, 'Field OTHER: "itemName" must be true or false'),
+    ):
+        with pytest.raises(InvalidInputException, match=message):
+            parse(avro("Items", fields | extra))
+    with pytest.raises(InvalidInputException, match="which only Items schemas may have"):
+        parse(avro("Interactions", IDS | {"PAGE": ("string", {"itemName": True})}))

@@ -1,8 +1,9 @@
 """The exam that every recipe sits: train, save, load, answer, and beat chance on data with structure.
 
 The data: users walk through chains of items, mostly from an item to its successor; a few items are popular
-besides. Half the users walk the one half of the chains, half the other. Metadata names an item's chain and a
-user's half, the context says whether the item follows the one before. Some more items are new: nobody touched them.
+besides. Half the users walk the one half of the chains, half the other. Metadata and text name an item's chain and
+metadata a user's half, the context says whether the item follows the one before. Some more items are new: nobody
+touched them.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ def walks(users: int = 150, seed: int = 3) -> Interactions:
         item_columns={
             "CHAIN": column("categorical", [str(number % ITEMS // CHAIN) for number in range(ITEMS + NEW_ITEMS)]),
             "PLACE": column("numeric", [number % CHAIN for number in range(ITEMS + NEW_ITEMS)]),
+            "TEXT": column(
+                "textual", [f"a tale of {number % ITEMS // CHAIN} in" for number in range(ITEMS + NEW_ITEMS)]
+            ),
         },
         user_columns={"HALF": column("categorical", ["left" if number % 2 else "right" for number in range(users)])},
         context={"STEP": column("categorical", step)},

@@ -6,7 +6,7 @@ import pytest
 
 from tailorbird.errors import InvalidInputException
 from tailorbird.recipes import RECIPES, settings_of
-from tailorbird.recipes.settings import domains
+from tailorbird.recipes.settings import domains, renamed, tunable
 
 SIMS, USER = RECIPES["aws-sims"], RECIPES["aws-user-personalization"]
 
@@ -68,3 +68,10 @@ def test_defaults_lie_in_their_domains():
                 assert default in [value for value, *_ in domain.choices], name
             else:
                 assert domain.type is bool or domain.low <= default <= domain.high, name
+
+
+def test_older_spellings_of_hpo_ranges_are_accepted():
+    known = tunable(RECIPES["aws-similar-items"].settings)
+    assert renamed(known, "item_metadata_hidden_dimension") == "item_metadata_hidden_dim"
+    assert renamed(known, "item_id_hidden_dim") == "item_id_hidden_dim"
+    assert renamed(known, "bptt") == "bptt"

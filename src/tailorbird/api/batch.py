@@ -5,6 +5,7 @@ Source: spec recipes-and-runtime 6.1. An output file appears when it is complete
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -54,10 +55,11 @@ def run(
     answered: Callable[[list[bytes]], list[Document]],
     lines_at_once: int,
     progress: Callable[[float, str], None],
+    most_lines: float = math.inf,
 ) -> Document:
     """Has every line of every input file answered, some at a time; raises JobFailed for a wrong path.
 
-    answered: from lines to one answer each, with `input`, `output` and `error`.
+    answered: from lines to one answer each, with `input`, `output` and `error`. most_lines: of all files together.
     """
     output = document["jobOutput"]["s3DataDestination"]["path"].rstrip("/") + "/"
     try:
@@ -66,7 +68,7 @@ def run(
         raise JobFailed(f"{messages.BATCH_INPUT}. {error}") from error
     if not inputs:
         raise JobFailed(f"{messages.BATCH_INPUT}. There is no file under it.")
-    total, done, failed = sum(file.size for file in inputs) or 1, 0, 0
+    total, done, failed, count = sum(file.size for file in inputs) or 1, 0, 0, 0
     try:
         with workspace.objects.writer(output + CHECK):
             pass
@@ -76,6 +78,9 @@ def run(
                 workspace.objects.writer(f"{output}{file.name}.out") as out,
             ):
                 while lines := list(islice(_lines(source), lines_at_once)):
+                    count += len(lines)
+                    if count > most_lines:
+                        raise JobFailed(f"Such a job takes {most_lines} input lines at most: make several jobs.")
                     answers = answered(lines)
                     out.writelines(msgspec.json.encode(answer) + b"\n" for answer in answers)
                     done += sum(map(len, lines))

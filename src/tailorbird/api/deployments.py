@@ -8,9 +8,11 @@ from functools import lru_cache
 from tailorbird.api import lifecycle
 from tailorbird.api.resources import dataset
 from tailorbird.api.resources import filter as filters
+from tailorbird.data import datasets
 from tailorbird.data.datasets import Dataset
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
+from tailorbird.recipes.recipe import Influenced
 from tailorbird.serving import models, recommend
 from tailorbird.serving.recommend import Deployment, Mask
 from tailorbird.storage.catalogue import Document
@@ -31,8 +33,10 @@ def opened(workspace: Workspace, arn: str, group: str) -> Deployment:
         DATASETS_SECONDS,
     )
     if interactions is None:
-        raise InvalidInputException(f"{group} has no Interactions dataset any more: create it again.")
-    served = models.as_of_now(workspace, arn, interactions)
+        if models.open_model(workspace, arn).recipe.needs_interactions:
+            raise InvalidInputException(f"{group} has no Interactions dataset any more: create it again.")
+        interactions = datasets.no_interactions(group)
+    served = models.as_of_now(workspace, arn, interactions, items)
     return Deployment(
         served=served,
         interactions=interactions,
@@ -40,6 +44,12 @@ def opened(workspace: Workspace, arn: str, group: str) -> Deployment:
         users=users,
         table=lambda: models.item_table(workspace, arn, served, items),
     )
+
+
+def influences(workspace: Workspace, arn: str) -> tuple[str, ...]:
+    """What rankingInfluence may name for the model kept under an artifact's ARN."""
+    model = models.open_model(workspace, arn).model
+    return model.influences if isinstance(model, Influenced) else ()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,8 @@ class Target:
     shows_scores: bool = True
     automatic_filter: str | None = None
     """A filter expression that holds for every request."""
+    influence: Mapping[str, float] = field(default_factory=dict)
+    """The campaign's rankingInfluence."""
 
 
 def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
@@ -69,6 +72,7 @@ def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[s
     item = request.get("itemId") if target.recipe_type == RELATED else None
     asked = request | {"itemId": item}
     question = recommend.query(workspace, target.deployment, request.get("userId"), item, request.get("context"))
+    question = replace(question, influence=target.influence)
     allowed = _allowed(workspace, target, asked)
     scores = target.deployment.served.model.score([question])[0]
     if request.get("promotions"):
@@ -147,8 +151,7 @@ def _campaign(workspace: Workspace, document: Document) -> Target:
         raise lifecycle.not_found("SolutionVersion", document["solutionVersionArn"])
     group = version["datasetGroupArn"]
     deployment = deployments.opened(workspace, document["solutionVersionArn"], group)
-    recipe = deployment.served.recipe
-    config = document.get("campaignConfig", {})
+    recipe, config = deployment.served.recipe, document.get("campaignConfig", {})
     return Target(
         arn=document["campaignArn"],
         name=recipe.name,
@@ -156,7 +159,8 @@ def _campaign(workspace: Workspace, document: Document) -> Target:
         group_arn=group,
         deployment=deployment,
         needs=(recipe.needs,) if recipe.needs else (),
-        metadata=config.get("enableMetadataWithRecommendations", False),
+        metadata=recipe.shows_metadata or config.get("enableMetadataWithRecommendations", False),
+        influence=config.get("rankingInfluence", {}),
         explores=serving_config.exploration(config) if recipe.explores else None,
     )
 

@@ -13,6 +13,7 @@ from tailorbird.api import lifecycle, solution_config, trainings
 from tailorbird.api.lifecycle import ACTIVE, UNFINISHED
 from tailorbird.api.resources import campaign, recommender_training, solution_version
 from tailorbird.errors import AwsError
+from tailorbird.recipes import RECIPES
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
@@ -90,7 +91,8 @@ def _training_due(document: Document, versions: list[Document]) -> float:
 def _has_news(workspace: Workspace, document: Document, versions: list[Document]) -> bool:
     """Whether interactions came after the newest of the trainings `versions`, and nothing stands in the way of another.
 
-    A training that is under way does, and so does a deletion of users' data.
+    A training that is under way does, and so does a deletion of users' data. For a recipe that does without
+    interactions, items are news as well.
     """
     group = document["datasetGroupArn"]
     if any(version["status"] in UNFINISHED for version in versions):
@@ -99,7 +101,10 @@ def _has_news(workspace: Workspace, document: Document, versions: list[Document]
         return False
     seen = versions[-1].get("_data") if versions else None
     now = trainings.data_stamp(workspace, group)
-    return seen is None or seen.get("INTERACTIONS") != now.get("INTERACTIONS")
+    if seen is None or seen.get("INTERACTIONS") != now.get("INTERACTIONS"):
+        return True
+    recipe = RECIPES.get(document["recipeArn"].rpartition("/")[2])
+    return recipe is not None and not recipe.needs_interactions and seen != now
 
 
 def _follow(workspace: Workspace, document: Document) -> None:

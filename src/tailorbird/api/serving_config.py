@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from tailorbird.errors import InvalidInputException
@@ -23,8 +24,18 @@ def exploration(config: dict[str, Any]) -> Exploration:
     return Exploration(**{name: float(given[member]) for member, name in names.items() if member in given})
 
 
-def check(where: str, config: dict[str, Any], name: str, explores: bool) -> None:
-    """Raises InvalidInput naming the member; `where` is the config's own name, `name` the recipe's."""
+NO_INFLUENCE = {
+    factor: f"cannot take it into account: it is for aws-semantic-similarity, trained with {needed}; leave it out"
+    for factor, needed in (("POPULARITY", "interactions"), ("FRESHNESS", "CREATION_TIMESTAMP in the Items dataset"))
+}
+"""Why a ranking influence is refused (spec recipes-and-runtime 1.4)."""
+
+
+def check(where: str, config: dict[str, Any], name: str, explores: bool, influences: Sequence[str] = ()) -> None:
+    """Raises InvalidInput naming the member; `where` is the config's own name, `name` the recipe's.
+
+    influences: what rankingInfluence may name, by the model's data.
+    """
     given = config.get("itemExplorationConfig", {})
     if given and not explores:
         raise InvalidInputException(f"{where}.itemExplorationConfig: {name} does not explore; leave it out.")
@@ -40,10 +51,9 @@ def check(where: str, config: dict[str, Any], name: str, explores: bool) -> None
             raise InvalidInputException(
                 f"{where}.itemExplorationConfig.{member} must be the text of a number {words}; given: {text!r}."
             )
-    if config.get("rankingInfluence"):
-        raise InvalidInputException(
-            f"{where}.rankingInfluence is for aws-semantic-similarity, not for {name}: leave it out."
-        )
+    for factor in config.get("rankingInfluence", {}):
+        if factor not in influences:
+            raise InvalidInputException(f"{where}.rankingInfluence.{factor}: {name} {NO_INFLUENCE[factor]}.")
 
 
 def _number(text: str) -> float:

@@ -17,7 +17,7 @@ from tailorbird.data.schema import NUMERIC, Schema
 from tailorbird.errors import InvalidInputException
 from tailorbird.recipes import RECIPES, objective, settings_of
 from tailorbird.recipes.recipe import Recipe
-from tailorbird.recipes.settings import Domain, among, between, tunable
+from tailorbird.recipes.settings import Domain, among, between, renamed, tunable
 from tailorbird.workspace import Workspace
 
 DEFAULT_RATE = "rate(7 days)"
@@ -179,7 +179,7 @@ def _ranges(recipe: Recipe, lists: dict[str, Any], possible: dict[str, Domain]) 
     for member, types in RANGES.items():
         where = f"hpoConfig.algorithmHyperParameterRanges.{member}"
         for entry in lists.get(member, []):
-            name = bare(entry.get("name", ""))
+            name = renamed(possible, bare(entry.get("name", "")))
             allowed = {each: domain for each, domain in possible.items() if domain.type in types}
             if name not in allowed:
                 choice = ", ".join(sorted(allowed)) or "none of this kind"

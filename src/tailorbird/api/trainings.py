@@ -64,6 +64,8 @@ class Order:
     """Of the recipe's own type, see `recipes.settings_of`."""
     selection: training.Selection = training.Selection()
     """Which of the data to learn from."""
+    updates_items: bool = False
+    """Whether the model in service is to take up new and changed items (performIncrementalUpdate)."""
     objective: Objective | None = None
     plan: tuning.Plan | None = None
     """The hyperparameters to tune first."""
@@ -116,7 +118,9 @@ def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
         history.save(data, models.part(folder, "history"))
         model.save(models.part(folder, "model"))
         models.write_metrics(folder, extended)
-        models.write_manifest(folder, models.Manifest(recipe.name, snapshot.newest_event, order.selection.events))
+        models.write_manifest(
+            folder, models.Manifest(recipe.name, snapshot.newest_event, order.selection.events, order.updates_items)
+        )
         if recipe.updates:
             _add_pool(
                 workspace, folder, order.group_arn, data.items, replace(order.selection, most_items=recipe.most_items)
@@ -150,13 +154,17 @@ def _add_pool(
 def _snapshot(workspace: Workspace, order: Order, items: Dataset | None) -> Snapshot:
     """What the recipe, or every recipe of the contest, learns from."""
     interactions, users = (dataset.of_group(workspace, order.group_arn, kind) for kind in ("INTERACTIONS", "USERS"))
-    if interactions is None:
+    if interactions is None and order.recipe.needs_interactions:
         raise JobFailed(NO_INTERACTIONS)
+    if order.recipe.needs_text:
+        _check_text(order.recipe, items)
+    interactions = interactions or datasets.no_interactions(order.group_arn)
     recipes = [recipe for recipe, _ in order.contest.rivals] if order.contest else [order.recipe]
     selection = replace(
         order.selection,
         features=any(recipe.features for recipe in recipes),
         most_items=max(recipe.most_items for recipe in recipes),
+        floors=order.recipe.needs_interactions,
     )
     snapshot = training.load(workspace, interactions, items, users, selection)
     data = snapshot.interactions
@@ -207,6 +215,16 @@ def _model(order: Order, data: Interactions, progress: Progress) -> Model:
     if order.objective is None or data.reward is None:
         return model
     return objective.steer(model, data.reward, order.objective.sensitivity)
+
+
+def _check_text(recipe: Recipe, items: Dataset | None) -> None:
+    """Raises JobFailed where no names and texts can be there (spec recipes-and-runtime 1.4)."""
+    fields = items.schema.fields if items else ()
+    if not any(field.item_name for field in fields) or not any(field.textual for field in fields):
+        raise JobFailed(
+            f"{recipe.name} needs an Items dataset whose schema has a string field with "
+            '"itemName": true and one with "textual": true.'
+        )
 
 
 def _responses(workspace: Workspace, order: Order, data: Interactions) -> Responses:

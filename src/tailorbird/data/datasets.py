@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tailorbird.data.schema import Schema
+from tailorbird.data.schema import Field, Schema
 from tailorbird.storage.live import Event
 from tailorbird.storage.tables import Tables
 from tailorbird.workspace import Workspace
@@ -63,6 +63,13 @@ class Dataset:
     def segment(self, events: Sequence[Event]) -> pl.DataFrame:
         """As `frame`, with the schema's spelling of the names, as segments have it."""
         return self.frame(events).rename({field.name.upper(): field.name for field in self.schema.fields})
+
+
+def no_interactions(group: str) -> Dataset:
+    """Stands for the Interactions dataset of a group that has none: no rows, and the columns that all have."""
+    types = {"USER_ID": "string", "ITEM_ID": "string", "TIMESTAMP": "long"}
+    fields = tuple(Field(name, of, nullable=False, categorical=False, textual=False) for name, of in types.items())
+    return Dataset(f"{group}/none", Schema("Interactions", fields))
 
 
 def rows(

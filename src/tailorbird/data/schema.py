@@ -46,6 +46,9 @@ NOT_FEATURES = {
 }
 """Reserved columns that are not metadata, by dataset type."""
 
+FLAGS = {"categorical": "categorical", "textual": "textual", "itemName": "item_name"}
+"""What a schema may say of a string beside its type, and the field's member for it."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -60,11 +63,16 @@ class Field:
     nullable: bool
     categorical: bool
     textual: bool
+    item_name: bool = False
+    """Whether the schema flags it as what an item is called (spec recipes-and-runtime 1.4, "Semantic-Similarity")."""
 
     @property
     def kind(self) -> Literal["numeric", "categorical", "textual"] | None:
-        """How recipes learn from the column; None where they never do (spec recipes-and-runtime 2.1)."""
-        if self.textual:
+        """How recipes learn from the column; None where they never do (spec recipes-and-runtime 2.1).
+
+        A name counts as text even where it is a category too: hardly two items share it.
+        """
+        if self.textual or self.item_name:
             return "textual"
         if self.categorical:
             return "categorical"
@@ -221,7 +229,7 @@ def parse(text: str, domain: str | None = None) -> Schema:
             "Leave domain out for a custom dataset group."
         )
     _check_names(schema)
-    _check_textual(schema)
+    _check_text(schema)
     _check_reserved(schema, domain)
     _check_metadata(schema, domain)
     return schema
@@ -282,12 +290,13 @@ def _field(entry: object, number: int) -> Field:
             f"no digit first, at most {NAME_LENGTH} characters."
         )
     type_, nullable = _type(name, entry.get("type"))
-    field = Field(name, type_, nullable, _flag(entry, "categorical"), _flag(entry, "textual"))
-    for attribute in ("categorical", "textual"):
-        if getattr(field, attribute) and type_ != "string":
+    flags = {member: _flag(entry, flag) for flag, member in FLAGS.items()}
+    field = Field(name, type_, nullable, **flags)
+    for flag, member in FLAGS.items():
+        if flags[member] and type_ != "string":
             raise InvalidInputException(
-                f"Field {name} is {attribute} but of type {type_}: only strings can be {attribute}. "
-                f'Make it a string, or leave "{attribute}" out.'
+                f"Field {name} is {flag} but of type {type_}: only strings can be {flag}. "
+                f'Make it a string, or leave "{flag}" out.'
             )
     if field.categorical and field.textual:
         raise InvalidInputException(f"Field {name} is categorical and textual. Choose one.")
@@ -335,16 +344,17 @@ def _check_names(schema: Schema) -> None:
         seen[_plain(field.name)] = field.name
 
 
-def _check_textual(schema: Schema) -> None:
-    textual = [field.name for field in schema.fields if field.textual]
-    if textual and schema.dataset_type != "ITEMS":
-        raise InvalidInputException(
-            f'Field {textual[0]} is textual, which only Items schemas may have. Leave "textual" out.'
-        )
-    if len(textual) > 1:
-        raise InvalidInputException(
-            f'The fields {", ".join(textual)} are all textual; one may be. Leave "textual" out of the others.'
-        )
+def _check_text(schema: Schema) -> None:
+    for flag in ("textual", "itemName"):
+        flagged = [field.name for field in schema.fields if getattr(field, FLAGS[flag])]
+        if flagged and schema.dataset_type != "ITEMS":
+            raise InvalidInputException(
+                f'Field {flagged[0]} is {flag}, which only Items schemas may have. Leave "{flag}" out.'
+            )
+        if len(flagged) > 1:
+            raise InvalidInputException(
+                f'The fields {", ".join(flagged)} are all {flag}; one may be. Leave "{flag}" out of the others.'
+            )
 
 
 def _check_reserved(schema: Schema, domain: str | None) -> None:

@@ -46,6 +46,8 @@ class Selection:
     """Whether metadata of users and the context of interactions are wanted too."""
     most_items: int | None = None
     """Beyond so many items only the most-interacted are kept; None: all are."""
+    floors: bool = True
+    """Whether it takes the least of spec recipes-and-runtime 1.2, "Data floors"."""
 
     def fields(self, schema: Schema) -> tuple[Field, ...]:
         """The columns of a dataset that recipes may learn from."""
@@ -65,7 +67,9 @@ def load(
 ) -> Snapshot:
     """Reads everything that was imported or recorded so far; raises NotEnoughData."""
     rows, newest = interactions(workspace, interactions_dataset)
-    _check_floors(rows := _selected(rows, selection.events), selection.events)
+    rows = _selected(rows, selection.events)
+    if selection.floors:
+        _check_floors(rows, selection.events)
     items = latest_records(workspace, items_dataset, "ITEM_ID") if items_dataset else None
     rows, items = _within_ceiling(rows, items, selection.most_items)
     data = _encode(rows, items, selection, interactions_dataset.schema)
@@ -146,7 +150,7 @@ def _encode(rows: pl.DataFrame, items: pl.DataFrame | None, selection: Selection
         event_type=sorted_rows["type"].to_numpy().astype(np.int16),
         event_types=tuple(types),
         event_value=None if values is None else values.astype(np.float32),
-        context=_columns(sorted_rows, selection.fields(schema) if selection.features else ()),
+        context=columns_of(sorted_rows, selection.fields(schema) if selection.features else ()),
         weight=None if weight is None else weight.astype(np.float32),
     )
 
@@ -154,10 +158,11 @@ def _encode(rows: pl.DataFrame, items: pl.DataFrame | None, selection: Selection
 def metadata(fields: Sequence[Field], key: str, ids: NDArray[np.str_], records: pl.DataFrame) -> dict[str, Column]:
     """The columns of the records with these ids, in this order, by upper-case names."""
     wanted = pl.DataFrame({key: ids.tolist()}, schema={key: pl.String})
-    return _columns(wanted.join(records, on=key, how="left", maintain_order="left"), fields)
+    return columns_of(wanted.join(records, on=key, how="left", maintain_order="left"), fields)
 
 
-def _columns(rows: pl.DataFrame, fields: Sequence[Field]) -> dict[str, Column]:
+def columns_of(rows: pl.DataFrame, fields: Sequence[Field]) -> dict[str, Column]:
+    """Returns those of the fields that recipes learn from and the rows have, by upper-case name."""
     found = {}
     for each in fields:
         name = each.name.upper()

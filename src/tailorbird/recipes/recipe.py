@@ -75,6 +75,8 @@ class Query:
     """The user's metadata by upper-case column; only for recipes with `features`. Any column may be missing."""
     context: Mapping[str, object] = field(default_factory=dict)
     """The request's context by upper-case column, values as the interactions' columns have them; likewise."""
+    influence: Mapping[str, float] = field(default_factory=dict)
+    """How much POPULARITY and FRESHNESS count, 0 to 1; only for `Influenced` models."""
 
 
 class Model(Protocol):
@@ -111,6 +113,28 @@ class Following(Protocol):
         """Returns the model with the interactions since its training, as of `now`; times in epoch seconds.
 
         Known items keep their numbers; new ones come after them.
+        """
+        ...
+
+
+@runtime_checkable
+class Influenced(Protocol):
+    """A model whose answers may lean to popular and to fresh items (rankingInfluence, spec 1.4)."""
+
+    @property
+    def influences(self) -> tuple[str, ...]:
+        """Which of POPULARITY and FRESHNESS its data allow."""
+        ...
+
+
+@runtime_checkable
+class Incremental(Protocol):
+    """A model that takes up new and changed items between trainings (performIncrementalUpdate, spec 1.4)."""
+
+    def with_items(self, items: Sequence[str], columns: Mapping[str, Column]) -> Model:
+        """Returns the model with the items as they are now; the columns are parallel to `items`.
+
+        Known items keep their numbers, also those that are not among `items`; new ones come after them.
         """
         ...
 
@@ -153,6 +177,16 @@ class Recipe:
     """How many items it trains on and answers with; of more, the most-interacted (spec 1.2, last row)."""
     retired: bool = False
     """Whether AWS no longer has it: it can be used, and the configuration may keep it out of ListRecipes (spec 1.1)."""
+    needs_interactions: bool = True
+    """Whether it cannot be trained without interactions enough (spec 1.2, "Data floors")."""
+    needs_text: bool = False
+    """Whether it cannot be trained without an Items dataset with a name and a textual column (spec 1.4)."""
+    updates_items: bool = False
+    """Whether solutions may perform incremental updates; its models are `Incremental`."""
+    makes_themes: bool = False
+    """Whether it does batch jobs of mode THEME_GENERATION (spec 6.2)."""
+    shows_metadata: bool = False
+    """Whether campaigns answer metadata without being configured to (spec 1.2, row "metadataColumns")."""
     answers_scores: bool = False
     """Whether answers to clients carry `score` (spec 1.2, row "response scores")."""
     when: str = ""

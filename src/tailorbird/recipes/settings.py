@@ -26,6 +26,10 @@ class Domain:
     choices: tuple[tuple[str, ...], ...] = ()
     """Of text: each value, followed by its other spellings in lower case. Of truth values: those that HPO may try,
     where not both."""
+    only_tuned: bool = False
+    """Whether AWS takes it as a range of HPO only, never as a value."""
+    spellings: tuple[str, ...] = ()
+    """Older names that are still accepted."""
 
     def __str__(self) -> str:
         if self.type is str:
@@ -44,9 +48,11 @@ def hyperparameter(
     high: float = math.inf,
     tunable: bool = False,
     choices: tuple[tuple[str, ...], ...] = (),
+    only_tuned: bool = False,
+    spellings: tuple[str, ...] = (),
 ) -> Any:
     """A field of a settings dataclass; the type is the default's."""
-    domain = Domain(kind, type(default), low, high, tunable, choices)
+    domain = Domain(kind, type(default), low, high, tunable, choices, only_tuned, spellings)
     return dataclasses.field(default=default, metadata={"domain": domain})
 
 
@@ -64,6 +70,11 @@ def text(value: Value) -> str:
 def tunable(settings: type) -> dict[str, Domain]:
     """Returns the hyperparameters that HPO may search, with all that it may try."""
     return {name: domain for name, (_, domain) in domains(settings).items() if domain.tunable}
+
+
+def renamed(known: Mapping[str, Domain], name: str) -> str:
+    """Returns the name that a hyperparameter has now, where this is an older spelling of it."""
+    return next((new for new, domain in known.items() if name in domain.spellings), name)
 
 
 def between(name: str, domain: Domain, low: float, high: float) -> Domain:
@@ -115,7 +126,7 @@ def read(
         ("F", "featureTransformationParameters", feature_transformation_parameters),
     )
     for kind, field_name, given in maps:
-        allowed = {name: domain for name, (_, domain) in known.items() if domain.kind == kind}
+        allowed = {name: domain for name, (_, domain) in known.items() if domain.kind == kind and not domain.only_tuned}
         for full_name, text in given.items():
             name = full_name.rpartition(".")[2]
             if name not in allowed:

@@ -2,18 +2,18 @@
 
     similarity(i, j) = together(i, j) / users(j) ** (popularity_discount_factor / 2)
 
-`together` counts the users who interacted with both, and counts them more often the closer the two lie in
-the user's history. A discount of 1 orders like the cosine (correlation alone), 0 like the count (popular
-items first). Each item keeps its `NEIGHBOURS` most similar. Pairs with too few common users have no
-similarity; only an item that has fewer neighbours than a list is long gets them too, behind the others, the
-closest and most popular first. Behind those, and for a request without a known item, come the popular items.
+`together` counts the users who interacted with both, and counts them more often the closer the two lie in the
+user's history, and the oftener both came in one basket. A discount of 1 orders like the cosine (correlation alone),
+0 like the count (popular items first). Each item keeps its `NEIGHBOURS` most similar. Pairs with too few common
+users have no similarity; only an item that has fewer neighbours than a list is long gets them too, behind the others,
+the closest and most popular first. Behind those, and for a request without a known item, come the popular items.
 
 Source: spec recipes-and-runtime 1.3 and 1.4; Linden et al., Amazon.com Recommendations, 2003.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,10 @@ from scipy import sparse
 
 from tailorbird.recipes.matrices import (
     closeness,
+    count_together,
     cut_histories,
+    damped,
+    session_item,
     user_item,
     users_per_item,
     within_percentiles,
@@ -33,12 +36,14 @@ from tailorbird.recipes.recipe import Interactions, Progress, Query
 from tailorbird.recipes.settings import hyperparameter
 
 NEIGHBOURS = 200
-BLOCK_PAIRS = 20_000_000
-"""Bound on the item pairs counted at a time: about 240 MB."""
 WINDOW = 30
 DECAY = 0.95
 CLOSE = 3.0
 """Weight of two neighbouring rows of one user, against 1 for the user having both items at all."""
+BASKET = 10 / 3
+"""Weight of two items in one basket, what one user did in the same second, against 1 for two neighbouring rows."""
+BASKET_DAMPING = 0.5
+"""A basket of n items weighs 1 / n ** this."""
 LIST_LENGTH = 25
 """Items with fewer neighbours than a list is long get weak ones behind them."""
 WEAK_CLOSE = 6.0
@@ -100,28 +105,19 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> Sims:
     )
     matrix = user_item(kept) @ sparse.diags_array(keep.astype(np.float32))
     close = closeness(kept, WINDOW, DECAY, backwards=1.0)
+    baskets = damped(session_item(kept, gap=0), BASKET_DAMPING / 2)
+    of_item = sparse.csr_matrix(baskets.T)
     discount = np.maximum(users, 1) ** (settings.popularity_discount_factor / 2)
     neighbours = np.full((len(data.items), min(NEIGHBOURS, len(data.items))), -1, np.int32)
     for items, together in count_together(sparse.csr_matrix(matrix)):
         strong = together.multiply(together >= max(settings.min_cointeraction_count, 1)).tocsr()
-        pairs = similar(items, strong, close[items], discount)
+        near = sparse.csr_matrix(close[items] + np.float32(BASKET) * (of_item[items] @ baskets))
+        pairs = similar(items, strong, near, discount)
         few = np.bincount(pairs.rows - items.start, minlength=together.shape[0]) < LIST_LENGTH
-        weak = weakly_similar(items, sparse.csr_matrix(together - strong), close[items], users, few)
+        weak = weakly_similar(items, sparse.csr_matrix(together - strong), near, users, few)
         place_best(neighbours, *(np.concatenate(both) for both in zip(pairs, weak, strict=True)))
         progress(items.stop / len(data.items), f"item {items.stop} of {len(data.items)}")
     return Sims(data.items, neighbours, (users / (users.max() + 1)).astype(np.float32))
-
-
-def count_together(matrix: sparse.csr_matrix) -> Iterator[tuple[slice, sparse.csr_matrix]]:
-    """Yields slices of items and how many users each shares with every item, (items of the slice, item)."""
-    by_item = sparse.csr_matrix(matrix.T)
-    pairs = np.cumsum(by_item @ np.diff(matrix.indptr))
-    start = 0
-    while start < len(pairs):
-        before = pairs[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(pairs, before + BLOCK_PAIRS, "right")))
-        yield slice(start, stop), sparse.csr_matrix(by_item[start:stop] @ matrix)
-        start = stop
 
 
 class Pairs(NamedTuple):

@@ -71,8 +71,8 @@ USE_CASES: dict[str, UseCase] = {
         UseCase(
             "aws-vod-more-like-x",
             VIDEO_ON_DEMAND,
-            "More like X: items that the same users interacted with.",
-            "aws-sims",
+            "More like X: items that are alike, and that happen together.",
+            "aws-similar-items",
             "RELATED_ITEMS",
             needs=("userId", "itemId"),
             hides="Watch",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +14,11 @@ from tailorbird.data import history
 from tailorbird.data.datasets import Dataset, latest_records, stamp
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.history import History
+from tailorbird.data.training import columns_of
 from tailorbird.evaluation_extended import Row
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes import RECIPES, new_items, objective
-from tailorbird.recipes.recipe import Following, Model, Recipe
+from tailorbird.recipes.recipe import Following, Incremental, Model, Recipe
 from tailorbird.serving import pools
 from tailorbird.serving.pools import Pool
 from tailorbird.workspace import Workspace
@@ -26,6 +27,8 @@ MANIFEST = "recipe.json"
 METRICS = "metrics.json"
 FOLLOWING_SECONDS = 60.0
 """How long events that come after their interval has closed may stay unseen by a model that follows events."""
+UPDATE_SECONDS = 1800
+"""How long new and changed items may stay unseen by a model that takes them up (spec recipes-and-runtime 1.4)."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Manifest:
     """Number of the newest live event that the training saw."""
     events: tuple[EventRule, ...] = ()
     """Which interactions the model learned from; all where there is no rule."""
+    updates_items: bool = False
+    """Whether it takes up new and changed items while it serves."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,8 @@ class Served:
     manifest: Manifest
     model: Model
     history: History
-    newest_event: int = 0
-    """Number of the newest event that a `Following` model took up; 0 for others."""
+    as_of: Hashable = None
+    """Which later events or items the model took up; None for the trained one."""
     pool: Pool | None = None
     """What may be explored; None where the recipe takes up no new items between trainings."""
 
@@ -92,10 +97,12 @@ def open_model(workspace: Workspace, version_arn: str) -> Served:
     return workspace.cache.get("model", version_arn, lambda: _load(folder_of(workspace, version_arn)))
 
 
-def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset) -> Served:
+def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset, items: Dataset | None) -> Served:
     """The model with which to answer now: the trained one, or what became of it by later events or items."""
     served = open_model(workspace, version_arn)
     model = served.model
+    if isinstance(model, Incremental) and served.manifest.updates_items and items is not None:
+        return _with_items(workspace, version_arn, served, model, items)
     if served.recipe.updates:
         folder = folder_of(workspace, version_arn)
         name = pools.newest(folder)
@@ -106,15 +113,28 @@ def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset) -> 
     def follow() -> Served:
         manifest = served.manifest
         items, times, newest = history.recorded(workspace, interactions, manifest.newest_event, manifest.events)
-        return replace(served, model=model.following(items, times, workspace.clock()), newest_event=newest)
+        return replace(served, model=model.following(items, times, workspace.clock()), as_of=newest)
 
     key = version_arn, int(workspace.clock() // model.interval)
     return workspace.cache.get("following", key, follow, FOLLOWING_SECONDS)
 
 
+def _with_items(workspace: Workspace, version_arn: str, served: Served, model: Incremental, items: Dataset) -> Served:
+    """The model with the items of the last full half hour, made anew only when items came or changed since."""
+    moment = version_arn, int(workspace.clock() // UPDATE_SECONDS)
+    at = workspace.cache.get("items as of", moment, lambda: stamp(workspace, items))
+
+    def update() -> Served:
+        rows = latest_records(workspace, items, "ITEM_ID")
+        columns = columns_of(rows, items.schema.features)
+        return replace(served, model=model.with_items(rows["ITEM_ID"].to_list(), columns), as_of=at)
+
+    return workspace.cache.get("with items", (version_arn, at), update)
+
+
 def item_table(workspace: Workspace, version_arn: str, served: Served, items: Dataset | None) -> Table:
     """The newest metadata of the model's items, for filters; made anew after imports, puts, and for new items."""
-    newest = served.pool.name if served.pool else served.newest_event
+    newest = served.pool.name if served.pool else served.as_of
     key = version_arn, stamp(workspace, items) if items else (), newest
     return workspace.cache.get("table", key, lambda: _metadata(workspace, served, items))
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from tailorbird.api import batch, deployments, lifecycle, runtime, serving_config, updates
 from tailorbird.api.lifecycle import Resource
+from tailorbird.api.resources import dataset, solution_version
 from tailorbird.api.resources import filter as filters
 from tailorbird.api.resources import recipe as recipes
-from tailorbird.api.resources import solution_version
 from tailorbird.errors import InvalidInputException
-from tailorbird.filters import syntax
-from tailorbird.serving import recommend
+from tailorbird.recipes.recipe import Recipe
+from tailorbird.recipes.similar_items import SimilarItems
+from tailorbird.serving import recommend, themes
 from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.recommend import Deployment
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 LINES_AT_ONCE = 256
+THEMES = "THEME_GENERATION"
+MOST_THEMES = 100
+"""Input lines of a job that makes themes (spec recipes-and-runtime 6.2)."""
 
 
 def infer(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
@@ -31,22 +36,30 @@ def infer(workspace: Workspace, document: Document, progress: Callable[[float, s
         if updates.takes_updates(workspace, version):
             updates.update(workspace, version)
     asked = batch.opened(workspace, document)
-    answered = partial(_answers, workspace, asked.deployment, asked.filter, document["numResults"], explores)
-    return batch.run(workspace, document, answered, LINES_AT_ONCE, progress)
+    influence = document.get("batchInferenceJobConfig", {}).get("rankingInfluence", {})
+    answered = partial(_answers, workspace, asked, influence, document["numResults"], explores)
+    if document["batchInferenceJobMode"] != THEMES:
+        return batch.run(workspace, document, answered, LINES_AT_ONCE, progress)
+    assert asked.deployment.items is not None, "creation has looked for the column of the items' names"
+    known = themes.catalogue(asked.deployment.table(), asked.deployment.items.schema, _name_column(document))
+    named = partial(_themed, asked.deployment, known, answered)
+    return batch.run(workspace, document, named, MOST_THEMES, progress, MOST_THEMES)
 
 
 def _answers(
     workspace: Workspace,
-    deployment: Deployment,
-    filter_: syntax.Filter | None,
+    asked: batch.Opened,
+    influence: dict[str, float],
     count: int,
     explores: Exploration | None,
     lines: list[bytes],
 ) -> list[Document]:
     """One answer a line, in the order of the lines; scored together."""
+    deployment, filter_ = asked.deployment, asked.filter
 
     def prepare(request: Document) -> tuple[Any, Any]:
         question = recommend.query(workspace, deployment, request.get("userId"), request.get("itemId"))
+        question = replace(question, influence=influence)
         return question, deployments.mask(workspace, deployment, filter_, request) if filter_ else None
 
     answers, waiting = batch.asked(lines, deployment.served.recipe.batch_members, prepare)
@@ -62,6 +75,24 @@ def _answers(
     return answers
 
 
+def _themed(
+    deployment: Deployment,
+    known: themes.Catalogue,
+    answered: Callable[[list[bytes]], list[Document]],
+    lines: list[bytes],
+) -> list[Document]:
+    """Has the lines answered, then names what each answer's items have in common and orders them by it."""
+    model, numbers = deployment.served.model, deployment.served.numbers
+    assert isinstance(model, SimilarItems), "creation refuses other recipes"
+    answers = answered(lines)
+    for output in (answer["output"] for answer in answers if answer["output"]):
+        theme, ranked = themes.themed(model, known, [numbers[item] for item in output["recommendedItems"]])
+        output["recommendedItems"] = [str(model.items[number]) for number, _ in ranked]
+        output["theme"] = theme
+        output["itemsThemeRelevanceScores"] = [relevance for _, relevance in ranked]
+    return answers
+
+
 RESOURCE = Resource(
     "BatchInferenceJob",
     arn="batch-inference-job/{jobName}",
@@ -73,8 +104,6 @@ RESOURCE = Resource(
 def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The paths are looked at by the job; what is wrong with them shows as its failureReason."""
     mode = request.get("batchInferenceJobMode", "BATCH_INFERENCE")
-    if mode != "BATCH_INFERENCE":
-        raise InvalidInputException(f"batchInferenceJobMode {mode} is not available yet.")
     if not 1 <= request.get("numResults", runtime.DEFAULT_RESULTS) <= runtime.MOST_RESULTS:
         raise InvalidInputException(f"numResults must be 1 to {runtime.MOST_RESULTS}.")
     version = solution_version.trained(workspace, request["solutionVersionArn"])
@@ -83,13 +112,36 @@ def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) ->
         raise InvalidInputException(
             f"{recipe.name} does no batch inference; ask a campaign, or make a batch segment job of an affinity recipe."
         )
+    if mode == THEMES:
+        _check_themes(workspace, request, recipe, version)
     config = request.get("batchInferenceJobConfig", {})
-    serving_config.check("batchInferenceJobConfig", config, recipe.name, recipe.explores)
+    influences = deployments.influences(workspace, version["solutionVersionArn"])
+    serving_config.check("batchInferenceJobConfig", config, recipe.name, recipe.explores, influences)
     if "filterArn" in request:
         lifecycle.find(workspace, filters.RESOURCE, request["filterArn"])
         deployments.found_filter(workspace, request["filterArn"], version["datasetGroupArn"])
     defaults = {"numResults": runtime.DEFAULT_RESULTS, "batchInferenceJobMode": mode}
     return lifecycle.create(workspace, RESOURCE, defaults | request, solutionArn=version["solutionArn"])
+
+
+def _name_column(document: Document) -> str:
+    return str(document.get("themeGenerationConfig", {}).get("fieldsForThemeGeneration", {}).get("itemName", ""))
+
+
+def _check_themes(workspace: Workspace, request: dict[str, Any], recipe: Recipe, version: Document) -> None:
+    """Raises InvalidInput where there is nothing that a theme could be made of (spec recipes-and-runtime 6.2)."""
+    if not recipe.makes_themes:
+        raise InvalidInputException(f"batchInferenceJobMode {THEMES} is for aws-similar-items, not for {recipe.name}.")
+    items = dataset.of_group(workspace, version["datasetGroupArn"], "ITEMS")
+    if items is None or not any(field.textual for field in items.schema.fields):
+        raise InvalidInputException(f"batchInferenceJobMode {THEMES} needs an Items dataset with a textual column.")
+    name = _name_column(request)
+    field = items.schema.field(name)
+    if field is None or field.type != "string":
+        raise InvalidInputException(
+            "themeGenerationConfig.fieldsForThemeGeneration.itemName must name the string column of the Items schema "
+            f"that holds the items' names; given: {name!r}."
+        )
 
 
 OPERATIONS = {"create_batch_inference_job": create_batch_inference_job}

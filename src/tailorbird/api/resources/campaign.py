@@ -29,7 +29,7 @@ def create_campaign(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
     Describe shows the version that `$LATEST` stood for (inferred: clients compare that member with versions).
     """
     version = _version(workspace, request["solutionVersionArn"])
-    _check_config(request["solutionVersionArn"], request.get("campaignConfig", {}), version)
+    _check_config(workspace, request["solutionVersionArn"], request.get("campaignConfig", {}), version)
     document = {"minProvisionedTPS": 1} | request | {"solutionVersionArn": version["solutionVersionArn"]}
     return lifecycle.create(workspace, RESOURCE, document, **_origin(version))
 
@@ -42,7 +42,7 @@ def update_campaign(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
     if "solutionVersionArn" not in request and document.get("campaignConfig", {}).get(FOLLOWS):
         named = document["solutionArn"] + LATEST
     version = _version(workspace, named)
-    _check_config(named, wanted["campaignConfig"] or {}, version)
+    _check_config(workspace, named, wanted["campaignConfig"] or {}, version)
     return begin_update(workspace, document, wanted, version)
 
 
@@ -83,13 +83,14 @@ def _version(workspace: Workspace, arn: str) -> Document:
     return version
 
 
-def _check_config(named: str, config: dict[str, Any], version: Document) -> None:
+def _check_config(workspace: Workspace, named: str, config: dict[str, Any], version: Document) -> None:
     if config.get(FOLLOWS) and not named.endswith(LATEST):
         raise InvalidInputException(
             f"campaignConfig.{FOLLOWS} needs a solutionVersionArn of the form <solutionArn>{LATEST}; given: {named}."
         )
     recipe = recipes.of_arn(version["recipeArn"])
-    serving_config.check("campaignConfig", config, recipe.name, recipe.explores)
+    influences = deployments.influences(workspace, version["solutionVersionArn"])
+    serving_config.check("campaignConfig", config, recipe.name, recipe.explores, influences)
 
 
 OPERATIONS = {"create_campaign": create_campaign, "update_campaign": update_campaign}

@@ -35,9 +35,6 @@ DEFAULTS = {
 UPDATED = ("performAutoTraining", "performIncrementalUpdate")
 """What UpdateSolution replaces, besides parts of solutionConfig."""
 
-INCREMENTAL = ("aws-semantic-similarity",)
-"""Recipes that take up new items between two trainings."""
-
 
 def create_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Checks the recipe and the whole configuration now, so that a training does not fail for them later."""
@@ -92,8 +89,8 @@ def update_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
 
 
 def _check_incremental(recipe: Recipe | None, request: dict[str, Any]) -> None:
-    if request.get("performIncrementalUpdate") and (recipe is None or recipe.name not in INCREMENTAL):
-        raise InvalidInputException(f"performIncrementalUpdate is for {', '.join(INCREMENTAL)} only: leave it out.")
+    if request.get("performIncrementalUpdate") and not (recipe and recipe.updates_items):
+        raise InvalidInputException("performIncrementalUpdate is for aws-semantic-similarity only: leave it out.")
 
 
 OPERATIONS = {

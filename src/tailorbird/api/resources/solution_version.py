@@ -77,6 +77,7 @@ def _order(workspace: Workspace, document: Document) -> trainings.Order:
             seed=workspace.config.seed,
         ),
         selection=training.Selection(solution_config.rules_of(document.get("eventType"), config), document["_columns"]),
+        updates_items=document["performIncrementalUpdate"],
         objective=trainings.Objective(wanted["itemAttribute"], wanted["objectiveSensitivity"]) if wanted else None,
         plan=solution_config.plan_of(recipe, document["performHPO"], config),
     )

@@ -1,0 +1,79 @@
+"""Peers: published ways to relate items, written as compactly as they are defined.
+
+Each gives weights (item asked about, item). `matrix` is a (user or basket, item) matrix of ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, sparse
+
+from tailorbird.recipes.matrices import main_directions, unit
+from tailorbird.recipes.recipe import Query
+
+Weights = sparse.csr_matrix | NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Related:
+    """Scores items by their weight in the row of the item that is asked about."""
+
+    items: NDArray[np.str_]
+    weights: Weights
+
+    def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Returns (query, item) scores; the item itself is left out."""
+        asked = [query.item or 0 for query in queries]
+        rows = self.weights[asked]
+        scores = np.array(rows.toarray() if isinstance(rows, sparse.csr_matrix) else rows, np.float32)
+        scores[np.arange(len(asked)), asked] = -np.inf
+        return scores
+
+
+def cosine(matrix: sparse.csr_matrix, shrinkage: float) -> sparse.csr_matrix:
+    """Returns cosines, shrunk towards 0 where few have both items (Deshpande & Karypis, TOIS 2004)."""
+    together = sparse.coo_matrix(matrix.T @ matrix)
+    counts = np.asarray(matrix.sum(axis=0)).ravel()
+    values = together.data / (np.sqrt(counts[together.row] * counts[together.col]) + shrinkage)
+    return sparse.csr_matrix((values, (together.row, together.col)), shape=together.shape)
+
+
+def rp3_beta(matrix: sparse.csr_matrix, alpha: float, beta: float) -> sparse.csr_matrix:
+    """Returns the probabilities of three steps, each to the power alpha, over popularity to the power beta.
+
+    Source: Christoffel, Paudel, Newell & Bernstein, Blockbusters and Wallflowers, RecSys 2015.
+    """
+    counts, lengths = (np.maximum(np.asarray(matrix.sum(axis=axis)).ravel(), 1) for axis in (0, 1))
+    there = sparse.csr_matrix(sparse.diags_array(counts**-alpha) @ matrix.T)
+    back = sparse.csr_matrix(sparse.diags_array(lengths**-alpha) @ matrix)
+    return sparse.csr_matrix(there @ back @ sparse.diags_array(counts**-beta))
+
+
+def ease(matrix: sparse.csr_matrix, regularisation: float) -> NDArray[np.float32]:
+    """Returns the item weights of Steck, Embarrassingly Shallow Autoencoders, WWW 2019."""
+    gram = (matrix.T @ matrix).toarray().astype(np.float64)
+    gram[np.diag_indices_from(gram)] += regularisation
+    inverse = linalg.inv(gram, overwrite_a=True, check_finite=False)
+    return np.asarray(-inverse / np.diag(inverse), np.float32)
+
+
+def ridge_to_vectors(
+    matrix: sparse.csr_matrix, content: NDArray[np.float32], cold: NDArray[np.bool_], regularisation: float
+) -> NDArray[np.float32]:
+    """Returns cosines of item vectors: of warm items from a singular value decomposition, of cold ones by regression.
+
+    content: (item, dimension), what is known of the items' metadata.
+    Source: Gantner et al., Learning Attribute-to-Feature Mappings for Cold-Start Recommendations, ICDM 2010.
+    """
+    counts = np.maximum(np.asarray(matrix.sum(axis=0)).ravel(), 1)
+    weighed = sparse.csr_matrix(matrix @ sparse.diags_array(counts**-0.5), dtype=np.float32)
+    directions = main_directions(weighed, 100, seed=0)
+    vectors = unit(directions * np.linalg.norm(weighed @ directions, axis=0))
+    known = np.hstack([content, np.ones((len(content), 1), np.float32)])
+    gram = known[~cold].T @ known[~cold] + regularisation * np.eye(known.shape[1])
+    vectors[cold] = unit(known[cold] @ np.linalg.solve(gram, known[~cold].T @ vectors[~cold]))
+    return np.asarray(vectors @ vectors.T, np.float32)
