@@ -71,21 +71,11 @@ def split(data: Interactions, seed: int) -> Split:
         cut = start + (end - start) * 9 // 10
         queries.append(
             Query(
-                data.item[start:cut], data.timestamp[start:cut], user=user_of(data, user), context=context_of(data, cut)
+                data.item[start:cut], data.timestamp[start:cut], user=data.user_of(user), context=data.context_of(cut)
             )
         )
         truths.append(np.unique(data.item[cut:end]))
     return Split(keep_users(data, ~test), tuple(queries), tuple(truths))
-
-
-def user_of(data: Interactions, user: int) -> dict[str, object]:
-    """Returns what a query says of a user."""
-    return {name: column.values[user] for name, column in data.user_columns.items()}
-
-
-def context_of(data: Interactions, row: int) -> dict[str, object]:
-    """Returns the context of the interaction at `row`, as a request for it would have given it."""
-    return {name: column.values[row] for name, column in data.context.items()}
 
 
 def measure(model: Scorer, held_out: Split, recipe_type: str) -> dict[str, float]:

@@ -16,7 +16,7 @@ from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import dataset
 from tailorbird.data import actions, datasets, history, training
 from tailorbird.filters import item_attributes
-from tailorbird.recipes.recipe import Interactions, Recipe, Responses
+from tailorbird.recipes.recipe import Interactions, NotEnoughData, Recipe, Responses
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -58,6 +58,13 @@ def _part(progress: Callable[[float, str], None], start: float, end: float, text
 
 def train(workspace: Workspace, order: Order, progress: Callable[[float, str], None]) -> Outcome:
     """Carries out the order; raises JobFailed where the data do not suffice."""
+    try:
+        return _train(workspace, order, progress)
+    except NotEnoughData as error:
+        raise JobFailed(str(error)) from error
+
+
+def _train(workspace: Workspace, order: Order, progress: Callable[[float, str], None]) -> Outcome:
     began = workspace.clock()
     if racing := lifecycle.unfinished(workspace, RACING, datasetGroupArn=order.group_arn):
         raise JobFailed(racing)
@@ -67,11 +74,8 @@ def train(workspace: Workspace, order: Order, progress: Callable[[float, str], N
     items, users = (dataset.of_group(workspace, order.group_arn, kind) for kind in ("ITEMS", "USERS"))
     seen = data_stamp(workspace, order.group_arn)
     progress(0.0, "reading the data")
-    try:
-        selection = replace(order.selection, features=order.recipe.features)
-        snapshot = training.load(workspace, interactions, items, users, selection)
-    except training.NotEnoughData as error:
-        raise JobFailed(str(error)) from error
+    selection = replace(order.selection, features=order.recipe.features)
+    snapshot = training.load(workspace, interactions, items, users, selection)
     recipe, settings = order.recipe, order.settings
     columns = item_attributes.columns(items.schema) if items else ()
     if recipe.segments_by == "itemAttributes" and not columns:

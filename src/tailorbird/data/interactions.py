@@ -10,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+class NotEnoughData(Exception):
+    """The data are under a floor of spec recipes-and-runtime 1.2 or 1.3; the text is a failureReason."""
+
+
 @dataclass(frozen=True)
 class Responses:
     """What users did with the actions that were offered to them.
@@ -80,3 +84,11 @@ class Interactions:
             event_value=None if self.event_value is None else self.event_value[keep],
             context={name: replace(column, values=column.values[keep]) for name, column in self.context.items()},
         )
+
+    def user_of(self, user: int) -> dict[str, object]:
+        """Returns what a query says of a user."""
+        return {name: column.values[user] for name, column in self.user_columns.items()}
+
+    def context_of(self, row: int) -> dict[str, object]:
+        """Returns the context of the interaction at `row`, as a request for it would have given it."""
+        return {name: column.values[row] for name, column in self.context.items()}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tailorbird import messages
 from tailorbird.data.datasets import Dataset, interactions, latest_records
-from tailorbird.data.interactions import Column, Interactions
+from tailorbird.data.interactions import Column, Interactions, NotEnoughData
 from tailorbird.data.schema import Field
 from tailorbird.workspace import Workspace
 
@@ -19,10 +19,6 @@ from tailorbird.workspace import Workspace
 LEAST_INTERACTIONS = 1000
 LEAST_USERS = 25
 LEAST_INTERACTIONS_OF_USER = 2
-
-
-class NotEnoughData(Exception):
-    """The data are under the floors of spec recipes-and-runtime 1.2; the text is a failureReason."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tailorbird.data.interactions import Column as Column
 from tailorbird.data.interactions import Interactions as Interactions
+from tailorbird.data.interactions import NotEnoughData as NotEnoughData
 from tailorbird.data.interactions import Responses as Responses
 
 Progress = Callable[[float, str], None]
@@ -97,6 +98,7 @@ class Recipe:
     settings: type
     """A frozen dataclass of hyperparameters: its fields carry AWS's names and defaults."""
     train: Callable[[Interactions, Any, Progress], Model]
+    """May raise NotEnoughData, whose text becomes the failureReason."""
     load: Callable[[Path], Model]
     feature_transformation: str = ""
     """Name behind featureTransformationArn; empty means the recipe's own name."""

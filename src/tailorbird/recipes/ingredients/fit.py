@@ -41,13 +41,15 @@ def draw_samples(data: Interactions, most: int, rng: np.random.Generator) -> lis
     """
     bounds = user_bounds(data)
     samples = []
-    for user in rng.permutation(len(data.users)):
+    for user in rng.permutation(len(data.users)).tolist():
         start, end = int(bounds[user]), int(bounds[user + 1])
         if end - start < 2:
             continue
         for cut in {max(start + 1, start + (end - start) * 9 // 10), int(rng.integers(start + 1, end))}:
             horizon = min(end, cut + max(1, (cut - start) // 9))
-            query = Query(data.item[start:cut], data.timestamp[start:cut])
+            query = Query(
+                data.item[start:cut], data.timestamp[start:cut], user=data.user_of(user), context=data.context_of(cut)
+            )
             samples.append(Sample(query, np.unique(data.item[cut:horizon])))
         if len(samples) >= most:
             break
