@@ -45,6 +45,7 @@ class Target:
     needs: tuple[str, ...]
     """Members that a request must have."""
     metadata: bool
+    reasons: bool = False
     promotes: bool = True
     shows_scores: bool = True
     automatic_filter: str | None = None
@@ -149,7 +150,9 @@ def _campaign(workspace: Workspace, document: Document) -> Target:
         group_arn=group,
         deployment=deployment,
         needs=(recipe.needs,) if recipe.needs else (),
-        metadata=document.get("campaignConfig", {}).get("enableMetadataWithRecommendations", False),
+        metadata=recipe.shows_metadata
+        or document.get("campaignConfig", {}).get("enableMetadataWithRecommendations", False),
+        reasons=recipe.candidates > 0,
     )
 
 
@@ -230,6 +233,7 @@ def _answer(listed: str, target: Target, ranked: list[Ranked], columns: tuple[st
             "itemId": each.item,
             "score": each.score if target.shows_scores else None,
             "promotionName": each.promotion,
+            "reason": (each.reason() or None) if target.reasons else None,
             "metadata": values or None,
         }
         for each, values in zip(ranked, shown, strict=True)

@@ -16,6 +16,7 @@ from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import dataset
 from tailorbird.data import actions, datasets, history, training
 from tailorbird.filters import item_attributes
+from tailorbird.recipes.matrices import keep_items
 from tailorbird.recipes.recipe import Interactions, NotEnoughData, Recipe, Responses
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
@@ -80,7 +81,7 @@ def _train(workspace: Workspace, order: Order, progress: Callable[[float, str], 
     columns = item_attributes.columns(items.schema) if items else ()
     if recipe.segments_by == "itemAttributes" and not columns:
         raise JobFailed(f"{recipe.name} needs an Items dataset with a numeric or categorical column.")
-    data = snapshot.interactions
+    data = keep_items(snapshot.interactions, recipe.most_items)
     if recipe.recipe_type == "PERSONALIZED_ACTIONS":
         data = replace(data, responses=_responses(workspace, order, data))
     exam = exams.of(recipe, settings, data, columns, workspace.config.seed)

@@ -70,6 +70,9 @@ class Interactions:
     """Metadata of the users by upper-case name, parallel to `users`."""
     context: Mapping[str, Column] = field(default_factory=dict)
     """What the schema says of each interaction beyond the reserved columns, by upper-case name; parallel to `user`."""
+    weight: NDArray[np.float32] | None = None
+    """How much each interaction counts, parallel to `user`; 1 is the mean over the solution's event types.
+    None where all count alike."""
     responses: Responses | None = None
     """For recipes that recommend actions."""
 
@@ -82,6 +85,7 @@ class Interactions:
             timestamp=self.timestamp[keep],
             event_type=self.event_type[keep],
             event_value=None if self.event_value is None else self.event_value[keep],
+            weight=None if self.weight is None else self.weight[keep],
             context={name: replace(column, values=column.values[keep]) for name, column in self.context.items()},
         )
 

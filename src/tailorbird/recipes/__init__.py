@@ -6,7 +6,16 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from tailorbird.recipes import affinity, next_best_action, popularity, settings, sims, trending, user_personalization
+from tailorbird.recipes import (
+    affinity,
+    next_best_action,
+    popularity,
+    second_generation,
+    settings,
+    sims,
+    trending,
+    user_personalization,
+)
 from tailorbird.recipes.recipe import Recipe
 
 __all__ = ["RECIPES", "settings_of"]
@@ -28,6 +37,25 @@ def _next_item(
         explores=recipe_type == "USER_PERSONALIZATION",
         retired=description.startswith(_RETIRED),
         answers_scores=True,
+    )
+
+
+def _second_generation(name: str, recipe_type: str, description: str, members: tuple[str, ...], **more: Any) -> Recipe:
+    return Recipe(
+        name,
+        recipe_type,
+        description,
+        second_generation.Settings,
+        second_generation.train,
+        second_generation.load,
+        features=True,
+        needs="userId",
+        batch_members=members,
+        answers_scores=True,
+        shows_metadata=True,
+        weighs_events=True,
+        most_items=5_000_000,
+        **more,
     )
 
 
@@ -74,6 +102,21 @@ RECIPES: dict[str, Recipe] = {
             "aws-hrnn-coldstart",
             _RETIRED + "Cold items are left to exploration.",
             feature_transformation="featurize_coldstart",
+        ),
+        _second_generation(
+            "aws-user-personalization-v2",
+            "USER_PERSONALIZATION",
+            "Predicts the items a user will interact with next, by a transformer over events, time, metadata and "
+            "context, blended with closed forms.",
+            ("userId",),
+            candidates=1000,
+        ),
+        _second_generation(
+            "aws-personalized-ranking-v2",
+            "PERSONALIZED_RANKING",
+            "Orders a list of items for a user; the model is that of aws-user-personalization-v2.",
+            ("userId", "itemList"),
+            scores_unknown=True,
         ),
         Recipe(
             "aws-sims",

@@ -34,9 +34,14 @@ def user_bounds(data: Interactions) -> NDArray[np.int64]:
 
 def first_rows(data: Interactions) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Returns user and item of every row that is a user's first with that item, in the order of the rows."""
-    key = data.user.astype(np.int64) * len(data.items) + data.item
-    first = np.sort(np.unique(key, return_index=True)[1])
+    first = first_places(data)
     return data.user[first], data.item[first]
+
+
+def first_places(data: Interactions) -> NDArray[np.int64]:
+    """Returns the places of the rows that `first_rows` are."""
+    key = data.user.astype(np.int64) * len(data.items) + data.item
+    return np.sort(np.unique(key, return_index=True)[1])
 
 
 def closeness(data: Interactions, window: int, decay: float, backwards: float) -> sparse.csr_matrix:
@@ -64,6 +69,19 @@ def keep_users(data: Interactions, keep: NDArray[np.bool_]) -> Interactions:
     kept = data.rows(keep[data.user])
     columns = {name: replace(column, values=column.values[keep]) for name, column in data.user_columns.items()}
     return replace(kept, users=data.users[keep], user=numbers[kept.user], user_columns=columns)
+
+
+def keep_items(data: Interactions, most: int) -> Interactions:
+    """Returns the data of at most `most` items, those with the most interactions, with items numbered anew."""
+    if len(data.items) <= most:
+        return data
+    counts = np.bincount(data.item, minlength=len(data.items))
+    keep = np.zeros(len(data.items), bool)
+    keep[np.argsort(-counts, kind="stable")[:most]] = True
+    numbers = np.cumsum(keep, dtype=np.int32) - 1
+    kept = data.rows(keep[data.item])
+    columns = {name: replace(column, values=column.values[keep]) for name, column in data.item_columns.items()}
+    return replace(kept, items=data.items[keep], item=numbers[kept.item], item_columns=columns)
 
 
 def within_percentiles(counts: NDArray[np.int64], low: float, high: float) -> NDArray[np.bool_]:

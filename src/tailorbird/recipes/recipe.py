@@ -116,3 +116,14 @@ class Recipe:
     """Whether it is accepted by its name without being listed (spec 1.1)."""
     answers_scores: bool = False
     """Whether answers to clients carry `score` (spec 1.2, row "response scores")."""
+    scores_unknown: bool = False
+    """Whether items of a ranked list that the model does not know have the score 0 rather than none (spec 4.2)."""
+    candidates: int = 0
+    """How many of the model's best items an answer is chosen from before popular ones follow; 0 for all. Where they
+    are few, scores are shares among them and answers say the reason for any other item (spec 4.2)."""
+    shows_metadata: bool = False
+    """Whether metadataColumns may be asked for without a campaign's say-so (spec 1.2, row "metadataColumns")."""
+    weighs_events: bool = False
+    """Whether it takes eventsConfig (spec 1.2)."""
+    most_items: int = 750_000
+    """Items that take part, those with the most interactions (spec 1.2, last row)."""

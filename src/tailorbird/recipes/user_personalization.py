@@ -9,6 +9,8 @@ history gets what users do first, and what is popular now (spec recipes-and-runt
 What the size of the data decides: beyond 4,000 items EASE uses the 2,500 users seen last (ease.py); the window
 of what follows what shrinks beyond some million rows (matrices.py); the transformer takes part from 200,000
 distinct rows to 300,000 items, for as many epochs as `TOKENS` allow. Below, it costs more than it adds.
+
+The second generation (second_generation.py) is the same blend with another transformer.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ from tailorbird.recipes.ingredients.fit import (
     log_softmax,
 )
 from tailorbird.recipes.ingredients.ingredient import Ingredient
+from tailorbird.recipes.ingredients.transformer import Transformer
+from tailorbird.recipes.ingredients.transformer_training import Plan
 from tailorbird.recipes.matrices import cut_histories, first_rows, keep_users, user_bounds
 from tailorbird.recipes.recipe import Interactions, Progress, Query
 from tailorbird.recipes.settings import hyperparameter
@@ -47,6 +51,9 @@ TRANSFORMER_ITEMS = 300_000
 TOKENS = 10_000_000
 """Rows the transformer sees in all its epochs. Its cost goes with rows, width and catalogue: minutes, not hours."""
 MOST_EPOCHS = 20
+FULL_SOFTMAX_ITEMS = 4000
+SAMPLED = 2000
+"""Of a larger catalogue: items that the transformer's softmax runs over, for the time's sake."""
 FIRST_ITEMS = 10
 """How many of a user's first distinct rows tell what users do first."""
 
@@ -94,8 +101,17 @@ class UserPersonalization:
         empty = [row for row, query in enumerate(queries) if not len(query.items)]
         if empty:
             recent = self.ingredients["recent" if "recent" in self.ingredients else "popular"]
-            logits[empty] = (self.first + recent.score([queries[row] for row in empty])) / 2
+            told = [
+                self.first,
+                *(part.score([queries[row] for row in empty]) for part in (recent, *self._of_newcomers())),
+            ]
+            logits[empty] = sum(told) / len(told)
         return log_softmax(logits)
+
+    def _of_newcomers(self) -> list[Ingredient]:
+        """What else can tell newcomers apart: a transformer that sees metadata or context."""
+        found = self.ingredients.get("transformer")
+        return [found] if isinstance(found, Transformer) and found.user.size + found.context.size else []
 
     def save(self, folder: Path) -> None:
         """Writes the blend's arrays, and each ingredient into a folder of its name."""
@@ -113,27 +129,58 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> UserPer
     Raises:
         ValueError: fewer than two users with two interactions.
     """
-    rng = np.random.default_rng(settings.seed)
     data = cut_histories(data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile)
-    held_out = hold_out(data, rng)
-    samples = draw_samples(keep_users(data, held_out), max(20, FIT_CELLS // len(data.items)), rng)
-    others = keep_users(data, ~held_out)
-    network = train_transformer(others, settings, progress)
+    return blend(data, Makeup(settings.recency_mask, plan(data, settings), settings.seed), progress)
+
+
+def plan(data: Interactions, settings: Settings) -> Plan | None:
+    """Returns how to train the transformer where the data are of a size for it."""
+    rows = len(first_rows(data)[0])
+    if rows < TRANSFORMER_ROWS or len(data.items) > TRANSFORMER_ITEMS:
+        return None
+    epochs = min(max(TOKENS // rows, 1), MOST_EPOCHS)
+    sampled = 0 if len(data.items) <= FULL_SOFTMAX_ITEMS else SAMPLED
+    return Plan(settings.hidden_dimension, epochs, settings.seed, sampled=sampled)
+
+
+@dataclass(frozen=True)
+class Makeup:
+    """What a blend is made of, besides EASE, what follows what, and popularity of all times."""
+
+    recent: bool
+    """Whether popularity as of the request takes part."""
+    transformer: Plan | None
+    seed: int
+    held_out: float = HELD_OUT
+    fit_cells: int = FIT_CELLS
+
+
+def blend(data: Interactions, makeup: Makeup, progress: Progress) -> UserPersonalization:
+    """Trains a blend; raises ValueError for fewer than two users with two interactions."""
+    rng = np.random.default_rng(makeup.seed)
+    held_out = hold_out(data, makeup.held_out, rng)
+    aside, others = keep_users(data, held_out), keep_users(data, ~held_out)
+    samples = draw_samples(aside, max(20, makeup.fit_cells // len(data.items)), rng)
+    network: dict[str, Ingredient] = {}
+    if makeup.transformer is not None:
+        network["transformer"] = transformer_training.train(
+            others, aside, makeup.transformer, lambda done, text: progress(0.8 * done, text)
+        )
     progress(0.8, "training the closed forms without the held-out users")
-    weights, offsets = learn_weights(train_closed_forms(others, settings) | network, samples)
+    weights, offsets = learn_weights(train_closed_forms(others, makeup) | network, samples)
     progress(0.9, f"learned the weights on {len(samples)} histories of held-out users")
-    ingredients = train_closed_forms(data, settings) | network
+    ingredients = train_closed_forms(data, makeup) | network
     progress(1.0, f"trained on {len(data.user)} interactions")
     return UserPersonalization(data.items, ingredients, weights, offsets, first_shares(data))
 
 
-def hold_out(data: Interactions, rng: np.random.Generator) -> NDArray[np.bool_]:
+def hold_out(data: Interactions, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Returns a mask of the users to learn the weights on, drawn from those with two interactions or more."""
     able = np.flatnonzero(np.diff(user_bounds(data)) >= 2)
     if len(able) < 2:
         raise ValueError("training needs at least two users with two interactions each")
     held_out = np.zeros(len(data.users), bool)
-    held_out[rng.permutation(able)[: min(max(1, int(HELD_OUT * len(able))), MOST_HELD_OUT)]] = True
+    held_out[rng.permutation(able)[: min(max(1, int(share * len(able))), MOST_HELD_OUT)]] = True
     return held_out
 
 
@@ -147,24 +194,14 @@ def learn_weights(
     return discount_popularity(scores, samples, weights, offsets), offsets
 
 
-def train_closed_forms(data: Interactions, settings: Settings) -> dict[str, Ingredient]:
+def train_closed_forms(data: Interactions, makeup: Makeup) -> dict[str, Ingredient]:
     """Trains every ingredient that takes seconds."""
     ingredients: dict[str, Ingredient] = {"popular": recency.train(data, np.inf)}
-    if settings.recency_mask:
+    if makeup.recent:
         ingredients["recent"] = recency.train(data, RECENT_HALF_LIFE)
     ingredients["ease"] = ease.train(data)
     ingredients["follows"] = follows.train(data)
     return ingredients
-
-
-def train_transformer(data: Interactions, settings: Settings, progress: Progress) -> dict[str, Ingredient]:
-    """Trains the transformer where the data are of a size for it; otherwise returns nothing."""
-    rows = len(first_rows(data)[0])
-    if rows < TRANSFORMER_ROWS or len(data.items) > TRANSFORMER_ITEMS:
-        return {}
-    epochs = min(max(TOKENS // rows, 1), MOST_EPOCHS)
-    plan = transformer_training.Plan(settings.hidden_dimension, epochs, settings.seed)
-    return {"transformer": transformer_training.train(data, plan, lambda done, text: progress(0.8 * done, text))}
 
 
 def first_shares(data: Interactions) -> NDArray[np.float32]:

@@ -25,6 +25,9 @@ from tailorbird.workspace import Workspace
 SCORE_DIGITS = 7
 """Spec recipes-and-runtime 4.2."""
 
+PROMOTED, POPULAR = "Promoted item", "Popular item"
+"""Reasons, in AWS's words (spec recipes-and-runtime 4.2)."""
+
 Mask = NDArray[np.bool_]
 
 
@@ -49,6 +52,11 @@ class Ranked:
     """Share of the probability; None where the recipe answers no scores or does not know the item."""
     promotion: str | None = None
     """Name of the promotion to which the item owes its place."""
+
+    def reason(self) -> list[str]:
+        """Why an item is there that the model would not have chosen (spec 4.2, "reason"); empty if it would have."""
+        told = {PROMOTED: self.promotion is not None, POPULAR: self.promotion is None and self.score is None}
+        return [reason for reason, holds in told.items() if holds]
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,8 @@ def query(
         served.manifest.newest_event,
         served.manifest.event_type,
     )
-    question = Query(items, times, served.numbers.get(item) if item is not None else None)
+    number = served.numbers.get(item) if item is not None else None
+    question = Query(items, times, number, now=int(workspace.clock()))
     if not served.recipe.features:
         return question
     attributes = history.attributes(workspace, deployment.users, user) if user else {}
@@ -127,12 +136,29 @@ def mask(
 
 
 def top(served: Served, scores: NDArray[np.float32], allowed: Mask | None, count: int) -> list[Ranked]:
-    """The `count` best allowed items of one row of the model's scores, best first; fewer where there are fewer."""
-    shown = _shares(scores) if served.recipe.answers_scores else None
+    """The `count` best allowed items of one row of the model's scores, best first; fewer where there are fewer.
+
+    Where a recipe chooses from candidates, popular items without a score follow when those do not suffice.
+    """
     ordered = scores if allowed is None else np.where(allowed, scores, -np.inf)
-    best = best_items(ordered[None, :], count)[0]
-    best = best[np.isfinite(ordered[best])]
-    return [Ranked(str(served.model.items[i]), _rounded(shown, i)) for i in best.tolist()]
+    if served.recipe.candidates:
+        candidate = np.zeros(len(scores), bool)
+        candidate[best_items(scores[None, :], served.recipe.candidates)[0]] = True
+        ordered = scores = np.where(candidate, ordered, -np.inf)
+    shown = _shares(scores) if served.recipe.answers_scores else None
+    best = _best(ordered, count)
+    ranked = [Ranked(str(served.model.items[i]), _rounded(shown, i)) for i in best.tolist()]
+    if served.recipe.candidates and len(ranked) < count:
+        left = ~candidate if allowed is None else allowed & ~candidate
+        popular = _best(np.where(left, served.popularity, -np.inf), count - len(ranked))
+        ranked += [Ranked(str(served.model.items[i]), None) for i in popular.tolist()]
+    return ranked
+
+
+def _best(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """The places of the highest finite scores, best first."""
+    best = best_items(scores[None, :], count)[0]
+    return np.asarray(best[np.isfinite(scores[best])])
 
 
 def with_promotions(
@@ -154,13 +180,14 @@ def with_promotions(
 
 
 def reorder(served: Served, scores: NDArray[np.float32], items: Sequence[str], allowed: Mask | None) -> list[Ranked]:
-    """The given items, best first, those that the model does not know last and without a score.
+    """The given items, best first, those that the model does not know last, without a score or with 0.
 
     Repeated ids count once; what the filter forbids vanishes (spec recipes-and-runtime 4.2).
     """
     distinct = list(dict.fromkeys(items))
     known = np.array([served.numbers[item] for item in distinct if item in served.numbers], np.int64)
-    unknown = [Ranked(item, None) for item in distinct if item not in served.numbers] if allowed is None else []
+    nothing = 0.0 if served.recipe.scores_unknown else None
+    unknown = [Ranked(item, nothing) for item in distinct if item not in served.numbers] if allowed is None else []
     if allowed is not None:
         known = known[allowed[known]]
     shares = _shares(scores[known])

@@ -1,0 +1,67 @@
+"""aws-user-personalization-v2 and aws-personalized-ranking-v2: the blend of the first generation with a larger say
+for the transformer.
+
+Its transformer also sees metadata of items and users, the context of the request, the time between events and the
+time of the request, and what each event weighs (spec recipes-and-runtime 1.4, 2.1). It takes part whatever the size
+of the data; what the size decides is in `plan`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tailorbird.recipes import user_personalization
+from tailorbird.recipes.ingredients.transformer_training import Plan
+from tailorbird.recipes.matrices import first_rows
+from tailorbird.recipes.recipe import Interactions, Progress
+from tailorbird.recipes.settings import hyperparameter
+from tailorbird.recipes.user_personalization import Makeup, UserPersonalization
+
+HELD_OUT = 0.05
+"""Share of the training users on whom the weights are learned and the transformer's end is decided."""
+FIT_CELLS = 16_000_000
+"""Bound on (sample, item) pairs while learning the weights: 64 MB an ingredient."""
+FULL_SOFTMAX_ITEMS = 20_000
+SAMPLED = 4000
+DENSE = 50.0
+"""Distinct rows an item from which on data count as dense."""
+
+load = user_personalization.load
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The hyperparameter of spec recipes-and-runtime 1.3."""
+
+    apply_recency_bias: bool = hyperparameter(True)
+    """Whether recent popularity and time take part; where not, only the order of events and popularity of all times."""
+    seed: int = 0
+
+
+def train(data: Interactions, settings: Settings, progress: Progress) -> UserPersonalization:
+    """Trains the blend; raises ValueError for fewer than two users with two interactions."""
+    makeup = Makeup(settings.apply_recency_bias, plan(data, settings), settings.seed, HELD_OUT, FIT_CELLS)
+    return user_personalization.blend(data, makeup, progress)
+
+
+def plan(data: Interactions, settings: Settings) -> Plan:
+    """Returns what suits the data: their distinct rows, rows an item, and the lengths of histories."""
+    user, item = first_rows(data)
+    rows = len(user)
+    dense = rows / max(1, len(np.unique(item))) >= DENSE
+    lengths = np.bincount(user)
+    return Plan(
+        width=128 if rows >= 500_000 else 64,
+        epochs=int(np.clip(20_000_000 // max(1, rows), 1, 40)),
+        seed=settings.seed,
+        length=int(np.clip(np.quantile(lengths[lengths > 0], 0.95), 20, 200)),
+        blocks=2,
+        heads=2,
+        dropout=0.2 if dense else 0.5,
+        tokens=4000 if dense else 1000,
+        sampled=0 if len(data.items) <= FULL_SOFTMAX_ITEMS else SAMPLED,
+        times=settings.apply_recency_bias,
+        features=True,
+    )
