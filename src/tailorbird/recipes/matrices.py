@@ -11,6 +11,8 @@ from scipy import sparse
 from tailorbird.recipes.recipe import Interactions
 
 MOST_PAIRS = 20_000_000
+POWERS = 12
+"""Of the subspace iteration."""
 
 
 def user_item(data: Interactions) -> sparse.csr_matrix:
@@ -61,6 +63,24 @@ def closeness(data: Interactions, window: int, decay: float, backwards: float) -
     shape = (len(data.items), len(data.items))
     counts = sparse.csr_matrix((np.concatenate(weight), places), shape=shape)
     return sparse.csr_matrix(counts + np.float32(backwards) * counts.T)
+
+
+def spectral(counts: sparse.csr_matrix, width: int, power: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Returns (item, width) vectors whose products are near `counts`, each divided by its items' totals to `power`.
+
+    These are the leading eigenvectors of the symmetric `counts`, by subspace iteration (Halko, Martinsson and Tropp,
+    Finding Structure with Randomness, SIAM Review 2011), times the roots of the eigenvalues.
+    """
+    totals = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1) ** -power
+    scaled = sparse.csr_matrix(sparse.diags_array(totals) @ counts @ sparse.diags_array(totals)).astype(np.float32)
+    basis = rng.normal(size=(scaled.shape[0], min(width + 16, scaled.shape[0]))).astype(np.float32)
+    for _ in range(POWERS):
+        basis = np.linalg.qr(scaled @ basis)[0]
+    values, turned = np.linalg.eigh(basis.T @ (scaled @ basis))
+    vectors = np.zeros((scaled.shape[0], width), np.float32)
+    kept = np.argsort(-values)[:width]
+    vectors[:, : len(kept)] = basis @ (turned[:, kept] * np.sqrt(np.maximum(values[kept], 0)))
+    return vectors
 
 
 def keep_users(data: Interactions, keep: NDArray[np.bool_]) -> Interactions:

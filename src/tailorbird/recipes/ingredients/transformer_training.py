@@ -21,7 +21,7 @@ from scipy import sparse
 from tailorbird.recipes import features
 from tailorbird.recipes.features import Encoder
 from tailorbird.recipes.ingredients.transformer import Transformer
-from tailorbird.recipes.matrices import first_places
+from tailorbird.recipes.matrices import closeness, first_places, spectral
 from tailorbird.recipes.recipe import Interactions, Progress
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
     from tailorbird.recipes.ingredients.transformer_network import Batch, Network
 
+WINDOW, DECAY, POWER = 20, 0.9, 0.4
+"""How items that occur close to each other are counted, and how much their totals are discounted, at the start."""
+LENGTH_AT_START = 1.0
+"""Of the item vectors: their root mean square."""
 RATE = 2e-3
 WEIGHT_DECAY = 0.01
 WARM_UP = 0.05
@@ -123,7 +127,9 @@ def train(data: Interactions, held_out: Interactions, plan: Plan, progress: Prog
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with torch.random.fork_rng():
         torch.manual_seed(plan.seed)
-        net = build(data, plan, item.columns(data.item_columns, len(data.items)), user.size, context.size).to(device)
+        net = build(data, plan, item.columns(data.item_columns, len(data.items)), user.size, context.size)
+        place(net, data, rng)
+        net = net.to(device)
         best = learn(net, learned, validated, plan, rng, progress)
     arrays = {name: tensor.float().cpu().numpy() for name, tensor in best.state_dict().items()}
     with torch.no_grad():
@@ -161,6 +167,17 @@ def build(data: Interactions, plan: Plan, item_features: sparse.csr_matrix, user
         places, torch.from_numpy(entries.data), (shape.items + 1, shape.item_features), check_invariants=False
     )
     return Network(shape, log_shares, sparse_features.coalesce())
+
+
+def place(net: Network, data: Interactions, rng: np.random.Generator) -> None:
+    """Begins with vectors that are alike where items occur close to each other, which spares half the epochs."""
+    import torch
+
+    vectors = spectral(closeness(data, WINDOW, DECAY, 1.0), net.shape.width, POWER, rng)
+    scale = np.sqrt(np.mean(np.sum(vectors**2, axis=1)))
+    if scale > 0:
+        with torch.no_grad():
+            net.item.weight[:-1] += torch.from_numpy(vectors * np.float32(LENGTH_AT_START / scale))
 
 
 def learn(
