@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -134,3 +136,34 @@ def test_related_items_are_asked_for_each_distinct_test_item_that_was_trained_on
     queries, answers = evaluation.questions(held_out, "RELATED_ITEMS")
     asked = {query.item: set(answer.tolist()) for query, answer in zip(queries, answers, strict=True)}
     assert asked == {first: {second}, second: {first, unseen}}
+
+
+def test_a_hit_is_worth_its_weight_relative_to_the_mean():
+    lists, truths = np.array([[7, 3, 9]]), [np.array([3, 9], np.int32)]
+    weights = [np.array([0.5, 1.5], np.float32)]
+    gain = 0.5 / np.log2(3) + 1.5 / np.log2(4)
+    assert evaluation.weighted_ndcg(lists, truths, weights) == pytest.approx(gain / (1.5 + 0.5 / np.log2(3)))
+    assert evaluation.weighted_ndcg(lists, [np.array([4], np.int32)], [np.ones(1, np.float32)]) == 0
+
+
+def test_split_keeps_the_greatest_weight_of_an_item():
+    data = interactions(100, 30)
+    weight = np.where(np.arange(len(data.user)) % 2, 1.5, 0.5).astype(np.float32)
+    held_out = evaluation.split(replace(data, item=data.item // 2, weight=weight), seed=5)
+    assert held_out.train.weight is not None
+    assert len(held_out.train.weight) == len(held_out.train.user)
+    assert [len(each) for each in held_out.weights] == [len(each) for each in held_out.truths]
+    metrics = evaluation.measure(Fixed(60, 25), held_out, "USER_PERSONALIZATION")
+    assert 0 < metrics[evaluation.WEIGHTED_NDCG] <= 1
+    assert evaluation.REWARDS not in metrics
+
+
+@pytest.mark.parametrize(
+    ("reward", "share"),
+    [([5, 1, 4, 0], 4 / 5), ([-1, -5, -2, 0], 3 / 4), ([np.nan, 9, 4, 9], 1), ([0, 9, 0, 9], 0)],
+)
+def test_rewards_are_shares_of_what_could_be_earned(reward, share):
+    lists = np.array([[2], [3]])
+    truths = [np.array([0, 2], np.int32), np.array([], np.int32)]
+    found = evaluation.average_rewards(lists, truths, np.array(reward, np.float32))
+    assert found == pytest.approx(share)

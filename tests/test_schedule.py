@@ -5,80 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from journeys.steps import INTERACTIONS_SCHEMA, interactions_csv
+from journeys.steps import INTERACTIONS_SCHEMA
 from support import ROLE
-from tailorbird import config as configuration
-from tailorbird.api import jobs, lifecycle, schedule, transitions
-from tailorbird.api.operations import OPERATIONS
+from tailorbird.api import jobs, lifecycle, schedule
 from tailorbird.api.resources import RESOURCES, dataset
 from tailorbird.data import compaction
 from tailorbird.errors import ResourceInUseException
-from tailorbird.storage.catalogue import Document
-from tailorbird.workspace import Workspace, open_workspace
+from world import SIMS, World
 
 HOUR, DAY = 3600.0, 86400.0
-SIMS = "arn:aws:personalize:::recipe/aws-sims"
-
-
-class World:
-    """An installation without a server, whose clock stands still until it is turned."""
-
-    def __init__(self, folder: Path) -> None:
-        self.now = 1_700_000_000.0
-        (folder / "files").mkdir()
-        config = configuration.load({}, data_dir=folder / "data", file_roots=(folder / "files",))
-        self.files = folder / "files"
-        self.workspace: Workspace = open_workspace(config, lambda: self.now)
-
-    def call(self, function: str, **request: Any) -> dict[str, Any]:
-        return OPERATIONS[function](self.workspace, request) or {}
-
-    def later(self, seconds: float) -> None:
-        """Turns the clock, and lets the dispatcher's work be done."""
-        self.now += seconds
-        transitions.advance(self.workspace)
-        schedule.tick(self.workspace)
-        self.work()
-
-    def work(self) -> None:
-        for arn, kind, _ in self.workspace.catalogue.with_status(["CREATE PENDING"]):
-            jobs.work(self.workspace, RESOURCES[kind], arn)
-
-    def load(self, name: str, seed: int) -> None:
-        (self.files / f"{name}.csv").write_bytes(interactions_csv(seed))
-        self.call(
-            "create_dataset_import_job",
-            jobName=name,
-            datasetArn=self.dataset,
-            dataSource={"dataLocation": f"file://{self.files}/{name}.csv"},
-            roleArn=ROLE,
-        )
-        self.work()
-
-    def prepare(self) -> None:
-        self.group = self.call("create_dataset_group", name="g")["datasetGroupArn"]
-        schema = self.call("create_schema", name="s", schema=json.dumps(INTERACTIONS_SCHEMA))["schemaArn"]
-        self.dataset = self.call(
-            "create_dataset", name="d", datasetType="Interactions", datasetGroupArn=self.group, schemaArn=schema
-        )["datasetArn"]
-        self.load("first", 0)
-
-    def solution(self, name: str = "auto", **request: Any) -> str:
-        created = self.call("create_solution", name=name, datasetGroupArn=self.group, recipeArn=SIMS, **request)
-        return str(created["solutionArn"])
-
-    def versions(self, solution: str) -> list[Document]:
-        return self.call("list_solution_versions", solutionArn=solution)["solutionVersions"]
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     made.prepare()
+    made.load("first", 0)
     yield made
     made.workspace.close()
 

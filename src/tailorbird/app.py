@@ -6,6 +6,7 @@ from typing import Any
 
 from tailorbird import errors
 from tailorbird.api.operations import OPERATIONS
+from tailorbird.api.rates import Rates
 from tailorbird.neighbours import Neighbours
 from tailorbird.wire.endpoint import Endpoint, Response, Service
 from tailorbird.wire.signature import Request
@@ -14,11 +15,13 @@ from tailorbird.workspace import Workspace
 
 def make_endpoint(workspace: Workspace, neighbours: Neighbours | None) -> Endpoint:
     """The ASGI application over an open workspace; jobs need a `Dispatcher` beside it."""
-    config = workspace.config
+    config, rates = workspace.config, Rates()
 
     def call(function: str, region: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
         if function not in OPERATIONS:
             raise errors.UnknownOperationException(f"{function} is not available yet in this version of Tailorbird.")
+        if config.aws_quotas:
+            rates.take(function, parameters)
         return OPERATIONS[function](workspace.at(region), parameters)
 
     def neighbour(service: str, request: Request) -> Response:

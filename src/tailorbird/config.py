@@ -36,11 +36,22 @@ class Config:
         50_000, "Recorded events of a dataset at which they move from the live store into its table."
     )
     deletion_seconds: float = setting(0.5, "Seconds a deleted resource stays visible with status DELETE ....")
-    aws_quotas: bool = setting(False, "Whether AWS's own quotas hold (5 campaigns a group, say), to rehearse for AWS.")
+    aws_quotas: bool = setting(
+        False, "Whether AWS's own quotas and request rates hold (5 campaigns a group, say), to rehearse for AWS."
+    )
+    hide_retired_recipes: bool = setting(False, "Whether ListRecipes leaves out the aws-hrnn recipes, as AWS now does.")
     update_seconds: float = setting(0.5, "Seconds an update, a stop or a start of a resource takes to be seen.")
     s3_endpoint: str = setting("", "URL of the S3 service for s3:// locations; empty means the built-in one.")
-    s3_access_key: str = setting("", "Access key id for s3_endpoint; empty means the installation's own.")
-    s3_secret_key: str = setting("", "Secret access key for s3_endpoint; empty means the installation's own.")
+    s3_access_key: str = setting(
+        "", "Access key id for s3_endpoint and cloudwatch_endpoint; empty means the installation's own."
+    )
+    s3_secret_key: str = setting("", "Secret access key for both; empty means the installation's own.")
+    cloudwatch_endpoint: str = setting(
+        "", "URL of a CloudWatch service that metrics are sent to; empty means that the built-in one shows them."
+    )
+    cloudwatch_namespace: str = setting(
+        "AWS/Personalize", "Namespace of metrics at cloudwatch_endpoint; AWS itself takes none that begins with AWS/."
+    )
     file_roots: tuple[Path, ...] = setting((), "Folders in which file:// locations may lie; none by default.")
     verify_signatures: bool = setting(True, "Whether requests must carry a valid AWS signature; leave it on.")
     cors_origins: tuple[str, ...] = setting((), "Web origins whose pages may call the events and runtime paths.")
@@ -59,6 +70,16 @@ class Config:
     def live_url(self) -> str:
         """Where the recent events are."""
         return self.database_url or f"sqlite:///{self.data_dir / 'live.db'}"
+
+    @property
+    def tallies_url(self) -> str:
+        """Where the metrics of attributions are."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'tallies.db'}"
+
+    @property
+    def shown_url(self) -> str:
+        """Where the answers of the last days are."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'shown.db'}"
 
 
 def _convert(text: str, default: Any) -> Any:

@@ -6,6 +6,7 @@
     ├── ResourceInUseException                400       409
     ├── ResourceAlreadyExistsException        400       409
     ├── LimitExceededException                400       429
+    ├── ThrottlingException                   400       400
     ├── InvalidNextTokenException             400       400
     ├── TooManyTagsException                  400       400
     ├── TooManyTagKeysException               400       400
@@ -67,6 +68,10 @@ class LimitExceededException(AwsError):
     """A quota is used up."""
 
     rest_status = 429
+
+
+class ThrottlingException(AwsError):
+    """More requests a second than there may be."""
 
 
 class InvalidNextTokenException(AwsError):

@@ -21,6 +21,9 @@ TEST_SHARE = 0.1
 """Share of users held out, and share of each one's rows that are the truth."""
 LIST_LENGTH = 25
 CUTOFFS = (5, 10, 25)
+REWARDS = "average_rewards_at_k"
+WEIGHTED_NDCG = "normalized_discounted_cumulative_gain_with_event_weights_at_k"
+"""AWS prints both with a literal k, which is `LIST_LENGTH` here (spec recipes-and-runtime 3.2)."""
 SCORES_AT_ONCE = 4_000_000
 """Scores held in memory at a time (16 MB of float32)."""
 
@@ -46,6 +49,8 @@ class Split:
     queries: tuple[Query, ...]
     truths: tuple[NDArray[np.int32], ...]
     """Distinct items of each test user's newest rows, parallel to `queries`."""
+    weights: tuple[NDArray[np.float32], ...] = ()
+    """Parallel to each truth where the solution weighs events: the greatest weight of the rows of that item."""
 
 
 def split(data: Interactions, seed: int) -> Split:
@@ -65,7 +70,7 @@ def split(data: Interactions, seed: int) -> Split:
         test[:] = False
         test[rng.integers(len(test))] = True
     bounds = user_bounds(data)
-    queries, truths = [], []
+    queries, truths, weights = [], [], []
     for user in np.flatnonzero(test & (np.diff(bounds) > 0)).tolist():
         start, end = bounds[user], bounds[user + 1]
         cut = start + (end - start) * 9 // 10
@@ -78,20 +83,30 @@ def split(data: Interactions, seed: int) -> Split:
                 context=data.context_of(cut),
             )
         )
-        truths.append(np.unique(data.item[cut:end]))
-    return Split(keep_users(data, ~test), tuple(queries), tuple(truths))
+        truth, place = np.unique(data.item[cut:end], return_inverse=True)
+        truths.append(truth)
+        if data.weight is not None:
+            greatest = np.zeros(len(truth), np.float32)
+            np.maximum.at(greatest, place, data.weight[cut:end])
+            weights.append(greatest)
+    return Split(keep_users(data, ~test), tuple(queries), tuple(truths), tuple(weights))
 
 
 def measure(model: Scorer, held_out: Split, recipe_type: str) -> dict[str, float]:
     """Returns the eight metrics of spec recipes-and-runtime 3.2, rounded to 4 digits, in string order.
 
-    `model` was trained on `held_out.train`.
+    `model` was trained on `held_out.train`. A solution that weighs events or has an objective gets a ninth.
     """
     queries, truths = questions(held_out, recipe_type)
     lists = top_lists(model, queries)
     hits = np.array([np.isin(row, truth) for row, truth in zip(lists, truths, strict=True)])
     shown = np.unique(lists[lists >= 0])
-    return dict(sorted({"coverage": round(len(shown) / len(model.items), 4), **ranking_metrics(hits)}.items()))
+    metrics = {"coverage": len(shown) / len(model.items), **ranking_metrics(hits)}
+    if held_out.train.reward is not None:
+        metrics[REWARDS] = average_rewards(lists, truths, held_out.train.reward)
+    if held_out.weights:
+        metrics[WEIGHTED_NDCG] = weighted_ndcg(lists, truths, held_out.weights)
+    return {name: round(value, 4) for name, value in sorted(metrics.items())}
 
 
 def questions(held_out: Split, recipe_type: str) -> tuple[list[Query], list[NDArray[np.int32]]]:
@@ -143,6 +158,37 @@ def ranking_metrics(hits: NDArray[np.bool_]) -> dict[str, float]:
         metrics[f"normalized_discounted_cumulative_gain_at_{cutoff}"] = (gain / ideal).mean()
         metrics[f"precision_at_{cutoff}"] = (found / cutoff).mean()
     return {name: round(float(value), 4) for name, value in metrics.items()}
+
+
+def average_rewards(
+    lists: NDArray[np.int64], truths: Sequence[NDArray[np.int32]], reward: NDArray[np.float32]
+) -> float:
+    """Returns what lists earn as a share of what they could have earned, averaged over the users who could earn any.
+
+    A list earns the reward of its hits; it could have earned that of as many of the truth's dearest items as it is
+    long. Rewards count from 0, or from the least one where that is negative; an unknown one is 0. AWS divides by
+    what all recommendations earn and does not publish how it normalises (spec recipes-and-runtime 3.2).
+    """
+    worth = np.nan_to_num(reward - min(0.0, float(np.nanmin(reward, initial=0.0))))
+    shares = []
+    for row, truth in zip(lists, truths, strict=True):
+        possible = np.sort(worth[truth])[::-1][: lists.shape[1]].sum()
+        if possible > 0:
+            shares.append(worth[truth[np.isin(truth, row)]].sum() / possible)
+    return float(np.mean(shares)) if shares else 0.0
+
+
+def weighted_ndcg(
+    lists: NDArray[np.int64], truths: Sequence[NDArray[np.int32]], weights: Sequence[NDArray[np.float32]]
+) -> float:
+    """Returns NDCG where a hit is worth its weight; the ideal is the list's own hits, the heaviest first."""
+    discounts = 1 / np.log2(np.arange(2, lists.shape[1] + 2))
+    gains = []
+    for row, truth, weight in zip(lists, truths, weights, strict=True):
+        worth = np.where(row[:, None] == truth, weight, 0).sum(axis=1)
+        ideal = np.sort(worth)[::-1] @ discounts
+        gains.append(worth @ discounts / ideal if ideal > 0 else 0.0)
+    return float(np.mean(gains))
 
 
 def popularity_baseline(held_out: Split) -> dict[str, float]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tailorbird import tuning
+from tailorbird.api import solution_config
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.wire import model
 from tailorbird.wire.model import Operation
@@ -38,15 +40,20 @@ DIFFERENCES: dict[str, str] = {
     "CreateDatasetExportJob": "One file, `<path>/<jobName>.csv`; AWS documents no name. `kmsKeyArn` is kept and shown "
     "only.",
     "CreateDatasetGroup": "ACTIVE at once. `kmsKeyArn` and `roleArn` are kept and shown only: data are not encrypted.",
-    "CreateDatasetImportJob": "`publishAttributionMetricsToS3` is refused: nothing is published yet. Fewer than 1000 "
-    "interactions are a warning, not a failure; gzip is read too.",
+    "CreateDatasetImportJob": "With `publishAttributionMetricsToS3`, which is for interactions only, a job whose "
+    "report cannot be written fails and changes nothing. Fewer than 1000 interactions are a warning, not a failure; "
+    "gzip is read too.",
     "CreateEventTracker": "ACTIVE at once.",
     "CreateFilter": "ACTIVE at once.",
-    "CreateMetricAttribution": "Definitions are checked, kept and shown; nothing is counted or published yet.",
-    "CreateRecommender": f"{EXPLORATION} `trainingDataConfig` is refused: not there yet.",
-    "CreateSolution": "`performHPO`, `performAutoML`, `performIncrementalUpdate` and in `solutionConfig` `hpoConfig`, "
-    "`autoMLConfig`, `optimizationObjective`, `eventsConfig`, `trainingDataConfig` are refused: not there yet. "
-    "`eventType` matches in any case.",
+    "CreateMetricAttribution": "Metrics appear in the built-in CloudWatch within seconds; in the one that "
+    "`TAILORBIRD_CLOUDWATCH_ENDPOINT` names, when their quarter of an hour is over. Sources over 100 count as "
+    "SOURCE_NAME_UNDEFINED. TIMESTAMP in reports is the begin of the quarter of an hour.",
+    "CreateRecommender": EXPLORATION,
+    "CreateSolution": "`eventType` matches in any case; beside `eventsConfig`, it and `eventValueThreshold` are "
+    f"refused. An HPO without `hpoResourceConfig` has {tuning.TRIALS} trials; it maximises NDCG@25 on users of the "
+    "training part, whatever `hpoObjective` says. AutoML trains "
+    f"{', '.join(solution_config.COMPETING)} or those of them in `autoMLConfig.recipeList`. "
+    "`optimizationObjective.objectiveSensitivity` must be given; MEDIUM lets relevance and objective vary equally.",
     "CreateSolutionVersion": "`trainingMode` UPDATE is refused until models explore; AUTOTRAIN, which AWS does not "
     "explain, too. An automatic version has trainingMode FULL and trainingType AUTOMATIC.",
     "DeleteDataset": "`.../EVENT_INTERACTIONS`, a dataset that AWS no longer makes, can be deleted to no effect, since "
@@ -59,19 +66,21 @@ DIFFERENCES: dict[str, str] = {
     "DescribeSolutionVersion": "`trainingHours` counts the cores of this machine.",
     "GetActionRecommendations": "The model learns from what users did with items and actions, not from metadata, and "
     "does not explore.",
-    "GetRecommendations": "`context` is accepted and not used yet. Promoted items take "
+    "GetSolutionMetrics": "`average_rewards_at_k` and "
+    "`normalized_discounted_cumulative_gain_with_event_weights_at_k` are of lists of 25; how AWS normalises "
+    "the former is not published: here it is the share of what could be earned.",
+    "GetRecommendations": "Promoted items take "
     "floor(numResults x percent / 100) places; the rounding is not published.",
-    "GetPersonalizedRanking": "`context` is accepted and not used yet.",
-    "ListRecipes": "With `domain` there are two pages, as client code expects, whatever the number of recipes.",
+    "ListRecipes": "The aws-hrnn recipes, which AWS has retired, are here; `hide_retired_recipes` leaves them out. "
+    "With `domain` there are two pages, as client code expects, whatever the number of recipes.",
     "PutActions": PROPERTIES,
-    "PutEvents": "`recommendationId` is recorded and brings no implicit impressions: served lists are not stored yet.",
+    "PutEvents": "An answer can be named by `recommendationId` for 14 days; AWS publishes no number. Metrics count "
+    "repeated events once.",
     "PutItems": PROPERTIES,
     "PutUsers": PROPERTIES,
     "StopSolutionVersionCreation": "CREATE STOPPED after four seconds at the latest, even if a worker still computes.",
     "UpdateCampaign": f"{EXPLORATION} {LATEST}",
-    "UpdateMetricAttribution": "Nothing is counted or published yet.",
-    "UpdateRecommender": f"{EXPLORATION} `trainingDataConfig` is refused: not there yet.",
-    "UpdateSolution": "`performIncrementalUpdate` and `eventsConfig` are refused: not there yet.",
+    "UpdateRecommender": f"{EXPLORATION} Another `trainingDataConfig` takes effect with the next training.",
 }
 
 

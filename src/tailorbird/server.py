@@ -8,10 +8,12 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 
 from tailorbird import app, logs
+from tailorbird.api import attributions
 from tailorbird.api.jobs import Dispatcher
 from tailorbird.config import Config
 from tailorbird.neighbours import Neighbours
@@ -31,8 +33,10 @@ def serve(config: Config, ready: Callable[[str], None] = lambda url: None) -> No
     logs.start(config)
     workspace = open_workspace(config)
     (config.data_dir / ENDPOINT_FILE).write_text(url)
-    neighbours = Neighbours(config.data_dir / "neighbours", config.account_id) if config.s3_endpoint == url else None
-    if neighbours:
+    neighbours = None
+    if config.s3_endpoint == url:
+        metrics = partial(attributions.metrics, workspace)
+        neighbours = Neighbours(config.data_dir / "neighbours", config.account_id, metrics)
         threading.Thread(target=neighbours.warm, daemon=True, name="warm").start()
     dispatcher = Dispatcher(workspace)
     server = uvicorn.Server(

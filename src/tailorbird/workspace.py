@@ -18,7 +18,9 @@ from tailorbird.config import Config
 from tailorbird.storage.catalogue import Catalogue
 from tailorbird.storage.live import Live
 from tailorbird.storage.objects import Objects
+from tailorbird.storage.shown import ShownLists
 from tailorbird.storage.tables import Tables
+from tailorbird.storage.tallies import Tallies
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Workspace:
     access_key: AccessKey
     catalogue: Catalogue
     live: Live
+    shown: ShownLists
+    tallies: Tallies
     tables: Tables
     objects: Objects
     cache: Cache
@@ -65,6 +69,8 @@ class Workspace:
         """Closes the stores."""
         self.catalogue.close()
         self.live.close()
+        self.shown.close()
+        self.tallies.close()
 
 
 def open_workspace(config: Config, clock: Callable[[], float] = time.time) -> Workspace:
@@ -78,6 +84,8 @@ def open_workspace(config: Config, clock: Callable[[], float] = time.time) -> Wo
         access_key=key,
         catalogue=Catalogue(config.catalogue_url),
         live=Live(config.live_url),
+        shown=ShownLists(config.shown_url),
+        tallies=Tallies(config.tallies_url),
         tables=Tables(folder / "tables"),
         objects=Objects(
             config.s3_endpoint or None,

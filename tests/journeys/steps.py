@@ -91,17 +91,26 @@ class Journey:
         self.server = server
         self.bucket = f"{name}-bucket"
         self.arns: dict[str, str] = {}
-        self.personalize = server.client("personalize", **client_options)
-        self.runtime = server.client("personalize-runtime", **client_options)
-        self.events = server.client("personalize-events", **client_options)
-        self.s3 = server.client("s3", **client_options)
+        self.connect(**client_options)
 
-    def data(self, interactions: bytes | None = None, items: bytes | None = None) -> None:
+    def connect(self, **client_options: Any) -> None:
+        """Clients of the server where it is now, which after a restart is another port."""
+        self.personalize = self.server.client("personalize", **client_options)
+        self.runtime = self.server.client("personalize-runtime", **client_options)
+        self.events = self.server.client("personalize-events", **client_options)
+        self.s3 = self.server.client("s3", **client_options)
+
+    def data(
+        self,
+        interactions: bytes | None = None,
+        items: bytes | None = None,
+        interactions_schema: dict[str, Any] = INTERACTIONS_SCHEMA,
+    ) -> None:
         """Schemas, group, datasets and imports."""
         self.s3.create_bucket(Bucket=self.bucket)
         self.arns["group"] = self.personalize.create_dataset_group(name=self.name)["datasetGroupArn"]
         settled(self.personalize.describe_dataset_group, "datasetGroup", datasetGroupArn=self.arns["group"])
-        self.dataset("INTERACTIONS", INTERACTIONS_SCHEMA)
+        self.dataset("INTERACTIONS", interactions_schema)
         self.dataset("ITEMS", ITEMS_SCHEMA)
         self.load("INTERACTIONS", interactions_csv() if interactions is None else interactions)
         self.load("ITEMS", items_csv() if items is None else items)
@@ -200,6 +209,46 @@ class Journey:
             )["campaignArn"]
             self.arns[recipe] = arn
             assert settled(self.personalize.describe_campaign, "campaign", campaignArn=arn)["status"] == "ACTIVE"
+
+    def batch_request(self, recipe: str, job: str, **more: Any) -> dict[str, Any]:
+        """What starts a batch job of either kind over the lines that `begin_batch` uploads."""
+        return {
+            "jobName": job,
+            "solutionVersionArn": self.arns[f"{recipe} version"],
+            "roleArn": ROLE,
+            "jobInput": {"s3DataSource": {"path": f"s3://{self.bucket}/{job}/in.json"}},
+            "jobOutput": {"s3DataDestination": {"path": f"s3://{self.bucket}/{job}/out/"}},
+            **more,
+        }
+
+    def begin_batch(self, kind: str, recipe: str, job: str, lines: list[Any], **more: Any) -> None:
+        """Starts an `inference` or `segment` job over lines, given as objects or as they are."""
+        body = b"\n".join(line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines)
+        self.s3.put_object(Bucket=self.bucket, Key=f"{job}/in.json", Body=body)
+        create = getattr(self.personalize, f"create_batch_{kind}_job")
+        self.arns[job] = create(**self.batch_request(recipe, job, **more))[f"batch{kind.title()}JobArn"]
+
+    def batch_job(self, kind: str, job: str) -> dict[str, Any]:
+        """How a job stands."""
+        member = f"batch{kind.title()}Job"
+        found: dict[str, Any] = getattr(self.personalize, f"describe_batch_{kind}_job")(
+            **{f"{member}Arn": self.arns[job]}
+        )[member]
+        return found
+
+    def batch_output(self, job: str) -> bytes | None:
+        """The file of answers; None while there is none."""
+        key = f"{job}/out/in.json.out"
+        listed = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=key).get("Contents", [])
+        return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read() if listed else None
+
+    def batch_answers(self, kind: str, job: str) -> list[dict[str, Any]]:
+        """The answers of a job once it has ended, in the order of the lines; fails unless it becomes ACTIVE."""
+        ended = settled(lambda: {"job": self.batch_job(kind, job)}, "job")
+        assert ended["status"] == "ACTIVE", ended
+        body = self.batch_output(job)
+        assert body is not None
+        return [json.loads(line) for line in body.splitlines()]
 
     def filter(self, name: str, expression: str) -> str:
         created = self.personalize.create_filter(

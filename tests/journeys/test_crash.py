@@ -91,49 +91,28 @@ def test_killed_during_training_and_batch(server: Server) -> None:
     way.deploy(RECIPE)
     assert len(way.recommend(userId="1")) == 25
 
-    lines = b"\n".join(json.dumps({"userId": str(user % 80)}).encode() for user in range(30_000))
-    way.s3.put_object(Bucket=way.bucket, Key="in/many.json", Body=lines)
-    arn = way.personalize.create_batch_inference_job(
-        solutionVersionArn=version,
-        jobName="many",
-        roleArn=ROLE,
-        jobInput={"s3DataSource": {"path": f"s3://{way.bucket}/in/many.json"}},
-        jobOutput={"s3DataDestination": {"path": f"s3://{way.bucket}/out/"}},
-    )["batchInferenceJobArn"]
-    in_progress(way.personalize.describe_batch_inference_job, "batchInferenceJob", batchInferenceJobArn=arn)
+    way.begin_batch("inference", RECIPE, "many", [{"userId": str(user % 80)} for user in range(30_000)])
+    wait_for(lambda: way.batch_job("inference", "many")["status"] == "CREATE IN_PROGRESS", 30)
     time.sleep(0.3)
     way = die_and_return(server, way)
-    keys = [entry["Key"] for entry in way.s3.list_objects_v2(Bucket=way.bucket, Prefix="out/").get("Contents", [])]
-    assert "out/many.json.out" not in keys, "the job was over before the server was killed: make it longer"
-    ended = settled(way.personalize.describe_batch_inference_job, "batchInferenceJob", batchInferenceJobArn=arn)
-    assert ended["status"] == "ACTIVE", ended
-    answers = way.s3.get_object(Bucket=way.bucket, Key="out/many.json.out")["Body"].read().splitlines()
+    assert way.batch_output("many") is None, "the job was over before the server was killed: make it longer"
+    answers = way.batch_answers("inference", "many")
     assert len(answers) == 30_000
-    assert all(json.loads(answer)["error"] is None for answer in answers[::1000])
+    assert all(answer["error"] is None for answer in answers)
 
 
 def test_killed_while_making_segments(server: Server) -> None:
     way = Journey(server, "crash")
     way.data()
     way.train("aws-item-affinity")
-    lines = b"\n".join(json.dumps({"itemId": str(number % 150)}).encode() for number in range(25_000))
-    way.s3.put_object(Bucket=way.bucket, Key="in/many.json", Body=lines)
-    arn = way.personalize.create_batch_segment_job(
-        solutionVersionArn=way.arns["aws-item-affinity version"],
-        jobName="many",
-        roleArn=ROLE,
-        jobInput={"s3DataSource": {"path": f"s3://{way.bucket}/in/many.json"}},
-        jobOutput={"s3DataDestination": {"path": f"s3://{way.bucket}/out/"}},
-    )["batchSegmentJobArn"]
-    in_progress(way.personalize.describe_batch_segment_job, "batchSegmentJob", batchSegmentJobArn=arn)
+    recipe = "aws-item-affinity"
+    way.begin_batch("segment", recipe, "many", [{"itemId": str(number % 150)} for number in range(25_000)])
+    wait_for(lambda: way.batch_job("segment", "many")["status"] == "CREATE IN_PROGRESS", 30)
     way = die_and_return(server, way)
-    keys = [entry["Key"] for entry in way.s3.list_objects_v2(Bucket=way.bucket, Prefix="out/").get("Contents", [])]
-    assert "out/many.json.out" not in keys, "the job was over before the server was killed: make it longer"
-    ended = settled(way.personalize.describe_batch_segment_job, "batchSegmentJob", batchSegmentJobArn=arn)
-    assert ended["status"] == "ACTIVE", ended
-    answers = way.s3.get_object(Bucket=way.bucket, Key="out/many.json.out")["Body"].read().splitlines()
+    assert way.batch_output("many") is None, "the job was over before the server was killed: make it longer"
+    answers = way.batch_answers("segment", "many")
     assert len(answers) == 25_000
-    assert all(len(json.loads(answer)["output"]["usersList"]) == 25 for answer in answers[::1000])
+    assert all(len(answer["output"]["usersList"]) == 25 for answer in answers)
 
 
 def test_acknowledged_events_survive_a_kill(server: Server) -> None:

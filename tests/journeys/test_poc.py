@@ -140,18 +140,9 @@ def interact(way: Journey, clicks: pl.DataFrame, films: pl.DataFrame, role: str)
         campaignArn=way.arns["aws-personalized-ranking"], userId="115", inputList=given
     )
     assert sorted(item["itemId"] for item in answer["personalizedRanking"]) == sorted(set(given))
-    way.s3.put_object(Bucket=way.bucket, Key="poc_input.json", Body=b'{"userId": "115"}\n{"userId": "2"}\n')
-    job = way.personalize.create_batch_inference_job(
-        solutionVersionArn=way.arns["aws-user-personalization version"],
-        jobName="poc",
-        roleArn=role,
-        jobInput={"s3DataSource": {"path": f"s3://{way.bucket}/poc_input.json"}},
-        jobOutput={"s3DataDestination": {"path": f"s3://{way.bucket}/"}},
-    )["batchInferenceJobArn"]
-    ended = settled(way.personalize.describe_batch_inference_job, "batchInferenceJob", batchInferenceJobArn=job)
-    assert ended["status"] == "ACTIVE", ended
-    lines = way.s3.get_object(Bucket=way.bucket, Key="poc_input.json.out")["Body"].read().splitlines()
-    for line in map(json.loads, lines):
+    lines = [{"userId": "115"}, {"userId": "2"}]
+    way.begin_batch("inference", "aws-user-personalization", "poc", lines, roleArn=role)
+    for line in way.batch_answers("inference", "poc"):
         assert set(line) == {"input", "output", "error"}
         assert len(line["output"]["recommendedItems"]) == len(line["output"]["scores"]) == 25
 

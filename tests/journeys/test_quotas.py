@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from journeys.steps import INTERACTIONS_SCHEMA, Journey, items_csv
+from journeys.steps import INTERACTIONS_SCHEMA, Journey, field, items_csv, schema
 from support import ROLE, Server, settled
 
 
@@ -60,3 +62,27 @@ def test_quotas_are_generous_by_default(server: Server) -> None:
     way.dataset("INTERACTIONS", INTERACTIONS_SCHEMA)
     for number in range(31):
         way.filter(str(number), 'INCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("click")')
+
+
+def test_filter_fields_and_request_rates_of_aws(strict: Server) -> None:
+    way = Journey(strict, "fields")
+    way.arns["group"] = way.personalize.create_dataset_group(name="fields")["datasetGroupArn"]
+    names = [f"F{number}" for number in range(21)]
+    way.dataset("ITEMS", schema("Items", field("ITEM_ID"), *(field(name, "int") for name in names)))
+    for part in (names[:10], names[10:19], names[5:15], names[19:20]):
+        way.filter(part[0], f"INCLUDE ItemID WHERE {' AND '.join(f'Items.{name} = 1' for name in part)}")
+    words = "The filters of the dataset group would use 21 distinct fields; at most 20 are allowed."
+    expression = f"EXCLUDE ItemID WHERE Items.{names[20]} = 1"
+    request = {"name": "more", "datasetGroupArn": way.arns["group"], "filterExpression": expression}
+    refused(words, way.personalize.create_filter, **request)
+    item = {"itemId": "1", "properties": json.dumps(dict.fromkeys(names, 1))}
+
+    def put(_: int) -> str:
+        try:
+            way.events.put_items(datasetArn=way.arns["ITEMS"], items=[item])
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return ""
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(put, range(200))) == {"", "ThrottlingException"}

@@ -12,7 +12,7 @@ from journeys.steps import INTERACTIONS_SCHEMA, ITEMS, ITEMS_SCHEMA, Journey, as
 from support import ROLE, Server, refused, settled
 
 USER, RANKING = "aws-user-personalization-v2", "aws-personalized-ranking-v2"
-COLD = 3000
+COLD = 1500
 """Items that nobody has touched: with the others more than the candidates an answer is chosen from."""
 
 
@@ -23,7 +23,7 @@ def interactions() -> bytes:
 
 
 def items() -> bytes:
-    """Sixty of the cold items are of the year 1800."""
+    """Thirty of the cold items are of the year 1800."""
     known = [(str(item), genre_of(item), str(1950 + item % 60)) for item in range(ITEMS)]
     cold = [(f"cold {item}", genre_of(item), "1800" if item % 50 == 0 else "1801") for item in range(COLD)]
     return as_csv([("ITEM_ID", "GENRE", "YEAR"), *known, *cold])
@@ -64,9 +64,9 @@ def test_scores_are_shares_among_the_candidates(journey: Journey) -> None:
 def test_popular_items_follow_where_the_filter_leaves_too_few_candidates(journey: Journey) -> None:
     chosen = journey.filter("1800", "INCLUDE ItemID WHERE Items.YEAR = 1800")
     answer = journey.runtime.get_recommendations(
-        campaignArn=journey.arns[USER], userId="3", numResults=50, filterArn=chosen
+        campaignArn=journey.arns[USER], userId="3", numResults=30, filterArn=chosen
     )["itemList"]
-    assert len({item["itemId"] for item in answer}) == 50
+    assert len({item["itemId"] for item in answer}) == 30
     scored = [item for item in answer if "score" in item]
     assert answer[: len(scored)] == scored
     assert not any("reason" in item for item in scored)
@@ -116,7 +116,7 @@ def test_batch_answers_say_the_reasons(journey: Journey) -> None:
         solutionVersionArn=journey.arns[f"{USER} version"],
         jobName="second-batch",
         roleArn=ROLE,
-        numResults=50,
+        numResults=30,
         filterArn=chosen,
         jobInput={"s3DataSource": {"path": f"s3://{journey.bucket}/in/users.json"}},
         jobOutput={"s3DataDestination": {"path": f"s3://{journey.bucket}/"}},

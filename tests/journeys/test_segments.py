@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from journeys.steps import GENRES, INTERACTIONS_SCHEMA, ITEMS, USERS, Journey, as_csv, interactions_csv
-from support import ROLE, Server, settled
+from support import Server, settled
 
 ITEM, ATTRIBUTE = "aws-item-affinity", "aws-item-attribute-affinity"
 
@@ -39,26 +38,10 @@ def journey(server: Server) -> Journey:
     return way
 
 
-def request(way: Journey, recipe: str, job: str, **more: Any) -> dict[str, Any]:
-    return {
-        "jobName": job,
-        "solutionVersionArn": way.arns[f"{recipe} version"],
-        "roleArn": ROLE,
-        "jobInput": {"s3DataSource": {"path": f"s3://{way.bucket}/{job}/in.json"}},
-        "jobOutput": {"s3DataDestination": {"path": f"s3://{way.bucket}/{job}/out/"}},
-        **more,
-    }
-
-
 def segments(way: Journey, recipe: str, job: str, lines: list[Any], **more: Any) -> list[dict[str, Any]]:
     """The answers of a job, in the order of the lines."""
-    body = b"\n".join(line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines)
-    way.s3.put_object(Bucket=way.bucket, Key=f"{job}/in.json", Body=body)
-    arn = way.personalize.create_batch_segment_job(**request(way, recipe, job, **more))["batchSegmentJobArn"]
-    ended = settled(way.personalize.describe_batch_segment_job, "batchSegmentJob", batchSegmentJobArn=arn)
-    assert ended["status"] == "ACTIVE", ended
-    found = way.s3.get_object(Bucket=way.bucket, Key=f"{job}/out/in.json.out")["Body"].read()
-    return [json.loads(line) for line in found.splitlines()]
+    way.begin_batch("segment", recipe, job, lines, **more)
+    return way.batch_answers("segment", job)
 
 
 def fans(genre: str) -> set[str]:
@@ -135,7 +118,7 @@ def test_filters_select_users(journey: Journey) -> None:
     for recipe, chosen in ((ITEM, "items"), (ATTRIBUTE, "watchers")):
         with pytest.raises(ClientError, match="InvalidInputException"):
             journey.personalize.create_batch_segment_job(
-                **request(journey, recipe, "refused", filterArn=journey.arns[chosen])
+                **journey.batch_request(recipe, "refused", filterArn=journey.arns[chosen])
             )
 
 
@@ -153,14 +136,14 @@ def test_what_is_wrong_is_refused(journey: Journey) -> None:
     client = journey.personalize
     refused = client.exceptions.InvalidInputException
     with pytest.raises(refused, match="segments"):
-        client.create_batch_segment_job(**request(journey, "aws-popularity-count", "wrong"))
+        client.create_batch_segment_job(**journey.batch_request("aws-popularity-count", "wrong"))
     with pytest.raises(refused, match="numResults"):
-        client.create_batch_segment_job(**request(journey, ITEM, "wrong", numResults=5_000_001))
+        client.create_batch_segment_job(**journey.batch_request(ITEM, "wrong", numResults=5_000_001))
     with pytest.raises(refused, match="batch segment"):
-        client.create_batch_inference_job(**request(journey, ITEM, "wrong"))
+        client.create_batch_inference_job(**journey.batch_request(ITEM, "wrong"))
     with pytest.raises(refused, match="batch segment"):
         client.create_campaign(name="wrong", solutionVersionArn=journey.arns[f"{ITEM} version"])
-    arn = client.create_batch_segment_job(**request(journey, ITEM, "nothing-there"))["batchSegmentJobArn"]
+    arn = client.create_batch_segment_job(**journey.batch_request(ITEM, "nothing-there"))["batchSegmentJobArn"]
     ended = settled(client.describe_batch_segment_job, "batchSegmentJob", batchSegmentJobArn=arn)
     assert ended["status"] == "CREATE FAILED"
     assert "Invalid S3 input path" in ended["failureReason"]

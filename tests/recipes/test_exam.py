@@ -1,32 +1,35 @@
 """The exam that every recipe sits: train, save, load, answer, and beat chance on data with structure.
 
 The data: users walk through chains of items, mostly from an item to its successor; a few items are popular
-besides. Half the users walk the one half of the chains, half the other.
+besides. Half the users walk the one half of the chains, half the other. Metadata names an item's chain and a
+user's half, the context says whether the item follows the one before. Some more items are new: nobody touched them.
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tailorbird import evaluation
 from tailorbird.recipes import RECIPES
-from tailorbird.recipes.recipe import Interactions, Model, Query, Recipe, silent
+from tailorbird.recipes.matrices import keep_users
+from tailorbird.recipes.recipe import Column, Interactions, Model, NotEnoughData, Query, Recipe, silent
 
 ITEMS = 200
 CHAIN = 10
+NEW_ITEMS = 120
 
 
 def walks(users: int = 150, seed: int = 3) -> Interactions:
     rng = np.random.default_rng(seed)
-    user, item = [], []
+    user, item, step = [], [], []
     for number in range(users):
         here = int(rng.integers(ITEMS // 2)) + (number % 2) * ITEMS // 2
+        draw = 1.0
         for _ in range(int(rng.integers(12, 40))):
             user.append(number)
             item.append(here)
+            step.append("follows" if draw < 0.75 else "elsewhere")
             draw = rng.random()
             if draw < 0.75:
                 here = here - here % CHAIN + (here + 1) % CHAIN
@@ -36,16 +39,26 @@ def walks(users: int = 150, seed: int = 3) -> Interactions:
                 here = int(rng.integers(ITEMS // 2)) + (number % 2) * ITEMS // 2
     return Interactions(
         users=np.array([f"u{number:03}" for number in range(users)]),
-        items=np.array([f"i{number:03}" for number in range(ITEMS + 1)]),  # nobody touches the last
+        items=np.array([f"i{number:03}" for number in range(ITEMS + NEW_ITEMS)]),
         user=np.array(user, np.int32),
         item=np.array(item, np.int32),
-        timestamp=1_600_000_000 + np.arange(len(user), dtype=np.int64) * 60,
+        timestamp=1_600_000_000 + np.arange(len(user), dtype=np.int64) * 600,
         event_type=np.zeros(len(user), np.int16),
+        item_columns={
+            "CHAIN": column("categorical", [str(number % ITEMS // CHAIN) for number in range(ITEMS + NEW_ITEMS)]),
+            "PLACE": column("numeric", [number % CHAIN for number in range(ITEMS + NEW_ITEMS)]),
+        },
+        user_columns={"HALF": column("categorical", ["left" if number % 2 else "right" for number in range(users)])},
+        context={"STEP": column("categorical", step)},
     )
 
 
+def column(kind: str, values: list[object]) -> Column:
+    return Column(kind, np.array(values, object))
+
+
 def query(*items: int, item: int | None = None) -> Query:
-    times = 1_600_500_000 + np.arange(len(items), dtype=np.int64)
+    times = 1_603_000_000 + np.arange(len(items), dtype=np.int64)
     return Query(np.array(items, np.int32), times, item=item)
 
 
@@ -124,26 +137,16 @@ def test_progress_can_stop_training(recipe, data):
 @pytest.mark.parametrize("rows", [2, 3])
 def test_two_users_with_hardly_any_rows_are_enough(recipe, data, rows):
     few = (data.user < 2) & (np.arange(len(data.user)) - np.searchsorted(data.user, data.user) < rows)
-    tiny = replace(
-        data,
-        users=data.users[:2],
-        user=data.user[few],
-        item=data.item[few],
-        timestamp=data.timestamp[few],
-        event_type=data.event_type[few],
-    )
-    assert np.isfinite(train(recipe, tiny).score(QUESTIONS)).sum() >= 25 * len(QUESTIONS)
+    tiny = keep_users(data.rows(few), np.arange(len(data.users)) < 2)
+    if recipe.name == "aws-hrnn-coldstart":  # needs items that more than one user touched
+        with pytest.raises(NotEnoughData, match="All items"):
+            train(recipe, tiny)
+    else:
+        assert np.isfinite(train(recipe, tiny).score(QUESTIONS)).sum() >= 25 * len(QUESTIONS)
 
 
 def test_one_user_is_too_few_to_learn_weights_on(data):
-    one = replace(
-        data,
-        users=data.users[:1],
-        user=data.user[:5] * 0,
-        item=data.item[:5],
-        timestamp=data.timestamp[:5],
-        event_type=data.event_type[:5],
-    )
+    one = keep_users(data.rows(np.arange(len(data.user)) < 5), np.arange(len(data.users)) < 1)
     with pytest.raises(ValueError, match="two users with two interactions"):
         train(RECIPES["aws-user-personalization"], one)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tailorbird.storage import objects
+from tailorbird.storage import aws, objects
 from tailorbird.storage.objects import ObjectError, Objects
 
 
@@ -196,7 +196,7 @@ def test_without_s3():
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "nonsense"])
 def test_unreachable_s3(monkeypatch, url):
-    monkeypatch.setattr(objects, "ATTEMPTS", 1)
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
     assert kind(Objects(url, "a", "b", "us-east-1", []).files, "s3://bucket/") == "location"
 
 

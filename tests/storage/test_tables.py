@@ -51,7 +51,7 @@ def files(tmp_path):
 def test_nothing_yet(tables):
     assert (tables.version(KEY), tables.rows(KEY)) == ("", 0)
     assert tables.read(KEY, ["A"]).columns == ["A"]
-    assert tables.read_where(KEY, "A", 1).is_empty()
+    assert tables.view(KEY, where=("A", 1)).rows.is_empty()
     tables.drop(KEY)
 
 
@@ -157,7 +157,7 @@ def test_columns_that_came_later_are_null_in_older_segments(tables):
         segment.commit(INCREMENTAL)
     assert tables.read(KEY, ["NEW", "USER_ID"]).rows() == [(None, "a"), ("x", "b")]
     assert tables.read(KEY).columns == ["USER_ID", "TIMESTAMP", "N", "NEW"]
-    assert tables.read_where(KEY, "NEW", "x", ["USER_ID"]).rows() == [("b",)]
+    assert tables.view(KEY, ["USER_ID"], where=("NEW", "x")).rows.rows() == [("b",)]
 
 
 def test_one_users_rows_take_milliseconds(tables, tmp_path):
@@ -177,7 +177,7 @@ def test_one_users_rows_take_milliseconds(tables, tmp_path):
     best = 1.0
     for user in ("0", "777", "9999", "nobody"):
         started = time.perf_counter()
-        found = tables.read_where(KEY, "USER_ID", user)
+        found = tables.view(KEY, where=("USER_ID", user)).rows
         best = min(best, time.perf_counter() - started)
         assert found.equals(everything.filter(pl.col("USER_ID") == user))
     assert best < 0.05
@@ -192,7 +192,7 @@ def test_readers_racing_commits_never_fail(tables):
         try:
             while not stop.is_set():
                 assert len(tables.read(KEY)) == 2
-                assert len(tables.read_where(KEY, "USER_ID", "a")) == 1
+                assert len(tables.view(KEY, where=("USER_ID", "a")).rows) == 1
         except Exception as error:
             failures.append(error)
 

@@ -6,14 +6,19 @@ Source: spec recipes-and-runtime 6.1. An output file appears when it is complete
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO
 
 import msgspec
 
 from tailorbird import messages
+from tailorbird.api import deployments
 from tailorbird.api.lifecycle import JobFailed
+from tailorbird.api.resources import solution_version
 from tailorbird.errors import AwsError, InvalidInputException
+from tailorbird.filters import syntax
+from tailorbird.serving.recommend import Deployment
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.objects import ObjectError
 from tailorbird.workspace import Workspace
@@ -24,6 +29,23 @@ CHECK = "_CHECK"
 
 Asked = tuple[Document, Any]
 """An answer that waits for its `output`, and what is needed to find it."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a job asks."""
+
+    deployment: Deployment
+    filter: syntax.Filter | None
+
+
+def opened(workspace: Workspace, document: Document) -> Opened:
+    """The model and the filter that a job's document names; raises InvalidInput, ResourceNotFound."""
+    version = solution_version.trained(workspace, document["solutionVersionArn"])
+    group = version["datasetGroupArn"]
+    deployment = deployments.opened(workspace, version["solutionVersionArn"], group)
+    named = document.get("filterArn")
+    return Opened(deployment, deployments.found_filter(workspace, named, group) if named else None)
 
 
 def run(

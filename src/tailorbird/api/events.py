@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from tailorbird.api import lifecycle, properties
 from tailorbird.api.resources import dataset, event_tracker
+from tailorbird.data import impressions
 from tailorbird.data.csv_columns import ACTION_EVENTS
-from tailorbird.data.datasets import Dataset
+from tailorbird.data.datasets import IMPRESSION, SOURCE, Dataset
 from tailorbird.errors import InvalidInputException, ResourceNotFoundException
 from tailorbird.storage.live import Event
+from tailorbird.storage.shown import Shown
 from tailorbird.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -22,18 +25,28 @@ ANONYMOUS_WITHOUT_SESSION = "null"
 """What a well-known client sends as sessionId by mistake; accepted and dropped (spec control-plane 6)."""
 
 
+class Tracked(NamedTuple):
+    """Where the events of a tracker go."""
+
+    group: str
+    """ARN of the dataset group."""
+    interactions: Dataset
+
+
 def put_events(workspace: Workspace, request: dict[str, Any]) -> None:
     """Records the events of one visitor, all or none; they count in the user's next answer.
 
     Raises InvalidInput, which is the only error that the model gives this operation, for an unknown tracker too.
     """
     tracking_id = request["trackingId"]
-    target = workspace.cache.get("tracker", tracking_id, lambda: _tracked(workspace, tracking_id), TRACKER_SECONDS)
-    events = [
-        _event(target, request | event, f"eventList[{i}]", when=event["sentAt"], about="itemId")
-        for i, event in enumerate(request["eventList"])
-    ]
-    _append(workspace, target, events)
+    tracked = workspace.cache.get("tracker", tracking_id, lambda: _tracked(workspace, tracking_id), TRACKER_SECONDS)
+    answers = _answers(workspace, tracked.group, request["eventList"])
+    events = []
+    for i, event in enumerate(request["eventList"]):
+        made = _event(tracked.interactions, request | event, f"eventList[{i}]", when=event["sentAt"], about="itemId")
+        shown = answers.get(event.get("recommendationId", ""))
+        events.append(replace(made, told=_told(tracked.interactions, event, made.row, shown)))
+    _append(workspace, tracked.interactions, events)
 
 
 def put_action_interactions(workspace: Workspace, request: dict[str, Any]) -> None:
@@ -66,18 +79,17 @@ def _append(workspace: Workspace, target: Dataset, events: list[Event]) -> None:
         workspace.live.append(target.arn, kept)
 
 
-def _tracked(workspace: Workspace, tracking_id: str) -> Dataset:
+def _tracked(workspace: Workspace, tracking_id: str) -> Tracked:
     found = lifecycle.related(workspace, event_tracker.RESOURCE.name, trackingId=tracking_id)
     if not found:
         raise InvalidInputException(
             f"No event tracker has the trackingId {tracking_id}. CreateEventTracker and DescribeEventTracker show it."
         )
-    target = dataset.of_group(workspace, found[0]["datasetGroupArn"], "INTERACTIONS")
+    group = found[0]["datasetGroupArn"]
+    target = dataset.of_group(workspace, group, "INTERACTIONS")
     if target is None:
-        raise InvalidInputException(
-            f"{found[0]['datasetGroupArn']} has no Interactions dataset to record events in: create one first."
-        )
-    return target
+        raise InvalidInputException(f"{group} has no Interactions dataset to record events in: create one first.")
+    return Tracked(group, target)
 
 
 def _tracked_actions(workspace: Workspace, tracking_id: str) -> Dataset:
@@ -115,6 +127,28 @@ def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, a
     # A session of the user's own name says nothing of who was anonymous.
     told = "" if event.get("userId") == session else session
     return Event(user, told, int(when), row, event.get("eventId"))
+
+
+def _answers(workspace: Workspace, group: str, events: list[dict[str, Any]]) -> dict[str, Shown]:
+    """The group's answers that the events name by recommendationId, as far as they are still known."""
+    named = {event["recommendationId"] for event in events if "recommendationId" in event}
+    found = workspace.shown.find(named) if named else {}
+    return {name: shown for name, shown in found.items() if shown.group == group}
+
+
+def _told(target: Dataset, event: dict[str, Any], row: dict[str, Any], shown: Shown | None) -> dict[str, Any]:
+    """What an event says beside its row: the impression, and what led to it (spec recipes-and-runtime 6.4 and 7).
+
+    shown: the answer that the event's recommendationId names, if it is known; what the event tells itself wins.
+    """
+    told: dict[str, Any] = {}
+    impression = impressions.joined(event.get("impression", shown.items if shown else []))
+    if impression and row.get("IMPRESSION") is None:
+        told["IMPRESSION" if target.schema.field("IMPRESSION") else IMPRESSION] = impression
+    source = event.get("metricAttribution", {}).get("eventAttributionSource") or row.get("EVENT_ATTRIBUTION_SOURCE")
+    if source or shown:
+        told[SOURCE] = source or (shown.by if shown else None)
+    return told
 
 
 OPERATIONS = {"put_events": put_events, "put_action_interactions": put_action_interactions}

@@ -11,11 +11,12 @@ import logging
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import Any
 
 from tailorbird import executors, logs
-from tailorbird.api import lifecycle, schedule, transitions
+from tailorbird.api import attributions, lifecycle, schedule, transitions
 from tailorbird.api.lifecycle import STOPPED, STOPPING, UNFINISHED, JobFailed, Resource
 from tailorbird.api.resources import RESOURCES, dataset
 from tailorbird.config import Config
@@ -30,6 +31,12 @@ SCHEDULE_SECONDS = 1.0
 """Between two looks at what time alone brings about."""
 COMPACTION_SECONDS = 2.0
 """Between two looks at how many events wait in the live store."""
+COUNT_SECONDS = 5.0
+"""Between two looks at whether events came that metrics count."""
+TIDY_SECONDS = 3600.0
+"""Between two removals of what has grown too old."""
+SHOWN_KEPT = 14 * 86400.0
+"""Seconds for which an answer can be named by events (spec recipes-and-runtime 8, 17)."""
 
 
 class LeaseLost(Exception):
@@ -43,8 +50,13 @@ class Dispatcher:
         self._workspace = workspace
         self._executor: Executor = executors.start(workspace.config)
         self._running: dict[str, Future[Any]] = {}
-        self._schedule_due = 0.0
-        self._compaction_due = 0.0
+        self._periodic: tuple[tuple[float, Callable[[], None]], ...] = (
+            (SCHEDULE_SECONDS, lambda: schedule.tick(workspace)),
+            (COMPACTION_SECONDS, self._compact),
+            (COUNT_SECONDS, self._count),
+            (TIDY_SECONDS, lambda: tidy(workspace)),
+        )
+        self._due = [0.0] * len(self._periodic)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
 
@@ -75,9 +87,10 @@ class Dispatcher:
         """One look at all documents that are on their way somewhere."""
         lifecycle.sweep(self._workspace, RESOURCES)
         transitions.advance(self._workspace)
-        if time.monotonic() >= self._schedule_due:
-            self._schedule_due = time.monotonic() + SCHEDULE_SECONDS
-            schedule.tick(self._workspace)
+        for number, (seconds, task) in enumerate(self._periodic):
+            if time.monotonic() >= self._due[number]:
+                self._due[number] = time.monotonic() + seconds
+                task()
         for arn, future in list(self._running.items()):
             if future.done():
                 del self._running[arn]
@@ -93,15 +106,23 @@ class Dispatcher:
             if queue not in ahead and arn not in self._running and claimable(RESOURCES[kind], document, now):
                 self._running[arn] = self._executor.submit(run, self._workspace.config, kind, arn)
             ahead.add(queue)
-        if time.monotonic() >= self._compaction_due:
-            self._compaction_due = time.monotonic() + COMPACTION_SECONDS
-            self._compact()
 
     def _compact(self) -> None:
         """Has datasets compacted whose recorded events are many."""
         for arn, count in self._workspace.live.waiting().items():
             if count >= self._workspace.config.compaction_events and arn not in self._running:
                 self._running[arn] = self._executor.submit(compact, self._workspace.config, arn)
+
+    def _count(self) -> None:
+        """Has the metrics of attributions counted and published."""
+        if attributions.KIND not in self._running and attributions.due(self._workspace):
+            self._running[attributions.KIND] = self._executor.submit(count, self._workspace.config)
+
+
+def tidy(workspace: Workspace) -> None:
+    """Removes what has grown too old to be asked for."""
+    workspace.shown.drop_before(workspace.clock() - SHOWN_KEPT)
+    workspace.tallies.drop_before(workspace.clock() - attributions.KEPT)
 
 
 def _warm() -> None:
@@ -123,6 +144,16 @@ def compact(config: Config, arn: str) -> None:
         if document is not None:
             compaction.move(workspace, dataset.opened(workspace.at(arn.split(":")[3]), document))
             log.info("compacted", extra={"arn": arn})
+    finally:
+        workspace.close()
+
+
+def count(config: Config) -> None:
+    """Counts and publishes the metrics of all attributions, in whatever process the executor chose."""
+    logs.start(config)
+    workspace = open_workspace(config)
+    try:
+        attributions.work(workspace)
     finally:
         workspace.close()
 

@@ -15,6 +15,8 @@ from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 GENEROUS = 100
+FILTER_FIELDS = 20
+"""Distinct fields over all filters of a group (spec recipes-and-runtime 5.4)."""
 
 
 @dataclass(frozen=True)
@@ -68,3 +70,14 @@ def check(
         if found >= most:
             text = messages.MANY_WAITING if quota.waiting else messages.MANY_ACTIVE
             raise LimitExceededException(text.format(noun=quota.noun, most=most))
+
+
+def check_filter_fields(workspace: Workspace, fields: int) -> None:
+    """Raises LimitExceeded where the filters of a group would use too many distinct fields.
+
+    Only with `aws_quotas`: a hundred times as many fields are more than filters can name.
+    """
+    if workspace.config.aws_quotas and fields > FILTER_FIELDS:
+        raise LimitExceededException(
+            f"The filters of the dataset group would use {fields} distinct fields; at most {FILTER_FIELDS} are allowed."
+        )

@@ -15,6 +15,7 @@ from tailorbird.errors import InvalidInputException
 from tailorbird.serving import actions, metadata, recommend
 from tailorbird.serving.recommend import Deployment, Mask, Ranked
 from tailorbird.storage.catalogue import Document
+from tailorbird.storage.shown import Shown
 from tailorbird.workspace import Workspace
 
 DEFAULT_RESULTS = 25
@@ -37,6 +38,7 @@ MOST_ACTIONS = 100
 class Target:
     """A campaign or recommender that is asked: its model, and what its recipe and configuration allow."""
 
+    arn: str
     name: str
     """Of the recipe, for messages."""
     recipe_type: str
@@ -72,7 +74,7 @@ def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[s
         ranked = recommend.with_promotions(target.deployment.served, scores, allowed, wanted, promoted)
     else:
         ranked = recommend.top(target.deployment.served, scores, allowed, wanted)
-    return _answer("itemList", target, ranked, columns)
+    return _answer(workspace, "itemList", target, ranked, columns)
 
 
 def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> d
     allowed = _allowed(workspace, target, request)
     scores = target.deployment.served.model.score([question])[0]
     ranked = recommend.reorder(target.deployment.served, scores, request["inputList"], allowed)
-    return _answer("personalizedRanking", target, ranked, columns)
+    return _answer(workspace, "personalizedRanking", target, ranked, columns)
 
 
 def get_action_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +112,7 @@ def get_action_recommendations(workspace: Workspace, request: dict[str, Any]) ->
         allowed &= actions.mask(workspace, target.deployment, offered, filter_, values, user, responses)
     best = actions.ranked(workspace, target.deployment, offered, user, allowed, wanted)
     listed = [{"actionId": action, "score": score} for action, score in best]
-    return {"actionList": listed, "recommendationId": f"RID-{uuid.uuid4()}"}
+    return {"actionList": listed, "recommendationId": _remembered(workspace, target, [action for action, _ in best])}
 
 
 def _check_operation(target: Target, asked: str) -> None:
@@ -145,6 +147,7 @@ def _campaign(workspace: Workspace, document: Document) -> Target:
     deployment = deployments.opened(workspace, document["solutionVersionArn"], group)
     recipe = deployment.served.recipe
     return Target(
+        arn=document["campaignArn"],
         name=recipe.name,
         recipe_type=recipe.recipe_type,
         group_arn=group,
@@ -159,6 +162,7 @@ def _campaign(workspace: Workspace, document: Document) -> Target:
 def _recommender(workspace: Workspace, document: Document) -> Target:
     case = recipes.use_case_of_arn(document["recipeArn"])
     return Target(
+        arn=document["recommenderArn"],
         name=case.name,
         recipe_type=case.recipe_type,
         group_arn=document["datasetGroupArn"],
@@ -226,8 +230,10 @@ def _check_length(member: str, length: int, columns: tuple[str, ...]) -> None:
         raise InvalidInputException(f"{member} asks for {length} items; at most {most} are possible{with_}.")
 
 
-def _answer(listed: str, target: Target, ranked: list[Ranked], columns: tuple[str, ...]) -> dict[str, Any]:
-    shown = metadata.of_items(target.deployment, [each.item for each in ranked], columns)
+def _answer(
+    workspace: Workspace, listed: str, target: Target, ranked: list[Ranked], columns: tuple[str, ...]
+) -> dict[str, Any]:
+    ids = [each.item for each in ranked]
     items = [
         {
             "itemId": each.item,
@@ -236,9 +242,16 @@ def _answer(listed: str, target: Target, ranked: list[Ranked], columns: tuple[st
             "reason": (each.reason() or None) if target.reasons else None,
             "metadata": values or None,
         }
-        for each, values in zip(ranked, shown, strict=True)
+        for each, values in zip(ranked, metadata.of_items(target.deployment, ids, columns), strict=True)
     ]
-    return {listed: items, "recommendationId": f"RID-{uuid.uuid4()}"}
+    return {listed: items, "recommendationId": _remembered(workspace, target, ids)}
+
+
+def _remembered(workspace: Workspace, target: Target, ids: list[str], propensities: list[float] | None = None) -> str:
+    """The recommendationId under which events will name this answer (spec recipes-and-runtime 7, "Impressions")."""
+    made = f"RID-{uuid.uuid4()}"
+    workspace.shown.remember(Shown(made, workspace.clock(), target.arn, target.group_arn, ids, propensities))
+    return made
 
 
 OPERATIONS = {

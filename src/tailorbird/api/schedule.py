@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from tailorbird.api import lifecycle, trainings
+from tailorbird.api import lifecycle, solution_config, trainings
 from tailorbird.api.lifecycle import ACTIVE, UNFINISHED
-from tailorbird.api.resources import campaign, recommender_training, solution, solution_version
+from tailorbird.api.resources import campaign, recommender_training, solution_version
 from tailorbird.errors import AwsError
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -90,7 +90,7 @@ def _training_due(document: Document, versions: list[Document]) -> float:
     if not versions:
         return float(document["creationDateTime"]) + FIRST_TRAINING
     start = max(versions[-1]["creationDateTime"], document.get("_scheduledFrom", 0.0))
-    return float(start) + solution.training_days(document["solutionConfig"]) * DAY
+    return float(start) + solution_config.training_days(document["solutionConfig"]) * DAY
 
 
 def _has_news(workspace: Workspace, document: Document, versions: list[Document]) -> bool:

@@ -37,8 +37,6 @@ def check(where: str, config: dict[str, Any], name: str, explores: bool) -> None
         raise InvalidInputException(
             f"{where}.rankingInfluence is for aws-semantic-similarity, not for {name}: leave it out."
         )
-    if config.get("trainingDataConfig"):
-        raise InvalidInputException(f"{where}.trainingDataConfig is not available yet: leave it out.")
 
 
 def _number(text: str) -> float:

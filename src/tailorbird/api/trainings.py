@@ -6,24 +6,46 @@ Solution versions and recommenders both train here.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tailorbird import exams
-from tailorbird.api import lifecycle
+import numpy as np
+from numpy.typing import NDArray
+
+from tailorbird import exams, tuning
+from tailorbird.api import lifecycle, solution_config
 from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import dataset
 from tailorbird.data import actions, datasets, history, training
+from tailorbird.data.datasets import Dataset
+from tailorbird.data.training import Snapshot
 from tailorbird.filters import item_attributes
-from tailorbird.recipes.matrices import keep_items
-from tailorbird.recipes.recipe import Interactions, NotEnoughData, Recipe, Responses
+from tailorbird.recipes import objective
+from tailorbird.recipes.recipe import Interactions, Model, NotEnoughData, Progress, Recipe, Responses, part
+from tailorbird.recipes.settings import Value
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 RACING = ("DataDeletionJob",)
 """Jobs of the dataset group that a training must not meet."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What lists are steered towards, see `recipes.objective`."""
+
+    attribute: str
+    sensitivity: str
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Recipes with their settings, and the metric by which the best is chosen."""
+
+    rivals: Sequence[tuple[Recipe, Any]]
+    metric: str
 
 
 @dataclass(frozen=True)
@@ -38,6 +60,11 @@ class Order:
     """Of the recipe's own type, see `recipes.settings_of`."""
     selection: training.Selection = training.Selection()
     """Which of the data to learn from."""
+    objective: Objective | None = None
+    plan: tuning.Plan | None = None
+    """The hyperparameters to tune first."""
+    contest: Contest | None = None
+    """The recipes of which the best takes the place of `recipe`."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +77,12 @@ class Outcome:
     """Those of the model, and of popularity (of segments: the most active users) on the same split."""
     data: Document
     """Which data it saw, as `data_stamp` says it."""
+    recipe: Recipe
+    tuned: Mapping[str, Value]
+    """The hyperparameters that HPO found; empty without one."""
 
 
-def _part(progress: Callable[[float, str], None], start: float, end: float, text: str) -> Callable[[float, str], None]:
-    """A view of `progress` for a step that is only the part from `start` to `end` of the whole job."""
-    return lambda share, detail: progress(start + (end - start) * share, f"{text}: {detail}")
-
-
-def train(workspace: Workspace, order: Order, progress: Callable[[float, str], None]) -> Outcome:
+def train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
     """Carries out the order; raises JobFailed where the data do not suffice."""
     try:
         return _train(workspace, order, progress)
@@ -65,36 +90,94 @@ def train(workspace: Workspace, order: Order, progress: Callable[[float, str], N
         raise JobFailed(str(error)) from error
 
 
-def _train(workspace: Workspace, order: Order, progress: Callable[[float, str], None]) -> Outcome:
+def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
     began = workspace.clock()
     if racing := lifecycle.unfinished(workspace, RACING, datasetGroupArn=order.group_arn):
         raise JobFailed(racing)
-    interactions = dataset.of_group(workspace, order.group_arn, "INTERACTIONS")
-    if interactions is None:
-        raise JobFailed("The dataset group has no Interactions dataset: create one and import data into it.")
-    items, users = (dataset.of_group(workspace, order.group_arn, kind) for kind in ("ITEMS", "USERS"))
     seen = data_stamp(workspace, order.group_arn)
     progress(0.0, "reading the data")
-    selection = replace(order.selection, features=order.recipe.features)
-    snapshot = training.load(workspace, interactions, items, users, selection)
+    items = dataset.of_group(workspace, order.group_arn, "ITEMS")
+    snapshot = _snapshot(workspace, order, items)
+    data = snapshot.interactions
+    order, tuned, done = _chosen(order, data, workspace.config.seed, progress)
     recipe, settings = order.recipe, order.settings
-    columns = item_attributes.columns(items.schema) if items else ()
-    if recipe.segments_by == "itemAttributes" and not columns:
-        raise JobFailed(f"{recipe.name} needs an Items dataset with a numeric or categorical column.")
-    data = keep_items(snapshot.interactions, recipe.most_items)
-    if recipe.recipe_type == "PERSONALIZED_ACTIONS":
-        data = replace(data, responses=_responses(workspace, order, data))
-    exam = exams.of(recipe, settings, data, columns, workspace.config.seed)
-    candidate = recipe.train(exam.train, settings, _part(progress, 0.02, 0.48, "training for the metrics"))
+    exam = exams.of(recipe, settings, data, _segment_columns(order, items), workspace.config.seed)
+    half = (done + 0.96) / 2
+    candidate = _model(order, exam.train, part(progress, done, half, "training for the metrics"))
     metrics = {"model": exam.measure(candidate), "popularity": exam.baseline()}
-    model = recipe.train(data, settings, _part(progress, 0.5, 0.96, "training on everyone"))
+    model = _model(order, data, part(progress, half, 0.96, "training on everyone"))
     progress(0.97, "writing the artifact")
     with models.publish(models.folder_of(workspace, order.artifact)) as folder:
         history.save(data, models.part(folder, "history"))
         model.save(models.part(folder, "model"))
-        models.write_manifest(folder, models.Manifest(recipe.name, snapshot.newest_event, order.selection.event_type))
+        models.write_manifest(folder, models.Manifest(recipe.name, snapshot.newest_event, order.selection.events))
     hours = (workspace.clock() - began) * (os.cpu_count() or 1) / 3600
-    return Outcome(max(0.001, round(hours, 3)), metrics, seen)
+    return Outcome(max(0.001, round(hours, 3)), metrics, seen, recipe, tuned)
+
+
+def _snapshot(workspace: Workspace, order: Order, items: Dataset | None) -> Snapshot:
+    """What the recipe, or every recipe of the contest, learns from."""
+    interactions, users = (dataset.of_group(workspace, order.group_arn, kind) for kind in ("INTERACTIONS", "USERS"))
+    if interactions is None:
+        raise JobFailed("The dataset group has no Interactions dataset: create one and import data into it.")
+    recipes = [recipe for recipe, _ in order.contest.rivals] if order.contest else [order.recipe]
+    selection = replace(
+        order.selection,
+        features=any(recipe.features for recipe in recipes),
+        most_items=max(recipe.most_items for recipe in recipes),
+    )
+    snapshot = training.load(workspace, interactions, items, users, selection)
+    data = snapshot.interactions
+    if order.recipe.recipe_type == "PERSONALIZED_ACTIONS":
+        data = replace(data, responses=_responses(workspace, order, data))
+    if order.objective is not None:
+        data = replace(data, reward=_reward(order.objective, data, items))
+    return replace(snapshot, interactions=data)
+
+
+def _reward(wanted: Objective, data: Interactions, items: Dataset | None) -> NDArray[np.float32]:
+    """(item) The attribute's value, NaN for items without a record; raises JobFailed where it cannot be one."""
+    if items is None:
+        raise JobFailed("optimizationObjective: the dataset group has no Items dataset; create one and import items.")
+    if problem := solution_config.unfit(items.schema, wanted.attribute):
+        raise JobFailed(f"optimizationObjective.itemAttribute: {problem}")
+    values = data.item_columns[wanted.attribute.upper()].values
+    return np.array([np.nan if value is None else value for value in values], np.float32)
+
+
+def _chosen(
+    order: Order, data: Interactions, seed: int, progress: Progress
+) -> tuple[Order, Mapping[str, Value], float]:
+    """The order with its recipe and hyperparameters chosen, the ones that were tuned, and the share of the job done."""
+    done, tuned = 0.02, dict[str, Value]()
+    if order.contest is not None:
+        step, done = part(progress, done, 0.3, "AutoML"), 0.3
+        try:
+            recipe, settings = tuning.choose(order.contest.rivals, data, order.contest.metric, seed, step)
+        except tuning.Hopeless as error:
+            raise JobFailed(f"AutoML: no recipe can be trained on these data. {error}") from error
+        order = replace(order, recipe=recipe, settings=settings)
+    if order.plan is not None:
+        step, done = part(progress, done, 0.6, "HPO"), 0.6
+        tuned = tuning.tune(order.recipe, order.settings, data, order.plan, seed, step)
+        order = replace(order, settings=replace(order.settings, **tuned))
+    return order, tuned, done
+
+
+def _segment_columns(order: Order, items: Dataset | None) -> tuple[str, ...]:
+    """The columns that queries of segments can name, of those that the training sees."""
+    columns = item_attributes.columns(items.schema) if items else ()
+    seen = tuple(column for column in columns if order.selection.sees("ITEMS", column))
+    if order.recipe.segments_by == "itemAttributes" and not seen:
+        raise JobFailed(f"{order.recipe.name} needs an Items dataset with a numeric or categorical column.")
+    return seen
+
+
+def _model(order: Order, data: Interactions, progress: Progress) -> Model:
+    model = order.recipe.train(data, order.settings, progress)
+    if order.objective is None or data.reward is None:
+        return model
+    return objective.steer(model, data.reward, order.objective.sensitivity)
 
 
 def _responses(workspace: Workspace, order: Order, data: Interactions) -> Responses:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tailorbird.data import event_rules
 from tailorbird.data.datasets import Dataset, interactions
+from tailorbird.data.event_rules import EventRule
 from tailorbird.data.interactions import Interactions
 from tailorbird.workspace import Workspace
 
@@ -28,10 +31,10 @@ class Crowd:
         return rows["user"].to_numpy().astype(np.int32)
 
 
-def gather(workspace: Workspace, dataset: Dataset, items: NDArray[np.str_], event_type: str | None) -> Crowd:
+def gather(workspace: Workspace, dataset: Dataset, items: NDArray[np.str_], rules: Sequence[EventRule]) -> Crowd:
     """Reads everything that was imported or recorded so far.
 
-    items: the model's, sorted. event_type: the only one that the model learned from, if its solution says so.
+    items: the model's, sorted. rules: which interactions the model learned from.
     """
     rows, _ = interactions(workspace, dataset)
     if "EVENT_TYPE" not in rows.columns:
@@ -43,9 +46,9 @@ def gather(workspace: Workspace, dataset: Dataset, items: NDArray[np.str_], even
         pl.col("USER_ID").cast(pl.Enum(users)).to_physical().alias("user"),
         pl.col("TIMESTAMP").alias("timestamp"),
         pl.col("EVENT_TYPE").fill_null("").str.to_lowercase().alias("type"),
+        event_rules.admitted(rules).alias("learned"),
     )
-    learned = coded if event_type is None else coded.filter(pl.col("type") == event_type.lower())
-    learned = learned.join(known, on="ITEM_ID").sort("user", "timestamp", maintain_order=True)
+    learned = coded.filter("learned").join(known, on="ITEM_ID").sort("user", "timestamp", maintain_order=True)
     return Crowd(
         Interactions(
             users=users.to_numpy().astype(np.str_),

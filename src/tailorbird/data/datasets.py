@@ -27,7 +27,12 @@ NUMBER = "LIVE NUMBER"
 SESSION = "LIVE SESSION"
 """The session of an event, empty for a record that was put; null in imported rows."""
 
-_BESIDE = {NUMBER: pl.Int64, SESSION: pl.String}
+IMPRESSION = "LIVE IMPRESSION"
+"""What the user was shown, as a|b|c, where the schema has no IMPRESSION for it."""
+SOURCE = "LIVE SOURCE"
+"""What led to an event, a label or an ARN, for metrics."""
+
+BESIDE = {NUMBER: pl.Int64, SESSION: pl.String, IMPRESSION: pl.String, SOURCE: pl.String}
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,8 @@ class Dataset:
         return fields or None
 
     def frame(self, events: Sequence[Event]) -> pl.DataFrame:
-        """The events as rows of the dataset: columns in upper case, then `NUMBER` and `SESSION`."""
-        dtypes = {field.name.upper(): DTYPES[field.type] for field in self.schema.fields} | _BESIDE
+        """The events as rows of the dataset: columns in upper case, then those of `BESIDE`."""
+        dtypes = {field.name.upper(): DTYPES[field.type] for field in self.schema.fields} | BESIDE
         rows = [event.row | {NUMBER: event.number, SESSION: event.session} for event in events]
         return pl.from_dicts(rows, schema=dtypes) if rows else pl.DataFrame(schema=dtypes)
 
@@ -77,6 +82,24 @@ def rows(
     return found.sort(NUMBER, pl.col(SESSION).is_null(), maintain_order=True), newest
 
 
+def recorded(
+    workspace: Workspace, dataset: Dataset, *, after: int, limit: int | None = None
+) -> tuple[pl.DataFrame, int]:
+    """Rows that arrived by themselves with numbers above `after`, in their order, and the number of the newest.
+
+    limit: how many to take from the live store; what has moved from there meanwhile comes on top.
+    """
+    events = workspace.live.all(dataset.arn, after, limit)
+    live, moved = dataset.frame(events), workspace.tables.moved(dataset.arn)
+    if moved > after:
+        view = workspace.tables.view(dataset.arn, number=NUMBER, streamed=True)
+        moved = view.moved
+        old = pl.concat([dataset.frame([]), view.rows.rename(str.upper)], how="diagonal").select(live.columns)
+        found = pl.concat([old.filter(pl.col(NUMBER) > after), live.filter(pl.col(NUMBER) > moved)])
+        live = found.sort(NUMBER, maintain_order=True)
+    return live, max(moved, events[-1].number if events else 0)
+
+
 def interactions(workspace: Workspace, dataset: Dataset) -> tuple[pl.DataFrame, int]:
     """All interactions for a training, and the number of the newest event among them.
 
@@ -90,14 +113,14 @@ def interactions(workspace: Workspace, dataset: Dataset) -> tuple[pl.DataFrame, 
     known = known.rename({known.columns[0]: SESSION}).unique(SESSION, keep="last", maintain_order=True)
     joined = found.join(known, on=SESSION, how="left", maintain_order="left")
     user = pl.when(anonymous).then("KNOWN").otherwise("USER_ID")
-    named = joined.with_columns(user.alias("USER_ID")).drop("KNOWN", *_BESIDE).drop_nulls("USER_ID")
+    named = joined.with_columns(user.alias("USER_ID")).drop("KNOWN", *BESIDE).drop_nulls("USER_ID")
     return named.unique(maintain_order=True), newest
 
 
 def latest_records(workspace: Workspace, dataset: Dataset, key: str) -> pl.DataFrame:
     """One row for each id in the column `key`: the newest record of that item or user, imported or put."""
     found, _ = rows(workspace, dataset)
-    return found.drop(*_BESIDE).unique(subset=key, keep="last", maintain_order=True)
+    return found.drop(*BESIDE).unique(subset=key, keep="last", maintain_order=True)
 
 
 def stamp(workspace: Workspace, dataset: Dataset) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +12,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tailorbird.data.datasets import NUMBER, SESSION, Dataset, of_user, rows
+from tailorbird.data import datasets, event_rules
+from tailorbird.data.datasets import BESIDE, NUMBER, SESSION, Dataset, of_user
+from tailorbird.data.event_rules import EventRule
 from tailorbird.data.interactions import Interactions
 from tailorbird.storage.tables import Tables
 from tailorbird.workspace import Workspace
@@ -66,6 +68,8 @@ class Seen(NamedTuple):
     """Epoch seconds."""
     event_type: str
     """Empty where the schema has none."""
+    value: float | None
+    """EVENT_VALUE; None where it is missing."""
     item: str
     number: int
     """Of a recorded event; 0 where the row was imported."""
@@ -78,18 +82,18 @@ def with_events(
     user: str,
     numbers: Mapping[str, int],
     after: int,
-    event_type: str | None,
+    rules: Sequence[EventRule],
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """The user's interactions oldest first, live events included.
 
     numbers: the model's number of each item; events of other items are left out. after: the newest event that
-    the snapshot holds. event_type: the only one the model learns from, in any case, if the solution says so.
+    the snapshot holds. rules: which interactions the model learns from.
     """
     items, times = history.of(user)
     events = [
         event
         for event in _seen(workspace, dataset, user, after)
-        if event.item in numbers and (event_type is None or event.event_type.lower() == event_type.lower())
+        if event.item in numbers and event_rules.admits(rules, event.event_type, event.value)
     ]
     if not events:
         return items, times
@@ -100,16 +104,14 @@ def with_events(
 
 
 def recorded(
-    workspace: Workspace, dataset: Dataset, after: int, event_type: str | None
+    workspace: Workspace, dataset: Dataset, after: int, rules: Sequence[EventRule]
 ) -> tuple[list[str], NDArray[np.int64], int]:
     """Items and epoch seconds of the events with numbers above `after`, and the number of the newest of all.
 
-    event_type: the only one that counts, if the solution says so.
+    rules: which of them count.
     """
-    found, newest = rows(workspace, dataset, imported=False)
-    found = found.filter(pl.col(NUMBER) > after)
-    if event_type is not None:
-        found = found.filter(pl.col("EVENT_TYPE").str.to_lowercase() == event_type.lower())
+    found, newest = datasets.recorded(workspace, dataset, after=after)
+    found = found.filter(event_rules.admitted(rules))
     return found["ITEM_ID"].to_list(), found["TIMESTAMP"].to_numpy().astype(np.int64), newest
 
 
@@ -141,7 +143,13 @@ def _seen(workspace: Workspace, dataset: Dataset, user: str, after: int | None =
     if after is None or moved > after:
         moved, rows = _seen_in_tables(tables, dataset, tables.version(dataset.arn), user)
     recorded = [
-        Seen(event.timestamp, event.row.get("EVENT_TYPE") or "", event.row["ITEM_ID"], event.number)
+        Seen(
+            event.timestamp,
+            event.row.get("EVENT_TYPE") or "",
+            event.row.get("EVENT_VALUE"),
+            event.row["ITEM_ID"],
+            event.number,
+        )
         for event in events
         if event.number > moved
     ]
@@ -153,8 +161,9 @@ def _seen_in_tables(tables: Tables, dataset: Dataset, version: str, user: str) -
     """The number up to which events moved, and the user's rows; `version` makes new rows new keys of the cache."""
     rows, moved = of_user(tables, dataset, user)
     types = rows["EVENT_TYPE"].fill_null("") if "EVENT_TYPE" in rows.columns else pl.repeat("", len(rows), eager=True)
+    values = rows["EVENT_VALUE"] if "EVENT_VALUE" in rows.columns else pl.repeat(None, len(rows), eager=True)
     number = rows.select(pl.when(pl.col(SESSION).is_not_null()).then(NUMBER).otherwise(0)).to_series()
-    return moved, tuple(map(Seen, rows["TIMESTAMP"], types, rows["ITEM_ID"], number))
+    return moved, tuple(map(Seen, rows["TIMESTAMP"], types, values, rows["ITEM_ID"], number))
 
 
 def attributes(workspace: Workspace, users: Dataset | None, user: str) -> dict[str, object]:
@@ -170,5 +179,6 @@ def attributes(workspace: Workspace, users: Dataset | None, user: str) -> dict[s
 def _record_in_tables(tables: Tables, users: Dataset, version: str, user: str) -> tuple[int, int, dict[str, object]]:
     """The number up to which records moved, and the number and content of the user's newest record."""
     rows, moved = of_user(tables, users, user)
-    newest = rows.tail(1).drop(SESSION).to_dicts()
-    return moved, newest[0].pop(NUMBER) if newest else 0, newest[0] if newest else {}
+    newest = rows.tail(1)
+    records = newest.drop(*BESIDE).to_dicts()
+    return (moved, newest[NUMBER].item(), records[0]) if records else (moved, 0, {})

@@ -73,6 +73,9 @@ class Interactions:
     weight: NDArray[np.float32] | None = None
     """How much each interaction counts, parallel to `user`; 1 is the mean over the solution's event types.
     None where all count alike."""
+    reward: NDArray[np.float32] | None = None
+    """What an interaction with each item earns by the solution's objective, parallel to `items`; NaN where it is
+    not known, None without an objective."""
     responses: Responses | None = None
     """For recipes that recommend actions."""
 

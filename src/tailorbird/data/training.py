@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from tailorbird import messages
+from tailorbird.data import event_rules
 from tailorbird.data.datasets import Dataset, interactions, latest_records
+from tailorbird.data.event_rules import EventRule
 from tailorbird.data.interactions import Column, Interactions, NotEnoughData
-from tailorbird.data.schema import Field
+from tailorbird.data.schema import Field, Schema
 from tailorbird.workspace import Workspace
 
 # Spec recipes-and-runtime 1.2, "Data floors".
 LEAST_INTERACTIONS = 1000
 LEAST_USERS = 25
+LEAST_SHARE_OF_USERS = 0.01
 LEAST_INTERACTIONS_OF_USER = 2
 
 
@@ -34,12 +38,22 @@ class Snapshot:
 class Selection:
     """Which of the data a training learns from."""
 
-    event_type: str | None = None
-    """Only rows of that type, in any case, as filters have it."""
-    event_value_threshold: float | None = None
-    """Only rows with at least that EVENT_VALUE."""
+    events: tuple[EventRule, ...] = ()
+    """Which interactions; all where there is no rule."""
+    columns: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """By dataset type, the upper-case columns that recipes may see; of a type that is not here, all."""
     features: bool = False
     """Whether metadata of users and the context of interactions are wanted too."""
+    most_items: int | None = None
+    """Beyond so many items only the most-interacted are kept; None: all are."""
+
+    def fields(self, schema: Schema) -> tuple[Field, ...]:
+        """The columns of a dataset that recipes may learn from."""
+        return tuple(each for each in schema.features if self.sees(schema.dataset_type, each.name))
+
+    def sees(self, dataset_type: str, column: str) -> bool:
+        """Whether the training may look at a column."""
+        return dataset_type not in self.columns or column.upper() in self.columns[dataset_type]
 
 
 def load(
@@ -51,48 +65,64 @@ def load(
 ) -> Snapshot:
     """Reads everything that was imported or recorded so far; raises NotEnoughData."""
     rows, newest = interactions(workspace, interactions_dataset)
-    _check_floors(rows := _selected(rows, selection), selection.event_type)
+    _check_floors(rows := _selected(rows, selection.events), selection.events)
     items = latest_records(workspace, items_dataset, "ITEM_ID") if items_dataset else None
-    context = interactions_dataset.schema.features if selection.features else ()
-    data = _encode(rows, items, context)
+    rows, items = _within_ceiling(rows, items, selection.most_items)
+    data = _encode(rows, items, selection, interactions_dataset.schema)
     if items_dataset is not None and items is not None:
-        data = replace(data, item_columns=_metadata(items_dataset, "ITEM_ID", data.items, items))
+        fields = selection.fields(items_dataset.schema)
+        data = replace(data, item_columns=_metadata(fields, "ITEM_ID", data.items, items))
     if selection.features and users_dataset is not None:
         users = latest_records(workspace, users_dataset, "USER_ID")
-        data = replace(data, user_columns=_metadata(users_dataset, "USER_ID", data.users, users))
+        fields = selection.fields(users_dataset.schema)
+        data = replace(data, user_columns=_metadata(fields, "USER_ID", data.users, users))
     return Snapshot(data, newest)
 
 
-def _selected(rows: pl.DataFrame, selection: Selection) -> pl.DataFrame:
-    if selection.event_type is not None:
-        _need_column(rows, "EVENT_TYPE", "the solution's eventType")
-        rows = rows.filter(pl.col("EVENT_TYPE").str.to_lowercase() == selection.event_type.lower())
-    if selection.event_value_threshold is not None:
-        _need_column(rows, "EVENT_VALUE", "eventValueThreshold")
-        rows = rows.filter(pl.col("EVENT_VALUE") >= selection.event_value_threshold)
-    return rows
+def _selected(rows: pl.DataFrame, rules: Sequence[EventRule]) -> pl.DataFrame:
+    needed = {
+        "EVENT_TYPE": ("eventType", any(rule.event_type is not None for rule in rules)),
+        "EVENT_VALUE": ("eventValueThreshold", any(rule.threshold is not None for rule in rules)),
+    }
+    for column, (member, used) in needed.items():
+        if used and column not in rows.columns:
+            raise NotEnoughData(f"The Interactions schema has no {column} column, which the solution's {member} needs.")
+    return rows.filter(event_rules.admitted(rules)) if rules else rows
 
 
-def _need_column(rows: pl.DataFrame, column: str, wanted_by: str) -> None:
-    if column not in rows.columns:
-        raise NotEnoughData(f"The Interactions schema has no {column} column, which {wanted_by} needs.")
-
-
-def _check_floors(rows: pl.DataFrame, event_type: str | None) -> None:
+def _check_floors(rows: pl.DataFrame, rules: Sequence[EventRule]) -> None:
     if len(rows) < LEAST_INTERACTIONS:
         few = messages.FEW_INTERACTIONS.format(least=LEAST_INTERACTIONS)
-        after = messages.AFTER_FILTERING.format(event_type=event_type) if event_type else ""
+        types = ", ".join(rule.event_type for rule in rules if rule.event_type is not None)
+        after = messages.AFTER_FILTERING.format(event_type=types) if types else ""
         raise NotEnoughData(
             f"{few}{after}: it has {len(rows)}. Import more interactions "
             "or record more events, then create another solution version."
         )
-    active = (rows.group_by("USER_ID").len()["len"] >= LEAST_INTERACTIONS_OF_USER).sum()
-    if active < LEAST_USERS:
-        few = messages.FEW_USERS.format(least=LEAST_USERS, each=LEAST_INTERACTIONS_OF_USER)
-        raise NotEnoughData(f"{few}: it has {active}.")
+    lengths = rows.group_by("USER_ID").len()["len"]
+    active = (lengths >= LEAST_INTERACTIONS_OF_USER).sum()
+    least = max(LEAST_USERS, math.ceil(LEAST_SHARE_OF_USERS * len(lengths)))
+    if active < least:
+        few = messages.FEW_USERS.format(least=least, each=LEAST_INTERACTIONS_OF_USER)
+        share = f", {LEAST_SHARE_OF_USERS:.0%} of its {len(lengths)} users" if least > LEAST_USERS else ""
+        raise NotEnoughData(f"{few}{share}: it has {active}.")
 
 
-def _encode(rows: pl.DataFrame, items: pl.DataFrame | None, context: Sequence[Field]) -> Interactions:
+def _within_ceiling(
+    rows: pl.DataFrame, items: pl.DataFrame | None, most: int | None
+) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Leaves out the least-interacted items beyond `most`, and their rows."""
+    known = rows["ITEM_ID"] if items is None else pl.concat([rows["ITEM_ID"], items["ITEM_ID"]])
+    if most is None or known.n_unique() <= most:
+        return rows, items
+    counts = known.unique().to_frame().join(rows.group_by("ITEM_ID").len(), on="ITEM_ID", how="left")
+    kept = counts.sort("len", "ITEM_ID", descending=[True, False], nulls_last=True).head(most)
+    return rows.join(kept, on="ITEM_ID", how="semi", maintain_order="left"), (
+        None if items is None else items.join(kept, on="ITEM_ID", how="semi", maintain_order="left")
+    )
+
+
+def _encode(rows: pl.DataFrame, items: pl.DataFrame | None, selection: Selection, schema: Schema) -> Interactions:
     users = rows["USER_ID"].unique().sort()
     known = rows["ITEM_ID"] if items is None else pl.concat([rows["ITEM_ID"], items["ITEM_ID"]])
     item_ids = known.unique().sort()
@@ -103,7 +133,10 @@ def _encode(rows: pl.DataFrame, items: pl.DataFrame | None, context: Sequence[Fi
         item=pl.col("ITEM_ID").cast(pl.Enum(item_ids)).to_physical(),
         type=pl.col("EVENT_TYPE").cast(pl.Enum(types)).to_physical().fill_null(0),
     ).sort("user", "TIMESTAMP", maintain_order=True)
-    values = sorted_rows["EVENT_VALUE"].fill_null(np.nan).to_numpy() if "EVENT_VALUE" in rows.columns else None
+    valued = "EVENT_VALUE" in rows.columns and selection.sees("INTERACTIONS", "EVENT_VALUE")
+    values = sorted_rows["EVENT_VALUE"].fill_null(np.nan).to_numpy() if valued else None
+    weighted = any(rule.weight is not None for rule in selection.events)
+    weight = sorted_rows.select(event_rules.weights(selection.events)).to_series().to_numpy() if weighted else None
     return Interactions(
         users=users.to_numpy().astype(np.str_),
         items=item_ids.to_numpy().astype(np.str_),
@@ -113,19 +146,20 @@ def _encode(rows: pl.DataFrame, items: pl.DataFrame | None, context: Sequence[Fi
         event_type=sorted_rows["type"].to_numpy().astype(np.int16),
         event_types=tuple(types),
         event_value=None if values is None else values.astype(np.float32),
-        context=_columns(sorted_rows, context),
+        context=_columns(sorted_rows, selection.fields(schema) if selection.features else ()),
+        weight=None if weight is None else weight.astype(np.float32),
     )
 
 
-def _metadata(dataset: Dataset, key: str, ids: NDArray[np.str_], records: pl.DataFrame) -> dict[str, Column]:
+def _metadata(fields: Sequence[Field], key: str, ids: NDArray[np.str_], records: pl.DataFrame) -> dict[str, Column]:
     wanted = pl.DataFrame({key: ids.tolist()}, schema={key: pl.String})
-    return _columns(wanted.join(records, on=key, how="left", maintain_order="left"), dataset.schema.features)
+    return _columns(wanted.join(records, on=key, how="left", maintain_order="left"), fields)
 
 
 def _columns(rows: pl.DataFrame, fields: Sequence[Field]) -> dict[str, Column]:
     found = {}
-    for field in fields:
-        name = field.name.upper()
-        if name in rows.columns and field.kind is not None:  # older segments may lack a column of a newer schema
-            found[name] = Column(field.kind, np.array(rows[name].to_list(), object))
+    for each in fields:
+        name = each.name.upper()
+        if name in rows.columns and each.kind is not None:  # older segments may lack a column of a newer schema
+            found[name] = Column(each.kind, np.array(rows[name].to_list(), object))
     return found

@@ -1,4 +1,4 @@
-"""The AWS services beside Personalize on a laptop: S3, IAM and STS, so that unchanged client code runs.
+"""The AWS services beside Personalize on a laptop: S3, IAM, STS and CloudWatch, so that unchanged client code runs.
 
 moto emulates them in this process (optional extra `aws-local`); here their contents are made to survive a
 restart. What is changed is durable before the change is answered: every object is a file of its own
@@ -8,7 +8,8 @@ start (journal.py).
 Limits: one process serves a folder. A request and an answer are held in memory, several times over, so
 objects up to some hundred megabytes are comfortable; at rest an object costs its file and about 4 kB of
 memory. An upload in parts that a restart interrupts must begin again. Buckets have no versions or locks, an
-object's access control list is forgotten at a restart, and so are sessions of STS.
+object's access control list is forgotten at a restart, and so are sessions of STS and what clients put
+into CloudWatch themselves; the metrics of attributions, which it shows, have a store of their own.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from tailorbird.neighbours.emulator import (
     Answer,
     Call,
     Emulator,
+    Metrics,
     s3_error,
     without_connection,
 )
@@ -47,15 +49,19 @@ _REGION = re.compile(r"Credential=[^,]*/\d{8}/([a-z0-9-]+)/")
 
 
 class Neighbours:
-    """S3, IAM and STS over a folder. Safe to call from many threads; one request at a time is answered."""
+    """S3, IAM, STS and CloudWatch over a folder. Safe to call from many threads; one request at a time is answered."""
 
-    def __init__(self, folder: Path, account_id: str) -> None:
-        """`folder` is created when first needed; `account_id` has 12 digits and stands in every ARN."""
+    def __init__(self, folder: Path, account_id: str, metrics: Metrics = lambda region: ()) -> None:
+        """`folder` is created when first needed; `account_id` has 12 digits and stands in every ARN.
+
+        metrics: what CloudWatch shows of a region.
+        """
         self.account_id = account_id
         self._folder = folder
         self._journal = folder / "journal.jsonl"
         self._objects = folder / "objects"
         self._lock = threading.Lock()
+        self._metrics = metrics
         self._emulator: Emulator | None = None
 
     def warm(self) -> None:
@@ -74,7 +80,7 @@ class Neighbours:
         """Answers a request whose signature was verified.
 
         Args:
-            service: From the credential scope: s3, iam or sts.
+            service: From the credential scope: s3, iam, sts or monitoring.
             method: The HTTP method.
             path: Still percent-encoded, with the bucket in it.
             query: Still percent-encoded, without the question mark.
@@ -159,7 +165,7 @@ class Neighbours:
 
     def _loaded(self) -> Emulator:
         if self._emulator is None:
-            emulator = Emulator(self.account_id)
+            emulator = Emulator(self.account_id, self._metrics)
             self._objects.mkdir(parents=True, exist_ok=True)
             for number, entry in journal.entries(self._journal):
                 self._replay(emulator, number, entry)

@@ -6,19 +6,27 @@ moto makes no network call. It loads in about half a second, so it is imported o
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 from xml.parsers.expat import ExpatError
 from xml.sax.saxutils import escape
 
 from tailorbird.errors import ServiceUnavailable
+from tailorbird.storage import cloudwatch
+from tailorbird.storage.tallies import Tally
+
+Metrics = Callable[[str], Iterable[Tally]]
+"""From a region to the metrics that CloudWatch shows of it."""
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
 """HTTP status, headers, body."""
 
-SERVICES = ("s3", "iam", "sts")
+BACKENDS = {"s3": "s3", "iam": "iam", "sts": "sts", "monitoring": "cloudwatch"}
+"""moto's names of the services, by those in credential scopes."""
+SERVICES = tuple(BACKENDS)
 
 _NOT_PASSED_ON = frozenset(
     {
@@ -94,10 +102,11 @@ def s3_error(status: int, code: str, message: str) -> Answer:
 
 
 class Emulator:
-    """S3, IAM and STS of moto, empty at first. moto's state is global to the process: have one at a time."""
+    """S3, IAM, STS and CloudWatch of moto, empty at first; its state is global to the process: have one at a time."""
 
-    def __init__(self, account_id: str) -> None:
-        """
+    def __init__(self, account_id: str, metrics: Metrics) -> None:
+        """`metrics` is asked whenever CloudWatch is.
+
         Raises:
             ServiceUnavailable: moto is not installed.
         """
@@ -107,9 +116,9 @@ class Emulator:
             from moto.moto_server import werkzeug_app as server
         except ImportError as error:
             raise ServiceUnavailable(
-                "S3, IAM and STS are emulated by moto, which is not installed: run "
+                "S3, IAM, STS and CloudWatch are emulated by moto, which is not installed: run "
                 "pip install 'tailorbird[aws-local]', or point the client at real services with "
-                f"AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_IAM ({error})."
+                f"AWS_ENDPOINT_URL_S3 and the like ({error})."
             ) from error
         self.account_id = account_id
         # Roles are given policies such as service-role/AmazonPersonalizeFullAccess, which nobody creates.
@@ -118,13 +127,14 @@ class Emulator:
         vars(server)["DISABLE_GLOBAL_CORS"] = True
         self._applications: dict[str, Any] = {}
         for service in SERVICES:
-            application: Any = server.create_backend_app(service)  # type: ignore[arg-type]
+            application: Any = server.create_backend_app(BACKENDS[service])  # type: ignore[arg-type]
             application.request_class = _request_class()
             self._applications[service] = application
-            backends: Any = get_backend(service)  # type: ignore[call-overload]
+            backends: Any = get_backend(BACKENDS[service])  # type: ignore[call-overload]
             for account in list(backends.values()):
                 account.reset()
         self._bucket_owners().clear()
+        _metrics_provider().metrics = metrics
 
     def call(self, call: Call) -> Answer:
         """Answers a request; the content-length is left to the server, except after HEAD."""
@@ -203,6 +213,31 @@ class Emulator:
                 if should_preserve_original_header_name(name)
             },
         }
+
+
+@cache
+def _metrics_provider() -> Any:
+    """What CloudWatch asks for the metrics of a service; moto finds the class by itself."""
+    from moto.cloudwatch.models import MetricDatum
+    from moto.core.common_models import CloudWatchMetricProvider
+
+    class Personalize(CloudWatchMetricProvider):
+        metrics: Metrics
+
+        @staticmethod
+        def get_cloudwatch_metrics(account_id: str, region: str) -> Any:
+            return [
+                MetricDatum(
+                    namespace=cloudwatch.NAMESPACE,
+                    name=datum["MetricName"],
+                    value=datum["Value"],
+                    dimensions=datum["Dimensions"],
+                    timestamp=datum["Timestamp"].replace(tzinfo=None),
+                )
+                for datum in map(cloudwatch.datum, Personalize.metrics(region))
+            ]
+
+    return Personalize
 
 
 def _request_class() -> type:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tailorbird.recipes import (
     affinity,
+    hrnn,
     next_best_action,
     popularity,
     second_generation,
@@ -16,13 +17,18 @@ from tailorbird.recipes import (
     trending,
     user_personalization,
 )
-from tailorbird.recipes.recipe import Recipe
+from tailorbird.recipes.recipe import Interactions, Model, Progress, Recipe
 
 __all__ = ["RECIPES", "settings_of"]
 
 
 def _next_item(
-    name: str, description: str, *, recipe_type: str = "USER_PERSONALIZATION", feature_transformation: str = ""
+    name: str,
+    description: str,
+    *,
+    recipe_type: str = "USER_PERSONALIZATION",
+    feature_transformation: str = "",
+    optimizes: bool = False,
 ) -> Recipe:
     return Recipe(
         name,
@@ -32,10 +38,33 @@ def _next_item(
         user_personalization.train,
         user_personalization.load,
         feature_transformation,
+        features=True,
         needs="userId",
         batch_members=("userId", "itemList") if recipe_type == "PERSONALIZED_RANKING" else ("userId",),
         explores=recipe_type == "USER_PERSONALIZATION",
-        retired=description.startswith(_RETIRED),
+        optimizes=optimizes,
+        answers_scores=True,
+    )
+
+
+def _hrnn(
+    name: str,
+    description: str,
+    feature_transformation: str,
+    train: Callable[[Interactions, Any, Progress], Model] = hrnn.train,
+    settings: type = hrnn.Settings,
+) -> Recipe:
+    return Recipe(
+        name,
+        "USER_PERSONALIZATION",
+        description,
+        settings,
+        train,
+        hrnn.load,
+        feature_transformation,
+        features=train is not hrnn.train,
+        needs="userId",
+        retired=True,
         answers_scores=True,
     )
 
@@ -73,35 +102,38 @@ def _affinity(name: str, description: str, segments_by: str) -> Recipe:
     )
 
 
-_RETIRED = "Retired by AWS; accepted by its name and served by the model of aws-user-personalization. "
-
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         _next_item(
             "aws-user-personalization",
             "Predicts the items a user will interact with next, from what they and others did and in which order.",
+            optimizes=True,
         ),
         _next_item(
             "aws-personalized-ranking",
             "Orders a list of items for a user; the model is that of aws-user-personalization.",
             recipe_type="PERSONALIZED_RANKING",
             feature_transformation="JSON-percentile-filtering",
+            optimizes=True,
         ),
-        _next_item(
+        _hrnn(
             "aws-hrnn",
-            _RETIRED + "It learned from sequences only, and so does this.",
-            feature_transformation="JSON-percentile-filtering",
+            "Predicts the items a user will interact with next by a hierarchical recurrent network over sessions.",
+            "JSON-percentile-filtering",
         ),
-        _next_item(
+        _hrnn(
             "aws-hrnn-metadata",
-            _RETIRED + "Metadata is not used.",
-            feature_transformation="featurize_metadata",
+            "As aws-hrnn, and from metadata of items and users and the context of interactions.",
+            "featurize_metadata",
+            train=hrnn.train_with_metadata,
         ),
-        _next_item(
+        _hrnn(
             "aws-hrnn-coldstart",
-            _RETIRED + "Cold items are left to exploration.",
-            feature_transformation="featurize_coldstart",
+            "As aws-hrnn-metadata, and recommends new items by their metadata.",
+            "featurize_coldstart",
+            train=hrnn.train_with_cold_items,
+            settings=hrnn.ColdstartSettings,
         ),
         _second_generation(
             "aws-user-personalization-v2",

@@ -6,6 +6,7 @@ Used by the recipes that learn from items', users' and interactions' columns. Te
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from tailorbird.recipes.recipe import Column
+from tailorbird.recipes.recipe import Column, Interactions
 
 RANGES = 16
 """Into how many equally filled ranges a numeric column is cut, at most."""
@@ -49,11 +50,14 @@ class Encoder:
 
     def columns(self, columns: Mapping[str, Column], count: int) -> sparse.csr_matrix:
         """Returns `encode` of `count` rows that are given column by column."""
-        names = [name for name in columns if name in self.categories or name in self.edges]
-        if not names:
-            return sparse.csr_matrix(np.zeros((count, self.size), np.float32))
-        values = zip(*(columns[name].values.tolist() for name in names), strict=True)
-        return self.encode([dict(zip(names, row, strict=True)) for row in values])
+        nothing = np.empty(0, np.float32), np.empty(0, np.int32), np.zeros(count + 1, np.int64)
+        found = sparse.csr_matrix(nothing, shape=(count, self.size))
+        for name, column in columns.items():
+            if name in self.categories or name in self.edges:
+                numbers: dict[object, int] = {}  # values repeat, and each is encoded once
+                rows = [numbers.setdefault(value, len(numbers)) for value in column.values.tolist()]
+                found = found + self.encode([{name: value} for value in numbers])[rows]
+        return found
 
     def _features(self, row: Mapping[str, object]) -> list[tuple[int, float]]:
         found: list[tuple[int, float]] = []
@@ -63,7 +67,7 @@ class Encoder:
                 found += ((feature, 1 / len(known)) for feature in sorted(known))
             elif name in self.edges and (number := as_number(value)) is not None:
                 first, edges = self.edges[name]
-                found.append((first + int(np.searchsorted(edges, number, side="right")), 1.0))
+                found.append((first + bisect_right(edges, number), 1.0))
         return found
 
     def save(self, path: Path) -> None:
@@ -88,6 +92,22 @@ def fit(columns: Mapping[str, Column]) -> Encoder:
             edges[name] = size, tuple(cuts.tolist())
             size += len(cuts) + 1
     return Encoder(categories, edges, size)
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the columns of a data set have to say; without any the encoders are empty."""
+
+    items: sparse.csr_matrix
+    """(item, feature)"""
+    users: Encoder
+    context: Encoder
+
+
+def of(data: Interactions) -> Features:
+    """Returns the features of items, and the encoders of what comes with a question."""
+    items = fit(data.item_columns).columns(data.item_columns, len(data.items))
+    return Features(items, fit(data.user_columns), fit(data.context))
 
 
 def load(path: Path) -> Encoder:

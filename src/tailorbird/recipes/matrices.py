@@ -91,19 +91,6 @@ def keep_users(data: Interactions, keep: NDArray[np.bool_]) -> Interactions:
     return replace(kept, users=data.users[keep], user=numbers[kept.user], user_columns=columns)
 
 
-def keep_items(data: Interactions, most: int) -> Interactions:
-    """Returns the data of at most `most` items, those with the most interactions, with items numbered anew."""
-    if len(data.items) <= most:
-        return data
-    counts = np.bincount(data.item, minlength=len(data.items))
-    keep = np.zeros(len(data.items), bool)
-    keep[np.argsort(-counts, kind="stable")[:most]] = True
-    numbers = np.cumsum(keep, dtype=np.int32) - 1
-    kept = data.rows(keep[data.item])
-    columns = {name: replace(column, values=column.values[keep]) for name, column in data.item_columns.items()}
-    return replace(kept, items=data.items[keep], item=numbers[kept.item], item_columns=columns)
-
-
 def within_percentiles(counts: NDArray[np.int64], low: float, high: float) -> NDArray[np.bool_]:
     """Returns which counts lie within two quantiles (0..1) of the counts that are not zero, ends included."""
     present = counts[counts > 0]

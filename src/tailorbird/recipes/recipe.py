@@ -27,6 +27,11 @@ def silent(share: float, text: str) -> None:
     """A `Progress` for callers that do not watch."""
 
 
+def part(progress: Progress, start: float, end: float, text: str) -> Progress:
+    """A view of `progress` for a step that is only the part from `start` to `end` of the whole job."""
+    return lambda share, detail: progress(start + (end - start) * share, f"{text}: {detail}")
+
+
 @dataclass(frozen=True)
 class Query:
     """One question to a model: who asks (by what they did), and for related items, about which item.
@@ -112,8 +117,14 @@ class Recipe:
     """What a line of a batch segment job must hold (spec 6.3), itemId or itemAttributes; None: it has no such jobs."""
     explores: bool = False
     """Whether campaigns may configure exploration (spec 1.2, row "exploration")."""
+    weighs_events: bool = False
+    """Whether eventsConfig may say how much each type of event counts (spec 1.2, row "eventsConfig weights")."""
+    optimizes: bool = False
+    """Whether lists may be steered towards an item attribute (spec 1.2, row "optimizationObjective")."""
+    most_items: int = 750_000
+    """How many items it trains on and answers with; of more, the most-interacted (spec 1.2, last row)."""
     retired: bool = False
-    """Whether it is accepted by its name without being listed (spec 1.1)."""
+    """Whether AWS no longer has it: it can be used, and the configuration may keep it out of ListRecipes (spec 1.1)."""
     answers_scores: bool = False
     """Whether answers to clients carry `score` (spec 1.2, row "response scores")."""
     scores_unknown: bool = False
@@ -123,7 +134,3 @@ class Recipe:
     are few, scores are shares among them and answers say the reason for any other item (spec 4.2)."""
     shows_metadata: bool = False
     """Whether metadataColumns may be asked for without a campaign's say-so (spec 1.2, row "metadataColumns")."""
-    weighs_events: bool = False
-    """Whether it takes eventsConfig (spec 1.2)."""
-    most_items: int = 750_000
-    """Items that take part, those with the most interactions (spec 1.2, last row)."""

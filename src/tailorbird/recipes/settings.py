@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,7 +24,8 @@ class Domain:
     high: float = math.inf
     tunable: bool = False
     choices: tuple[tuple[str, ...], ...] = ()
-    """Of text: each value, followed by its other spellings in lower case."""
+    """Of text: each value, followed by its other spellings in lower case. Of truth values: those that HPO may try,
+    where not both."""
 
     def __str__(self) -> str:
         if self.type is str:
@@ -53,6 +54,46 @@ def domains(settings: type) -> dict[str, tuple[Value, Domain]]:
     """Returns each hyperparameter's default and domain by name; fields that AWS does not know are left out."""
     fields: list[Any] = [field for field in dataclasses.fields(settings) if "domain" in field.metadata]
     return {field.name: (field.default, field.metadata["domain"]) for field in fields}
+
+
+def text(value: Value) -> str:
+    """A value as AWS's maps of strings carry it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def tunable(settings: type) -> dict[str, Domain]:
+    """Returns the hyperparameters that HPO may search, with all that it may try."""
+    return {name: domain for name, (_, domain) in domains(settings).items() if domain.tunable}
+
+
+def between(name: str, domain: Domain, low: float, high: float) -> Domain:
+    """Returns the part of a numeric domain from `low` to `high`.
+
+    Raises:
+        InvalidInputException: ends that lie outside the domain or the wrong way round; `name` is what it calls them.
+    """
+    if not domain.low <= low <= high <= domain.high:
+        raise InvalidInputException(
+            f"{name}: minValue {low:g} and maxValue {high:g} must lie from {domain.low:g} to {domain.high:g}, in order."
+        )
+    return dataclasses.replace(domain, low=low, high=high)
+
+
+def among(name: str, domain: Domain, values: Sequence[str]) -> Domain:
+    """Returns the part of a categorical domain that holds these values, all where none is given.
+
+    Raises:
+        InvalidInputException: a value that is not in the domain; `name` is what it calls it.
+    """
+    found = dict.fromkeys(text(_parse(name, domain, value)) for value in values)
+    return dataclasses.replace(domain, choices=tuple((value,) for value in found)) if found else domain
+
+
+def values(domain: Domain) -> tuple[Value, ...]:
+    """Returns all values of a categorical domain."""
+    if domain.type is bool:
+        return tuple(choice[0] == "true" for choice in domain.choices) or (True, False)
+    return tuple(choice[0] for choice in domain.choices)
 
 
 def read(

@@ -1,10 +1,11 @@
 """aws-user-personalization and its kin: which item a user interacts with next.
 
-A log-linear blend of ingredients: popularity of all times and as of the request, EASE, what follows what, and
-given enough data a transformer. Items the user knows stay in; a learned offset says how likely people come back
-to them. The weights are learned on training users whom the ingredients did not see; then the closed forms are
-trained on everyone (the transformer stays as it is: it costs minutes, and missed few users). Someone without a
-history gets what users do first, and what is popular now (spec recipes-and-runtime 1.4).
+A log-linear blend of ingredients: popularity of all times and as of the request, EASE, what follows what, where
+there are columns what metadata and context say, and given enough data a transformer. Items the user knows stay in;
+a learned offset says how likely people come back to them. The weights are learned on training users whom the
+ingredients did not see; then the closed forms are trained on everyone (the transformer stays as it is: it costs
+minutes, and missed few users). Someone without a history gets what users do first, and what is popular now,
+sharpened by the user's metadata and the context of the request (spec recipes-and-runtime 1.4).
 
 What the size of the data decides: beyond 4,000 items EASE uses the 2,500 users seen last (ease.py); the window
 of what follows what shrinks beyond some million rows (matrices.py); the transformer takes part from 200,000
@@ -23,7 +24,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tailorbird.recipes.ingredients import ease, follows, recency, repeats, transformer, transformer_training
+from tailorbird.recipes import features
+from tailorbird.recipes.features import Features
+from tailorbird.recipes.ingredients import (
+    attributes,
+    ease,
+    follows,
+    newcomers,
+    recency,
+    repeats,
+    transformer,
+    transformer_training,
+)
 from tailorbird.recipes.ingredients.fit import (
     Sample,
     combine,
@@ -33,14 +45,11 @@ from tailorbird.recipes.ingredients.fit import (
     log_softmax,
 )
 from tailorbird.recipes.ingredients.ingredient import Ingredient
-from tailorbird.recipes.ingredients.transformer import Transformer
 from tailorbird.recipes.ingredients.transformer_training import Plan
 from tailorbird.recipes.matrices import cut_histories, first_rows, keep_users, user_bounds
-from tailorbird.recipes.recipe import Interactions, Progress, Query
+from tailorbird.recipes.recipe import Interactions, Progress, Query, part
 from tailorbird.recipes.settings import hyperparameter
 
-RECENT_HALF_LIFE = 90 * 86400.0
-"""Seconds."""
 HELD_OUT = 0.2
 """Share of the training users on whom the weights are learned, at most `MOST_HELD_OUT` users."""
 MOST_HELD_OUT = 500
@@ -54,8 +63,6 @@ MOST_EPOCHS = 20
 FULL_SOFTMAX_ITEMS = 4000
 SAMPLED = 2000
 """Of a larger catalogue: items that the transformer's softmax runs over, for the time's sake."""
-FIRST_ITEMS = 10
-"""How many of a user's first distinct rows tell what users do first."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,9 @@ LOADERS: dict[str, Callable[[Path], Ingredient]] = {
     "ease": ease.load,
     "follows": follows.load,
     "transformer": transformer.load,
+    "items": attributes.load,
+    "user": attributes.load,
+    "context": attributes.load,
 }
 
 
@@ -95,23 +105,17 @@ class UserPersonalization:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) log-probabilities of the next interaction."""
-        logits = combine([part.score(queries) for part in self.ingredients.values()], self.weights)
+        scores = {name: part.score(queries) for name, part in self.ingredients.items()}
+        logits = combine(list(scores.values()), self.weights)
         rows, columns, bucket = repeats.positions(queries)
         logits[rows, columns] += self.offsets[bucket]
         empty = [row for row, query in enumerate(queries) if not len(query.items)]
-        if empty:
-            recent = self.ingredients["recent" if "recent" in self.ingredients else "popular"]
-            told = [
-                self.first,
-                *(part.score([queries[row] for row in empty]) for part in (recent, *self._of_newcomers())),
-            ]
-            logits[empty] = sum(told) / len(told)
+        logits[empty] = newcomers.logits(self.first, scores["recent" if "recent" in scores else "popular"][empty])
+        # Nothing else speaks for a newcomer, so what is known of him and of the request counts in full.
+        for name in ("user", "context"):
+            if name in scores:
+                logits[empty] += scores[name][empty]
         return log_softmax(logits)
-
-    def _of_newcomers(self) -> list[Ingredient]:
-        """What else can tell newcomers apart: a transformer that sees metadata or context."""
-        found = self.ingredients.get("transformer")
-        return [found] if isinstance(found, Transformer) and found.user.size + found.context.size else []
 
     def save(self, folder: Path) -> None:
         """Writes the blend's arrays, and each ingredient into a folder of its name."""
@@ -145,42 +149,37 @@ def plan(data: Interactions, settings: Settings) -> Plan | None:
 
 @dataclass(frozen=True)
 class Makeup:
-    """What a blend is made of, besides EASE, what follows what, and popularity of all times."""
+    """What distinguishes one blend from another."""
 
     recent: bool
     """Whether popularity as of the request takes part."""
     transformer: Plan | None
     seed: int
-    held_out: float = HELD_OUT
     fit_cells: int = FIT_CELLS
 
 
 def blend(data: Interactions, makeup: Makeup, progress: Progress) -> UserPersonalization:
     """Trains a blend; raises ValueError for fewer than two users with two interactions."""
     rng = np.random.default_rng(makeup.seed)
-    held_out = hold_out(data, makeup.held_out, rng)
-    aside, others = keep_users(data, held_out), keep_users(data, ~held_out)
+    held_out = hold_out(data, rng)
+    aside, others, known = keep_users(data, held_out), keep_users(data, ~held_out), features.of(data)
     samples = draw_samples(aside, max(20, makeup.fit_cells // len(data.items)), rng)
-    network: dict[str, Ingredient] = {}
-    if makeup.transformer is not None:
-        network["transformer"] = transformer_training.train(
-            others, aside, makeup.transformer, lambda done, text: progress(0.8 * done, text)
-        )
+    network = train_transformer(others, aside, makeup.transformer, progress)
     progress(0.8, "training the closed forms without the held-out users")
-    weights, offsets = learn_weights(train_closed_forms(others, makeup) | network, samples)
+    weights, offsets = learn_weights(train_closed_forms(others, known, makeup) | network, samples)
     progress(0.9, f"learned the weights on {len(samples)} histories of held-out users")
-    ingredients = train_closed_forms(data, makeup) | network
+    ingredients = train_closed_forms(data, known, makeup) | network
     progress(1.0, f"trained on {len(data.user)} interactions")
-    return UserPersonalization(data.items, ingredients, weights, offsets, first_shares(data))
+    return UserPersonalization(data.items, ingredients, weights, offsets, newcomers.first_shares(data))
 
 
-def hold_out(data: Interactions, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+def hold_out(data: Interactions, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Returns a mask of the users to learn the weights on, drawn from those with two interactions or more."""
     able = np.flatnonzero(np.diff(user_bounds(data)) >= 2)
     if len(able) < 2:
         raise ValueError("training needs at least two users with two interactions each")
     held_out = np.zeros(len(data.users), bool)
-    held_out[rng.permutation(able)[: min(max(1, int(share * len(able))), MOST_HELD_OUT)]] = True
+    held_out[rng.permutation(able)[: min(max(1, int(HELD_OUT * len(able))), MOST_HELD_OUT)]] = True
     return held_out
 
 
@@ -194,21 +193,24 @@ def learn_weights(
     return discount_popularity(scores, samples, weights, offsets), offsets
 
 
-def train_closed_forms(data: Interactions, makeup: Makeup) -> dict[str, Ingredient]:
+def train_closed_forms(data: Interactions, known: Features, makeup: Makeup) -> dict[str, Ingredient]:
     """Trains every ingredient that takes seconds."""
     ingredients: dict[str, Ingredient] = {"popular": recency.train(data, np.inf)}
     if makeup.recent:
-        ingredients["recent"] = recency.train(data, RECENT_HALF_LIFE)
+        ingredients["recent"] = recency.train(data, recency.RECENT_HALF_LIFE)
     ingredients["ease"] = ease.train(data)
     ingredients["follows"] = follows.train(data)
-    return ingredients
+    return ingredients | attributes.train(data, known)
 
 
-def first_shares(data: Interactions) -> NDArray[np.float32]:
-    """Returns the log share of each item among the first rows of all users."""
-    place = np.arange(len(data.user)) - user_bounds(data)[data.user]
-    counts = np.bincount(data.item[place < FIRST_ITEMS], minlength=len(data.items)) + 1e-3
-    return np.asarray(np.log(counts / counts.sum()), np.float32)
+def train_transformer(
+    data: Interactions, held_out: Interactions, plan: Plan | None, progress: Progress
+) -> dict[str, Ingredient]:
+    """Trains the transformer where there is a plan for one; otherwise returns nothing."""
+    if plan is None:
+        return {}
+    step = part(progress, 0.0, 0.8, "transformer")
+    return {"transformer": transformer_training.train(data, held_out, plan, step)}
 
 
 def load(folder: Path) -> UserPersonalization:

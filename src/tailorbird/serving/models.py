@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from tailorbird.data import history
 from tailorbird.data.datasets import Dataset, latest_records, stamp
+from tailorbird.data.event_rules import EventRule
 from tailorbird.data.history import History
 from tailorbird.filters.evaluate import Table
-from tailorbird.recipes import RECIPES
+from tailorbird.recipes import RECIPES, objective
 from tailorbird.recipes.recipe import Following, Model, Recipe
 from tailorbird.storage.durable import sync
 from tailorbird.workspace import Workspace
@@ -35,8 +36,8 @@ class Manifest:
     recipe: str
     newest_event: int
     """Number of the newest live event that the training saw."""
-    event_type: str | None
-    """The only event type that the model learned from, if its solution says so."""
+    events: tuple[EventRule, ...] = ()
+    """Which interactions the model learned from; all where there is no rule."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset) -> 
 
     def follow() -> Served:
         manifest = served.manifest
-        items, times, newest = history.recorded(workspace, interactions, manifest.newest_event, manifest.event_type)
+        items, times, newest = history.recorded(workspace, interactions, manifest.newest_event, manifest.events)
         return replace(served, model=model.following(items, times, workspace.clock()), newest_event=newest)
 
     key = version_arn, int(workspace.clock() // model.interval)
@@ -124,7 +125,7 @@ def item_table(workspace: Workspace, version_arn: str, served: Served, items: Da
 def _load(folder: Path) -> Served:
     manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     recipe = RECIPES[manifest.recipe]
-    return Served(recipe, manifest, recipe.load(folder / "model"), history.load(folder / "history"))
+    return Served(recipe, manifest, objective.load(recipe, folder / "model"), history.load(folder / "history"))
 
 
 def _metadata(workspace: Workspace, served: Served, items: Dataset | None) -> Table:

@@ -85,7 +85,7 @@ def query(
         user or "",
         served.numbers,
         served.manifest.newest_event,
-        served.manifest.event_type,
+        served.manifest.events,
     )
     number = served.numbers.get(item) if item is not None else None
     question = Query(items, times, number, now=int(workspace.clock()))

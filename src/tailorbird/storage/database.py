@@ -8,8 +8,11 @@ import msgspec
 import sqlalchemy as sa
 
 
-def open_engine(url: str) -> sa.Engine:
-    """Returns an engine whose commits survive a power cut (SQLite: synchronous=FULL)."""
+def open_engine(url: str, *, durable: bool = True) -> sa.Engine:
+    """Returns an engine whose commits survive a power cut (SQLite: synchronous=FULL).
+
+    Without `durable` the newest ones may be lost in it, and no commit waits for the disk.
+    """
     engine = sa.create_engine(
         url,
         pool_size=32,
@@ -18,10 +21,11 @@ def open_engine(url: str) -> sa.Engine:
         json_deserializer=msgspec.json.decode,
     )
     if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _prepare_sqlite)
+        synchronous = "FULL" if durable else "NORMAL"
+        sa.event.listen(engine, "connect", lambda connection, _: _prepare_sqlite(connection, synchronous))
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    for pragma in ("busy_timeout=20000", "journal_mode=WAL", "synchronous=FULL"):
+def _prepare_sqlite(connection: Any, synchronous: str) -> None:
+    for pragma in ("busy_timeout=20000", "journal_mode=WAL", f"synchronous={synchronous}"):
         connection.execute(f"PRAGMA {pragma}").close()

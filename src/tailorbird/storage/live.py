@@ -12,7 +12,7 @@ import hashlib
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -57,6 +57,8 @@ class Event:
     row: dict[str, Any]
     """Values by the names of the dataset's schema, in upper case."""
     event_id: str | None = None
+    told: dict[str, Any] = field(default_factory=dict)
+    """What the service itself adds to the row; never makes an event another one. Read back as part of `row`."""
     number: int = 0
     """Grows with every event of the installation; given by the store."""
 
@@ -96,7 +98,7 @@ class Live:
                     "timestamp": event.timestamp,
                     "key": event.key,
                     "session": event.session,
-                    "row": msgspec.json.encode(event.row).decode(),
+                    "row": msgspec.json.encode(event.row | event.told).decode(),
                 }
                 for event in events
             ]

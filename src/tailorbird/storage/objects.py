@@ -1,7 +1,6 @@
 """Files by URI: s3://bucket/key in an S3 service, and file:///path below the folders that the operator allows.
 
-No file is ever held in memory as a whole. Besides `wire` the only module that knows botocore, which is
-imported when the first s3:// location is used.
+No file is ever held in memory as a whole. botocore is imported when the first s3:// location is used.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 from urllib.parse import unquote
 
+from tailorbird.storage import aws
+
 BUFFER = 1 << 20
 """Bytes asked of a store at a time."""
 PART = 64 << 20
 """Bytes of a part of a multipart upload; S3 takes 10,000 parts."""
-ATTEMPTS = 5
-"""Times that a request is sent, and that a download which broke off is resumed, before giving up."""
 
 _S3_URI = re.compile(r"s3://(?P<bucket>[^/]+)(?:/(?P<key>.*))?", re.DOTALL)
 _FILE_URI = re.compile(r"file://(?:localhost)?(?P<path>/.*)", re.DOTALL)
@@ -261,25 +260,17 @@ class _S3:
 
     @cached_property
     def _client(self) -> Any:
-        from botocore.config import Config
-        from botocore.session import Session
-
-        # The installation's own settings count, never those of the account that runs the server.
-        nothing = (None, None, os.devnull, None)
-        session = Session({"profile": (None, None, None, None), "config_file": nothing, "credentials_file": nothing})
-        return session.create_client(
+        assert self._endpoint, "a location without a service is refused before"
+        return aws.client(
             "s3",
-            region_name=self._region,
-            endpoint_url=self._endpoint,
-            aws_access_key_id=self._access_key,
-            aws_secret_access_key=self._secret_key,
-            config=Config(
-                s3={"addressing_style": "path"},
-                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-                # Not every S3-compatible service knows the newer checksums.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
+            self._endpoint,
+            self._access_key,
+            self._secret_key,
+            self._region,
+            s3={"addressing_style": "path"},
+            # Not every S3-compatible service knows the newer checksums.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
         )
 
     @contextmanager
@@ -340,11 +331,11 @@ class _Download(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         from botocore.exceptions import BotoCoreError
 
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, aws.ATTEMPTS + 1):
             try:
                 data: bytes = self._body.read(len(buffer))
             except BotoCoreError as error:
-                if attempt == ATTEMPTS:
+                if attempt == aws.ATTEMPTS:
                     raise ObjectError("location", f"{self._uri} broke off at byte {self._at}: {error}") from error
                 self._body.close()
                 self._body = self._store.get(self._uri, self._at, self._etag)["Body"]

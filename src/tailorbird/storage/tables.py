@@ -100,10 +100,6 @@ class Tables:
         """
         return self.view(key, columns).rows
 
-    def read_where(self, key: str, column: str, value: object, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """As `read`, the rows whose `column` equals `value` only; fast for the first column of `sort_by`."""
-        return self.view(key, columns, where=(column, value)).rows
-
     def view(
         self,
         key: str,
@@ -113,10 +109,11 @@ class Tables:
         streamed: bool | None = None,
         number: str | None = None,
     ) -> View:
-        """As `read` and `read_where`, with the number up to which single rows have moved here.
+        """As `read`, with the number up to which single rows have moved here.
 
-        streamed: only those segments that are streamed, or only those that are not. number: a column of this
-        name is added to segments without one; it holds the segment's place in the order of arrival.
+        where: a column and the value it must have; fast for the first column of `sort_by`. streamed: only those
+        segments that are streamed, or only those that are not. number: a column of this name is added to segments
+        without one; it holds the segment's place in the order of arrival.
         """
         folder = self._of(key)
 

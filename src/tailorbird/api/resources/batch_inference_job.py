@@ -23,12 +23,8 @@ LINES_AT_ONCE = 256
 
 def infer(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
     """Answers every line of every input file; a line that cannot be answered gets its `error`."""
-    version = solution_version.trained(workspace, document["solutionVersionArn"])
-    deployment = deployments.opened(workspace, version["solutionVersionArn"], version["datasetGroupArn"])
-    filter_ = None
-    if "filterArn" in document:
-        filter_ = deployments.found_filter(workspace, document["filterArn"], version["datasetGroupArn"])
-    answered = partial(_answers, workspace, deployment, filter_, document["numResults"])
+    asked = batch.opened(workspace, document)
+    answered = partial(_answers, workspace, asked.deployment, asked.filter, document["numResults"])
     return batch.run(workspace, document, answered, LINES_AT_ONCE, progress)
 
 

@@ -32,15 +32,11 @@ SCORES_AT_ONCE = 50_000_000
 
 def select(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
     """Answers every line of every input file; a line that cannot be answered gets its `error`."""
-    version = solution_version.trained(workspace, document["solutionVersionArn"])
-    deployment = deployments.opened(workspace, version["solutionVersionArn"], version["datasetGroupArn"])
-    filter_ = None
-    if "filterArn" in document:
-        filter_ = deployments.found_filter(workspace, document["filterArn"], version["datasetGroupArn"])
+    asked = batch.opened(workspace, document)
     progress(0.0, "reading the users")
-    audience = segments.audience(workspace, deployment)
+    audience = segments.audience(workspace, asked.deployment)
     users = len(audience.crowd.interactions.users)
-    answered = partial(_answers, audience, filter_, document["numResults"])
+    answered = partial(_answers, audience, asked.filter, document["numResults"])
     lines_at_once = int(np.clip(SCORES_AT_ONCE // max(1, users), 1, LINES_AT_ONCE))
     return batch.run(workspace, document, answered, lines_at_once, progress)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from tailorbird.api import lifecycle
+from tailorbird.api import attributions, lifecycle
 from tailorbird.api.lifecycle import JobFailed, Resource
 from tailorbird.api.resources import dataset
 from tailorbird.data import csv_files
@@ -17,8 +17,10 @@ from tailorbird.data.datasets import arrival, latest_records, stamp
 from tailorbird.errors import InvalidInputException
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.objects import ObjectError, ObjectFile
+from tailorbird.storage.tables import INCREMENTAL
 from tailorbird.workspace import Workspace
 
+PUBLISH = "publishAttributionMetricsToS3"
 RACING = ("DataDeletionJob",)
 """Jobs of the dataset group that an import must not meet."""
 FAILURES = {
@@ -37,6 +39,7 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
     if racing := lifecycle.unfinished(workspace, RACING, datasetGroupArn=document["datasetGroupArn"]):
         raise JobFailed(racing)
     checkup = Checkup(target.schema, workspace.clock())
+    counted = _counted(workspace, document, kind)
     try:
         files = workspace.objects.files(location)
         sources = [
@@ -49,10 +52,17 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
             def keep(frame: pl.DataFrame) -> None:
                 segment.write(frame)
                 checkup.see(frame)
+                if counted is not None:
+                    counted.see(frame)
 
             report = csv_files.read(sources, target.schema, keep, progress)
             progress(0.99, "writing")
+            # Before the rows can be seen: a job that fails leaves everything as it was.
+            if counted is not None and document.get(PUBLISH):
+                _write_metrics(counted, document)
             segment.commit(document["importMode"], at=arrival(workspace, target))
+            if counted is not None and document["importMode"] == INCREMENTAL:
+                counted.add(document)
     except ObjectError as error:
         raise JobFailed(f"{FAILURES[error.kind].format(type=kind)} {error}") from error
     except csv_files.ImportFailed as error:
@@ -60,6 +70,20 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
         raise JobFailed(f"Failed to create a data import job for {kind} dataset. {error}", **told) from error
     warnings = [*_left_out(files, sources), *checkup.warnings(), *_without_metadata(workspace, document, checkup)]
     return {"_report": report.as_document() | {"warnings": warnings}}
+
+
+def _counted(workspace: Workspace, document: Document, kind: str) -> attributions.Bulk | None:
+    """The metrics to count of the job's rows, if any: for CloudWatch those of incremental jobs, for S3 as asked."""
+    wanted = kind == "INTERACTIONS" and (document["importMode"] == INCREMENTAL or document.get(PUBLISH))
+    found = attributions.of_group(workspace, document["datasetGroupArn"]) if wanted else None
+    return attributions.Bulk(workspace, found) if found else None
+
+
+def _write_metrics(counted: attributions.Bulk, document: Document) -> None:
+    try:
+        counted.write(document)
+    except ObjectError as error:
+        raise JobFailed(f"The metrics could not be written: {error}") from error
 
 
 def _left_out(files: list[ObjectFile], sources: list[csv_files.Source]) -> list[str]:
@@ -100,15 +124,26 @@ def create_dataset_import_job(workspace: Workspace, request: dict[str, Any]) -> 
 
     Raises InvalidInput for a first import that is INCREMENTAL, ResourceInUse while users' data are deleted.
     """
-    if request.get("publishAttributionMetricsToS3"):
-        raise InvalidInputException("publishAttributionMetricsToS3 is not available yet: leave it out.")
     document = lifecycle.find(workspace, dataset.RESOURCE, request["datasetArn"])
     mode = request.get("importMode", "FULL")
     if mode != "FULL" and not _begun(workspace, request["datasetArn"]):
         raise InvalidInputException("The first bulk import of a dataset must have the importMode FULL.")
     group = document["datasetGroupArn"]
+    if request.get(PUBLISH):
+        _check_publishing(workspace, document)
     lifecycle.refuse_while(workspace, RACING, datasetGroupArn=group)
     return lifecycle.create(workspace, RESOURCE, {"importMode": mode} | request, datasetGroupArn=group)
+
+
+def _check_publishing(workspace: Workspace, target: Document) -> None:
+    if target["datasetType"] != "INTERACTIONS":
+        raise InvalidInputException(f"{PUBLISH}: metrics are of interactions, not of {target['datasetType']}.")
+    found = attributions.of_group(workspace, target["datasetGroupArn"])
+    if found is None or "s3DataDestination" not in found["metricsOutputConfig"]:
+        raise InvalidInputException(
+            f"{PUBLISH} needs a metric attribution of the dataset group with an s3DataDestination in its "
+            f"metricsOutputConfig: create or update it first."
+        )
 
 
 def _begun(workspace: Workspace, arn: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailorbird.api import lifecycle
+from tailorbird.api import lifecycle, quotas
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import dataset
 from tailorbird.filters import syntax
@@ -15,11 +15,15 @@ RESOURCE = Resource("Filter", arn="filter/{name}", listed_as="Filters", parents=
 
 
 def create_filter(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    """Raises InvalidInput for a wrong expression or one about fields that the group does not have."""
+    """Raises InvalidInput for a wrong expression or one about fields that the group does not have, LimitExceeded."""
     parsed = syntax.parse(request["filterExpression"])
-    lifecycle.active(workspace, request["datasetGroupArn"])
-    found = {kind: dataset.of_group(workspace, request["datasetGroupArn"], kind) for kind in dataset.TYPES}
+    group = request["datasetGroupArn"]
+    lifecycle.active(workspace, group)
+    found = {kind: dataset.of_group(workspace, group, kind) for kind in dataset.TYPES}
     check(parsed, {kind: one.schema for kind, one in found.items() if one is not None})
+    others = lifecycle.related(workspace, RESOURCE.name, datasetGroupArn=group) if workspace.config.aws_quotas else []
+    used = [parsed.fields, *(syntax.parse(each["filterExpression"]).fields for each in others)]
+    quotas.check_filter_fields(workspace, len(frozenset().union(*used)))
     return lifecycle.create(workspace, RESOURCE, request)
 
 

@@ -1,37 +1,37 @@
 """Metric attributions: what events are worth, by the campaign or source that led to them (spec 6.4).
 
-One a group. The definitions are checked, kept and shown; counting and publishing them come with a later version,
-and the server's log says so when one is created.
+One a group; the dispatcher has them counted (`api/attributions.py`).
 """
 
 from __future__ import annotations
 
-import logging
-import re
 from typing import Any
 
-from tailorbird.api import lifecycle, standard
+from tailorbird.api import attributions, lifecycle, standard
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import dataset
-from tailorbird.data.datasets import Dataset
+from tailorbird.data import attribution
+from tailorbird.data.datasets import Dataset, arrival
 from tailorbird.data.schema import NUMERIC
 from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsException
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
-log = logging.getLogger(__name__)
+
+def _dispose(workspace: Workspace, document: Document) -> None:
+    """What came before the deletion counts still."""
+    attributions.count(workspace, document)
+
 
 RESOURCE = Resource(
     "MetricAttribution",
     arn="metric-attribution/{name}",
     parents=("datasetGroupArn",),
     taggable=False,
+    dispose=_dispose,
 )
 
 MOST_METRICS = 10
-SAMPLE_COUNT = "SAMPLECOUNT()"
-
-_SUM = re.compile(r"SUM\(\s*(items|interactions)\.([A-Za-z_][A-Za-z\d_]*)\s*\)", re.IGNORECASE)
 
 
 def create_metric_attribution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
@@ -45,18 +45,20 @@ def create_metric_attribution(workspace: Workspace, request: dict[str, Any]) -> 
     names = [metric["metricName"] for metric in request["metrics"]]
     if len(set(names)) < len(names):
         raise InvalidInputException(f"metrics: every metricName must be another; given: {', '.join(names)}.")
-    _check(workspace, group, "metrics", request["metrics"])
-    created = lifecycle.create(workspace, RESOURCE, request)
-    log.warning("metrics are kept but not published yet", extra={"arn": created["metricAttributionArn"]})
-    return created
+    interactions = _check(workspace, group, "metrics", request["metrics"])
+    return lifecycle.create(workspace, RESOURCE, request, _from=arrival(workspace, interactions))
 
 
 def update_metric_attribution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    """Removes metrics, then adds some, and replaces the output's configuration; at once."""
+    """Removes metrics, then adds some, and replaces the output's configuration; at once.
+
+    What came before counts for the metrics that there were.
+    """
     arn = _arn(request)
     document = lifecycle.find(workspace, RESOURCE, arn)
     added = request.get("addMetrics", [])
     _check(workspace, document["datasetGroupArn"], "addMetrics", added)
+    attributions.count(workspace, document)
 
     def change(current: Document) -> Document:
         metrics = _changed(current["metrics"], request.get("removeMetrics", []), added)
@@ -95,28 +97,29 @@ def _arn(request: dict[str, Any]) -> str:
     return str(request["metricAttributionArn"])
 
 
-def _check(workspace: Workspace, group: str, where: str, metrics: list[Document]) -> None:
-    """Checks event type and expression of each metric against the schemas of the group."""
+def _check(workspace: Workspace, group: str, where: str, metrics: list[Document]) -> Dataset:
+    """The group's interactions, once each metric's expression fits the schemas of the group."""
     datasets = {kind: dataset.of_group(workspace, group, kind) for kind in ("INTERACTIONS", "ITEMS")}
     interactions = datasets["INTERACTIONS"]
     if interactions is None or interactions.schema.field("EVENT_TYPE") is None:
         raise InvalidInputException("Metrics need an Interactions dataset whose schema has EVENT_TYPE.")
     for number, metric in enumerate(metrics):
-        _check_expression(f"{where}[{number}].expression", metric["expression"], datasets)
+        _check_expression(f"{where}[{number}].expression", metric, datasets)
+    return interactions
 
 
-def _check_expression(where: str, text: str, datasets: dict[str, Dataset | None]) -> None:
-    if text.strip().upper() == SAMPLE_COUNT:
-        return
-    found = _SUM.fullmatch(text.strip())
-    if found is None:
+def _check_expression(where: str, metric: Document, datasets: dict[str, Dataset | None]) -> None:
+    read = attribution.read(metric["metricName"], metric["eventType"], metric["expression"])
+    if read is None:
         raise InvalidInputException(
-            f"{where}: {text!r} is none of {SAMPLE_COUNT}, SUM(Items.COLUMN), SUM(Interactions.COLUMN)."
+            f"{where}: {metric['expression']!r} is none of {attribution.SAMPLE_COUNT}, SUM(Items.COLUMN), "
+            f"SUM(Interactions.COLUMN)."
         )
-    of_kind = datasets[found[1].upper()]
-    field = of_kind.schema.field(found[2]) if of_kind else None
-    if field is None or field.type not in NUMERIC:
-        raise InvalidInputException(f"{where}: {found[1]} has no numeric column {found[2]}.")
+    if read.column:
+        of_kind = datasets[read.dataset]
+        field = of_kind.schema.field(read.column) if of_kind else None
+        if field is None or field.type not in NUMERIC:
+            raise InvalidInputException(f"{where}: {read.dataset.capitalize()} has no numeric column {read.column}.")
 
 
 OPERATIONS = {

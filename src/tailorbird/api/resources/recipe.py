@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from tailorbird import messages
+from tailorbird import messages, tuning
 from tailorbird.api import standard
 from tailorbird.errors import InvalidInputException, ResourceNotFoundException
 from tailorbird.recipes import RECIPES
 from tailorbird.recipes.recipe import Recipe
-from tailorbird.recipes.settings import Domain, Value, domains
+from tailorbird.recipes.settings import Domain, Value, domains, text
 from tailorbird.recipes.use_cases import USE_CASES, UseCase
 from tailorbird.workspace import Workspace
 
@@ -32,8 +32,8 @@ DATES = {"creationDateTime": SINCE, "lastUpdatedDateTime": SINCE}
 ALGORITHM_NAMES = {"aws-trending-now": "aws-trending-now-custom"}
 """Algorithms that are not named as their recipe (spec recipes-and-runtime 1.1)."""
 
-# Unknown for the real service: the greatest that a request may ask for.
-RESOURCE_CONFIG = {"maxNumberOfTrainingJobs": "40", "maxParallelTrainingJobs": "10"}
+# Unknown for the real service: what an HPO without hpoResourceConfig does here.
+RESOURCE_CONFIG = {"maxNumberOfTrainingJobs": str(tuning.TRIALS), "maxParallelTrainingJobs": str(tuning.PARALLEL)}
 TRAINING_INPUT_MODE = "File"
 IMAGE = "tailorbird/{name}"
 """A required member of AWS's shape; recipes run in the server's own workers and no image is fetched."""
@@ -93,12 +93,13 @@ def describe_recipe(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
 
 
 def list_recipes(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    """All recipes by name, without the retired ones.
+    """All recipes by name; those that AWS has retired only if the configuration shows them.
 
     With `domain` AWS filters after it has cut the pages, and client code reads the first page's nextToken
     unconditionally (spec clients, Training): by default there are two pages, the first of which may be empty.
     """
-    listed: list[Recipe | UseCase] = [recipe for recipe in RECIPES.values() if not recipe.retired]
+    hidden = workspace.config.hide_retired_recipes
+    listed: list[Recipe | UseCase] = [recipe for recipe in RECIPES.values() if not (recipe.retired and hidden)]
     rows = sorted(map(_document, [*listed, *USE_CASES.values()]), key=lambda row: str(row["name"]))
     if "domain" not in request:
         return standard.paged("recipes", rows, request)
@@ -118,7 +119,7 @@ def describe_algorithm(workspace: Workspace, request: dict[str, Any]) -> dict[st
             "name": name,
             "algorithmArn": arn,
             "algorithmImage": {"name": name, "dockerURI": IMAGE.format(name=name)},
-            "defaultHyperParameters": {key: _text(default) for key, (default, _) in parameters.items()},
+            "defaultHyperParameters": {key: text(default) for key, (default, _) in parameters.items()},
             "defaultHyperParameterRanges": _ranges(parameters),
             "defaultResourceConfig": RESOURCE_CONFIG,
             "trainingInputMode": TRAINING_INPUT_MODE,
@@ -136,7 +137,7 @@ def describe_feature_transformation(workspace: Workspace, request: dict[str, Any
         name = _document(recipe)["featureTransformationArn"].removeprefix(TRANSFORMATION)
         model = RECIPES[recipe.recipe] if isinstance(recipe, UseCase) else recipe
         found = _parameters(model, "F")
-        defaults.setdefault(name, {}).update({key: _text(default) for key, (default, _) in found.items()})
+        defaults.setdefault(name, {}).update({key: text(default) for key, (default, _) in found.items()})
     name = _name(arn, TRANSFORMATION, "feature transformation")
     return {
         "featureTransformation": {
@@ -151,10 +152,6 @@ def describe_feature_transformation(workspace: Workspace, request: dict[str, Any
 
 def _parameters(recipe: Recipe, kind: str) -> dict[str, tuple[Value, Domain]]:
     return {name: found for name, found in domains(recipe.settings).items() if found[1].kind == kind}
-
-
-def _text(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _ranges(parameters: dict[str, tuple[Value, Domain]]) -> dict[str, list[dict[str, Any]]]:

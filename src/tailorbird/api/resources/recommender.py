@@ -7,17 +7,21 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
-from tailorbird.api import lifecycle, serving_config, trainings, transitions
+from tailorbird.api import lifecycle, serving_config, training_columns, trainings, transitions
 from tailorbird.api.lifecycle import ACTIVE, DELETING, INACTIVE, Resource
 from tailorbird.api.resources import dataset, dataset_group
 from tailorbird.api.resources import recipe as recipes
+from tailorbird.api.training_columns import Columns
 from tailorbird.data import training
+from tailorbird.data.event_rules import EventRule
 from tailorbird.errors import InvalidInputException
 from tailorbird.recipes import RECIPES, settings_of
 from tailorbird.recipes.use_cases import UseCase
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
+
+TRAINED_ON = "trainingDataConfig"
 
 
 def train(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
@@ -29,7 +33,7 @@ def train(workspace: Workspace, document: Document, progress: Callable[[float, s
         group_arn=document["datasetGroupArn"],
         recipe=recipe,
         settings=dataclasses.replace(settings_of(recipe, {}, {}, seed=workspace.config.seed), **case.settings),
-        selection=training.Selection(case.event_type),
+        selection=training.Selection((EventRule(case.event_type),) if case.event_type else (), document["_columns"]),
     )
     outcome = trainings.train(workspace, order, progress)
     return {"modelMetrics": outcome.metrics["model"], "_metrics": outcome.metrics, "_data": outcome.data}
@@ -63,10 +67,11 @@ def create_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[st
     if case.needs_items and dataset.of_group(workspace, request["datasetGroupArn"], "ITEMS") is None:
         raise InvalidInputException(f"{case.name} needs an Items dataset: create one in the dataset group first.")
     _check_config(request.get("recommenderConfig", {}), case)
+    columns = _columns(workspace, request["datasetGroupArn"], request.get("recommenderConfig", {}))
     lifecycle.refuse_while(workspace, trainings.RACING, datasetGroupArn=request["datasetGroupArn"])
     # A name may come again after a deletion, but what is cached under an artifact never changes.
     artifact = f"{workspace.arn_prefix}recommender/{request['name']}/{lifecycle.hex_id()}"
-    return lifecycle.create(workspace, RESOURCE, request, _artifact=artifact)
+    return lifecycle.create(workspace, RESOURCE, request, _artifact=artifact, _columns=columns)
 
 
 def describe_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
@@ -77,14 +82,19 @@ def describe_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[
 
 
 def update_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    """Raises InvalidInput for a configuration that is there already, as AWS does (spec control-plane 8)."""
+    """Raises InvalidInput for a configuration that is there already, as AWS does (spec control-plane 8).
+
+    Other columns to learn from take effect with the next training.
+    """
     arn, config = request["recommenderArn"], request["recommenderConfig"]
     document = lifecycle.find(workspace, RESOURCE, arn)
     _check_config(config, recipes.use_case_of_arn(document["recipeArn"]))
     if config == document.get("recommenderConfig", {}):
         raise InvalidInputException(f"{arn} has this recommenderConfig already: change it, or do without the update.")
-    told = {"recommenderConfig": config}
-    transitions.begin_update(workspace, arn, "latestRecommenderUpdate", told, told, allowed=(ACTIVE, INACTIVE))
+    told = then = {"recommenderConfig": config}
+    if config.get(TRAINED_ON, {}) != document.get("recommenderConfig", {}).get(TRAINED_ON, {}):
+        then = told | {"_columns": _columns(workspace, document["datasetGroupArn"], config)}
+    transitions.begin_update(workspace, arn, "latestRecommenderUpdate", told, then, allowed=(ACTIVE, INACTIVE))
     return {"recommenderArn": arn}
 
 
@@ -107,6 +117,11 @@ def _move(workspace: Workspace, arn: str, allowed: str, *statuses: str) -> dict[
 
 def _check_config(config: dict[str, Any], case: UseCase) -> None:
     serving_config.check("recommenderConfig", config, case.name, case.explores)
+
+
+def _columns(workspace: Workspace, group_arn: str, config: dict[str, Any]) -> Columns:
+    where = f"recommenderConfig.{TRAINED_ON}"
+    return training_columns.seen(workspace, group_arn, where, config.get(TRAINED_ON, {}))
 
 
 OPERATIONS = {

@@ -48,7 +48,9 @@ RESOURCE = Resource(
 def begin(workspace: Workspace, document: Document) -> None:
     """Queues a retraining of an ACTIVE recommender; raises ResourceInUse while users' data are deleted."""
     lifecycle.refuse_while(workspace, trainings.RACING, datasetGroupArn=document["datasetGroupArn"])
-    members = {member: document[member] for member in ("name", "recommenderArn", "recipeArn", "datasetGroupArn")}
+    members = {
+        member: document[member] for member in ("name", "recommenderArn", "recipeArn", "datasetGroupArn", "_columns")
+    }
     lifecycle.create(workspace, RESOURCE, members, hexId=lifecycle.hex_id())
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailorbird.api import lifecycle, transitions
+from tailorbird.api import lifecycle, solution_config, training_columns, transitions
 from tailorbird.api.lifecycle import Resource
+from tailorbird.api.resources import dataset_group
 from tailorbird.api.resources import recipe as recipes
+from tailorbird.api.training_columns import Columns
 from tailorbird.errors import InvalidInputException
-from tailorbird.recipes import settings_of
+from tailorbird.recipes.recipe import Recipe
 from tailorbird.workspace import Workspace
 
 RESOURCE = Resource(
@@ -31,85 +33,67 @@ DEFAULTS = {
 }
 
 UPDATED = ("performAutoTraining", "performIncrementalUpdate")
-"""What UpdateSolution replaces, besides the rate."""
+"""What UpdateSolution replaces, besides parts of solutionConfig."""
 
-DEFAULT_RATE = "rate(7 days)"
-MOST_DAYS = 30
-
-# Parts of AWS's request that this version cannot honour yet; it says so rather than train something else.
-NOT_YET = ("hpoConfig", "autoMLConfig", "optimizationObjective", "eventsConfig", "trainingDataConfig")
+INCREMENTAL = ("aws-semantic-similarity",)
+"""Recipes that take up new items between two trainings."""
 
 
 def create_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    """Checks the recipe and every hyperparameter now, so that a training does not fail for them later."""
-    if request.get("performAutoML") or request.get("performHPO"):
+    """Checks the recipe and the whole configuration now, so that a training does not fail for them later."""
+    automatic, config = request.get("performAutoML", False), request.get("solutionConfig", {})
+    if automatic == ("recipeArn" in request):
         raise InvalidInputException(
-            "performAutoML and performHPO are not available yet: name a recipe, leave them out."
+            "Give exactly one of recipeArn, which ListRecipes shows, and performAutoML true, which chooses a recipe."
         )
-    if "recipeArn" not in request:
-        raise InvalidInputException("recipeArn is required: choose one that ListRecipes shows.")
-    config = request.get("solutionConfig", {})
-    for member in NOT_YET:
-        if config.get(member):
-            raise InvalidInputException(f"solutionConfig.{member} is not available yet: leave it out.")
-    settings_of(
-        recipes.of_arn(request["recipeArn"]),
-        config.get("algorithmHyperParameters", {}),
-        config.get("featureTransformationParameters", {}),
-    )
-    threshold(config)
-    _check_training(request, config)
-    return lifecycle.create(workspace, RESOURCE, DEFAULTS | {"solutionConfig": {}} | request)
-
-
-def threshold(config: dict[str, Any]) -> float | None:
-    """EventValueThreshold as a number; AWS sends it as text. Raises InvalidInput."""
-    text = config.get("eventValueThreshold")
-    try:
-        return None if text in (None, "") else float(text)
-    except ValueError as error:
-        raise InvalidInputException(f"solutionConfig.eventValueThreshold {text!r} is not a number.") from error
+    group = lifecycle.find(workspace, dataset_group.RESOURCE, request["datasetGroupArn"])["datasetGroupArn"]
+    if automatic:
+        solution_config.contest_of(config)
+        solution_config.training_days(config)
+        _check_incremental(None, request)
+        columns: Columns = {}
+    else:
+        recipe = recipes.of_arn(request["recipeArn"])
+        solution_config.check(recipe, request)
+        _check_incremental(recipe, request)
+        where = "solutionConfig.trainingDataConfig"
+        columns = training_columns.seen(workspace, group, where, config.get("trainingDataConfig", {}))
+        solution_config.check_objective(workspace, recipe, group, config, columns)
+    return lifecycle.create(workspace, RESOURCE, DEFAULTS | {"solutionConfig": {}} | request, _columns=columns)
 
 
 def describe_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The solution with a summary of its newest version, once it has one."""
     document = lifecycle.find(workspace, RESOURCE, request["solutionArn"])
     versions = lifecycle.related(workspace, "SolutionVersion", solutionArn=request["solutionArn"])
-    return {"solution": document | ({"latestSolutionVersion": versions[-1]} if versions else {})}
+    shown = document | {"solutionConfig": solution_config.described(document["solutionConfig"])}
+    return {"solution": shown | ({"latestSolutionVersion": versions[-1]} if versions else {})}
 
 
 def update_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    """Turns automatic training on or off or changes its rate, which starts the schedule anew (spec 3.3)."""
+    """Changes the rate of automatic training, which starts the schedule anew, or which events count (spec 3.3)."""
     arn, config = request["solutionArn"], request.get("solutionUpdateConfig", {})
     document = lifecycle.find(workspace, RESOURCE, arn)
     told = {member: request[member] for member in (*UPDATED, "solutionUpdateConfig") if member in request}
     if not told:
         raise InvalidInputException(f"Nothing to update: give one of {', '.join(UPDATED)}, solutionUpdateConfig.")
-    if config.get("eventsConfig"):
-        raise InvalidInputException("solutionUpdateConfig.eventsConfig is not available yet: leave it out.")
-    _check_training(request, config)
+    recipe = recipes.of_arn(document["recipeArn"]) if "recipeArn" in document else None
+    _check_incremental(recipe, request)
+    solution_config.check_events(recipe, config)
+    solution_config.training_days(config)
+    changed = document["solutionConfig"] | config
+    solution_config.rules_of(document.get("eventType"), changed)
     then = {member: request[member] for member in UPDATED if member in request}
+    then |= {"solutionConfig": changed, "_lookAgain": None}
     if "autoTrainingConfig" in config:
-        rate = {"autoTrainingConfig": config["autoTrainingConfig"]}
-        then |= {"solutionConfig": document["solutionConfig"] | rate, "_scheduledFrom": workspace.clock()}
-    then["_lookAgain"] = None
+        then["_scheduledFrom"] = workspace.clock()
     transitions.begin_update(workspace, arn, "latestSolutionUpdate", told, then)
     return {"solutionArn": arn}
 
 
-def _check_training(request: dict[str, Any], config: dict[str, Any]) -> None:
-    if request.get("performIncrementalUpdate"):
-        raise InvalidInputException("performIncrementalUpdate is for aws-semantic-similarity only: leave it out.")
-    training_days(config)
-
-
-def training_days(config: dict[str, Any]) -> int:
-    """Days from the start of one automatic training to the next, 1 to 30; raises InvalidInput."""
-    rate = config.get("autoTrainingConfig", {}).get("schedulingExpression", DEFAULT_RATE)
-    days = int(rate.removeprefix("rate(").split()[0])
-    if not 1 <= days <= MOST_DAYS:
-        raise InvalidInputException(f"autoTrainingConfig.schedulingExpression {rate!r}: choose 1 to {MOST_DAYS} days.")
-    return days
+def _check_incremental(recipe: Recipe | None, request: dict[str, Any]) -> None:
+    if request.get("performIncrementalUpdate") and (recipe is None or recipe.name not in INCREMENTAL):
+        raise InvalidInputException(f"performIncrementalUpdate is for {', '.join(INCREMENTAL)} only: leave it out.")
 
 
 OPERATIONS = {

@@ -6,13 +6,14 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
-from tailorbird.api import lifecycle, standard, trainings, transitions
+from tailorbird.api import lifecycle, solution_config, standard, trainings, transitions
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.resources import solution as solutions
 from tailorbird.data import training
 from tailorbird.errors import InvalidInputException, ResourceInUseException
 from tailorbird.recipes import settings_of
+from tailorbird.recipes.settings import text
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -29,14 +30,31 @@ INHERITED = (
     "performIncrementalUpdate",
     "recipeArn",
     "solutionConfig",
+    "_columns",
 )
 
 
 def train(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
-    """Trains what the version inherited from its solution."""
-    recipe = recipes.of_arn(document["recipeArn"])
-    config = document["solutionConfig"]
-    order = trainings.Order(
+    """Trains what the version inherited from its solution; with AutoML the solution learns which recipe won."""
+    automatic = document["performAutoML"]
+    order = _contest(workspace, document) if automatic else _order(workspace, document)
+    outcome = trainings.train(workspace, order, progress)
+    found: Document = {"trainingHours": outcome.hours, "_metrics": outcome.metrics, "_data": outcome.data}
+    if outcome.tuned:
+        tuned = {name: text(value) for name, value in outcome.tuned.items()}
+        found["tunedHPOParams"] = {"algorithmHyperParameters": tuned}
+    if automatic:
+        found["recipeArn"] = recipes.PREFIX + outcome.recipe.name
+        result = {"autoMLResult": {"bestRecipeArn": found["recipeArn"]}}
+        workspace.catalogue.update(document["solutionArn"], lambda solution: solution | result)
+    return found
+
+
+def _order(workspace: Workspace, document: Document) -> trainings.Order:
+    """What the solution's recipe and configuration ask for."""
+    recipe, config = recipes.of_arn(document["recipeArn"]), document["solutionConfig"]
+    wanted = config.get("optimizationObjective")
+    return trainings.Order(
         artifact=document["solutionVersionArn"],
         group_arn=document["datasetGroupArn"],
         recipe=recipe,
@@ -46,10 +64,25 @@ def train(workspace: Workspace, document: Document, progress: Callable[[float, s
             config.get("featureTransformationParameters", {}),
             seed=workspace.config.seed,
         ),
-        selection=training.Selection(document.get("eventType"), solutions.threshold(config)),
+        selection=training.Selection(solution_config.rules_of(document.get("eventType"), config), document["_columns"]),
+        objective=trainings.Objective(wanted["itemAttribute"], wanted["objectiveSensitivity"]) if wanted else None,
+        plan=solution_config.plan_of(recipe, document["performHPO"], config),
     )
-    outcome = trainings.train(workspace, order, progress)
-    return {"trainingHours": outcome.hours, "_metrics": outcome.metrics, "_data": outcome.data}
+
+
+def _contest(workspace: Workspace, document: Document) -> trainings.Order:
+    """AutoML: the competing recipes with their defaults; the rest of solutionConfig is ignored (spec 2.1)."""
+    rivals, metric = solution_config.contest_of(document["solutionConfig"])
+    first, *others = ((recipe, settings_of(recipe, {}, {}, seed=workspace.config.seed)) for recipe in rivals)
+    return trainings.Order(
+        artifact=document["solutionVersionArn"],
+        group_arn=document["datasetGroupArn"],
+        recipe=first[0],
+        settings=first[1],
+        selection=training.Selection(solution_config.rules_of(document.get("eventType"), {})),
+        contest=trainings.Contest((first, *others), metric),
+        plan=solution_config.plan_of(first[0], document["performHPO"], {}),
+    )
 
 
 def _dispose(workspace: Workspace, document: Document) -> None:

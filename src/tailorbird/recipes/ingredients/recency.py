@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from tailorbird.recipes.recipe import Interactions, Query
 
+RECENT_HALF_LIFE = 90 * 86400.0
+"""Seconds; for what is popular now."""
 MOST_CELLS = 8_000_000
 """Bound on the table (32 MB): 200 moments, fewer where there are many items."""
 FLOOR = 0.01
@@ -30,9 +32,11 @@ class Recency:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of each item's decayed share at the last moment not after the request."""
-        times = np.array([asked_at(query, int(self.moments[-1])) for query in queries])
-        row = np.searchsorted(self.moments, times, "right") - 1
-        return self.log_shares[np.maximum(row, 0)]
+        return self.log_shares[self.rows(np.array([asked_at(query, int(self.moments[-1])) for query in queries]))]
+
+    def rows(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns the row of the last moment not after each time; of the first moment where there is none."""
+        return np.maximum(np.searchsorted(self.moments, times, "right") - 1, 0)
 
     def save(self, folder: Path) -> None:
         """Writes moments.npy and log_shares.npy."""

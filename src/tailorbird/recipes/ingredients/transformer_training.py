@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tailorbird.recipes import features
+from tailorbird.recipes import determinism, features
 from tailorbird.recipes.features import Encoder
 from tailorbird.recipes.ingredients.transformer import Transformer
 from tailorbird.recipes.matrices import closeness, first_places, spectral
@@ -125,8 +125,7 @@ def train(data: Interactions, held_out: Interactions, plan: Plan, progress: Prog
     learned, validated = histories(data, user, context), histories(held_out, user, context)
     rng = np.random.default_rng(plan.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with torch.random.fork_rng():
-        torch.manual_seed(plan.seed)
+    with determinism.seeded(plan.seed):
         net = build(data, plan, item.columns(data.item_columns, len(data.items)), user.size, context.size)
         place(net, data, rng)
         net = net.to(device)
@@ -190,16 +189,16 @@ def learn(
     counts = np.bincount(learned.item, minlength=net.shape.items + 1)[:-1]
     softmax = Softmax(counts, plan.sampled, next(net.parameters()).device)
     mean, best, found, waited, steps = copy.deepcopy(net), copy.deepcopy(net), -1.0, 0, 0
+    loss = math.log(net.shape.items)
     for epoch in range(plan.epochs):
         spans = batches(windows(learned.bounds, plan.length, rng), plan.tokens, rng)
-        loss = math.log(net.shape.items)
         for number, span in enumerate(spans):
             done = (epoch + number / len(spans)) / plan.epochs
             if number % REPORT_EVERY == 0:
                 progress(done, f"epoch {epoch + 1}/{plan.epochs} loss {loss:.2f} NDCG@{CUTOFF} {max(found, 0):.4f}")
             fresh = step(net, optimizer, collate(learned, span, net), softmax, RATE * schedule(done))
-            loss += (fresh - loss) / min(1 + number, REPORT_EVERY)
             steps += 1
+            loss += (fresh - loss) / min(steps, REPORT_EVERY)
             follow(mean, net, max(1 / steps, 1 / len(spans)))
         value = validate(mean, held_out, plan)
         waited = 0 if value > found else waited + 1
@@ -231,8 +230,6 @@ def step(net: Network, optimizer: torch.optim.Optimizer, batch: Batch, softmax: 
     """Takes one step down the gradient; returns the loss before it."""
     import torch
 
-    for group in optimizer.param_groups:
-        group["lr"] = rate
     net.train()
     with torch.autocast(batch.items.device.type, torch.bfloat16, enabled=batch.items.is_cuda):
         vectors = net.vectors()
@@ -241,11 +238,20 @@ def step(net: Network, optimizer: torch.optim.Optimizer, batch: Batch, softmax: 
     losses = softmax.losses(states.float(), batch.targets[asked], vectors.float(), net.bias)
     weights = batch.weights[asked]
     loss = (losses * weights).sum() / weights.sum()
+    descend(net, optimizer, loss, rate)
+    return float(loss.item())
+
+
+def descend(net: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: torch.Tensor, rate: float) -> None:
+    """Takes one step down the gradient of `loss`, which is clipped."""
+    import torch
+
+    for group in optimizer.param_groups:
+        group["lr"] = rate
     optimizer.zero_grad()
     torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     optimizer.step()
-    return float(loss.item())
 
 
 class Softmax:

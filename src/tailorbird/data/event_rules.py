@@ -1,0 +1,58 @@
+"""Which interactions a model learns from: eventType, eventValueThreshold and eventsConfig in one form.
+
+A tuple of rules admits what any of them admits; an empty one admits everything (spec recipes-and-runtime 2.1).
+Training, a user's history at serving and segments ask the same rules, so that a model is asked about what it learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class EventRule:
+    """Interactions of one type, or of any, with a least value."""
+
+    event_type: str | None = None
+    """In any case, as filters have it; None: of any type."""
+    threshold: float | None = None
+    """Least EVENT_VALUE; an interaction without a value is below it. None: with or without a value."""
+    weight: float | None = None
+    """How much such an interaction counts beside those of other rules; None where all count alike."""
+
+
+def admits(rules: Sequence[EventRule], event_type: str, value: float | None) -> bool:
+    """Whether one interaction is among those that the model learns from."""
+    return not rules or any(
+        (rule.event_type is None or rule.event_type.lower() == event_type.lower())
+        and (rule.threshold is None or (value is not None and value >= rule.threshold))
+        for rule in rules
+    )
+
+
+def admitted(rules: Sequence[EventRule]) -> pl.Expr:
+    """As `admits`, for rows with the upper-case columns of the Interactions dataset."""
+    return pl.any_horizontal(*map(_matches, rules)).fill_null(False) if rules else pl.lit(True)
+
+
+def weights(rules: Sequence[EventRule]) -> pl.Expr:
+    """What each admitted row counts, relative to the mean over the rules: 0.3 and 0.1 become 1.5 and 0.5.
+
+    Source: spec recipes-and-runtime 3.2, the event-weight metric.
+    """
+    given = [1.0 if rule.weight is None else rule.weight for rule in rules]
+    mean = sum(given) / len(given)
+    cases = (pl.when(_matches(rule)).then(weight / mean) for rule, weight in zip(rules, given, strict=True))
+    return pl.coalesce(*cases)
+
+
+def _matches(rule: EventRule) -> pl.Expr:
+    matches = pl.lit(True)
+    if rule.event_type is not None:
+        matches &= pl.col("EVENT_TYPE").str.to_lowercase() == rule.event_type.lower()
+    if rule.threshold is not None:
+        matches &= pl.col("EVENT_VALUE") >= rule.threshold
+    return matches
