@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from journeys.steps import INTERACTIONS_SCHEMA
+from journeys.steps import INTERACTIONS_SCHEMA, NO_EXPLORATION
 from support import ROLE
 from tailorbird.api import jobs, lifecycle, schedule
 from tailorbird.api.resources import RESOURCES, dataset
@@ -132,29 +132,6 @@ def test_a_campaign_follows_automatic_versions(world: World) -> None:
     assert described["latestCampaignUpdate"]["status"] == "ACTIVE"
 
 
-def test_deployed_models_are_updated_every_two_hours_when_data_are_new(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    updated: list[str] = []
-    monkeypatch.setitem(schedule.UPDATES, "aws-sims", lambda _, version: updated.append(version["solutionVersionArn"]))
-    solution = world.solution(performAutoTraining=False)
-    version = world.call("create_solution_version", solutionArn=solution)["solutionVersionArn"]
-    world.later(1)
-    world.load("second", 1)
-    world.later(3 * HOUR)
-    assert updated == [], "not deployed"
-    world.call("create_campaign", name="c", solutionVersionArn=version)
-    world.later(1)
-    assert updated == [version]
-    world.load("third", 2)
-    world.later(1.9 * HOUR)
-    assert updated == [version]
-    world.later(0.2 * HOUR)
-    assert updated == [version] * 2
-    world.later(3 * HOUR)
-    assert updated == [version] * 2, "no new data"
-
-
 def domain(world: World) -> str:
     """A domain's dataset group with interactions, into which the world imports from now on."""
     shop = world.call("create_dataset_group", name="shop", domain="ECOMMERCE")["datasetGroupArn"]
@@ -169,7 +146,14 @@ def domain(world: World) -> str:
 
 def recommender(world: World, group: str, name: str) -> str:
     recipe = "arn:aws:personalize:::recipe/aws-ecomm-recommended-for-you"
-    return str(world.call("create_recommender", name=name, datasetGroupArn=group, recipeArn=recipe)["recommenderArn"])
+    created = world.call(
+        "create_recommender",
+        name=name,
+        datasetGroupArn=group,
+        recipeArn=recipe,
+        recommenderConfig=NO_EXPLORATION,
+    )
+    return str(created["recommenderArn"])
 
 
 def test_recommenders_train_again_weekly_and_answer_all_the_while(world: World) -> None:

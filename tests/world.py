@@ -9,7 +9,7 @@ from typing import Any
 from journeys.steps import INTERACTIONS_SCHEMA, interactions_csv
 from support import ROLE
 from tailorbird import config as configuration
-from tailorbird.api import jobs, schedule, transitions
+from tailorbird.api import jobs, schedule, transitions, updates
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.api.resources import RESOURCES
 from tailorbird.storage.catalogue import Document
@@ -36,6 +36,8 @@ class World:
         self.now += seconds
         transitions.advance(self.workspace)
         schedule.tick(self.workspace)
+        for arn in updates.due(self.workspace):
+            updates.update(self.workspace, self.workspace.catalogue.get(arn))
         self.work()
 
     def work(self) -> None:

@@ -22,7 +22,8 @@ SERVICES = {
     "personalize-runtime": "Runtime",
 }
 
-EXPLORATION = "`itemExplorationConfig` is checked, kept and shown; answers do not explore yet."
+EXPLORATION = "How AWS explores is not published: ours is in `serving/exploration.py`, and a list that explores is not "
+EXPLORATION += "sorted by score."
 LATEST = "`$LATEST` is replaced by the version that it stands for at that time, which Describe shows."
 
 PROPERTIES = "A property that is no column of the dataset is refused."
@@ -54,8 +55,9 @@ DIFFERENCES: dict[str, str] = {
     "training part, whatever `hpoObjective` says. AutoML trains "
     f"{', '.join(solution_config.COMPETING)} or those of them in `autoMLConfig.recipeList`. "
     "`optimizationObjective.objectiveSensitivity` must be given; MEDIUM lets relevance and objective vary equally.",
-    "CreateSolutionVersion": "`trainingMode` UPDATE is refused until models explore; AUTOTRAIN, which AWS does not "
-    "explain, too. An automatic version has trainingMode FULL and trainingType AUTOMATIC.",
+    "CreateSolutionVersion": "`trainingMode` AUTOTRAIN, which AWS does not explain, is refused. An automatic version "
+    "has trainingMode FULL and trainingType AUTOMATIC. The metrics of an UPDATE are those of the FULL version that it "
+    "starts from.",
     "DeleteDataset": "`.../EVENT_INTERACTIONS`, a dataset that AWS no longer makes, can be deleted to no effect, since "
     "clean-up code does.",
     "DeleteDatasetGroup": "Its filters and its metric attribution go with it.",

@@ -39,6 +39,9 @@ ITEMS_SCHEMA = {
     "version": "1.0",
 }
 
+NO_EXPLORATION = {"itemExplorationConfig": {"explorationWeight": "0"}}
+"""So that equal questions have equal answers."""
+
 
 def genre_of(item: int) -> str:
     return GENRES[item % len(GENRES)]
@@ -105,13 +108,14 @@ class Journey:
         interactions: bytes | None = None,
         items: bytes | None = None,
         interactions_schema: dict[str, Any] = INTERACTIONS_SCHEMA,
+        items_schema: dict[str, Any] = ITEMS_SCHEMA,
     ) -> None:
         """Schemas, group, datasets and imports."""
         self.s3.create_bucket(Bucket=self.bucket)
         self.arns["group"] = self.personalize.create_dataset_group(name=self.name)["datasetGroupArn"]
         settled(self.personalize.describe_dataset_group, "datasetGroup", datasetGroupArn=self.arns["group"])
         self.dataset("INTERACTIONS", interactions_schema)
-        self.dataset("ITEMS", ITEMS_SCHEMA)
+        self.dataset("ITEMS", items_schema)
         self.load("INTERACTIONS", interactions_csv() if interactions is None else interactions)
         self.load("ITEMS", items_csv() if items is None else items)
 
@@ -205,7 +209,10 @@ class Journey:
     def deploy(self, *recipes: str) -> None:
         for recipe in recipes:
             arn = self.personalize.create_campaign(
-                name=f"{self.name}-{recipe}", solutionVersionArn=self.arns[f"{recipe} version"], minProvisionedTPS=1
+                name=f"{self.name}-{recipe}",
+                solutionVersionArn=self.arns[f"{recipe} version"],
+                minProvisionedTPS=1,
+                campaignConfig=NO_EXPLORATION if recipe == "aws-user-personalization" else {},
             )["campaignArn"]
             self.arns[recipe] = arn
             assert settled(self.personalize.describe_campaign, "campaign", campaignArn=arn)["status"] == "ACTIVE"

@@ -8,7 +8,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from journeys.steps import ITEMS, Journey, genre_of
+from journeys.steps import ITEMS, NO_EXPLORATION, Journey, genre_of
 from support import ROLE, Server, settled, wait_for
 
 RECIPES = ("aws-user-personalization", "aws-sims", "aws-personalized-ranking", "aws-popularity-count")
@@ -135,6 +135,7 @@ def test_batch_inference_answers_every_line(journey: Journey) -> None:
         jobName="films-batch",
         roleArn=ROLE,
         numResults=10,
+        batchInferenceJobConfig=NO_EXPLORATION,
         jobInput={"s3DataSource": {"path": f"s3://{journey.bucket}/batch/in/users.json"}},
         jobOutput={"s3DataDestination": {"path": f"s3://{journey.bucket}/"}},
     )["batchInferenceJobArn"]

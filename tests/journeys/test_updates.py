@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from journeys.steps import ITEMS_SCHEMA, Journey, genre_of, interactions_csv, items_csv
+from journeys.steps import ITEMS_SCHEMA, NO_EXPLORATION, Journey, genre_of, interactions_csv, items_csv
 from support import ROLE, Server, refused, settled, wait_for
 
 SIMS, POPULAR, PERSONAL, RANKING = (
@@ -200,7 +200,7 @@ def test_metadata_and_promotions(way: Journey) -> None:
     arn = way.personalize.create_campaign(
         name="rich",
         solutionVersionArn=way.arns[f"{PERSONAL} version"],
-        campaignConfig={"enableMetadataWithRecommendations": True},
+        campaignConfig={"enableMetadataWithRecommendations": True, **NO_EXPLORATION},
     )["campaignArn"]
     columns = {"ITEMS": ["GENRE", "YEAR"]}
     items = ask(campaignArn=arn, userId="3", numResults=50, metadataColumns=columns)["itemList"]

@@ -16,7 +16,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import Any
 
 from tailorbird import executors, logs
-from tailorbird.api import attributions, lifecycle, schedule, transitions
+from tailorbird.api import attributions, lifecycle, schedule, transitions, updates
 from tailorbird.api.lifecycle import STOPPED, STOPPING, UNFINISHED, JobFailed, Resource
 from tailorbird.api.resources import RESOURCES, dataset
 from tailorbird.config import Config
@@ -52,6 +52,7 @@ class Dispatcher:
         self._running: dict[str, Future[Any]] = {}
         self._periodic: tuple[tuple[float, Callable[[], None]], ...] = (
             (SCHEDULE_SECONDS, lambda: schedule.tick(workspace)),
+            (SCHEDULE_SECONDS, self._update),
             (COMPACTION_SECONDS, self._compact),
             (COUNT_SECONDS, self._count),
             (TIDY_SECONDS, lambda: tidy(workspace)),
@@ -107,6 +108,11 @@ class Dispatcher:
                 self._running[arn] = self._executor.submit(run, self._workspace.config, kind, arn)
             ahead.add(queue)
 
+    def _update(self) -> None:
+        """Has deployed models updated between trainings."""
+        for arn in updates.due(self._workspace):
+            self._running[arn] = self._executor.submit(update, self._workspace.config, arn)
+
     def _compact(self) -> None:
         """Has datasets compacted whose recorded events are many."""
         for arn, count in self._workspace.live.waiting().items():
@@ -144,6 +150,19 @@ def compact(config: Config, arn: str) -> None:
         if document is not None:
             compaction.move(workspace, dataset.opened(workspace.at(arn.split(":")[3]), document))
             log.info("compacted", extra={"arn": arn})
+    finally:
+        workspace.close()
+
+
+def update(config: Config, arn: str) -> None:
+    """Brings a deployed model up to date, in whatever process the executor chose."""
+    logs.start(config)
+    workspace = open_workspace(config)
+    try:
+        document = workspace.catalogue.get(arn)
+        if document is not None:
+            updates.update(workspace.at(arn.split(":")[3]), document)
+            log.info("updated", extra={"arn": arn})
     finally:
         workspace.close()
 

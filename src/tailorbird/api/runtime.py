@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from tailorbird.api import deployments, lifecycle
+from tailorbird.api import deployments, lifecycle, serving_config
 from tailorbird.api.resources import campaign, recommender
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.errors import InvalidInputException
-from tailorbird.serving import actions, metadata, recommend
+from tailorbird.recipes.recipe import Recipe
+from tailorbird.serving import actions, exploration, metadata, recommend
+from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.recommend import Deployment, Mask, Ranked
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.shown import Shown
@@ -47,7 +49,8 @@ class Target:
     needs: tuple[str, ...]
     """Members that a request must have."""
     metadata: bool
-    reasons: bool = False
+    explores: Exploration | None = None
+    """How GetRecommendations explores, where it does."""
     promotes: bool = True
     shows_scores: bool = True
     automatic_filter: str | None = None
@@ -71,9 +74,9 @@ def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[s
     scores = target.deployment.served.model.score([question])[0]
     if request.get("promotions"):
         promoted = _promoted(workspace, target, asked, request["promotions"], wanted)
-        ranked = recommend.with_promotions(target.deployment.served, scores, allowed, wanted, promoted)
+        ranked = recommend.with_promotions(target.deployment.served, scores, allowed, wanted, promoted, target.explores)
     else:
-        ranked = recommend.top(target.deployment.served, scores, allowed, wanted)
+        ranked = recommend.top(target.deployment.served, scores, allowed, wanted, target.explores)
     return _answer(workspace, "itemList", target, ranked, columns)
 
 
@@ -146,6 +149,7 @@ def _campaign(workspace: Workspace, document: Document) -> Target:
     group = version["datasetGroupArn"]
     deployment = deployments.opened(workspace, document["solutionVersionArn"], group)
     recipe = deployment.served.recipe
+    config = document.get("campaignConfig", {})
     return Target(
         arn=document["campaignArn"],
         name=recipe.name,
@@ -153,14 +157,21 @@ def _campaign(workspace: Workspace, document: Document) -> Target:
         group_arn=group,
         deployment=deployment,
         needs=(recipe.needs,) if recipe.needs else (),
-        metadata=recipe.shows_metadata
-        or document.get("campaignConfig", {}).get("enableMetadataWithRecommendations", False),
-        reasons=recipe.candidates > 0,
+        metadata=recipe.shows_metadata or config.get("enableMetadataWithRecommendations", False),
+        explores=_exploration(recipe, config),
     )
+
+
+def _exploration(recipe: Recipe, config: dict[str, Any]) -> Exploration | None:
+    """As the configuration says; of recipes that it has no say in, as the service does."""
+    if recipe.explores:
+        return serving_config.exploration(config)
+    return exploration.MANAGED if "AUTOMATIC" in recipe.updates else None
 
 
 def _recommender(workspace: Workspace, document: Document) -> Target:
     case = recipes.use_case_of_arn(document["recipeArn"])
+    config = document.get("recommenderConfig", {})
     return Target(
         arn=document["recommenderArn"],
         name=case.name,
@@ -168,7 +179,8 @@ def _recommender(workspace: Workspace, document: Document) -> Target:
         group_arn=document["datasetGroupArn"],
         deployment=deployments.opened(workspace, document["_artifact"], document["datasetGroupArn"]),
         needs=case.needs,
-        metadata=document.get("recommenderConfig", {}).get("enableMetadataWithRecommendations", False),
+        metadata=config.get("enableMetadataWithRecommendations", False),
+        explores=serving_config.exploration(config) if case.explores else None,
         promotes=case.promotes,
         shows_scores=False,
         automatic_filter=case.filter_expression,
@@ -234,17 +246,18 @@ def _answer(
     workspace: Workspace, listed: str, target: Target, ranked: list[Ranked], columns: tuple[str, ...]
 ) -> dict[str, Any]:
     ids = [each.item for each in ranked]
+    propensities = [each.propensity for each in ranked] if target.explores else None
     items = [
         {
             "itemId": each.item,
             "score": each.score if target.shows_scores else None,
             "promotionName": each.promotion,
-            "reason": (each.reason() or None) if target.reasons else None,
+            "reason": (each.reason() or None) if target.deployment.served.recipe.candidates else None,
             "metadata": values or None,
         }
         for each, values in zip(ranked, metadata.of_items(target.deployment, ids, columns), strict=True)
     ]
-    return {listed: items, "recommendationId": _remembered(workspace, target, ids)}
+    return {listed: items, "recommendationId": _remembered(workspace, target, ids, propensities)}
 
 
 def _remembered(workspace: Workspace, target: Target, ids: list[str], propensities: list[float] | None = None) -> str:

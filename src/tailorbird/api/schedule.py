@@ -1,7 +1,7 @@
 """What the server does by itself as time passes, by the workspace's clock (spec recipes-and-runtime 2.2).
 
-Automatic training of solutions and recommenders, campaigns that follow their solution, and the two-hour update of
-models that can take up new data between trainings. Several servers may take a step at once: the first one wins.
+Automatic training of solutions and recommenders, and campaigns that follow their solution; the two-hour update is in
+`updates.py`. Several servers may take a step at once: the first one wins.
 """
 
 from __future__ import annotations
@@ -23,14 +23,7 @@ FIRST_TRAINING = 3300.0
 """Seconds after which a solution without a version gets its first: within the hour that AWS names, and late in it."""
 RECHECK = 60.0
 """Seconds until a solution is looked at again that was due and could not be trained, or had no new data."""
-UPDATE_EVERY = 7200.0
 RECOMMENDER_DAYS = 7
-
-UPDATES: dict[str, Callable[[Workspace, Document], None]] = {}
-"""By recipe name: brings the files of a solution version up to date with new items and events.
-
-Empty as long as no model here can take up data without a training; what is due is known all the same.
-"""
 
 
 def tick(workspace: Workspace) -> None:
@@ -39,7 +32,6 @@ def tick(workspace: Workspace) -> None:
         ("Solution", _train),
         ("Recommender", _retrain),
         ("Campaign", _follow),
-        ("Campaign", _update),
     )
     for kind, task in tasks:
         for _, document in workspace.catalogue.select(kind):
@@ -58,7 +50,9 @@ def _train(workspace: Workspace, document: Document) -> None:
     looked = document.get("_lookAgain") or 0.0
     if not document["performAutoTraining"] or now < looked:
         return
-    versions = lifecycle.related(workspace, solution_version.RESOURCE.name, solutionArn=arn)
+    versions = lifecycle.related(
+        workspace, solution_version.RESOURCE.name, solutionArn=arn, trainingMode=solution_version.FULL
+    )
     due = _training_due(document, versions)
     ready = now >= due and _has_news(workspace, document, versions)
     again = now + RECHECK if now >= due else due
@@ -117,23 +111,3 @@ def _follow(workspace: Workspace, document: Document) -> None:
         campaign.begin_update(
             workspace, document, {member: document.get(member) for member in campaign.SERVED}, version
         )
-
-
-def _update(workspace: Workspace, document: Document) -> None:
-    """Has the newest version of a deployed solution updated, every two hours when items or events are new."""
-    version = solution_version.newest(workspace, document["solutionArn"])
-    if version is None or version["solutionVersionArn"] != document["solutionVersionArn"]:
-        return
-    update = UPDATES.get(version["recipeArn"].rpartition("/")[2])
-    last = float(version.get("_updatedAt") or version["lastUpdatedDateTime"])
-    if update is None or workspace.clock() < last + UPDATE_EVERY:
-        return
-    stamp = trainings.data_stamp(workspace, version["datasetGroupArn"])
-    news = stamp != version.get("_updatedData", version["_data"])
-
-    def change(current: Document) -> Document | None:
-        same = current.get("_updatedAt", current["lastUpdatedDateTime"]) == last
-        return current | {"_updatedAt": workspace.clock(), "_updatedData": stamp} if same else None
-
-    if workspace.catalogue.update(version["solutionVersionArn"], change) is not None and news:
-        update(workspace, version)

@@ -6,32 +6,39 @@ Source: spec control-plane 3.3, recipes-and-runtime 1.3.
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 from tailorbird.errors import InvalidInputException
+from tailorbird.serving.exploration import Exploration
 
-EXPLORATION = {"explorationWeight": (0.0, 1.0), "explorationItemAgeCutOff": (1.0, math.inf)}
-"""Members of itemExplorationConfig, which AWS sends as text, with their least and greatest values."""
+WEIGHT, AGE = "explorationWeight", "explorationItemAgeCutOff"
+"""Members of itemExplorationConfig, which AWS sends as text."""
+
+
+def exploration(config: dict[str, Any]) -> Exploration:
+    """What the checked config says of exploration, AWS's defaults where it says nothing."""
+    given = config.get("itemExplorationConfig", {})
+    names = {WEIGHT: "weight", AGE: "age"}
+    return Exploration(**{name: float(given[member]) for member, name in names.items() if member in given})
 
 
 def check(where: str, config: dict[str, Any], name: str, explores: bool) -> None:
-    """Raises InvalidInput naming the member; `where` is the config's own name, `name` the recipe's.
-
-    The exploration settings are checked and kept; exploration itself comes with a later version.
-    """
-    exploration = config.get("itemExplorationConfig", {})
-    if exploration and not explores:
+    """Raises InvalidInput naming the member; `where` is the config's own name, `name` the recipe's."""
+    given = config.get("itemExplorationConfig", {})
+    if given and not explores:
         raise InvalidInputException(f"{where}.itemExplorationConfig: {name} does not explore; leave it out.")
-    for member, text in exploration.items():
-        if member not in EXPLORATION:
+    least_age = (1.0, "of at least 1") if where == "recommenderConfig" else (math.ulp(0.0), "above 0")
+    bounds = {WEIGHT: (0.0, 1.0, "from 0 to 1"), AGE: (least_age[0], sys.float_info.max, least_age[1])}
+    for member, text in given.items():
+        if member not in bounds:
             raise InvalidInputException(
-                f"{where}.itemExplorationConfig has no member {member!r}; it has {', '.join(EXPLORATION)}."
+                f"{where}.itemExplorationConfig has no member {member!r}; it has {', '.join(bounds)}."
             )
-        low, high = EXPLORATION[member]
-        if not low <= _number(text) <= high or math.isinf(_number(text)):
-            bounds = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
+        low, high, words = bounds[member]
+        if not low <= _number(text) <= high:
             raise InvalidInputException(
-                f"{where}.itemExplorationConfig.{member} must be the text of a number {bounds}; given: {text!r}."
+                f"{where}.itemExplorationConfig.{member} must be the text of a number {words}; given: {text!r}."
             )
     if config.get("rankingInfluence"):
         raise InvalidInputException(

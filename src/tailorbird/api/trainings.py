@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,19 +18,22 @@ from tailorbird import exams, tuning
 from tailorbird.api import lifecycle, solution_config
 from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import dataset
-from tailorbird.data import actions, datasets, history, training
+from tailorbird.data import actions, datasets, history, item_pool, training
 from tailorbird.data.datasets import Dataset
 from tailorbird.data.training import Snapshot
 from tailorbird.filters import item_attributes
 from tailorbird.recipes import objective
 from tailorbird.recipes.recipe import Interactions, Model, NotEnoughData, Progress, Recipe, Responses, part
 from tailorbird.recipes.settings import Value
-from tailorbird.serving import models
+from tailorbird.serving import models, pools
+from tailorbird.serving.models import Served
+from tailorbird.storage import durable
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 RACING = ("DataDeletionJob",)
 """Jobs of the dataset group that a training must not meet."""
+NO_INTERACTIONS = "The dataset group has no Interactions dataset: create one and import data into it."
 
 
 @dataclass(frozen=True)
@@ -107,19 +111,45 @@ def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
     metrics = {"model": exam.measure(candidate), "popularity": exam.baseline()}
     model = _model(order, data, part(progress, half, 0.96, "training on everyone"))
     progress(0.97, "writing the artifact")
-    with models.publish(models.folder_of(workspace, order.artifact)) as folder:
+    with durable.publish(models.folder_of(workspace, order.artifact)) as folder:
         history.save(data, models.part(folder, "history"))
         model.save(models.part(folder, "model"))
         models.write_manifest(folder, models.Manifest(recipe.name, snapshot.newest_event, order.selection.events))
-    hours = (workspace.clock() - began) * (os.cpu_count() or 1) / 3600
-    return Outcome(max(0.001, round(hours, 3)), metrics, seen, recipe, tuned)
+        if recipe.updates:
+            _add_pool(
+                workspace, folder, order.group_arn, data.items, replace(order.selection, most_items=recipe.most_items)
+            )
+    return Outcome(hours(workspace.clock() - began), metrics, seen, recipe, tuned)
+
+
+def hours(seconds: float) -> float:
+    """The trainingHours of a job that took so long."""
+    return max(0.001, round(seconds * (os.cpu_count() or 1) / 3600, 3))
+
+
+def add_pool(workspace: Workspace, folder: Path, document: Document, served: Served) -> None:
+    """Puts the items as of now, and their exposures, beside a model's files in `folder`.
+
+    document: of the solution version or recommender that the model was trained for.
+    """
+    selection = training.Selection(served.manifest.events, document["_columns"], most_items=served.recipe.most_items)
+    _add_pool(workspace, folder, document["datasetGroupArn"], served.model.items, selection)
+
+
+def _add_pool(
+    workspace: Workspace, folder: Path, group_arn: str, known: NDArray[np.str_], selection: training.Selection
+) -> None:
+    interactions, items = (dataset.of_group(workspace, group_arn, kind) for kind in ("INTERACTIONS", "ITEMS"))
+    if interactions is None:
+        raise JobFailed(NO_INTERACTIONS)
+    pools.add(folder, item_pool.gather(workspace, interactions, items, known, selection), len(known))
 
 
 def _snapshot(workspace: Workspace, order: Order, items: Dataset | None) -> Snapshot:
     """What the recipe, or every recipe of the contest, learns from."""
     interactions, users = (dataset.of_group(workspace, order.group_arn, kind) for kind in ("INTERACTIONS", "USERS"))
     if interactions is None:
-        raise JobFailed("The dataset group has no Interactions dataset: create one and import data into it.")
+        raise JobFailed(NO_INTERACTIONS)
     recipes = [recipe for recipe, _ in order.contest.rivals] if order.contest else [order.recipe]
     selection = replace(
         order.selection,
@@ -152,10 +182,7 @@ def _chosen(
     done, tuned = 0.02, dict[str, Value]()
     if order.contest is not None:
         step, done = part(progress, done, 0.3, "AutoML"), 0.3
-        try:
-            recipe, settings = tuning.choose(order.contest.rivals, data, order.contest.metric, seed, step)
-        except tuning.Hopeless as error:
-            raise JobFailed(f"AutoML: no recipe can be trained on these data. {error}") from error
+        recipe, settings = tuning.choose(order.contest.rivals, data, order.contest.metric, seed, step)
         order = replace(order, recipe=recipe, settings=settings)
     if order.plan is not None:
         step, done = part(progress, done, 0.6, "HPO"), 0.6

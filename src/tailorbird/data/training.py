@@ -71,11 +71,11 @@ def load(
     data = _encode(rows, items, selection, interactions_dataset.schema)
     if items_dataset is not None and items is not None:
         fields = selection.fields(items_dataset.schema)
-        data = replace(data, item_columns=_metadata(fields, "ITEM_ID", data.items, items))
+        data = replace(data, item_columns=metadata(fields, "ITEM_ID", data.items, items))
     if selection.features and users_dataset is not None:
         users = latest_records(workspace, users_dataset, "USER_ID")
         fields = selection.fields(users_dataset.schema)
-        data = replace(data, user_columns=_metadata(fields, "USER_ID", data.users, users))
+        data = replace(data, user_columns=metadata(fields, "USER_ID", data.users, users))
     return Snapshot(data, newest)
 
 
@@ -151,7 +151,8 @@ def _encode(rows: pl.DataFrame, items: pl.DataFrame | None, selection: Selection
     )
 
 
-def _metadata(fields: Sequence[Field], key: str, ids: NDArray[np.str_], records: pl.DataFrame) -> dict[str, Column]:
+def metadata(fields: Sequence[Field], key: str, ids: NDArray[np.str_], records: pl.DataFrame) -> dict[str, Column]:
+    """The columns of the records with these ids, in this order, by upper-case names."""
     wanted = pl.DataFrame({key: ids.tolist()}, schema={key: pl.String})
     return _columns(wanted.join(records, on=key, how="left", maintain_order="left"), fields)
 

@@ -42,6 +42,7 @@ def _next_item(
         needs="userId",
         batch_members=("userId", "itemList") if recipe_type == "PERSONALIZED_RANKING" else ("userId",),
         explores=recipe_type == "USER_PERSONALIZATION",
+        updates=("AUTOMATIC", "MANUAL") if recipe_type == "USER_PERSONALIZATION" else (),
         optimizes=optimizes,
         answers_scores=True,
     )
@@ -64,6 +65,7 @@ def _hrnn(
         feature_transformation,
         features=train is not hrnn.train,
         needs="userId",
+        updates=("MANUAL",) if train is hrnn.train_with_cold_items else (),
         retired=True,
         answers_scores=True,
     )
@@ -141,6 +143,7 @@ RECIPES: dict[str, Recipe] = {
             "Predicts the items a user will interact with next, by a transformer over events, time, metadata and "
             "context, blended with closed forms.",
             ("userId",),
+            updates=("AUTOMATIC",),
             candidates=1000,
         ),
         _second_generation(

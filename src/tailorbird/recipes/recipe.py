@@ -117,6 +117,9 @@ class Recipe:
     """What a line of a batch segment job must hold (spec 6.3), itemId or itemAttributes; None: it has no such jobs."""
     explores: bool = False
     """Whether campaigns may configure exploration (spec 1.2, row "exploration")."""
+    updates: tuple[str, ...] = ()
+    """How new items and exposures may come to count without a training (spec 1.2, rows "2-hour auto-update" and
+    "trainingMode UPDATE"): AUTOMATIC, every two hours; MANUAL, by a version of training mode UPDATE."""
     weighs_events: bool = False
     """Whether eventsConfig may say how much each type of event counts (spec 1.2, row "eventsConfig weights")."""
     optimizes: bool = False

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +17,10 @@ from tailorbird.data.datasets import Dataset, latest_records, stamp
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.history import History
 from tailorbird.filters.evaluate import Table
-from tailorbird.recipes import RECIPES, objective
+from tailorbird.recipes import RECIPES, new_items, objective
 from tailorbird.recipes.recipe import Following, Model, Recipe
-from tailorbird.storage.durable import sync
+from tailorbird.serving import pools
+from tailorbird.serving.pools import Pool
 from tailorbird.workspace import Workspace
 
 MANIFEST = "recipe.json"
@@ -50,6 +49,8 @@ class Served:
     history: History
     newest_event: int = 0
     """Number of the newest event that a `Following` model took up; 0 for others."""
+    pool: Pool | None = None
+    """What may be explored; None where the recipe takes up no new items between trainings."""
 
     @cached_property
     def numbers(self) -> Mapping[str, int]:
@@ -81,29 +82,19 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
 
 
-@contextmanager
-def publish(folder: Path) -> Iterator[Path]:
-    """Gives a fresh folder to write into, which takes the place of `folder` at the end, on disk and whole."""
-    fresh = folder.with_name(f".{folder.name}.fresh")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    yield fresh
-    for path in [*fresh.rglob("*"), fresh]:
-        sync(path)
-    shutil.rmtree(folder, ignore_errors=True)  # left by a worker that died between here and its document
-    fresh.rename(folder)
-    sync(folder.parent)
-
-
 def open_model(workspace: Workspace, version_arn: str) -> Served:
     """The model of an ACTIVE solution version, from memory if it was used lately."""
     return workspace.cache.get("model", version_arn, lambda: _load(folder_of(workspace, version_arn)))
 
 
 def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset) -> Served:
-    """The model with which to answer now: the trained one, or what it made of later events where it follows them."""
+    """The model with which to answer now: the trained one, or what became of it by later events or items."""
     served = open_model(workspace, version_arn)
     model = served.model
+    if served.recipe.updates:
+        folder = folder_of(workspace, version_arn)
+        name = pools.newest(folder)
+        return workspace.cache.get("updated", (version_arn, name), lambda: _updated(served, folder, name))
     if not isinstance(model, Following):
         return served
 
@@ -118,7 +109,8 @@ def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset) -> 
 
 def item_table(workspace: Workspace, version_arn: str, served: Served, items: Dataset | None) -> Table:
     """The newest metadata of the model's items, for filters; made anew after imports, puts, and for new items."""
-    key = version_arn, stamp(workspace, items) if items else (), served.newest_event
+    newest = served.pool.name if served.pool else served.newest_event
+    key = version_arn, stamp(workspace, items) if items else (), newest
     return workspace.cache.get("table", key, lambda: _metadata(workspace, served, items))
 
 
@@ -126,6 +118,16 @@ def _load(folder: Path) -> Served:
     manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     recipe = RECIPES[manifest.recipe]
     return Served(recipe, manifest, objective.load(recipe, folder / "model"), history.load(folder / "history"))
+
+
+def _updated(served: Served, folder: Path, name: str) -> Served:
+    """The model with the items of its newest pool."""
+    if not name:  # trained before there were pools: as it is, until its first update
+        return served
+    pool = pools.load(folder, name)
+    new = len(pool.items) > len(served.model.items)
+    model = new_items.Extended(served.model, pool.items, pool.likeness) if new else served.model
+    return replace(served, model=model, pool=pool)
 
 
 def _metadata(workspace: Workspace, served: Served, items: Dataset | None) -> Table:

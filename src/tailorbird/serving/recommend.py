@@ -19,14 +19,18 @@ from tailorbird.filters.evaluate import Table
 from tailorbird.filters.syntax import to_number
 from tailorbird.recipes.ranking import best_items
 from tailorbird.recipes.recipe import Query
+from tailorbird.serving import exploration
+from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.models import Served
 from tailorbird.workspace import Workspace
 
 SCORE_DIGITS = 7
 """Spec recipes-and-runtime 4.2."""
 
-PROMOTED, POPULAR = "Promoted item", "Popular item"
+PROMOTED, EXPLORATION, POPULAR = "Promoted item", "Exploration", "Popular item"
 """Reasons, in AWS's words (spec recipes-and-runtime 4.2)."""
+EXPLORED = 0.5
+"""An item less likely than this to get its place has it by exploration."""
 
 Mask = NDArray[np.bool_]
 
@@ -52,11 +56,16 @@ class Ranked:
     """Share of the probability; None where the recipe answers no scores or does not know the item."""
     promotion: str | None = None
     """Name of the promotion to which the item owes its place."""
+    propensity: float = 1.0
+    """How likely the item was to get this place, given those before; below 1 only where the answer explores."""
 
     def reason(self) -> list[str]:
         """Why an item is there that the model would not have chosen (spec 4.2, "reason"); empty if it would have."""
-        told = {PROMOTED: self.promotion is not None, POPULAR: self.promotion is None and self.score is None}
-        return [reason for reason, holds in told.items() if holds]
+        if self.promotion is not None:
+            return [PROMOTED]
+        if self.propensity < EXPLORED:
+            return [EXPLORATION]
+        return [POPULAR] if self.score is None else []
 
 
 @dataclass(frozen=True)
@@ -135,24 +144,44 @@ def mask(
     return evaluate.evaluate(filter_, deployment.table(), given, asking, current)
 
 
-def top(served: Served, scores: NDArray[np.float32], allowed: Mask | None, count: int) -> list[Ranked]:
+def top(
+    served: Served,
+    scores: NDArray[np.float32],
+    allowed: Mask | None,
+    count: int,
+    explores: Exploration | None = None,
+) -> list[Ranked]:
     """The `count` best allowed items of one row of the model's scores, best first; fewer where there are fewer.
 
     Where a recipe chooses from candidates, popular items without a score follow when those do not suffice.
+    explores: gives places to little known items too, wherever in the list.
     """
     ordered = scores if allowed is None else np.where(allowed, scores, -np.inf)
-    if served.recipe.candidates:
-        candidate = np.zeros(len(scores), bool)
-        candidate[best_items(scores[None, :], served.recipe.candidates)[0]] = True
-        ordered = scores = np.where(candidate, ordered, -np.inf)
-    shown = _shares(scores) if served.recipe.answers_scores else None
-    best = _best(ordered, count)
-    ranked = [Ranked(str(served.model.items[i]), _rounded(shown, i)) for i in best.tolist()]
-    if served.recipe.candidates and len(ranked) < count:
-        left = ~candidate if allowed is None else allowed & ~candidate
+    candidates = served.recipe.candidates
+    if candidates:
+        chosen = best_items(scores[None, :], candidates)[0]
+        ordered = _only(ordered, chosen)
+    shown = _shares(ordered if candidates else scores) if served.recipe.answers_scores else None
+    draw = exploration.certain(_best(ordered, count))
+    if explores is not None and served.pool is not None:
+        draw = exploration.explore(scores, draw.items, allowed, served.pool, explores, np.random.default_rng())
+    ranked = [
+        Ranked(str(served.model.items[i]), _rounded(shown, i), propensity=propensity)
+        for i, propensity in zip(draw.items.tolist(), draw.propensities.tolist(), strict=True)
+    ]
+    if candidates and len(ranked) < count:
+        left = np.ones(len(scores), bool) if allowed is None else allowed.copy()
+        left[chosen] = left[draw.items] = False
         popular = _best(np.where(left, served.popularity, -np.inf), count - len(ranked))
         ranked += [Ranked(str(served.model.items[i]), None) for i in popular.tolist()]
     return ranked
+
+
+def _only(scores: NDArray[np.float32], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The scores of some items, -inf for the others."""
+    kept = np.full(len(scores), -np.inf, np.float32)
+    kept[chosen] = scores[chosen]
+    return kept
 
 
 def _best(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
@@ -162,7 +191,12 @@ def _best(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
 
 
 def with_promotions(
-    served: Served, scores: NDArray[np.float32], allowed: Mask | None, count: int, promotion: Promotion
+    served: Served,
+    scores: NDArray[np.float32],
+    allowed: Mask | None,
+    count: int,
+    promotion: Promotion,
+    explores: Exploration | None = None,
 ) -> list[Ranked]:
     """As `top`, but the best promoted items take places of their own, at random ones and in their own order.
 
@@ -173,7 +207,7 @@ def with_promotions(
     ]
     free = np.ones(len(scores), bool) if allowed is None else allowed.copy()
     free[[served.numbers[each.item] for each in promoted]] = False
-    others = top(served, scores, free, count - len(promoted))
+    others = top(served, scores, free, count - len(promoted), explores)
     places = np.random.default_rng().permutation(len(promoted) + len(others)) < len(promoted)
     takers = {True: iter(promoted), False: iter(others)}
     return [next(takers[bool(place)]) for place in places]
@@ -197,8 +231,8 @@ def reorder(served: Served, scores: NDArray[np.float32], items: Sequence[str], a
 
 def _shares(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     """Softmax: shares of the probability over the items that were scored (spec recipes-and-runtime 4.2)."""
-    if not len(scores):
-        return np.zeros(0)
+    if not np.isfinite(scores).any():
+        return np.zeros(len(scores))
     powers = np.exp(scores.astype(np.float64) - scores.max())
     return np.asarray(powers / powers.sum())
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -13,3 +16,17 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def publish(folder: Path) -> Iterator[Path]:
+    """Gives a fresh folder to write into, which takes the place of `folder` at the end, on disk and whole."""
+    fresh = folder.with_name(f".{folder.name}.fresh")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    yield fresh
+    for path in [*fresh.rglob("*"), fresh]:
+        sync(path)
+    shutil.rmtree(folder, ignore_errors=True)  # left by a worker that died between here and its document
+    fresh.rename(folder)
+    sync(folder.parent)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tailorbird.api import batch, deployments, lifecycle, runtime, serving_config
+from tailorbird.api import batch, deployments, lifecycle, runtime, serving_config, updates
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import filter as filters
 from tailorbird.api.resources import recipe as recipes
@@ -14,6 +14,7 @@ from tailorbird.api.resources import solution_version
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
 from tailorbird.serving import recommend
+from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.recommend import Deployment
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -23,8 +24,14 @@ LINES_AT_ONCE = 256
 
 def infer(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
     """Answers every line of every input file; a line that cannot be answered gets its `error`."""
+    version = solution_version.trained(workspace, document["solutionVersionArn"])
+    explores = None
+    if recipes.of_arn(version["recipeArn"]).explores:
+        explores = serving_config.exploration(document.get("batchInferenceJobConfig", {}))
+        if updates.takes_updates(workspace, version):
+            updates.update(workspace, version)
     asked = batch.opened(workspace, document)
-    answered = partial(_answers, workspace, asked.deployment, asked.filter, document["numResults"])
+    answered = partial(_answers, workspace, asked.deployment, asked.filter, document["numResults"], explores)
     return batch.run(workspace, document, answered, LINES_AT_ONCE, progress)
 
 
@@ -33,6 +40,7 @@ def _answers(
     deployment: Deployment,
     filter_: syntax.Filter | None,
     count: int,
+    explores: Exploration | None,
     lines: list[bytes],
 ) -> list[Document]:
     """One answer a line, in the order of the lines; scored together."""
@@ -47,7 +55,7 @@ def _answers(
         if "itemList" in answer["input"]:
             ranked = recommend.reorder(deployment.served, row, answer["input"]["itemList"], allowed)
         else:
-            ranked = recommend.top(deployment.served, row, allowed, count)
+            ranked = recommend.top(deployment.served, row, allowed, count, explores)
         answer["output"] = {"recommendedItems": [each.item for each in ranked]}
         if deployment.served.recipe.answers_scores:
             answer["output"]["scores"] = [each.score for each in ranked]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -12,12 +13,15 @@ from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.resources import solution as solutions
 from tailorbird.data import training
 from tailorbird.errors import InvalidInputException, ResourceInUseException
-from tailorbird.recipes import settings_of
+from tailorbird.recipes import RECIPES, settings_of
 from tailorbird.recipes.settings import text
-from tailorbird.serving import models
+from tailorbird.serving import models, pools
+from tailorbird.storage import durable
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
+FULL, UPDATE = "FULL", "UPDATE"
+"""Training modes; automatic versions are FULL too (AUTOTRAIN, which AWS does not explain, is never answered)."""
 STOP_SECONDS = 4.0
 """How long a stopped training may show CREATE STOPPING."""
 
@@ -33,9 +37,17 @@ INHERITED = (
     "_columns",
 )
 
+OF_MODEL = ("recipeArn", "tunedHPOParams", "_metrics", "_data")
+"""What an UPDATE takes over from the version it starts from."""
+
 
 def train(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
-    """Trains what the version inherited from its solution; with AutoML the solution learns which recipe won."""
+    """Trains what the version inherited from its solution; with AutoML the solution learns which recipe won.
+
+    An UPDATE trains nothing: it is an earlier version with newer items.
+    """
+    if document["trainingMode"] == UPDATE:
+        return _update(workspace, document)
     automatic = document["performAutoML"]
     order = _contest(workspace, document) if automatic else _order(workspace, document)
     outcome = trainings.train(workspace, order, progress)
@@ -85,6 +97,22 @@ def _contest(workspace: Workspace, document: Document) -> trainings.Order:
     )
 
 
+def _update(workspace: Workspace, document: Document) -> Document:
+    """The model of the newest FULL version, with items and exposures as of now; its metrics are that model's."""
+    began = workspace.clock()
+    full = trained(workspace, document["_updates"])
+    source = models.folder_of(workspace, full["solutionVersionArn"])
+    served = models.open_model(workspace, full["solutionVersionArn"])
+    with durable.publish(models.folder_of(workspace, document["solutionVersionArn"])) as folder:
+        # A model's files never change, so that two versions may have them in common.
+        ignored = shutil.ignore_patterns(pools.FOLDER)
+        shutil.copytree(source, folder, copy_function=os.link, ignore=ignored, dirs_exist_ok=True)
+        trainings.add_pool(workspace, folder, full, served)
+    hours = trainings.hours(workspace.clock() - began)
+    members = [member for member in OF_MODEL if member in full]
+    return {"trainingHours": hours} | {member: full[member] for member in members}
+
+
 def _dispose(workspace: Workspace, document: Document) -> None:
     shutil.rmtree(models.folder_of(workspace, document["solutionVersionArn"]), ignore_errors=True)
 
@@ -100,8 +128,9 @@ RESOURCE = Resource(
 
 def create_solution_version(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Copies the solution's settings, so that the version says for ever what it was made of."""
-    if request.get("trainingMode", "FULL") != "FULL":
-        raise InvalidInputException("trainingMode can only be FULL for now: leave it out.")
+    mode = request.get("trainingMode", FULL)
+    if mode not in (FULL, UPDATE):
+        raise InvalidInputException(f"trainingMode {mode} is for automatic training: ask for {FULL} or {UPDATE}.")
     return begin(workspace, request, "MANUAL")
 
 
@@ -114,12 +143,30 @@ def begin(workspace: Workspace, request: dict[str, Any], training_type: str) -> 
     return lifecycle.create(
         workspace,
         RESOURCE,
-        {"name": f"{solution['name']}/{hex_id}", "trainingMode": "FULL"} | request,
+        {"name": f"{solution['name']}/{hex_id}", "trainingMode": FULL} | request,
         **inherited,
+        **_base(workspace, solution, request.get("trainingMode", FULL)),
         trainingType=training_type,
         solutionName=solution["name"],
         hexId=hex_id,
     )
+
+
+def _base(workspace: Workspace, solution: Document, mode: str) -> Document:
+    """What the document of an UPDATE says of the version it starts from; raises InvalidInput where there is none."""
+    if mode == FULL:
+        return {}
+    full = newest(workspace, solution["solutionArn"], trainingMode=FULL)
+    recipe = recipes.of_arn((full or solution)["recipeArn"])
+    if "MANUAL" not in recipe.updates:
+        able = ", ".join(name for name, each in sorted(RECIPES.items()) if "MANUAL" in each.updates)
+        raise InvalidInputException(f"trainingMode {mode} is for {able}, not for {recipe.name}: use {FULL}.")
+    if full is None:
+        raise InvalidInputException(
+            f"trainingMode {mode} needs an ACTIVE version of trainingMode {FULL}, which {solution['solutionArn']} "
+            "does not have: create one first."
+        )
+    return {"_updates": full["solutionVersionArn"]}
 
 
 def stop_solution_version_creation(workspace: Workspace, request: dict[str, Any]) -> None:
@@ -151,9 +198,9 @@ def trained(workspace: Workspace, arn: str) -> Document:
     return lifecycle.active(workspace, arn)
 
 
-def newest(workspace: Workspace, solution_arn: str) -> Document | None:
-    """The newest ACTIVE version of a solution."""
-    found = lifecycle.related(workspace, RESOURCE.name, solutionArn=solution_arn)
+def newest(workspace: Workspace, solution_arn: str, **members: str) -> Document | None:
+    """The newest ACTIVE version of a solution, of those with these members."""
+    found = lifecycle.related(workspace, RESOURCE.name, solutionArn=solution_arn, **members)
     return next((version for version in reversed(found) if version["status"] == lifecycle.ACTIVE), None)
 
 

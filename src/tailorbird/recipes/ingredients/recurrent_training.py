@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from tailorbird.recipes import determinism
 from tailorbird.recipes.features import Features
 from tailorbird.recipes.ingredients.recency import Recency
 from tailorbird.recipes.ingredients.recurrent import SESSION_GAP, Recurrent
@@ -105,8 +106,7 @@ def train(data: Interactions, popularity: Popularity, features: Features, plan: 
     rows = rows_of(data, popularity.recent, features)
     known = np.isin(np.arange(len(data.items)), rows.known)
     epochs = int(np.clip(ROWS // len(data.user), 1, MOST_EPOCHS))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(plan.seed)
+    with determinism.seeded(plan.seed):
         net = build(known, popularity, features, plan)
         optimizer = torch.optim.AdamW(net.parameters(), weight_decay=WEIGHT_DECAY)
         loss = math.log(len(data.items))

@@ -72,7 +72,7 @@ class Plan:
     """Whether the time between events and the time of the question are seen."""
     features: bool = False
     """Whether metadata and context are."""
-    patience: int = 3
+    patience: int = 5
     """Epochs without a better validation after which it ends."""
 
 

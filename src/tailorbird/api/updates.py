@@ -1,0 +1,85 @@
+"""The two-hour update: new items, and how often users were exposed to each, count without a training.
+
+No version comes of it and no metrics change: a pool is put beside the model's files (`serving/pools.py`). Only the
+newest version of a solution takes updates, and only if it is a FULL one (spec recipes-and-runtime 2.2).
+"""
+
+from __future__ import annotations
+
+from tailorbird.api import lifecycle, trainings
+from tailorbird.api.lifecycle import ACTIVE
+from tailorbird.api.resources import recipe as recipes
+from tailorbird.api.resources import solution_version
+from tailorbird.recipes import RECIPES
+from tailorbird.serving import models
+from tailorbird.storage.catalogue import Document
+from tailorbird.workspace import Workspace
+
+EVERY = 7200.0
+"""Seconds."""
+
+
+def due(workspace: Workspace) -> list[str]:
+    """The ARNs of the deployed models that must be updated now, in all regions.
+
+    Whoever asks must do it: another look at each comes after `EVERY` seconds, whether there were news or not.
+    """
+    found = ((_own_arn(document), document) for document in _in_service(workspace))
+    return [arn for arn, document in found if _claimed(workspace.at(arn.split(":")[3]), document)]
+
+
+def update(workspace: Workspace, document: Document) -> None:
+    """Brings the model of a solution version or recommender up to date, if data are new to it."""
+    stamp = trainings.data_stamp(workspace, document["datasetGroupArn"])
+    if not _is_news(document, stamp):
+        return
+    served = models.open_model(workspace, _artifact(document))
+    trainings.add_pool(workspace, models.folder_of(workspace, _artifact(document)), document, served)
+    workspace.catalogue.update(_own_arn(document), lambda current: current | {"_updatedData": stamp})
+
+
+def takes_updates(workspace: Workspace, document: Document) -> bool:
+    """Whether the model of a solution version or recommender is one that is kept up to date."""
+    if "_artifact" in document:
+        return "AUTOMATIC" in RECIPES[recipes.use_case_of_arn(document["recipeArn"]).recipe].updates
+    newest = solution_version.newest(workspace, document["solutionArn"])
+    return (
+        "AUTOMATIC" in recipes.of_arn(document["recipeArn"]).updates
+        and document["trainingMode"] == solution_version.FULL
+        and newest is not None
+        and newest["solutionVersionArn"] == document["solutionVersionArn"]
+    )
+
+
+def _in_service(workspace: Workspace) -> list[Document]:
+    """The recommenders, and the solution versions of campaigns, that are ACTIVE."""
+    campaigns = (document for _, document in workspace.catalogue.select("Campaign") if document["status"] == ACTIVE)
+    versions = (workspace.catalogue.get(arn) for arn in {each["solutionVersionArn"] for each in campaigns})
+    recommenders = (document for _, document in workspace.catalogue.select("Recommender"))
+    return [document for document in (*versions, *recommenders) if document and document["status"] == ACTIVE]
+
+
+def _claimed(workspace: Workspace, document: Document) -> bool:
+    """Whether the model is due and there is news, provided no other server was faster."""
+    last = float(document.get("_updatedAt") or document["lastUpdatedDateTime"])
+    if workspace.clock() < last + EVERY or not takes_updates(workspace, document):
+        return False
+
+    def change(current: Document) -> Document | None:
+        same = (current.get("_updatedAt") or current["lastUpdatedDateTime"]) == last
+        return current | {"_updatedAt": workspace.clock()} if same else None
+
+    news = _is_news(document, trainings.data_stamp(workspace, document["datasetGroupArn"]))
+    return workspace.catalogue.update(_own_arn(document), change) is not None and news
+
+
+def _is_news(document: Document, stamp: Document) -> bool:
+    return stamp not in (document.get("_updatedData"), document["_data"])
+
+
+def _artifact(document: Document) -> str:
+    return str(document.get("_artifact") or document["solutionVersionArn"])
+
+
+def _own_arn(document: Document) -> str:
+    return lifecycle.own_arn("Recommender" if "_artifact" in document else "SolutionVersion", document)

@@ -1,0 +1,89 @@
+"""Which items there are to recommend as of now, how old they are, and how often users had to do with them.
+
+Source: spec recipes-and-runtime 1.4, "New items" and "Exploration, v1".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tailorbird.data import event_rules, impressions
+from tailorbird.data.datasets import Dataset, latest_records, rows
+from tailorbird.data.interactions import Column
+from tailorbird.data.training import Selection, metadata
+from tailorbird.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class ItemPool:
+    """All items of the Items and Interactions datasets; the arrays are parallel."""
+
+    items: NDArray[np.str_]
+    """Those of a model in its order, then the ones that came after its training."""
+    interactions: NDArray[np.int64]
+    impressions: NDArray[np.int64]
+    created: NDArray[np.int64]
+    """Epoch seconds: CREATION_TIMESTAMP, else the oldest interaction, else `newest`."""
+    newest: int
+    """When the newest interaction was, in epoch seconds: ages are measured back from it, so that old data have
+    new items too (the guide's rule, not that of AWS's cheat sheet, which measures from now)."""
+    columns: Mapping[str, Column]
+    """Metadata by upper-case name, parallel to `items`."""
+
+
+def gather(
+    workspace: Workspace,
+    interactions: Dataset,
+    items: Dataset | None,
+    known: NDArray[np.str_],
+    selection: Selection,
+) -> ItemPool:
+    """Reads everything that was imported or recorded so far.
+
+    known: the model's items. selection: which interactions count and which columns may be seen; beyond its
+    `most_items` the oldest of the new items are left out.
+    """
+    found, _ = rows(workspace, interactions)
+    found = found.filter(event_rules.admitted(selection.events))
+    times = pl.col("TIMESTAMP")
+    counted = found.group_by("ITEM_ID").agg(interactions=pl.len().cast(pl.Int64), oldest=times.min())
+    records = latest_records(workspace, items, "ITEM_ID") if items else pl.DataFrame(schema={"ITEM_ID": pl.String})
+    newest = int(found.select(times.max()).item() or 0)
+    each = _each(known, counted, records, newest)
+    new = each.slice(len(known)).sort("created", "ITEM_ID", descending=[True, False])
+    room = len(new) if selection.most_items is None else max(0, selection.most_items - len(known))
+    each = pl.concat([each.head(len(known)), new.head(room)])
+    shows = impressions.counts(workspace, interactions)
+    shown = dict(zip(shows.items.tolist(), shows.count.tolist(), strict=True))
+    names = each["ITEM_ID"].to_numpy().astype(np.str_)
+    return ItemPool(
+        items=names,
+        interactions=each["interactions"].to_numpy(),
+        impressions=np.array([shown.get(item, 0) for item in names.tolist()], np.int64),
+        created=each["created"].to_numpy(),
+        newest=newest,
+        columns=metadata(selection.fields(items.schema), "ITEM_ID", names, records) if items else {},
+    )
+
+
+def _each(known: NDArray[np.str_], counted: pl.DataFrame, records: pl.DataFrame, newest: int) -> pl.DataFrame:
+    """One row an item, the known ones first: ITEM_ID, interactions, created."""
+    ids = pl.Series("ITEM_ID", known.tolist(), pl.String)
+    others = pl.concat([counted["ITEM_ID"], records["ITEM_ID"]]).unique()
+    created = pl.col("CREATION_TIMESTAMP") if "CREATION_TIMESTAMP" in records.columns else pl.lit(None, pl.Int64)
+    return (
+        pl.concat([ids, others.filter(~others.is_in(ids.implode()))])
+        .to_frame()
+        .join(counted, on="ITEM_ID", how="left", maintain_order="left")
+        .join(records.select("ITEM_ID", created.alias("created")), on="ITEM_ID", how="left", maintain_order="left")
+        .select(
+            "ITEM_ID",
+            pl.col("interactions").fill_null(0),
+            pl.coalesce("created", "oldest", pl.lit(newest)).alias("created"),
+        )
+    )
