@@ -46,28 +46,30 @@ def journey(server: Server) -> Journey:
     return way
 
 
+def ask(way: Journey, **request: object) -> list[dict]:
+    """The answer without what the service explores: a place in a thousand."""
+    listed = way.runtime.get_recommendations(campaignArn=way.arns[USER], **request)["itemList"]
+    return [item for item in listed if item.get("reason") != ["Exploration"]]
+
+
 def test_scores_are_shares_among_the_candidates(journey: Journey) -> None:
-    answer = journey.runtime.get_recommendations(campaignArn=journey.arns[USER], userId="3", numResults=500)
-    scores = [item["score"] for item in answer["itemList"]]
+    answer = ask(journey, userId="3", numResults=500)
+    scores = [item["score"] for item in answer]
     assert scores == sorted(scores, reverse=True)
     assert 0.5 < sum(scores) < 1
-    assert not any("reason" in item for item in answer["itemList"])
+    assert not any("reason" in item for item in answer)
     lists = [(user, journey.recommend(USER, userId=str(user), numResults=10)) for user in range(20)]
     assert sum(genre_of(int(item)) == genre_of(user) for user, best in lists for item in best) > 120  # by chance: 40
     chosen = journey.filter("nineties", "INCLUDE ItemID WHERE Items.YEAR >= 1990 AND Items.YEAR < 2000")
-    few = journey.runtime.get_recommendations(
-        campaignArn=journey.arns[USER], userId="3", numResults=500, filterArn=chosen
-    )["itemList"]
-    assert len(few) == 50
-    assert sum(item["score"] for item in few if "score" in item) == pytest.approx(1, abs=1e-4)
+    few = ask(journey, userId="3", numResults=500, filterArn=chosen)
+    assert 45 <= len(few) <= 50
+    assert sum(item.get("score", 0) for item in few) == pytest.approx(1, abs=0.02)
 
 
 def test_popular_items_follow_where_the_filter_leaves_too_few_candidates(journey: Journey) -> None:
     chosen = journey.filter("1800", "INCLUDE ItemID WHERE Items.YEAR = 1800")
-    answer = journey.runtime.get_recommendations(
-        campaignArn=journey.arns[USER], userId="3", numResults=30, filterArn=chosen
-    )["itemList"]
-    assert len({item["itemId"] for item in answer}) == 30
+    answer = ask(journey, userId="3", numResults=30, filterArn=chosen)
+    assert 28 <= len({item["itemId"] for item in answer}) == len(answer)
     scored = [item for item in answer if "score" in item]
     assert answer[: len(scored)] == scored
     assert not any("reason" in item for item in scored)
@@ -79,9 +81,7 @@ def test_popular_items_follow_where_the_filter_leaves_too_few_candidates(journey
 def test_promoted_items_say_so(journey: Journey) -> None:
     chosen = journey.filter("1801", "INCLUDE ItemID WHERE Items.YEAR = 1801")
     promotion = {"name": "old", "percentPromotedItems": 20, "filterArn": chosen}
-    answer = journey.runtime.get_recommendations(
-        campaignArn=journey.arns[USER], userId="3", numResults=25, promotions=[promotion]
-    )["itemList"]
+    answer = ask(journey, userId="3", numResults=25, promotions=[promotion])
     told = [item.get("reason") for item in answer if item.get("promotionName") == "old"]
     assert told == [["Promoted item"]] * 5
     assert not any("reason" in item for item in answer if "promotionName" not in item)
@@ -99,15 +99,15 @@ def test_unknown_items_of_a_ranked_list_have_the_score_0(journey: Journey) -> No
 
 
 def test_metadata_needs_no_flag_and_context_counts(journey: Journey) -> None:
-    def ask(**context: str) -> dict[str, float]:
-        answer = journey.runtime.get_recommendations(
-            campaignArn=journey.arns[USER], userId="nobody", context=context, metadataColumns={"ITEMS": ["YEAR"]}
-        )["itemList"]
+    def scores(**context: str) -> dict[str, float]:
+        answer = ask(journey, userId="nobody", context=context, metadataColumns={"ITEMS": ["YEAR"]})
         assert all("year" in item["metadata"] for item in answer)
         return {item["itemId"]: item["score"] for item in answer}
 
-    assert ask(DEVICE="tv") != ask(DEVICE="phone")
-    assert ask(DEVICE="never seen") == ask()
+    tv, phone, other, none = scores(DEVICE="tv"), scores(DEVICE="phone"), scores(DEVICE="never seen"), scores()
+    assert len(tv.keys() & phone.keys()) < 24 or any(tv[item] != phone[item] for item in tv.keys() & phone.keys())
+    assert all(other[item] == none[item] for item in other.keys() & none.keys())
+    assert len(other.keys() & none.keys()) >= 23
 
 
 def test_batch_answers_say_the_reasons(journey: Journey) -> None:
