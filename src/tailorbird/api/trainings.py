@@ -109,11 +109,13 @@ def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
     half = (done + 0.96) / 2
     candidate = _model(order, exam.train, part(progress, done, half, "training for the metrics"))
     metrics = {"model": exam.measure(candidate), "popularity": exam.baseline()}
+    extended = exam.extended(candidate)
     model = _model(order, data, part(progress, half, 0.96, "training on everyone"))
     progress(0.97, "writing the artifact")
     with durable.publish(models.folder_of(workspace, order.artifact)) as folder:
         history.save(data, models.part(folder, "history"))
         model.save(models.part(folder, "model"))
+        models.write_metrics(folder, extended)
         models.write_manifest(folder, models.Manifest(recipe.name, snapshot.newest_event, order.selection.events))
         if recipe.updates:
             _add_pool(

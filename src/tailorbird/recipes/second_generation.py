@@ -19,8 +19,6 @@ from tailorbird.recipes.recipe import Interactions, Progress
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.recipes.user_personalization import Makeup, UserPersonalization
 
-FIT_CELLS = 16_000_000
-"""Bound on (sample, item) pairs while learning the weights: 64 MB an ingredient."""
 FULL_SOFTMAX_ITEMS = 20_000
 SAMPLED = 4000
 DENSE = 50.0
@@ -40,7 +38,7 @@ class Settings:
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> UserPersonalization:
     """Trains the blend; raises ValueError for fewer than two users with two interactions."""
-    makeup = Makeup(settings.apply_recency_bias, plan(data, settings), settings.seed, FIT_CELLS)
+    makeup = Makeup(settings.apply_recency_bias, plan(data, settings), settings.seed)
     return user_personalization.blend(data, makeup, progress)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from tailorbird.data import history
 from tailorbird.data.datasets import Dataset, latest_records, stamp
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.history import History
+from tailorbird.evaluation_extended import Row
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes import RECIPES, new_items, objective
 from tailorbird.recipes.recipe import Following, Model, Recipe
@@ -24,6 +25,7 @@ from tailorbird.serving.pools import Pool
 from tailorbird.workspace import Workspace
 
 MANIFEST = "recipe.json"
+METRICS = "metrics.json"
 FOLLOWING_SECONDS = 60.0
 """How long events that come after their interval has closed may stay unseen by a model that follows events."""
 
@@ -80,6 +82,16 @@ def part(folder: Path, name: str) -> Path:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Writes the file that makes a folder a model."""
     (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
+
+
+def write_metrics(folder: Path, rows: Sequence[Row]) -> None:
+    """Writes what the model's exam told beyond AWS's metrics."""
+    (folder / METRICS).write_bytes(msgspec.json.encode(rows))
+
+
+def read_metrics(folder: Path) -> list[Row]:
+    """Reads what `write_metrics` wrote."""
+    return msgspec.json.decode((folder / METRICS).read_bytes(), type=list[Row])
 
 
 def open_model(workspace: Workspace, version_arn: str) -> Served:

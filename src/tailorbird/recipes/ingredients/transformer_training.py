@@ -22,7 +22,7 @@ from tailorbird.recipes import determinism, features
 from tailorbird.recipes.features import Encoder
 from tailorbird.recipes.ingredients.transformer import Transformer
 from tailorbird.recipes.matrices import closeness, first_places, spectral
-from tailorbird.recipes.recipe import Interactions, Progress
+from tailorbird.recipes.recipe import Epoch, Interactions, Progress
 
 if TYPE_CHECKING:
     import torch
@@ -188,25 +188,25 @@ def learn(
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=WEIGHT_DECAY)
     counts = np.bincount(learned.item, minlength=net.shape.items + 1)[:-1]
     softmax = Softmax(counts, plan.sampled, next(net.parameters()).device)
-    mean, best, found, waited, steps = copy.deepcopy(net), copy.deepcopy(net), -1.0, 0, 0
-    loss = math.log(net.shape.items)
+    mean, best = copy.deepcopy(net), copy.deepcopy(net)
+    loss, found, waited, steps = math.log(net.shape.items), None, 0, 0
     for epoch in range(plan.epochs):
         spans = batches(windows(learned.bounds, plan.length, rng), plan.tokens, rng)
         for number, span in enumerate(spans):
             done = (epoch + number / len(spans)) / plan.epochs
             if number % REPORT_EVERY == 0:
-                progress(done, f"epoch {epoch + 1}/{plan.epochs} loss {loss:.2f} NDCG@{CUTOFF} {max(found, 0):.4f}")
+                progress(done, Epoch(epoch + 1, plan.epochs, loss, found))
             fresh = step(net, optimizer, collate(learned, span, net), softmax, RATE * schedule(done))
             steps += 1
             loss += (fresh - loss) / min(steps, REPORT_EVERY)
             follow(mean, net, max(1 / steps, 1 / len(spans)))
         value = validate(mean, held_out, plan)
-        waited = 0 if value > found else waited + 1
-        if value > found:
-            best, found = copy.deepcopy(mean), value
+        waited += 1
+        if found is None or value > found:
+            best, found, waited = copy.deepcopy(mean), value, 0
         if waited >= plan.patience:
             break
-    progress(1.0, f"epoch {epoch + 1}/{plan.epochs} loss {loss:.2f} NDCG@{CUTOFF} {found:.4f}")
+    progress(1.0, Epoch(epoch + 1, plan.epochs, loss, found))
     return best
 
 
