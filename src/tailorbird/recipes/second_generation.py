@@ -8,6 +8,7 @@ of the data; what the size decides is in `plan`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +20,12 @@ from tailorbird.recipes.recipe import Interactions, Progress
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.recipes.user_personalization import Makeup, UserPersonalization
 
-FULL_SOFTMAX_ITEMS = 20_000
-SAMPLED = 4000
+SIZES = ((50_000, 64, 40), (500_000, 64, 12), (5_000_000, 128, 20), (math.inf, 128, 8))
+"""Up to how many distinct rows, which width and how many epochs at most: wider gains nothing on sparse data, and small
+data need more epochs for as many steps."""
+FULL_SOFTMAX_ITEMS = 5_000
+SAMPLED = 2000
+"""Of a larger catalogue: items that the softmax runs over, for the time's sake."""
 DENSE = 50.0
 """Distinct rows an item from which on data count as dense."""
 
@@ -48,9 +53,10 @@ def plan(data: Interactions, settings: Settings) -> Plan:
     rows = len(user)
     dense = rows / max(1, len(np.unique(item))) >= DENSE
     lengths = np.bincount(user)
+    _, width, epochs = next(size for size in SIZES if rows <= size[0])
     return Plan(
-        width=128 if rows >= 500_000 else 64,
-        epochs=int(np.clip(20_000_000 // max(1, rows), 1, 40)),
+        width=width,
+        epochs=epochs,
         seed=settings.seed,
         length=int(np.clip(np.quantile(lengths[lengths > 0], 0.95), 20, 200)),
         blocks=2,
