@@ -12,12 +12,12 @@ import os
 import sys
 from pathlib import Path
 
-from quality import p4, p4d, p5, p6, report
+from quality import p1, p2, p3, p4, p4d, p5, p6, report
 from quality.protocol import Protocol
 from quality.runner import run
 
 PROTOCOLS: dict[str, Protocol] = {
-    protocol.name: protocol for module in (p4, p4d, p5, p6) for protocol in module.PROTOCOLS
+    protocol.name: protocol for module in (p1, p2, p3, p4, p4d, p5, p6) for protocol in module.PROTOCOLS
 }
 
 

@@ -78,7 +78,11 @@ def split(data: Interactions, seed: int) -> Split:
         cut = start + (end - start) * 9 // 10
         queries.append(
             Query(
-                data.item[start:cut], data.timestamp[start:cut], user=data.user_of(user), context=data.context_of(cut)
+                data.item[start:cut],
+                data.timestamp[start:cut],
+                now=int(data.timestamp[cut]),
+                user=data.user_of(user),
+                context=data.context_of(cut),
             )
         )
         truth, place = np.unique(data.item[cut:end], return_inverse=True)

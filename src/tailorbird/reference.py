@@ -77,7 +77,8 @@ DIFFERENCES: dict[str, str] = {
     "`normalized_discounted_cumulative_gain_with_event_weights_at_k` are of lists of 25; how AWS normalises "
     "the former is not published: here it is the share of what could be earned.",
     "GetRecommendations": "Promoted items take "
-    "floor(numResults x percent / 100) places; the rounding is not published.",
+    "floor(numResults x percent / 100) places; the rounding is not published. aws-user-personalization-v2 answers from "
+    "the 1000 best items of the catalogue; how many AWS scores is not published.",
     "ListRecipes": "The aws-hrnn recipes, which AWS has retired, are here; `hide_retired_recipes` leaves them out. "
     "With `domain` there are two pages, as client code expects, whatever the number of recipes.",
     "PutActions": PROPERTIES,

@@ -11,6 +11,7 @@ from tailorbird.recipes import (
     hrnn,
     next_best_action,
     popularity,
+    second_generation,
     semantic_similarity,
     settings,
     similar_items,
@@ -80,6 +81,31 @@ def _hrnn(
     )
 
 
+def _second_generation(
+    name: str, recipe_type: str, description: str, when: str, members: tuple[str, ...], **more: Any
+) -> Recipe:
+    return Recipe(
+        name,
+        recipe_type,
+        description,
+        second_generation.Settings,
+        second_generation.train,
+        second_generation.load,
+        features=True,
+        needs="userId",
+        batch_members=members,
+        answers_scores=True,
+        shows_metadata=True,
+        weighs_events=True,
+        most_items=5_000_000,
+        when=when,
+        learns_from="interactions: order, time and weight; metadata of items and users; context",
+        paper="Kang and McAuley, Self-Attentive Sequential Recommendation, 2018; Zhai et al., Actions Speak Louder "
+        "than Words, 2024; for the blend see aws-user-personalization.",
+        **more,
+    )
+
+
 def _affinity(name: str, description: str, segments_by: str, when: str) -> Recipe:
     return Recipe(
         name,
@@ -137,6 +163,24 @@ RECIPES: dict[str, Recipe] = {
             "featurize_coldstart",
             train=hrnn.train_with_cold_items,
             settings=hrnn.ColdstartSettings,
+        ),
+        _second_generation(
+            "aws-user-personalization-v2",
+            "USER_PERSONALIZATION",
+            "Predicts the items a user will interact with next, by a transformer over events, time, metadata and "
+            "context, blended with closed forms.",
+            "Where the order and time of events tell much, and training may take minutes rather than seconds.",
+            ("userId",),
+            updates=("AUTOMATIC",),
+            candidates=1000,
+        ),
+        _second_generation(
+            "aws-personalized-ranking-v2",
+            "PERSONALIZED_RANKING",
+            "Orders a list of items for a user; the model is that of aws-user-personalization-v2.",
+            "As aws-personalized-ranking, where the order and time of events tell much.",
+            ("userId", "itemList"),
+            scores_unknown=True,
         ),
         Recipe(
             "aws-sims",

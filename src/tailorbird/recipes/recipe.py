@@ -189,6 +189,11 @@ class Recipe:
     """Whether campaigns answer metadata without being configured to (spec 1.2, row "metadataColumns")."""
     answers_scores: bool = False
     """Whether answers to clients carry `score` (spec 1.2, row "response scores")."""
+    scores_unknown: bool = False
+    """Whether items of a ranked list that the model does not know have the score 0 rather than none (spec 4.2)."""
+    candidates: int = 0
+    """How many of the model's best items an answer is chosen from before popular ones follow; 0 for all. Where they
+    are few, scores are shares among them and answers say the reason for any other item (spec 4.2)."""
     when: str = ""
     """When to use it, and when another recipe: for the documentation, as are the next two."""
     learns_from: str = "interactions"

@@ -11,6 +11,8 @@ request (spec recipes-and-runtime 1.4).
 What the size of the data decides: beyond 4,000 items EASE uses the 2,500 users seen last (ease.py); the window
 of what follows what shrinks beyond some million rows (matrices.py); the transformer takes part from 200,000
 distinct rows to 300,000 items, for as many epochs as `TOKENS` allow. Below, it costs more than it adds.
+
+The second generation (second_generation.py) is the same blend with another transformer.
 """
 
 from __future__ import annotations
@@ -48,8 +50,9 @@ from tailorbird.recipes.ingredients.fit import (
     tabulate,
 )
 from tailorbird.recipes.ingredients.ingredient import Ingredient
+from tailorbird.recipes.ingredients.transformer_training import Plan
 from tailorbird.recipes.matrices import cut_histories, first_rows, keep_users, user_bounds
-from tailorbird.recipes.recipe import Interactions, Progress, Query
+from tailorbird.recipes.recipe import Interactions, Progress, Query, part
 from tailorbird.recipes.settings import hyperparameter
 
 HELD_OUT = 0.2
@@ -63,6 +66,9 @@ TRANSFORMER_ITEMS = 300_000
 TOKENS = 10_000_000
 """Rows the transformer sees in all its epochs. Its cost goes with rows, width and catalogue: minutes, not hours."""
 MOST_EPOCHS = 20
+FULL_SOFTMAX_ITEMS = 4000
+SAMPLED = 2000
+"""Of a larger catalogue: items that the transformer's softmax runs over, for the time's sake."""
 
 
 @dataclass(frozen=True)
@@ -134,17 +140,42 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> UserPer
     Raises:
         ValueError: fewer than two users with two interactions.
     """
-    rng = np.random.default_rng(settings.seed)
     data = cut_histories(data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile)
+    return blend(data, Makeup(settings.recency_mask, plan(data, settings), settings.seed), progress)
+
+
+def plan(data: Interactions, settings: Settings) -> Plan | None:
+    """Returns how to train the transformer where the data are of a size for it."""
+    rows = len(first_rows(data)[0])
+    if rows < TRANSFORMER_ROWS or len(data.items) > TRANSFORMER_ITEMS:
+        return None
+    epochs = min(max(TOKENS // rows, 1), MOST_EPOCHS)
+    sampled = 0 if len(data.items) <= FULL_SOFTMAX_ITEMS else SAMPLED
+    return Plan(settings.hidden_dimension, epochs, settings.seed, sampled=sampled)
+
+
+@dataclass(frozen=True)
+class Makeup:
+    """What distinguishes one blend from another."""
+
+    recent: bool
+    """Whether popularity as of the request takes part."""
+    transformer: Plan | None
+    seed: int
+
+
+def blend(data: Interactions, makeup: Makeup, progress: Progress) -> UserPersonalization:
+    """Trains a blend; raises ValueError for fewer than two users with two interactions."""
+    rng = np.random.default_rng(makeup.seed)
     held_out = hold_out(data, rng)
-    samples = draw_samples(keep_users(data, held_out), most_samples(len(data.items)), rng)
-    others, known = keep_users(data, ~held_out), features.of(data)
-    network = train_transformer(others, settings, progress)
+    aside, others, known = keep_users(data, held_out), keep_users(data, ~held_out), features.of(data)
+    samples = draw_samples(aside, most_samples(len(data.items)), rng)
+    network = train_transformer(others, aside, makeup.transformer, progress)
     progress(0.8, "training the closed forms without the held-out users")
-    parts = train_closed_forms(others, known, settings) | network
+    parts = train_closed_forms(others, known, makeup) | network
     weights, offsets = learn_weights(parts, samples, len(data.items), rng)
     progress(0.9, f"learned the weights on {len(samples)} histories of held-out users")
-    ingredients = train_closed_forms(data, known, settings) | network
+    ingredients = train_closed_forms(data, known, makeup) | network
     progress(1.0, f"trained on {len(data.user)} interactions")
     return UserPersonalization(data.items, ingredients, weights, offsets, newcomers.first_shares(data))
 
@@ -169,10 +200,10 @@ def learn_weights(
     return discount_popularity(table, weights, offsets), offsets
 
 
-def train_closed_forms(data: Interactions, known: Features, settings: Settings) -> dict[str, Ingredient]:
+def train_closed_forms(data: Interactions, known: Features, makeup: Makeup) -> dict[str, Ingredient]:
     """Trains every ingredient that takes seconds."""
     ingredients: dict[str, Ingredient] = {"popular": recency.train(data, np.inf)}
-    if settings.recency_mask:
+    if makeup.recent:
         ingredients["recent"] = recency.train(data, recency.RECENT_HALF_LIFE)
     ingredients["ease"] = ease.train(data)
     ingredients["follows"] = follows.train(data)
@@ -180,14 +211,14 @@ def train_closed_forms(data: Interactions, known: Features, settings: Settings) 
     return ingredients | attributes.train(data, known)
 
 
-def train_transformer(data: Interactions, settings: Settings, progress: Progress) -> dict[str, Ingredient]:
-    """Trains the transformer where the data are of a size for it; otherwise returns nothing."""
-    rows = len(first_rows(data)[0])
-    if rows < TRANSFORMER_ROWS or len(data.items) > TRANSFORMER_ITEMS:
+def train_transformer(
+    data: Interactions, held_out: Interactions, plan: Plan | None, progress: Progress
+) -> dict[str, Ingredient]:
+    """Trains the transformer where there is a plan for one; otherwise returns nothing."""
+    if plan is None:
         return {}
-    epochs = min(max(TOKENS // rows, 1), MOST_EPOCHS)
-    plan = transformer_training.Plan(settings.hidden_dimension, epochs, settings.seed)
-    return {"transformer": transformer_training.train(data, plan, lambda done, text: progress(0.8 * done, text))}
+    step = part(progress, 0.0, 0.8, "transformer")
+    return {"transformer": transformer_training.train(data, held_out, plan, step)}
 
 
 def load(folder: Path) -> UserPersonalization:

@@ -8,7 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tailorbird.data import history
 from tailorbird.data.datasets import Dataset, latest_records, stamp
@@ -61,6 +63,11 @@ class Served:
     def numbers(self) -> Mapping[str, int]:
         """The model's number of each item id."""
         return {item: number for number, item in enumerate(self.model.items.tolist())}
+
+    @cached_property
+    def popularity(self) -> NDArray[np.float32]:
+        """How many interactions each of the model's items has in the users' recent histories at training."""
+        return np.bincount(self.history.item, minlength=len(self.model.items)).astype(np.float32)
 
 
 def folder_of(workspace: Workspace, version_arn: str) -> Path:

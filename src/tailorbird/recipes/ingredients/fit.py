@@ -102,7 +102,11 @@ def draw_samples(data: Interactions, most: int, rng: np.random.Generator) -> lis
         cuts = {max(start + 1, start + (end - start) * 9 // 10), int(rng.integers(start + 1, end))}
         for cut, horizon in (*((cut, cut + max(1, (cut - start) // 9)) for cut in cuts), (early, end)):
             query = Query(
-                data.item[start:cut], data.timestamp[start:cut], user=data.user_of(user), context=data.context_of(cut)
+                data.item[start:cut],
+                data.timestamp[start:cut],
+                now=int(data.timestamp[cut]),
+                user=data.user_of(user),
+                context=data.context_of(cut),
             )
             samples.append(Sample(query, np.unique(data.item[cut : min(end, horizon)])))
         if len(samples) >= most:
