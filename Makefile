@@ -1,6 +1,6 @@
 # Everything a newcomer needs; each target makes what it depends on.
 .DEFAULT_GOAL := help
-.PHONY: help demo reference test test-full check lint serve notebooks clean
+.PHONY: help demo quality reference test test-full check lint serve notebooks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -24,6 +24,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) --group dev -e '.[aws-local,demo,notebooks]'
 	@touch $@
 
+$(VENV)/.installed-bench: $(VENV)/.installed-dev
+	$(PIP) --group bench
+	$(PIP) --no-deps rectools==0.19.0
+	@touch $@
+
 tests/javascript/node_modules: tests/javascript/package.json
 	@command -v npm >/dev/null || { echo "npm is needed for the JavaScript SDK's tests: apt-get install npm"; exit 1; }
 	cd tests/javascript && npm install --silent --no-audit --no-fund && touch node_modules
@@ -44,8 +49,12 @@ test: $(VENV)/.installed-dev tests/javascript/node_modules ## lint, layers and a
 test-full: $(VENV)/.installed-dev tests/javascript/node_modules ## also the long tests
 	TAILORBIRD_LONG=1 $(BIN)/python -m pytest tests
 
+quality: $(VENV)/.installed-bench ## measure quality beside peers: make quality PROTOCOLS="P4 P4d" (needs TAILORBIRD_DATA)
+	OMP_NUM_THREADS=1 PYTHONPATH=src:bench $(BIN)/python -m quality $(PROTOCOLS) --write .
+
 reference: $(VENV)/.installed ## make docs/reference anew
 	$(BIN)/tailorbird reference > docs/reference/operations.md
+	$(BIN)/tailorbird reference --figures docs/reference/recipes.json > docs/reference/recipes.md
 
 lint: $(VENV)/.installed-dev ## ruff, mypy --strict, layers
 	$(BIN)/ruff format --check src tests bench notebooks/*.py

@@ -1,4 +1,4 @@
-"""A real server in a process of its own, and the AWS clients of a user who set four environment variables."""
+"""A real server in a process of its own, and the AWS clients of a user who set the environment variables."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import boto3
+import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -55,7 +57,7 @@ class Server:
 
     def client(self, service: str, **options: Any) -> Any:
         values = self._values = getattr(self, "_values", None) or self.environment()
-        return boto3.client(
+        return session(values["AWS_DATA_PATH"]).client(
             service,
             endpoint_url=self.url,
             region_name=options.pop("region_name", values["AWS_DEFAULT_REGION"]),
@@ -90,6 +92,14 @@ class Server:
         self.process.stdout.close()
         self.log.close()
         return status
+
+
+@cache
+def session(data_path: str) -> boto3.Session:
+    """What boto3.client() uses where AWS_DATA_PATH has that value."""
+    found = botocore.session.Session()
+    found.set_config_variable("data_path", data_path)
+    return boto3.Session(botocore_session=found)
 
 
 def clean_environment() -> dict[str, str]:

@@ -16,8 +16,9 @@ from tailorbird.api.resources import RESOURCES, dataset
 from tailorbird.data import compaction
 from tailorbird.storage.cloudwatch import CloudWatchError
 from tailorbird.workspace import Workspace
-from test_schedule import DAY, World
+from world import World
 
+DAY = 86400.0
 METRIC = {"eventType": "click", "metricName": "clicks", "expression": "SAMPLECOUNT()"}
 
 

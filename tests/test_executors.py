@@ -28,7 +28,7 @@ def outlive_the_server(folder: Path) -> None:
 
 
 def serve(folder: Path) -> None:
-    executors.processes(Config(workers=1)).submit(outlive_the_server, folder)
+    executors.start(Config(workers=1)).submit(outlive_the_server, folder)
     wait_for((folder / "began").exists)
     os._exit(0)
 

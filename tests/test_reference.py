@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from tailorbird import reference
+import pytest
+
+from tailorbird import recipe_reference, reference
 from tailorbird.api.operations import OPERATIONS
+from tailorbird.recipes import RECIPES
+from tailorbird.recipes.recipe import Recipe
 from tailorbird.wire import model
 
-PAGE = Path(__file__).parent.parent / "docs" / "reference" / "operations.md"
+FOLDER = Path(__file__).parent.parent / "docs" / "reference"
+FIGURES = (FOLDER / "recipes.json").read_text(encoding="utf-8")
 
 
-def test_the_page_is_current() -> None:
-    assert PAGE.read_text(encoding="utf-8") == reference.operations(), "run make reference"
+def test_the_pages_are_current() -> None:
+    for name, page in {"operations": reference.operations(), "recipes": recipe_reference.recipes(FIGURES)}.items():
+        assert (FOLDER / f"{name}.md").read_text(encoding="utf-8") == page, "run make reference"
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
+def test_every_recipe_is_described_and_measured(recipe: Recipe) -> None:
+    assert recipe.when, "say when to use it"
+    assert recipe.paper, "say where it is from"
+    figures = json.loads(FIGURES)
+    told = {*figures["recipes"].get(recipe.name, {}), *figures["skipped"].get(recipe.name, {})}
+    assert told == set(figures["data"]), "run python -m quality.recipes docs/reference/recipes.json " + recipe.name
 
 
 def test_every_operation_has_a_row() -> None:

@@ -10,7 +10,7 @@ import pytest
 from recipes.test_exam import walks
 from tailorbird import evaluation, tuning
 from tailorbird.recipes import RECIPES
-from tailorbird.recipes.recipe import silent
+from tailorbird.recipes.recipe import NotEnoughData, silent
 from tailorbird.recipes.settings import among, between, hyperparameter, tunable
 
 POPULAR = RECIPES["aws-popularity-count"]
@@ -113,7 +113,7 @@ def test_a_search_can_be_stopped():
 
 def test_the_best_recipe_is_chosen_among_those_that_can_be_trained():
     def unfit(data, settings, progress):
-        raise ValueError("no cold items")
+        raise NotEnoughData("no cold items")
 
     data, metric = walks(users=100), "precision_at_25"
     good, poor = Settings(distance=0, steps=0, flag=False), Settings(distance=1)
@@ -123,5 +123,5 @@ def test_the_best_recipe_is_chosen_among_those_that_can_be_trained():
     assert settings == good
     assert chosen.train is not unfit
     assert "no cold items" in " ".join(told)
-    with pytest.raises(tuning.Hopeless, match="spied: no cold items"):
+    with pytest.raises(NotEnoughData, match="spied: no cold items"):
         tuning.choose(rivals[:1], data, metric, 0, silent)

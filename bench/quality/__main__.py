@@ -1,6 +1,8 @@
-"""Runs one protocol: PYTHONPATH=src:bench python -m quality P4 --draws 20
+"""Runs protocols: PYTHONPATH=src:bench python -m quality P4 P4d --seeds 20
 
-The data sets' folder comes from the environment variable TAILORBIRD_DATA.
+Prints a table for each; with --write also keeps the results in docs/reference/quality.json, and makes
+docs/reference/quality.md and the README's table from all results kept there. The data sets' folder comes from the
+environment variable TAILORBIRD_DATA.
 """
 
 from __future__ import annotations
@@ -10,21 +12,34 @@ import os
 import sys
 from pathlib import Path
 
-from quality import p4, p7, p8
+from quality import p1, p2, p3, p4, p4d, p5, p6, p7, p8, report
+from quality.protocol import Protocol
+from quality.runner import run
 
-PROTOCOLS = {"P4": p4.run, "P7": p7.run, "P8": p8.run}
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol for module in (p1, p2, p3, p4, p4d, p5, p6, p7, p8) for protocol in module.PROTOCOLS
+}
 
 
 def main() -> None:
-    """Reads the command line and prints the protocol's table."""
+    """Reads the command line and prints the protocols' tables."""
     parser = argparse.ArgumentParser(prog="quality", description=__doc__)
-    parser.add_argument("protocol", choices=sorted(PROTOCOLS))
-    parser.add_argument("--draws", type=int, default=20, help="random splits to average over (default 20)")
+    parser.add_argument("protocols", nargs="*", choices=[*PROTOCOLS, []], metavar="|".join(PROTOCOLS))
+    parser.add_argument("--seeds", type=int, help="how many seeds to average over (default: the protocol's)")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="leave out the other contestants")
+    parser.add_argument("--write", type=Path, metavar="ROOT", help="the project's folder, whose documents to renew")
     arguments = parser.parse_args()
     folder = os.environ.get("TAILORBIRD_DATA")
-    if not folder:
+    if not folder and arguments.protocols:
         sys.exit("Set TAILORBIRD_DATA to the folder that holds the data sets, such as ml-latest-small.")
-    PROTOCOLS[arguments.protocol](Path(folder), arguments.draws)
+    for name in arguments.protocols:
+        protocol = PROTOCOLS[name]
+        results = run(protocol, Path(folder or ""), arguments.seeds or protocol.seeds, arguments.only)
+        print(report.table(protocol, results))
+        if arguments.write:
+            report.keep(arguments.write, protocol, results)
+    if arguments.write:
+        report.write(arguments.write, PROTOCOLS.values())
 
 
 main()

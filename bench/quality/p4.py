@@ -7,18 +7,19 @@ the question's time; no metadata, no event types. Related items are asked for ea
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from quality.protocol import Contestant, Protocol, recipe
 from tailorbird import evaluation
-from tailorbird.recipes import RECIPES, popularity, settings_of
-from tailorbird.recipes.recipe import Interactions, Query, Recipe, silent
+from tailorbird.recipes import RECIPES, popularity
+from tailorbird.recipes.recipe import Interactions, Query, silent
 
 METRICS = {
     "coverage": "coverage",
@@ -59,6 +60,7 @@ class LastTwo:
         return scores
 
 
+@cache
 def load(folder: Path) -> Interactions:
     """Reads the workshop's interactions; the catalogue is all 9,742 films."""
     rows = pl.read_parquet(folder / "ml-latest-small" / "personalize_poc_interactions.parquet")
@@ -78,43 +80,43 @@ def load(folder: Path) -> Interactions:
     )
 
 
-def run(folder: Path, draws: int) -> None:
-    """Prints the table: mean and standard deviation over the draws, and seconds to train and measure one."""
-    data = load(folder)
-    splits = [evaluation.split(data, seed) for seed in range(draws)]
-    asked = sum(len(held_out.queries) for held_out in splits) / draws
-    print(f"P4: {len(data.user):,} rows, {len(data.users)} users, {len(data.items):,} items; ", end="")
-    print(f"{draws} draws of about {asked:.0f} test users")
-    print(f"{'':38}" + "".join(f"{name:>15}" for name in METRICS) + f"{'seconds':>9}")
-    show("popularity", splits, _popular, "USER_PERSONALIZATION")
-    show("last two, then popular unseen", splits, lambda rows: LastTwo(_popular(rows)), "USER_PERSONALIZATION")
-    for name, figures in PRINTED.items():
-        recipe = RECIPES[name]
-        show(name, splits, _trainer(recipe), recipe.recipe_type)
-        print(f"{'  printed by Amazon':38}" + "".join(f"{figure:>15.4f}" for figure in figures))
-
-
-def _popular(data: Interactions) -> evaluation.Scorer:
+def popular(data: Interactions, seed: int) -> evaluation.Scorer:
+    """Trains the peer that any model should beat; nothing is drawn."""
     return popularity.train(data, popularity.Settings(), silent)
 
 
-def _trainer(recipe: Recipe) -> Callable[[Interactions], evaluation.Scorer]:
-    settings = settings_of(recipe, {}, {})
-    return lambda rows: recipe.train(rows, settings, silent)
+def protocol(name: str, recipes: tuple[str, ...], peers: tuple[Contestant, ...], questions: str) -> Protocol:
+    """Returns the protocol for recipes that are asked alike, beside what Amazon printed of them."""
+    recipe_type = RECIPES[recipes[0]].recipe_type
 
+    def measure(model: evaluation.Scorer, split: evaluation.Split) -> dict[str, float]:
+        figures = evaluation.measure(model, split, recipe_type)
+        return {name: figures[key] for name, key in METRICS.items()}
 
-def show(
-    name: str,
-    splits: Sequence[evaluation.Split],
-    train: Callable[[Interactions], evaluation.Scorer],
-    recipe_type: str,
-) -> None:
-    """Trains and measures on every split and prints one line."""
-    began = time.perf_counter()
-    results = [evaluation.measure(train(held_out.train), held_out, recipe_type) for held_out in splits]
-    seconds = (time.perf_counter() - began) / len(splits)
-    table = np.array([[result[key] for key in METRICS.values()] for result in results])
-    cells = zip(table.mean(axis=0), table.std(axis=0), strict=True)
-    print(
-        f"{name:38}" + "".join(f"{mean:>8.4f}±{spread:.4f}" for mean, spread in cells) + f"{seconds:>9.1f}", flush=True
+    return Protocol(
+        name,
+        "MovieLens clicks and watches of Amazon's workshop; a random 90 % of users train, of the others the oldest "
+        f"90 % of rows go in and the newest 10 % are the truth; {questions}; the service's own NDCG",
+        "order and time of the interactions, time of the question",
+        ("NDCG@10", *(metric for metric in METRICS if metric != "NDCG@10")),
+        lambda folder, seed: evaluation.split(load(folder), seed),
+        measure,
+        (*(recipe(one) for one in recipes), *peers),
+        published={f"{one}, printed by Amazon": dict(zip(METRICS, PRINTED[one], strict=True)) for one in recipes},
+        goals=dict(zip(METRICS, PRINTED[recipes[0]], strict=True)),
+        seeds=20,
     )
+
+
+PROTOCOLS = (
+    protocol(
+        "P4",
+        ("aws-user-personalization", "aws-personalized-ranking"),
+        (
+            Contestant("last two items, then popular", lambda data, seed: LastTwo(popular(data, seed))),
+            Contestant("popular", popular),
+        ),
+        "one question a test user",
+    ),
+    protocol("P4-related", ("aws-sims",), (), "one question an item of the truths"),
+)

@@ -1,207 +1,152 @@
 """P7: item to item. One item of a basket is given; what else is in it?
 
-The newest tenth of the baskets are the questions, one each: a random item of the basket (one more draw, another item)
-that the older baskets know; its truth are the others. Everything is ranked, nothing left out but the item itself.
-Used: order and time of the interactions; metadata only where the table says so. The peers' settings, and whether
-they count users or baskets, are chosen on the newest tenth of the older baskets.
+The newest tenth of the baskets are the questions, 2,000 of them at most: a random item of each that the older baskets
+know, by the seed; its truth are the others. A basket is what a user bought at one second. Everything is ranked,
+nothing left out but the item itself. The peers count users or baskets, whichever does better on validation data.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from quality import peers
+from quality.peers.related import COSINE, EASE, RP3_BETA
+from quality.protocol import Contestant, Protocol, recipe
 from tailorbird import evaluation
-from tailorbird.recipes import RECIPES, popularity, settings_of
-from tailorbird.recipes.matrices import session_item, user_item, users_per_item
+from tailorbird.recipes import popularity
+from tailorbird.recipes.matrices import session_item, users_per_item
 from tailorbird.recipes.recipe import Column, Interactions, Query, silent
 
 QUESTIONS = 2000
-LEAST_ROWS = {"online-retail": 1, "complete-journey": 30}
-"""Items with fewer rows are left out: complete-journey has 68,509 items, most of them hardly ever bought."""
-MOST_EASE = 8000
-"""Items up to which EASE is run."""
-NOTHING = np.empty(0, np.int32), np.empty(0, np.int64)
+LEAST_ROWS = 30
+"""Of an item in complete-journey, which has 68,509 items, most of them hardly ever bought."""
+METRICS = ("recall@25", "recall@10", "NDCG@25", "coverage", "popularity")
+Values = Mapping[str, tuple[Literal["numeric", "categorical", "textual"], Mapping[str, object]]]
+"""Columns of items by name: their kind, and the value of each item id."""
 
 
-@dataclass(frozen=True)
-class Baskets:
-    """The rows of one data set: user, item, timestamp; and metadata of the items by id."""
-
-    name: str
-    rows: pl.DataFrame
-    columns: dict[str, tuple[str, dict[str, object]]]
-    """Kind and values by item id."""
-
-
-def online_retail(folder: Path) -> Baskets:
-    """Purchases of known customers; the metadata are the product names."""
+@cache
+def online_retail(folder: Path) -> Interactions:
+    """Reads the purchases of known customers; the metadata are the product names."""
     rows = pl.read_parquet(folder / "online-retail" / "interactions.parquet").filter(
         (pl.col("event_type") == "purchase") & pl.col("user_id").is_not_null()
     )
     named = rows.drop_nulls("description").group_by("item_id", "description").len().sort("len", "description")
-    names: dict[str, object] = dict(named.select("item_id", "description").iter_rows())
-    return Baskets("online-retail", _typed(rows), {"NAME": ("textual", names)})
+    return arrays(rows, {"NAME": ("textual", dict(named.select("item_id", "description").iter_rows()))})
 
 
-def complete_journey(folder: Path) -> Baskets:
-    """Groceries; the metadata are department, category, type, brand and maker."""
-    rows = _typed(pl.read_parquet(folder / "complete-journey" / "interactions.parquet"))
-    items = pl.read_parquet(folder / "complete-journey" / "items.parquet")
-    ids = items["item_id"].cast(pl.String).to_list()
-    names = ("department", "product_category", "product_type", "brand", "manufacturer_id")
-    columns = {
-        name.upper(): ("categorical", dict(zip(ids, items[name].cast(pl.String).to_list(), strict=True)))
-        for name in names
+@cache
+def complete_journey(folder: Path) -> Interactions:
+    """Reads groceries; the metadata are department, category, type, brand and maker."""
+    rows = pl.read_parquet(folder / "complete-journey" / "interactions.parquet")
+    items = pl.read_parquet(folder / "complete-journey" / "items.parquet").cast(pl.String)
+    columns: Values = {
+        name.upper(): ("categorical", dict(items.select("item_id", name).iter_rows()))
+        for name in ("department", "product_category", "product_type", "brand", "manufacturer_id")
     }
-    return Baskets("complete-journey", rows, columns)
+    return arrays(rows.filter(pl.len().over("item_id") >= LEAST_ROWS), columns)
 
 
-def _typed(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.select(pl.col("user_id").cast(pl.String), pl.col("item_id").cast(pl.String), "timestamp").unique(
-        maintain_order=True
-    )
-
-
-def arrays(
-    rows: pl.DataFrame, items: NDArray[np.str_], columns: dict[str, tuple[str, dict[str, object]]]
-) -> Interactions:
-    """Rows as recipes want them."""
+def arrays(rows: pl.DataFrame, columns: Values) -> Interactions:
+    """Rows of user_id, item_id and timestamp as recipes want them; repeated rows count once."""
+    rows = rows.select(pl.col("user_id", "item_id").cast(pl.String), "timestamp").unique(maintain_order=True)
     rows = rows.sort("user_id", "timestamp", maintain_order=True)
     users, user = np.unique(rows["user_id"].to_numpy().astype(str), return_inverse=True)
+    items, item = np.unique(rows["item_id"].to_numpy().astype(str), return_inverse=True)
     return Interactions(
         users=users,
         items=items,
         user=user.astype(np.int32),
-        item=np.searchsorted(items, rows["item_id"].to_numpy().astype(str)).astype(np.int32),
+        item=item.astype(np.int32),
         timestamp=rows["timestamp"].to_numpy(),
         event_type=np.zeros(len(rows), np.int16),
         item_columns={
-            name: Column(kind, np.array([values.get(item) for item in items.tolist()], object))  # type: ignore[arg-type]
+            name: Column(kind, np.array([values.get(item) for item in items.tolist()], object))
             for name, (kind, values) in columns.items()
         },
     )
 
 
-@dataclass(frozen=True)
-class Exam:
-    """Older rows to train on, and the baskets after them: distinct items that the older rows know."""
-
-    train: Interactions
-    baskets: tuple[NDArray[np.int64], ...]
-
-    def questions(self, seed: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
-        """A random item of each of `QUESTIONS` baskets at most, and the others."""
-        rng = np.random.default_rng(seed)
-        for number in rng.permutation(len(self.baskets))[:QUESTIONS].tolist():
-            basket = self.baskets[number]
-            place = int(rng.integers(len(basket)))
-            yield int(basket[place]), np.delete(basket, place)
+def about(item: int) -> Query:
+    """The question for what is related to an item."""
+    return Query(np.empty(0, np.int32), np.empty(0, np.int64), item=item)
 
 
-def cut(rows: pl.DataFrame, items: NDArray[np.str_], columns: dict[str, tuple[str, dict[str, object]]]) -> Exam:
-    """Cuts off the newest tenth of the baskets; a basket is what a user bought at one second."""
-    starts = rows.select("user_id", "timestamp").unique()["timestamp"].sort()
-    start = starts[int(0.9 * len(starts))]
-    train = arrays(rows.filter(pl.col("timestamp") < start), items, columns)
-    known = np.bincount(train.item, minlength=len(items)) > 0
-    newer = arrays(rows.filter(pl.col("timestamp") >= start), items, {})
-    found = session_item(newer, gap=0)
-    baskets = [np.sort(each[known[each]]) for each in np.split(found.indices.astype(np.int64), found.indptr[1:-1])]
-    return Exam(train, tuple(basket for basket in baskets if len(basket) > 1))
+def cut(data: Interactions, seed: int) -> evaluation.Split:
+    """Cuts off the newest tenth of the baskets and asks about them."""
+    begins = (np.diff(data.user, prepend=-1) != 0) | (np.diff(data.timestamp, prepend=-1) != 0)
+    starts = np.sort(data.timestamp[begins])
+    older = data.timestamp < starts[int(0.9 * len(starts))]
+    known = np.bincount(data.item[older], minlength=len(data.items)) > 0
+    newer = session_item(data.rows(~older), gap=0)
+    rng = np.random.default_rng([7, seed])
+    queries: list[Query] = []
+    truths: list[NDArray[np.int32]] = []
+    for number in rng.permutation(newer.shape[0]).tolist():
+        basket = newer.indices[newer.indptr[number] : newer.indptr[number + 1]]
+        basket = basket[known[basket]]
+        if len(basket) > 1 and len(queries) < QUESTIONS:
+            queries.append(about(int(rng.choice(basket))))
+            truths.append(np.setdiff1d(basket, [queries[-1].item]).astype(np.int32))
+    return evaluation.Split(data.rows(older), tuple(queries), tuple(truths))
 
 
-METRICS = ("recall@10", "recall@25", "NDCG@25", "coverage", "popularity")
-
-
-def measure(model: evaluation.Scorer, exam: Exam, seed: int) -> tuple[float, ...]:
-    """`METRICS`: recall is over min(k, others); popularity the mean percentile of what is shown, up to 1."""
-    asked, truths = zip(*exam.questions(seed), strict=True)
-    lists = evaluation.top_lists(model, [Query(*NOTHING, item=item) for item in asked])
-    hits = np.array([np.isin(row, truth) for row, truth in zip(lists, truths, strict=True)])
-    sizes = np.array([len(truth) for truth in truths])
+def measure(model: evaluation.Scorer, split: evaluation.Split) -> dict[str, float]:
+    """Returns `METRICS`: recall is over min(k, others); popularity the mean percentile of what is shown, up to 1."""
+    lists = evaluation.top_lists(model, list(split.queries))
+    hits = np.array([np.isin(row, truth) for row, truth in zip(lists, split.truths, strict=True)])
+    sizes = np.array([len(truth) for truth in split.truths])
     discounts = 1 / np.log2(np.arange(2, 27))
-    ideal = np.cumsum(discounts)[np.minimum(sizes, 25) - 1]
-    percentile = np.argsort(np.argsort(users_per_item(exam.train), kind="stable")) / (len(model.items) - 1)
+    percentile = np.argsort(np.argsort(users_per_item(split.train), kind="stable")) / (len(model.items) - 1)
     shown = lists[lists >= 0]
-    return (
-        float((hits[:, :10].sum(axis=1) / np.minimum(sizes, 10)).mean()),
-        float((hits.sum(axis=1) / np.minimum(sizes, 25)).mean()),
-        float((hits @ discounts / ideal).mean()),
-        len(np.unique(shown)) / len(model.items),
-        float(percentile[shown].mean()),
+    return {
+        "recall@25": float((hits.sum(axis=1) / np.minimum(sizes, 25)).mean()),
+        "recall@10": float((hits[:, :10].sum(axis=1) / np.minimum(sizes, 10)).mean()),
+        "NDCG@25": float((hits @ discounts / np.cumsum(discounts)[np.minimum(sizes, 25) - 1]).mean()),
+        "coverage": len(np.unique(shown)) / len(model.items),
+        "popularity": float(percentile[shown].mean()),
+    }
+
+
+def without_metadata(ours: Contestant) -> Contestant:
+    """The recipe, trained without the items' columns."""
+    return replace(
+        ours,
+        name=f"{ours.name}, no metadata",
+        train=lambda data, seed: ours.train(replace(data, item_columns={}), seed),
     )
 
 
-def run(folder: Path, draws: int) -> None:
-    """Prints a table for each data set: mean and standard deviation over the draws, seconds to train."""
-    for read in (online_retail, complete_journey):
-        baskets = read(folder)
-        rows = baskets.rows.filter(pl.len().over("item_id") >= LEAST_ROWS[baskets.name])
-        items = np.unique(rows["item_id"].to_numpy().astype(str))
-        exam = cut(rows, items, baskets.columns)
-        start = int(exam.train.timestamp.max())
-        validation = cut(rows.filter(pl.col("timestamp") <= start), items, {})
-        plain = replace(exam, train=replace(exam.train, item_columns={}))
-        print(f"P7 {baskets.name}: {len(exam.train.user):,} older rows, {len(exam.train.users):,} users, ", end="")
-        print(f"{len(items):,} items; {len(exam.baskets):,} newer baskets, {draws} draws of {QUESTIONS} at most")
-        print(f"{'':46}" + "".join(f"{name:>15}" for name in METRICS) + f"{'seconds':>9}")
-        show("popularity", exam, draws, lambda rows: popularity.train(rows, popularity.Settings(), silent))
-        for name, grid in GRIDS.items():
-            if name != "EASE" or len(items) <= MOST_EASE:
-                chosen, train = tuned(grid, validation)
-                show(f"{name}, {chosen}", exam, draws, train)
-        show("aws-sims", plain, draws, recipe("aws-sims"))
-        show("aws-similar-items", plain, draws, recipe("aws-similar-items"))
-        show("aws-similar-items with metadata", exam, draws, recipe("aws-similar-items"))
+POPULAR = Contestant("popularity", lambda data, seed: popularity.train(data, popularity.Settings(), silent))
+SIMILAR = recipe("aws-similar-items")
+CONTESTANTS = (SIMILAR, without_metadata(SIMILAR), recipe("aws-sims"), COSINE, RP3_BETA, EASE, POPULAR)
 
-
-Trainer = Callable[[Interactions], evaluation.Scorer]
-
-GRIDS: dict[str, tuple[Callable[..., peers.Weights], tuple[tuple[float, ...], ...]]] = {
-    "cosine": (peers.cosine, ((0.0,), (10.0,), (50.0,), (200.0,))),
-    "RP3-beta": (peers.rp3_beta, ((0.8, 0.1), (0.8, 0.2), (0.8, 0.4), (1.0, 0.1), (1.0, 0.2), (1.0, 0.4))),
-    "EASE": (peers.ease, ((100.0,), (500.0,), (2000.0,), (10000.0,))),
-}
-"""Peers with the settings to choose from."""
-
-
-def tuned(peer: tuple[Callable[..., peers.Weights], tuple[tuple[float, ...], ...]], exam: Exam) -> tuple[str, Trainer]:
-    """The peer with the settings, and the rows to count, of the highest recall@25 on an exam."""
-
-    def trainer(baskets: bool, settings: tuple[float, ...]) -> Trainer:
-        def train(data: Interactions) -> evaluation.Scorer:
-            matrix = session_item(data, gap=0) if baskets else user_item(data)
-            return peers.Related(data.items, peer[0](matrix, *settings))
-
-        return train
-
-    choices = [(baskets, settings) for baskets in (False, True) for settings in peer[1]]
-    gains = [measure(trainer(*choice)(exam.train), exam, seed=0)[1] for choice in choices]
-    baskets, settings = choices[int(np.argmax(gains))]
-    return f"{'baskets' if baskets else 'users'} {' '.join(map(str, settings))}", trainer(baskets, settings)
-
-
-def recipe(name: str) -> Trainer:
-    """A recipe with its defaults."""
-    found = RECIPES[name]
-    return lambda rows: found.train(rows, settings_of(found, {}, {}), silent)
-
-
-def show(name: str, exam: Exam, draws: int, train: Trainer) -> None:
-    """Trains once, measures every draw and prints one line."""
-    began = time.perf_counter()
-    model = train(exam.train)
-    seconds = time.perf_counter() - began
-    table = np.array([measure(model, exam, seed) for seed in range(draws)])
-    cells = zip(table.mean(axis=0), table.std(axis=0), strict=True)
-    print(
-        f"{name:46}" + "".join(f"{mean:>8.4f}±{spread:.4f}" for mean, spread in cells) + f"{seconds:>9.1f}", flush=True
+PROTOCOLS = tuple(
+    Protocol(
+        name,
+        f"{title}; the newest tenth of the baskets, one item given, the others asked for",
+        "order and time of the interactions; metadata where the name does not say otherwise",
+        METRICS,
+        lambda folder, seed, load=load: cut(load(folder), seed),  # type: ignore[misc]
+        measure,
+        contestants,
+        validation=lambda split, seed: cut(split.train, seed),
+        over_peers=1.0,
     )
+    for name, title, load, contestants in (
+        ("P7", "gifts of a British shop", online_retail, CONTESTANTS),
+        (
+            "P7g",
+            "groceries of 2,469 households, items with 30 rows or more",
+            complete_journey,
+            tuple(one for one in CONTESTANTS if one is not EASE),
+        ),
+    )
+)

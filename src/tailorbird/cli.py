@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from tailorbird import config as configuration
 from tailorbird import doctor as import_doctor
+from tailorbird import recipe_reference as recipe_pages
 from tailorbird import reference as reference_pages
 from tailorbird import report, server
 from tailorbird.config import Config
@@ -50,9 +52,9 @@ def serve(
 
 @app.command()
 def env(data_dir: DataDir = None) -> None:
-    """Print the four variables that point an AWS client at the server."""
+    """Print the variables that point an AWS client at the server; AWS_DATA_PATH lets it know `tailorbird` too."""
     for name, value in server.environment(_config(data_dir=data_dir)).items():
-        typer.echo(f"export {name}={value}")
+        typer.echo(f"export {name}={shlex.quote(value)}")
 
 
 @app.command()
@@ -62,16 +64,30 @@ def jobs(data_dir: DataDir = None) -> None:
 
 
 @app.command()
-def job(arn: str, data_dir: DataDir = None) -> None:
+def job(
+    arn: str,
+    data_dir: DataDir = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Show its progress until it ends.")] = False,
+) -> None:
     """Show one job: progress, what an import left out and why, metrics beside popularity's."""
-    if not report.print_job(_config(data_dir=data_dir), arn):
+    if not report.print_job(_config(data_dir=data_dir), arn, follow):
+        raise typer.Exit(1)
+
+
+@app.command()
+def metrics(arn: str, data_dir: DataDir = None) -> None:
+    """Show what the exam of a solution version or recommender told, beyond the metrics of GetSolutionMetrics."""
+    if not report.print_metrics(_config(data_dir=data_dir), arn):
         raise typer.Exit(1)
 
 
 @app.command(hidden=True)
-def reference() -> None:
-    """Print docs/reference/operations.md."""
-    typer.echo(reference_pages.operations(), nl=False)
+def reference(
+    figures: Annotated[Path | None, typer.Option(help="What `python -m quality recipes` measured.")] = None,
+) -> None:
+    """Print docs/reference/operations.md or, with figures, docs/reference/recipes.md."""
+    page = recipe_pages.recipes(figures.read_text(encoding="utf-8")) if figures else reference_pages.operations()
+    typer.echo(page, nl=False)
 
 
 @app.command()

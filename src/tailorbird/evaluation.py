@@ -78,7 +78,11 @@ def split(data: Interactions, seed: int) -> Split:
         cut = start + (end - start) * 9 // 10
         queries.append(
             Query(
-                data.item[start:cut], data.timestamp[start:cut], user=data.user_of(user), context=data.context_of(cut)
+                data.item[start:cut],
+                data.timestamp[start:cut],
+                now=int(data.timestamp[cut]),
+                user=data.user_of(user),
+                context=data.context_of(cut),
             )
         )
         truth, place = np.unique(data.item[cut:end], return_inverse=True)
@@ -90,20 +94,50 @@ def split(data: Interactions, seed: int) -> Split:
     return Split(keep_users(data, ~test), tuple(queries), tuple(truths), tuple(weights))
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What a model answered to the questions of a split."""
+
+    queries: Sequence[Query]
+    truths: Sequence[NDArray[np.int32]]
+    lists: NDArray[np.int64]
+    """(question, LIST_LENGTH) item numbers, best first; -1 fills the places of a list that is shorter."""
+    items: int
+    """How many items the model knows."""
+
+    @property
+    def hits(self) -> NDArray[np.bool_]:
+        """(question, rank): whether that item is in the truth."""
+        found = np.zeros(self.lists.shape, bool)
+        for row, truth in enumerate(self.truths):
+            found[row] = np.isin(self.lists[row], truth)
+        return found
+
+    def some(self, keep: NDArray[np.bool_]) -> Answers:
+        """Returns the answers to the questions in the mask."""
+        rows = np.flatnonzero(keep).tolist()
+        queries, truths = [self.queries[row] for row in rows], [self.truths[row] for row in rows]
+        return Answers(queries, truths, self.lists[keep], self.items)
+
+
+def answers(model: Scorer, held_out: Split, recipe_type: str) -> Answers:
+    """Puts the questions for a recipe of this type to a model that was trained on `held_out.train`."""
+    queries, truths = questions(held_out, recipe_type)
+    return Answers(queries, truths, top_lists(model, queries), len(model.items))
+
+
 def measure(model: Scorer, held_out: Split, recipe_type: str) -> dict[str, float]:
     """Returns the eight metrics of spec recipes-and-runtime 3.2, rounded to 4 digits, in string order.
 
     `model` was trained on `held_out.train`. A solution that weighs events or has an objective gets a ninth.
     """
-    queries, truths = questions(held_out, recipe_type)
-    lists = top_lists(model, queries)
-    hits = np.array([np.isin(row, truth) for row, truth in zip(lists, truths, strict=True)])
-    shown = np.unique(lists[lists >= 0])
-    metrics = {"coverage": len(shown) / len(model.items), **ranking_metrics(hits)}
+    given = answers(model, held_out, recipe_type)
+    shown = np.unique(given.lists[given.lists >= 0])
+    metrics = {"coverage": len(shown) / given.items, **ranking_metrics(given.hits)}
     if held_out.train.reward is not None:
-        metrics[REWARDS] = average_rewards(lists, truths, held_out.train.reward)
+        metrics[REWARDS] = average_rewards(given.lists, given.truths, held_out.train.reward)
     if held_out.weights:
-        metrics[WEIGHTED_NDCG] = weighted_ndcg(lists, truths, held_out.weights)
+        metrics[WEIGHTED_NDCG] = weighted_ndcg(given.lists, given.truths, held_out.weights)
     return {name: round(value, 4) for name, value in sorted(metrics.items())}
 
 
@@ -152,7 +186,9 @@ def ranking_metrics(hits: NDArray[np.bool_]) -> dict[str, float]:
     """Returns MRR, NDCG and precision, averaged over the rows of (query, rank) hits.
 
     The ideal of NDCG is the list's own hits moved to the top, so a list is not punished for truth it lacks.
+    Without a row all are 0.
     """
+    hits = hits if len(hits) else np.zeros((1, hits.shape[1]), bool)
     ranks = np.arange(1, hits.shape[1] + 1)
     discounts = 1 / np.log2(1 + ranks)
     reciprocal = (hits / ranks).max(axis=1)

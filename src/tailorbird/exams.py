@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from tailorbird import evaluation, evaluation_actions, evaluation_segments, evaluation_trends
+from tailorbird import evaluation, evaluation_actions, evaluation_extended, evaluation_segments, evaluation_trends
 from tailorbird.recipes import popularity, trending
 from tailorbird.recipes.recipe import Interactions, Model, Recipe, silent
 
@@ -23,6 +23,8 @@ class Exam:
     """Of a model that was trained on `train`."""
     baseline: Callable[[], Metrics]
     """The same metrics of what any recipe should beat."""
+    extended: Callable[[Model], list[evaluation_extended.Row]] = lambda model: []
+    """Metrics beside AWS's own; none of segments and of actions."""
 
 
 def of(recipe: Recipe, settings: Any, data: Interactions, columns: Sequence[str], seed: int) -> Exam:
@@ -59,6 +61,7 @@ def _with_trends(ranking: Exam, settings: trending.Settings, data: Interactions)
         ranking.train,
         lambda model: ranking.measure(model) | foreseen(lambda rows: trending.train(rows, settings, silent)),
         lambda: ranking.baseline() | foreseen(lambda rows: popularity.train(rows, popularity.Settings(), silent)),
+        ranking.extended,
     )
 
 
@@ -73,6 +76,7 @@ def _ranking(recipe: Recipe, data: Interactions, seed: int) -> Exam:
         held_out.train,
         lambda model: evaluation.measure(model, held_out, recipe.recipe_type),
         partial(evaluation.popularity_baseline, held_out),
+        lambda model: evaluation_extended.compare(model, held_out, recipe.recipe_type),
     )
 
 

@@ -7,10 +7,14 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any
 
 from tailorbird.config import Config
+
+NICENESS = 10
+"""Of workers: beside a busy server they get a tenth of its share of a core; when it is idle, all of it."""
 
 
 class Inline(Executor):
@@ -31,14 +35,55 @@ def workers(config: Config) -> int:
     return config.workers or os.cpu_count() or 1
 
 
-def processes(config: Config) -> Executor:
-    """A pool of fresh processes; they end when the server does, however it ends."""
-    return ProcessPoolExecutor(
-        workers(config),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_leave_with_parent,
-        initargs=(os.getpid(),),
-    )
+class Processes(Executor):
+    """Fresh processes, each in a pool of its own: the end of one is felt by its own job only."""
+
+    def __init__(self, count: int) -> None:
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="worker")
+        self._workers = [_worker() for _ in range(count)]
+        self._idle: SimpleQueue[int] = SimpleQueue()
+        for number in range(count):
+            self._idle.put(number)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Has the call made by the process that is free first; BrokenExecutor tells that it died meanwhile."""
+        return self._threads.submit(self._call, fn, args, kwargs)
+
+    def _call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        number = self._idle.get()
+        try:
+            return self._workers[number].submit(fn, *args, **kwargs).result()
+        except BrokenExecutor:
+            self._workers[number].shutdown(wait=False)
+            self._workers[number] = _worker()
+            raise
+        finally:
+            self._idle.put(number)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Ends all processes, whatever they do."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in self._workers:
+            for process in list((worker._processes or {}).values()):
+                process.kill()
+            worker.shutdown(wait=wait, cancel_futures=cancel_futures)
+        self._threads.shutdown(wait=wait)
+
+
+def _worker() -> ProcessPoolExecutor:
+    """A pool of one process, which ends when the server does, however that ends."""
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(1, mp_context=context, initializer=_prepare, initargs=(os.getpid(),))
+
+
+def _prepare(server: int) -> None:
+    """Lets the server go first, and leaves with it.
+
+    Threads of OpenMP that wait for each other sleep rather than spin, which would take the cores from the server.
+    """
+    os.nice(NICENESS)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _leave_with_parent(server)
 
 
 def _leave_with_parent(parent: int) -> None:
@@ -59,7 +104,10 @@ def leave_if_orphan() -> None:
         os._exit(1)
 
 
-_EXECUTORS: dict[str, Callable[[Config], Executor]] = {"inline": lambda _: Inline(), "processes": processes}
+_EXECUTORS: dict[str, Callable[[Config], Executor]] = {
+    "inline": lambda _: Inline(),
+    "processes": lambda config: Processes(workers(config)),
+}
 
 
 def start(config: Config) -> Executor:

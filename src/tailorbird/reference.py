@@ -1,4 +1,4 @@
-"""docs/reference/operations.md, from AWS's models and the operations that are here: `tailorbird reference`."""
+"""docs/reference/operations.md, from the services' models and the operations that are here: `tailorbird reference`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from tailorbird.wire.model import Operation
 
 HEAD = """# Operations
 
-Made by `make reference` from botocore's models and the table of operations; do not edit. Where nothing is said the
-operation does what Amazon Personalize documents: same members, same answers, same errors.
+Made by `make reference` from the services' models and the table of operations; do not edit. Where nothing is said
+the operation does what Amazon Personalize documents: same members, same answers, same errors.
+"""
+
+OURS = """Not Amazon's: a service `tailorbird` in the same format, which boto3 and the AWS CLI find where the variable
+AWS_DATA_PATH says, as `tailorbird env` prints it: `boto3.client("tailorbird").get_job_progress(jobArn=arn)`.
 """
 
 SERVICES = {
     "personalize": "Control plane",
     "personalize-events": "Events",
     "personalize-runtime": "Runtime",
+    model.EXTENSIONS: "Extensions",
 }
 
 EXPLORATION = "How AWS explores is not published: ours is in `serving/exploration.py`, and a list that explores is not "
@@ -72,7 +77,8 @@ DIFFERENCES: dict[str, str] = {
     "`normalized_discounted_cumulative_gain_with_event_weights_at_k` are of lists of 25; how AWS normalises "
     "the former is not published: here it is the share of what could be earned.",
     "GetRecommendations": "Promoted items take "
-    "floor(numResults x percent / 100) places; the rounding is not published.",
+    "floor(numResults x percent / 100) places; the rounding is not published. aws-user-personalization-v2 answers from "
+    "the 1000 best items of the catalogue; how many AWS scores is not published.",
     "ListRecipes": "The aws-hrnn recipes, which AWS has retired, are here; `hide_retired_recipes` leaves them out. "
     "With `domain` there are two pages, as client code expects, whatever the number of recipes.",
     "PutActions": PROPERTIES,
@@ -80,7 +86,10 @@ DIFFERENCES: dict[str, str] = {
     "repeated events once.",
     "PutItems": PROPERTIES,
     "PutUsers": PROPERTIES,
-    "StopSolutionVersionCreation": "CREATE STOPPED after four seconds at the latest, even if a worker still computes.",
+    "GetExtendedMetrics": "Metrics with confidence intervals, beside the most popular items, by cohort of users: see "
+    "[recipes](recipes.md#metrics).",
+    "GetJobProgress": "Of any job: share done, epoch and loss where a network is trained, seconds left.",
+    "StopSolutionVersionCreation": "CREATE STOPPED within four seconds: a worker that does not end by itself is ended.",
     "UpdateCampaign": f"{EXPLORATION} {LATEST}",
     "UpdateSolution": "`performIncrementalUpdate` holds from the next solution version on.",
     "UpdateRecommender": f"{EXPLORATION} Another `trainingDataConfig` takes effect with the next training.",
@@ -94,11 +103,14 @@ def operations() -> str:
 
 def _lines() -> Iterator[str]:
     found = model.operations().values()
-    here = sum(operation.function in OPERATIONS for operation in found)
-    yield f"{here} of {len(found)} operations are here.\n"
+    aws = [operation for operation in found if operation.service != model.EXTENSIONS]
+    here = sum(operation.function in OPERATIONS for operation in aws)
+    yield f"{here} of Amazon Personalize's {len(aws)} operations are here.\n"
     for service, title in SERVICES.items():
         yield f"## {title} (`{service}`)\n"
-        yield "| operation | status | errors | differences from AWS |"
+        if service == model.EXTENSIONS:
+            yield OURS
+        yield f"| operation | status | errors | {'says' if service == model.EXTENSIONS else 'differences from AWS'} |"
         yield "|---|---|---|---|"
         for operation in sorted(found, key=lambda each: each.name):
             if operation.service == service:

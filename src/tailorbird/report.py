@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from tailorbird.api import lifecycle
+from tailorbird.api import extensions, lifecycle
 from tailorbird.api.resources import RESOURCES
 from tailorbird.config import Config
+from tailorbird.errors import AwsError
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import open_workspace
 
 _console = Console()
+FOLLOW_SECONDS = 0.5
 
 
 def print_jobs(config: Config) -> None:
@@ -26,12 +30,17 @@ def print_jobs(config: Config) -> None:
         say(f"{_time(document['creationDateTime'])}  {document['status']:<18}  {arn}  {told}".rstrip())
 
 
-def print_job(config: Config, arn: str) -> bool:
-    """Everything that is known of one job; False when there is none with this ARN."""
+def print_job(config: Config, arn: str, follow: bool = False) -> bool:
+    """Everything that is known of one job, first its progress until it ends if asked to `follow`.
+
+    False when there is no job with this ARN.
+    """
     document = dict(_jobs(config)).get(arn)
     if document is None:
         say(f"No job has the ARN {arn}; `tailorbird jobs` lists them.")
         return False
+    if follow:
+        document = _follow(config, arn, document)
     say(f"{arn}  {document['status']}")
     if "failureReason" in document:
         say(document["failureReason"])
@@ -44,6 +53,43 @@ def print_job(config: Config, arn: str) -> bool:
     elif "_report" in document:
         _console.print_json(data=document["_report"])
     return True
+
+
+def _follow(config: Config, arn: str, document: Document) -> Document:
+    """Shows a bar until the job has ended; returns its document as it is then, or as it last was."""
+    workspace = open_workspace(config)
+    columns = (BarColumn(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=_console) as bar:
+        task = bar.add_task("", total=1.0)
+        while document["status"] in lifecycle.UNFINISHED:
+            bar.update(task, completed=document.get("_progress", {}).get("share", 0.0), description=_progress(document))
+            time.sleep(FOLLOW_SECONDS)
+            document = workspace.catalogue.get(arn) or document | {"status": lifecycle.DELETE_IN_PROGRESS}
+    workspace.close()
+    return document
+
+
+def print_metrics(config: Config, arn: str) -> bool:
+    """The answer of GetExtendedMetrics as a table, the interval behind each value; False where there is none."""
+    workspace = open_workspace(config)
+    region = "".join(arn.split(":")[3:4]) or config.region
+    try:
+        answer = extensions.get_extended_metrics(workspace.at(region), {"resourceArn": arn})
+    except AwsError as error:
+        say(error.message)
+        return False
+    finally:
+        workspace.close()
+    table = Table("metric", "users", "questions", "model", "95 %", "most popular items", "95 %")
+    for row in answer["metrics"]:
+        cells = [cell for one in (row["model"], row["popularity"]) for cell in (f"{one['value']:.4f}", _interval(one))]
+        table.add_row(row["name"], row["cohort"], str(row["questions"]), *cells)
+    _console.print(table)
+    return True
+
+
+def _interval(estimate: Document) -> str:
+    return "" if estimate["lower"] is None else f"{estimate['lower']:.4f} to {estimate['upper']:.4f}"
 
 
 def print_import(report: Document) -> None:
@@ -71,7 +117,13 @@ def say(text: str) -> None:
 
 
 def _progress(document: Document) -> str:
-    return f"{document['_progress']['share']:.0%} {document['_progress']['text']}"
+    told = extensions.progress(document, time.time())
+    left = told["estimatedSecondsLeft"]
+    return f"{told['share']:.0%} {told['message']}" + ("" if left is None else f", about {_span(left)} left")
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def _jobs(config: Config) -> list[tuple[str, Document]]:

@@ -17,6 +17,7 @@ from tailorbird.api import attributions
 from tailorbird.api.jobs import Dispatcher
 from tailorbird.config import Config
 from tailorbird.neighbours import Neighbours
+from tailorbird.wire import model
 from tailorbird.workspace import access_key, open_workspace
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ def _announce(server: uvicorn.Server, url: str, ready: Callable[[str], None]) ->
 
 
 def environment(config: Config) -> dict[str, str]:
-    """The four variables that point an AWS client at the server on this data folder.
+    """The variables that point an AWS client at the server on this data folder, and let it know our own service.
 
     The URL is where the server last was, or where it would be.
     """
@@ -82,4 +83,5 @@ def environment(config: Config) -> dict[str, str]:
         "AWS_DEFAULT_REGION": config.region,
         "AWS_ACCESS_KEY_ID": key.access_key_id,
         "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        "AWS_DATA_PATH": str(model.FOLDER),
     }

@@ -21,7 +21,7 @@ import numpy as np
 
 from tailorbird import exams
 from tailorbird.recipes.matrices import keep_users
-from tailorbird.recipes.recipe import Interactions, Progress, Recipe, part
+from tailorbird.recipes.recipe import Interactions, NotEnoughData, Progress, Recipe, part
 from tailorbird.recipes.settings import Domain, Value, values
 
 if TYPE_CHECKING:
@@ -52,10 +52,6 @@ class Plan:
     """By hyperparameter: the part of its domain to search."""
     trials: int = TRIALS
     parallel: int = PARALLEL
-
-
-class Hopeless(Exception):
-    """None of the recipes that compete can be trained on the data; the text says why of each."""
 
 
 def tune(
@@ -103,7 +99,7 @@ def choose(
 ) -> tuple[Recipe, Any]:
     """Returns the recipe with the best metric, and its settings; `rivals` are recipes with their settings.
 
-    Raises Hopeless where no recipe can be trained on the data.
+    Raises NotEnoughData where no recipe can be trained on the data.
     """
     found: list[tuple[float, tuple[Recipe, Any]]] = []
     reasons = []
@@ -112,13 +108,13 @@ def choose(
         exam = _validation(recipe, settings, data, seed)
         try:
             found.append((exam.measure(recipe.train(exam.train, settings, watch))[metric], (recipe, settings)))
-        except ValueError as error:
+        except NotEnoughData as error:
             reasons.append(f"{recipe.name}: {error}")
             watch(1.0, f"left out, {error}")
         else:
             watch(1.0, f"{metric} {found[-1][0]:.4f}")
     if not found:
-        raise Hopeless("; ".join(reasons))
+        raise NotEnoughData(f"AutoML: no recipe can be trained on these data. {'; '.join(reasons)}")
     return max(found, key=lambda each: each[0])[1]
 
 

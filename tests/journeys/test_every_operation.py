@@ -145,6 +145,7 @@ def trainings(walk: Walk, arns: dict[str, str]) -> None:
         arns[recipe] = walk.does("CreateSolutionVersion", solutionArn=solution)["solutionVersionArn"]
     stopped = walk.call("CreateSolutionVersion", solutionArn=arns[f"{RANKING} solution"])["solutionVersionArn"]
     walk.fails(IN_USE, "GetSolutionMetrics", solutionVersionArn=stopped)
+    walk.fails(IN_USE, "GetExtendedMetrics", resourceArn=stopped)
     walk.fails(IN_USE, "CreateCampaign", name="early", solutionVersionArn=stopped)
     batch = {
         "jobName": "walk",
@@ -161,6 +162,8 @@ def trainings(walk: Walk, arns: dict[str, str]) -> None:
         request = {"name": recipe, "solutionVersionArn": arns[recipe]}
         arns[f"{recipe} campaign"] = walk.does("CreateCampaign", **request)["campaignArn"]
     walk.does("GetSolutionMetrics", solutionVersionArn=arns[POPULAR])
+    walk.does("GetExtendedMetrics", resourceArn=arns[POPULAR])
+    walk.does("GetJobProgress", jobArn=arns[POPULAR])
     arns["batch"] = walk.does("CreateBatchInferenceJob", solutionVersionArn=arns[POPULAR], **batch)[
         "batchInferenceJobArn"
     ]

@@ -52,8 +52,8 @@ def begin(way: Journey, solution: str) -> str:
     return way.personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
 
 
-def ended(way: Journey, version: str) -> dict[str, Any]:
-    return settled(way.personalize.describe_solution_version, "solutionVersion", solutionVersionArn=version)
+def ended(way: Journey, version: str, seconds: float = 120) -> dict[str, Any]:
+    return settled(way.personalize.describe_solution_version, "solutionVersion", seconds, solutionVersionArn=version)
 
 
 def metrics(way: Journey, version: str) -> dict[str, float]:
@@ -261,7 +261,8 @@ def test_automl_trains_the_recipe_that_wins(way: Journey) -> None:
     before = way.personalize.describe_solution(solutionArn=solution)["solution"]
     assert before["performAutoML"] is True
     assert {"recipeArn", "autoMLResult"}.isdisjoint(before)
-    version = ended(way, begin(way, solution))
+    # Three trainings of a network: seconds, but many of them where others use the cores.
+    version = ended(way, begin(way, solution), seconds=600)
     assert version["status"] == "ACTIVE", version
     assert version["recipeArn"] == RECIPE + "aws-hrnn"
     after = way.personalize.describe_solution(solutionArn=solution)["solution"]

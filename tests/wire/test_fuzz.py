@@ -45,7 +45,7 @@ class Caller:
         control = operation.protocol == "json"
         headers = {"Content-Type": "application/x-amz-json-1.1" if control else "application/json"}
         if control:
-            headers["X-Amz-Target"] = f"AmazonPersonalize.{name}"
+            headers["X-Amz-Target"] = operation.target
         request = AWSRequest("POST", self.url + operation.path, headers, body)
         SigV4Auth(self.credentials, "personalize", "us-east-1").add_auth(request)
         return dict(request.headers.items())

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 import regex
 from botocore.awsrequest import prepare_request_dict
-from botocore.loaders import Loader
-from botocore.model import ServiceModel
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +17,7 @@ from tailorbird.errors import InvalidInputException
 from tailorbird.wire import model, shapes
 
 OPERATIONS = model.operations()
-MODELS = {name: ServiceModel(Loader().load_service_model(name, "service-2"), name) for name in model.SERVICES}
+MODELS = {name: model.load(name) for name in model.SERVICES}
 
 # Strings that match the models' patterns, since most random text does not.
 MATCHING = {
@@ -109,7 +107,12 @@ def test_the_models_are_as_the_design_assumes() -> None:
     kinds = {
         service: {op.protocol for op in OPERATIONS.values() if op.service == service} for service in model.SERVICES
     }
-    assert kinds == {"personalize": {"json"}, "personalize-events": {"rest-json"}, "personalize-runtime": {"rest-json"}}
+    assert kinds == {
+        "personalize": {"json"},
+        "personalize-events": {"rest-json"},
+        "personalize-runtime": {"rest-json"},
+        "tailorbird": {"json"},
+    }
     assert {"GetRecommendations", "PutEvents", "CreateDatasetGroup"} <= set(OPERATIONS)
     rest = [op for op in OPERATIONS.values() if op.protocol == "rest-json"]
     assert all("{" not in op.path for op in rest)

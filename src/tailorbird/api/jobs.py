@@ -8,7 +8,10 @@ twice: each one writes so that this does no harm.
 from __future__ import annotations
 
 import logging
+import math
+import os
 import secrets
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +24,7 @@ from tailorbird.api.lifecycle import STOPPED, STOPPING, UNFINISHED, JobFailed, R
 from tailorbird.api.resources import RESOURCES, dataset
 from tailorbird.config import Config
 from tailorbird.data import compaction
+from tailorbird.recipes.recipe import Epoch
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace, open_workspace
 
@@ -29,6 +33,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
 SCHEDULE_SECONDS = 1.0
 """Between two looks at what time alone brings about."""
+NOTICE_SECONDS = 2.5
+"""In which the worker of a stopped job may end by itself."""
 COMPACTION_SECONDS = 2.0
 """Between two looks at how many events wait in the live store."""
 COUNT_SECONDS = 5.0
@@ -71,8 +77,6 @@ class Dispatcher:
         """Stops handing out work and ends the workers; the next server begins their jobs anew at once."""
         self._stopping.set()
         self._thread.join()
-        for process in list((getattr(self._executor, "_processes", None) or {}).values()):
-            process.kill()
         self._executor.shutdown(wait=True, cancel_futures=True)
         for arn in self._running:
             self._workspace.catalogue.update(arn, _released)
@@ -96,8 +100,7 @@ class Dispatcher:
             if future.done():
                 del self._running[arn]
                 if isinstance(error := future.exception(), BrokenExecutor):
-                    log.error("a worker process died; starting a new pool")
-                    self._executor = executors.start(self._workspace.config)
+                    log.error("a worker process died", extra={"arn": arn})
                 elif error is not None:
                     log.error("a worker met an error; its work is done again", exc_info=error, extra={"arn": arn})
         now = self._workspace.clock()
@@ -107,11 +110,20 @@ class Dispatcher:
             if queue not in ahead and arn not in self._running and claimable(RESOURCES[kind], document, now):
                 self._running[arn] = self._executor.submit(run, self._workspace.config, kind, arn)
             ahead.add(queue)
+            if document["status"] == STOPPING and now - document["lastUpdatedDateTime"] > NOTICE_SECONDS:
+                self._end(arn, document)
 
     def _update(self) -> None:
         """Has deployed models updated between trainings."""
         for arn in updates.due(self._workspace):
             self._running[arn] = self._executor.submit(update, self._workspace.config, arn)
+
+    def _end(self, arn: str, document: Document) -> None:
+        """Ends the worker of a stopped job that has not noticed by itself: it may be in one long step."""
+        if arn in self._running and not self._running[arn].done():
+            log.warning("ending the worker of a stopped job", extra={"arn": arn})
+            os.kill(document["_process"], signal.SIGKILL)
+            _finish_stop(self._workspace, arn, document["_owner"])
 
     def _compact(self) -> None:
         """Has datasets compacted whose recorded events are many."""
@@ -204,7 +216,7 @@ def work(workspace: Workspace, resource: Resource, arn: str) -> None:
         with lease:
             assert resource.job is not None
             members = resource.job(workspace, document, lease.progress)
-        outcome = {"status": stages.done, **members}
+        outcome = {"status": stages.done, "_progress": lease.latest | {"share": 1.0, "text": "done"}, **members}
     except LeaseLost:
         log.warning("job given up: it was stopped, or its lease is lost", extra={"arn": arn})
         _finish_stop(workspace, arn, owner)
@@ -236,6 +248,8 @@ def _claim(workspace: Workspace, resource: Resource, arn: str, owner: str) -> Do
             "status": resource.stages.in_progress,
             "lastUpdatedDateTime": now,
             "_owner": owner,
+            "_process": os.getpid(),
+            "_started": now,
             "_attempts": document.get("_attempts", 0) + 1,
             "_leaseUntil": now + workspace.config.lease_seconds,
         }
@@ -271,6 +285,15 @@ def _finish_stop(workspace: Workspace, arn: str, owner: str) -> None:
     workspace.catalogue.update(arn, change)
 
 
+def _figures(told: str | Epoch) -> Document:
+    """What a network tells of its training; a loss that is no number any more has no place in JSON."""
+    if isinstance(told, str):
+        return {}
+    numbers = {"loss": told.loss, "validation": told.validation}
+    known = {name: value for name, value in numbers.items() if value is not None and math.isfinite(value)}
+    return {"epoch": told.number, "epochs": told.of, **known}
+
+
 class _Lease:
     """Renews a claim in the background, publishes progress, and notices when the claim is lost."""
 
@@ -279,7 +302,8 @@ class _Lease:
         self._in_progress = resource.stages.in_progress
         self._arn = arn
         self._owner = owner
-        self._latest = {"share": 0.0, "text": "starting"}
+        self._began = workspace.clock()
+        self.latest: Document = {"share": 0.0, "text": "starting"}
         self._lost = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True, name="lease")
@@ -292,21 +316,24 @@ class _Lease:
         self._ended.set()
         self._thread.join()
 
-    def progress(self, share: float, text: str) -> None:
+    def progress(self, share: float, told: str | Epoch) -> None:
         """Says how far the job is; raises LeaseLost when it should stop."""
         if self._lost.is_set():
             raise LeaseLost(self._arn)
-        self._latest = {"share": round(share, 4), "text": text}
+        now = self._workspace.clock()
+        ends = {"ends": now + (now - self._began) * (1 - share) / share} if share > 0 else {}
+        self.latest = {"share": round(share, 4), "text": str(told), **ends, **_figures(told)}
 
     def _loop(self) -> None:
         renewed = time.monotonic()
         shown: object = None
         while not self._ended.wait(0.5):
             due = time.monotonic() - renewed > self._workspace.config.lease_seconds / 3
-            if not due and shown is self._latest:
+            if not due and shown is self.latest:
                 continue
-            shown = self._latest
-            log.info("job progress", extra={"arn": self._arn, **self._latest})
+            shown = latest = self.latest
+            left = {"secondsLeft": round(latest["ends"] - self._workspace.clock())} if "ends" in latest else {}
+            log.info("job progress", extra={"arn": self._arn, **latest, **left})
             if self._workspace.catalogue.update(self._arn, self._renewed) is None:
                 self._lost.set()
                 return
@@ -316,4 +343,4 @@ class _Lease:
         if document.get("_owner") != self._owner or document["status"] != self._in_progress:
             return None
         until = self._workspace.clock() + self._workspace.config.lease_seconds
-        return document | {"_leaseUntil": until, "_progress": self._latest}
+        return document | {"_leaseUntil": until, "_progress": self.latest}

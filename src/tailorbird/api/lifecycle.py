@@ -20,6 +20,7 @@ from tailorbird.errors import (
     ResourceNotFoundException,
     TooManyTagsException,
 )
+from tailorbird.recipes.recipe import Progress
 from tailorbird.storage.catalogue import AlreadyExists, Document
 from tailorbird.workspace import Workspace
 
@@ -59,9 +60,7 @@ TAGS_PER_RESOURCE = 50
 class Job(Protocol):
     """The work behind a resource. Running it twice must do no harm; it returns members for the document."""
 
-    def __call__(
-        self, workspace: Workspace, document: Document, progress: Callable[[float, str], None]
-    ) -> Document: ...
+    def __call__(self, workspace: Workspace, document: Document, progress: Progress) -> Document: ...
 
 
 class JobFailed(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tailorbird.api import events, records, runtime, standard
+from tailorbird.api import events, extensions, records, runtime, standard
 from tailorbird.api.resources import OPERATIONS as WRITTEN
 from tailorbird.api.resources import RESOURCES
 
@@ -31,4 +31,5 @@ OPERATIONS: dict[str, standard.Operation] = {
     **events.OPERATIONS,
     **records.OPERATIONS,
     **runtime.OPERATIONS,
+    **extensions.OPERATIONS,
 }

@@ -13,7 +13,8 @@ from tailorbird.api import deployments, lifecycle, serving_config
 from tailorbird.api.resources import campaign, recommender
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.errors import InvalidInputException
-from tailorbird.serving import actions, metadata, recommend
+from tailorbird.recipes.recipe import Recipe
+from tailorbird.serving import actions, exploration, metadata, recommend
 from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.recommend import Deployment, Mask, Ranked
 from tailorbird.storage.catalogue import Document
@@ -161,8 +162,15 @@ def _campaign(workspace: Workspace, document: Document) -> Target:
         needs=(recipe.needs,) if recipe.needs else (),
         metadata=recipe.shows_metadata or config.get("enableMetadataWithRecommendations", False),
         influence=config.get("rankingInfluence", {}),
-        explores=serving_config.exploration(config) if recipe.explores else None,
+        explores=_exploration(recipe, config),
     )
+
+
+def _exploration(recipe: Recipe, config: dict[str, Any]) -> Exploration | None:
+    """As the configuration says; of recipes that it has no say in, as the service does."""
+    if recipe.explores:
+        return serving_config.exploration(config)
+    return exploration.MANAGED if "AUTOMATIC" in recipe.updates else None
 
 
 def _recommender(workspace: Workspace, document: Document) -> Target:
@@ -248,6 +256,7 @@ def _answer(
             "itemId": each.item,
             "score": each.score if target.shows_scores else None,
             "promotionName": each.promotion,
+            "reason": (each.reason() or None) if target.deployment.served.recipe.candidates else None,
             "metadata": values or None,
         }
         for each, values in zip(ranked, metadata.of_items(target.deployment, ids, columns), strict=True)

@@ -111,11 +111,13 @@ def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
     half = (done + 0.96) / 2
     candidate = _model(order, exam.train, part(progress, done, half, "training for the metrics"))
     metrics = {"model": exam.measure(candidate), "popularity": exam.baseline()}
+    extended = exam.extended(candidate)
     model = _model(order, data, part(progress, half, 0.96, "training on everyone"))
     progress(0.97, "writing the artifact")
     with durable.publish(models.folder_of(workspace, order.artifact)) as folder:
         history.save(data, models.part(folder, "history"))
         model.save(models.part(folder, "model"))
+        models.write_metrics(folder, extended)
         models.write_manifest(
             folder, models.Manifest(recipe.name, snapshot.newest_event, order.selection.events, order.updates_items)
         )
@@ -190,10 +192,7 @@ def _chosen(
     done, tuned = 0.02, dict[str, Value]()
     if order.contest is not None:
         step, done = part(progress, done, 0.3, "AutoML"), 0.3
-        try:
-            recipe, settings = tuning.choose(order.contest.rivals, data, order.contest.metric, seed, step)
-        except tuning.Hopeless as error:
-            raise JobFailed(f"AutoML: no recipe can be trained on these data. {error}") from error
+        recipe, settings = tuning.choose(order.contest.rivals, data, order.contest.metric, seed, step)
         order = replace(order, recipe=recipe, settings=settings)
     if order.plan is not None:
         step, done = part(progress, done, 0.6, "HPO"), 0.6

@@ -11,6 +11,7 @@ from tailorbird.recipes import (
     hrnn,
     next_best_action,
     popularity,
+    second_generation,
     semantic_similarity,
     settings,
     similar_items,
@@ -26,6 +27,7 @@ __all__ = ["RECIPES", "settings_of"]
 def _next_item(
     name: str,
     description: str,
+    when: str,
     *,
     recipe_type: str = "USER_PERSONALIZATION",
     feature_transformation: str = "",
@@ -46,6 +48,9 @@ def _next_item(
         updates=("AUTOMATIC", "MANUAL") if recipe_type == "USER_PERSONALIZATION" else (),
         optimizes=optimizes,
         answers_scores=True,
+        when=when,
+        learns_from=_ORDERED + _FEATURES,
+        paper=_BLEND,
     )
 
 
@@ -69,10 +74,39 @@ def _hrnn(
         updates=("MANUAL",) if train is hrnn.train_with_cold_items else (),
         retired=True,
         answers_scores=True,
+        when="For code that names it, and where sessions tell more than the whole history.",
+        learns_from=_ORDERED + (_FEATURES if train is not hrnn.train else ""),
+        paper="Quadrana et al., Personalizing Session-based Recommendations with Hierarchical Recurrent Neural "
+        "Networks, 2017.",
     )
 
 
-def _affinity(name: str, description: str, segments_by: str) -> Recipe:
+def _second_generation(
+    name: str, recipe_type: str, description: str, when: str, members: tuple[str, ...], **more: Any
+) -> Recipe:
+    return Recipe(
+        name,
+        recipe_type,
+        description,
+        second_generation.Settings,
+        second_generation.train,
+        second_generation.load,
+        features=True,
+        needs="userId",
+        batch_members=members,
+        answers_scores=True,
+        shows_metadata=True,
+        weighs_events=True,
+        most_items=5_000_000,
+        when=when,
+        learns_from="interactions: order, time and weight; metadata of items and users; context",
+        paper="Kang and McAuley, Self-Attentive Sequential Recommendation, 2018; Zhai et al., Actions Speak Louder "
+        "than Words, 2024; for the blend see aws-user-personalization.",
+        **more,
+    )
+
+
+def _affinity(name: str, description: str, segments_by: str, when: str) -> Recipe:
     return Recipe(
         name,
         "USER_SEGMENTATION",
@@ -83,20 +117,31 @@ def _affinity(name: str, description: str, segments_by: str) -> Recipe:
         name.removeprefix("aws-"),
         batch_members=(),
         segments_by=segments_by,
+        when=when,
+        learns_from=_ORDERED,
+        paper=f"Our own: the model of aws-user-personalization read the other way round. {_BLEND}",
     )
 
 
+_ORDERED = "interactions: who, with what, when, and in which order"
+_FEATURES = "; metadata and context"
+_BLEND = (
+    "Steck, Embarrassingly Shallow Autoencoders for Sparse Data, 2019, blended with recent popularity and a Markov "
+    "chain; from 200,000 distinct interactions also Kang and McAuley, Self-Attentive Sequential Recommendation, 2018."
+)
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         _next_item(
             "aws-user-personalization",
             "Predicts the items a user will interact with next, from what they and others did and in which order.",
+            "The first to try wherever a user is known: home pages, mails, feeds. New users get a list too.",
             optimizes=True,
         ),
         _next_item(
             "aws-personalized-ranking",
             "Orders a list of items for a user; the model is that of aws-user-personalization.",
+            "The items are given and their order is wanted: search results, a curated shelf.",
             recipe_type="PERSONALIZED_RANKING",
             feature_transformation="JSON-percentile-filtering",
             optimizes=True,
@@ -119,6 +164,24 @@ RECIPES: dict[str, Recipe] = {
             train=hrnn.train_with_cold_items,
             settings=hrnn.ColdstartSettings,
         ),
+        _second_generation(
+            "aws-user-personalization-v2",
+            "USER_PERSONALIZATION",
+            "Predicts the items a user will interact with next, by a transformer over events, time, metadata and "
+            "context, blended with closed forms.",
+            "Where the order and time of events tell much, and training may take minutes rather than seconds.",
+            ("userId",),
+            updates=("AUTOMATIC",),
+            candidates=1000,
+        ),
+        _second_generation(
+            "aws-personalized-ranking-v2",
+            "PERSONALIZED_RANKING",
+            "Orders a list of items for a user; the model is that of aws-user-personalization-v2.",
+            "As aws-personalized-ranking, where the order and time of events tell much.",
+            ("userId", "itemList"),
+            scores_unknown=True,
+        ),
         Recipe(
             "aws-sims",
             "RELATED_ITEMS",
@@ -129,6 +192,9 @@ RECIPES: dict[str, Recipe] = {
             "sims",
             needs="itemId",
             batch_members=("itemId",),
+            when="On an item's page, and in a basket: more like this. Items with few interactions have few neighbours.",
+            learns_from="interactions: who, with what, and how close to each other in the user's history",
+            paper="Linden, Smith and York, Amazon.com Recommendations: Item-to-Item Collaborative Filtering, 2003.",
         ),
         Recipe(
             "aws-similar-items",
@@ -164,6 +230,9 @@ RECIPES: dict[str, Recipe] = {
             popularity.train,
             popularity.load,
             "sims",
+            when="As the baseline that every other recipe must beat, and where nothing is known of visitors.",
+            learns_from="interactions: who, with what",
+            paper="None: a count.",
         ),
         Recipe(
             "aws-trending-now",
@@ -173,6 +242,9 @@ RECIPES: dict[str, Recipe] = {
             trending.train,
             trending.load,
             batch_members=(),
+            when="For what is new and rising: news, social feeds, sales. It follows events without a training.",
+            learns_from="interactions: with what, and when",
+            paper="None: growth from one interval to the next.",
         ),
         Recipe(
             "aws-next-best-action",
@@ -184,12 +256,22 @@ RECIPES: dict[str, Recipe] = {
             needs="userId",
             batch_members=(),
             answers_scores=True,
+            when="What to offer that is no item: a membership, an app, a newsletter.",
+            learns_from="interactions, actions, and what users did with actions",
+            paper="Our own: a logistic regression for each action over a truncated singular value decomposition of "
+            "users' items.",
         ),
-        _affinity("aws-item-affinity", "Users by how likely they interact with an item.", "itemId"),
+        _affinity(
+            "aws-item-affinity",
+            "Users by how likely they interact with an item.",
+            "itemId",
+            "For whom to tell of an item: a mailing about a new season.",
+        ),
         _affinity(
             "aws-item-attribute-affinity",
             "Users by how likely they interact with items that have certain attributes.",
             "itemAttributes",
+            "For whom to tell of a kind of items: a campaign for a genre or a brand, as the Items dataset has them.",
         ),
     )
 }

@@ -16,6 +16,8 @@ BLOCK_PAIRS = 20_000_000
 """Bound on the item pairs counted at a time: about 240 MB."""
 EXTRA_DIRECTIONS = 10
 ROUNDS = 4
+POWERS = 12
+"""Of the subspace iteration."""
 
 
 def user_item(data: Interactions) -> sparse.csr_matrix:
@@ -64,9 +66,14 @@ def user_bounds(data: Interactions) -> NDArray[np.int64]:
 
 def first_rows(data: Interactions) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Returns user and item of every row that is a user's first with that item, in the order of the rows."""
-    key = data.user.astype(np.int64) * len(data.items) + data.item
-    first = np.sort(np.unique(key, return_index=True)[1])
+    first = first_places(data)
     return data.user[first], data.item[first]
+
+
+def first_places(data: Interactions) -> NDArray[np.int64]:
+    """Returns the places of the rows that `first_rows` are."""
+    key = data.user.astype(np.int64) * len(data.items) + data.item
+    return np.sort(np.unique(key, return_index=True)[1])
 
 
 def closeness(data: Interactions, window: int, decay: float, backwards: float) -> sparse.csr_matrix:
@@ -86,6 +93,24 @@ def closeness(data: Interactions, window: int, decay: float, backwards: float) -
     shape = (len(data.items), len(data.items))
     counts = sparse.csr_matrix((np.concatenate(weight), places), shape=shape)
     return sparse.csr_matrix(counts + np.float32(backwards) * counts.T)
+
+
+def spectral(counts: sparse.csr_matrix, width: int, power: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Returns (item, width) vectors whose products are near `counts`, each divided by its items' totals to `power`.
+
+    These are the leading eigenvectors of the symmetric `counts`, by subspace iteration (Halko, Martinsson and Tropp,
+    Finding Structure with Randomness, SIAM Review 2011), times the roots of the eigenvalues.
+    """
+    totals = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1) ** -power
+    scaled = sparse.csr_matrix(sparse.diags_array(totals) @ counts @ sparse.diags_array(totals)).astype(np.float32)
+    basis = rng.normal(size=(scaled.shape[0], min(width + 16, scaled.shape[0]))).astype(np.float32)
+    for _ in range(POWERS):
+        basis = np.linalg.qr(scaled @ basis)[0]
+    values, turned = np.linalg.eigh(basis.T @ (scaled @ basis))
+    vectors = np.zeros((scaled.shape[0], width), np.float32)
+    kept = np.argsort(-values)[:width]
+    vectors[:, : len(kept)] = basis @ (turned[:, kept] * np.sqrt(np.maximum(values[kept], 0)))
+    return vectors
 
 
 def keep_users(data: Interactions, keep: NDArray[np.bool_]) -> Interactions:

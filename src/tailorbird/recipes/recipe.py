@@ -7,7 +7,7 @@ ranking, batch and evaluation are written once, outside (`serving/`, `evaluation
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,17 +19,42 @@ from tailorbird.data.interactions import Interactions as Interactions
 from tailorbird.data.interactions import NotEnoughData as NotEnoughData
 from tailorbird.data.interactions import Responses as Responses
 
-Progress = Callable[[float, str], None]
+
+@dataclass(frozen=True)
+class Epoch:
+    """What a network's training tells of itself; as text, a sentence."""
+
+    number: int
+    """From 1."""
+    of: int
+    loss: float
+    """Of the training, averaged over the latest steps."""
+    validation: float | None = None
+    """The metric on users that are not trained on, where there are such."""
+    during: str = ""
+    """Which step of the job this is."""
+
+    def __str__(self) -> str:
+        validation = "" if self.validation is None else f" validation {self.validation:.4f}"
+        return f"{self.during and self.during + ': '}epoch {self.number}/{self.of} loss {self.loss:.2f}{validation}"
+
+
+Progress = Callable[[float, str | Epoch], None]
 """Called by a long computation with the share done (0..1) and a sentence; may raise to stop the job."""
 
 
-def silent(share: float, text: str) -> None:
+def silent(share: float, told: str | Epoch) -> None:
     """A `Progress` for callers that do not watch."""
 
 
 def part(progress: Progress, start: float, end: float, text: str) -> Progress:
     """A view of `progress` for a step that is only the part from `start` to `end` of the whole job."""
-    return lambda share, detail: progress(start + (end - start) * share, f"{text}: {detail}")
+
+    def told(share: float, detail: str | Epoch) -> None:
+        within = replace(detail, during=text) if isinstance(detail, Epoch) else f"{text}: {detail}"
+        progress(start + (end - start) * share, within)
+
+    return told
 
 
 @dataclass(frozen=True)
@@ -164,3 +189,14 @@ class Recipe:
     """Whether campaigns answer metadata without being configured to (spec 1.2, row "metadataColumns")."""
     answers_scores: bool = False
     """Whether answers to clients carry `score` (spec 1.2, row "response scores")."""
+    scores_unknown: bool = False
+    """Whether items of a ranked list that the model does not know have the score 0 rather than none (spec 4.2)."""
+    candidates: int = 0
+    """How many of the model's best items an answer is chosen from before popular ones follow; 0 for all. Where they
+    are few, scores are shares among them and answers say the reason for any other item (spec 4.2)."""
+    when: str = ""
+    """When to use it, and when another recipe: for the documentation, as are the next two."""
+    learns_from: str = "interactions"
+    """Which data it uses."""
+    paper: str = ""
+    """Where the algorithm is published."""

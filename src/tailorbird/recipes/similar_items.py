@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from tailorbird.recipes import item_vectors
 from tailorbird.recipes.ingredients import cosine, follows, recency, together
-from tailorbird.recipes.ingredients.fit import TOLERANCE, Sample, combine, discount_popularity, fit, ndcg, sharpen
+from tailorbird.recipes.ingredients.fit import TOLERANCE, Sample, discount_popularity, fit, ndcg, sharpen, table_of
 from tailorbird.recipes.ingredients.ingredient import Ingredient
 from tailorbird.recipes.item_vectors import ItemEncoder
 from tailorbird.recipes.matrices import session_item, user_item
@@ -255,12 +255,14 @@ def learn_weights(
     if len(samples) < LEAST_SAMPLES:
         return usual
     scores = list(found.values())
-    likely, offsets = fit(scores, samples)
+    table = table_of(scores, samples)
+    (likely, none), offsets = fit(table)
     warm = sum(name in ingredients for name in found)
     usual[warm:] = likely[warm:]
-    weights = discount_popularity(scores, samples, sharpen(scores, samples, [likely, usual], range(warm)), offsets)
+    sharp = np.stack([sharpen(table, [likely, usual], range(warm)), none])
+    weights: NDArray[np.float32] = discount_popularity(table, sharp, offsets)[0]
     if warm < len(scores):
-        weights[warm:] = _of_cold(combine(scores[:warm], weights[:warm]), scores[warm:], samples)
+        weights[warm:] = _of_cold(np.tensordot(weights[:warm], table.scores[:warm], 1), scores[warm:], samples)
     return weights
 
 
@@ -272,13 +274,14 @@ def _of_cold(
     They make the truths most likely; then the offset grows as long as lists do not get worse than `TOLERANCE` says,
     since an item that is never shown stays cold.
     """
-    found, _ = fit([rest, *own], samples)
-    weights = found[1:] / max(found[0], LEAST_SCALE)
-    total = rest + combine(own, weights)
+    table = table_of([rest, *own], samples)
+    (found, _), _ = fit(table)
+    weights = np.asarray(found[1:] / max(found[0], LEAST_SCALE), np.float32)
+    total = rest + np.tensordot(weights, table.scores[1:], 1)
     total[np.arange(len(samples)), [sample.query.items[-1] for sample in samples]] = -np.inf
-    gains = np.array([ndcg(total + np.float32(step) * own[0], samples) for step in ROOM])
+    gains = np.array([ndcg(total + np.float32(step) * own[0], table.truth > 0) for step in ROOM])
     weights[0] += ROOM[gains >= (1 - TOLERANCE) * gains.max()].max()
-    return np.asarray(weights, np.float32)
+    return weights
 
 
 def load(folder: Path) -> SimilarItems:

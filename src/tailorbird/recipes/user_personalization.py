@@ -1,15 +1,18 @@
 """aws-user-personalization and its kin: which item a user interacts with next.
 
-A log-linear blend of ingredients: popularity of all times and as of the request, EASE, what follows what, where
-there are columns what metadata and context say, and given enough data a transformer. Items the user knows stay in;
-a learned offset says how likely people come back to them. The weights are learned on training users whom the
-ingredients did not see; then the closed forms are trained on everyone (the transformer stays as it is: it costs
-minutes, and missed few users). Someone without a history gets what users do first, and what is popular now,
-sharpened by the user's metadata and the context of the request (spec recipes-and-runtime 1.4).
+A log-linear blend of ingredients: popularity of all times and as of the request, EASE, what follows what, what the
+most alike users have, where there are columns what metadata and context say, and given enough data a transformer.
+Items the user knows stay in; a learned offset says how likely people come back to them. The weights are learned on
+training users whom the ingredients did not see; then the closed forms are trained on everyone (the transformer stays
+as it is: it costs minutes, and missed few users). Short histories have weights of their own. Someone without a
+history gets what users do first, and what is popular now, sharpened by the user's metadata and the context of the
+request (spec recipes-and-runtime 1.4).
 
 What the size of the data decides: beyond 4,000 items EASE uses the 2,500 users seen last (ease.py); the window
 of what follows what shrinks beyond some million rows (matrices.py); the transformer takes part from 200,000
 distinct rows to 300,000 items, for as many epochs as `TOKENS` allow. Below, it costs more than it adds.
+
+The second generation (second_generation.py) is the same blend with another transformer.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from tailorbird.recipes.ingredients import (
     repeats,
     transformer,
     transformer_training,
+    user_knn,
 )
 from tailorbird.recipes.ingredients.fit import (
     Sample,
@@ -41,22 +45,30 @@ from tailorbird.recipes.ingredients.fit import (
     draw_samples,
     fit,
     log_softmax,
+    most_samples,
+    shortness,
+    tabulate,
 )
 from tailorbird.recipes.ingredients.ingredient import Ingredient
+from tailorbird.recipes.ingredients.transformer_training import Plan
 from tailorbird.recipes.matrices import cut_histories, first_rows, keep_users, user_bounds
-from tailorbird.recipes.recipe import Interactions, Progress, Query
+from tailorbird.recipes.recipe import Interactions, Progress, Query, part
 from tailorbird.recipes.settings import hyperparameter
 
 HELD_OUT = 0.2
-"""Share of the training users on whom the weights are learned, at most `MOST_HELD_OUT` users."""
+"""Share of the training users on whom the weights are learned, ..."""
 MOST_HELD_OUT = 500
-FIT_CELLS = 4_000_000
-"""Bound on (sample, item) pairs while learning the weights: 16 MB an ingredient."""
+"""... at most so many of them, ..."""
+LEAST_HELD_OUT = 0.01
+"""... but this share at least: where users are many their histories are short, and teach little each."""
 TRANSFORMER_ROWS = 200_000
 TRANSFORMER_ITEMS = 300_000
 TOKENS = 10_000_000
 """Rows the transformer sees in all its epochs. Its cost goes with rows, width and catalogue: minutes, not hours."""
 MOST_EPOCHS = 20
+FULL_SOFTMAX_ITEMS = 4000
+SAMPLED = 2000
+"""Of a larger catalogue: items that the transformer's softmax runs over, for the time's sake."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,7 @@ LOADERS: dict[str, Callable[[Path], Ingredient]] = {
     "recent": recency.load,
     "ease": ease.load,
     "follows": follows.load,
+    "user_knn": user_knn.load,
     "transformer": transformer.load,
     "items": attributes.load,
     "user": attributes.load,
@@ -88,7 +101,7 @@ LOADERS: dict[str, Callable[[Path], Ingredient]] = {
 
 @dataclass(frozen=True)
 class UserPersonalization:
-    """The ingredients by name, their weights in the same order, and the offsets of known items."""
+    """The ingredients by name, their (long and short) weights in the same order, and the offsets of known items."""
 
     items: NDArray[np.str_]
     ingredients: dict[str, Ingredient]
@@ -100,7 +113,7 @@ class UserPersonalization:
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) log-probabilities of the next interaction."""
         scores = {name: part.score(queries) for name, part in self.ingredients.items()}
-        logits = combine(list(scores.values()), self.weights)
+        logits = combine(list(scores.values()), self.weights, shortness(queries))
         rows, columns, bucket = repeats.positions(queries)
         logits[rows, columns] += self.offsets[bucket]
         empty = [row for row, query in enumerate(queries) if not len(query.items)]
@@ -127,16 +140,42 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> UserPer
     Raises:
         ValueError: fewer than two users with two interactions.
     """
-    rng = np.random.default_rng(settings.seed)
     data = cut_histories(data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile)
+    return blend(data, Makeup(settings.recency_mask, plan(data, settings), settings.seed), progress)
+
+
+def plan(data: Interactions, settings: Settings) -> Plan | None:
+    """Returns how to train the transformer where the data are of a size for it."""
+    rows = len(first_rows(data)[0])
+    if rows < TRANSFORMER_ROWS or len(data.items) > TRANSFORMER_ITEMS:
+        return None
+    epochs = min(max(TOKENS // rows, 1), MOST_EPOCHS)
+    sampled = 0 if len(data.items) <= FULL_SOFTMAX_ITEMS else SAMPLED
+    return Plan(settings.hidden_dimension, epochs, settings.seed, sampled=sampled)
+
+
+@dataclass(frozen=True)
+class Makeup:
+    """What distinguishes one blend from another."""
+
+    recent: bool
+    """Whether popularity as of the request takes part."""
+    transformer: Plan | None
+    seed: int
+
+
+def blend(data: Interactions, makeup: Makeup, progress: Progress) -> UserPersonalization:
+    """Trains a blend; raises ValueError for fewer than two users with two interactions."""
+    rng = np.random.default_rng(makeup.seed)
     held_out = hold_out(data, rng)
-    samples = draw_samples(keep_users(data, held_out), max(20, FIT_CELLS // len(data.items)), rng)
-    others, known = keep_users(data, ~held_out), features.of(data)
-    network = train_transformer(others, settings, progress)
+    aside, others, known = keep_users(data, held_out), keep_users(data, ~held_out), features.of(data)
+    samples = draw_samples(aside, most_samples(len(data.items)), rng)
+    network = train_transformer(others, aside, makeup.transformer, progress)
     progress(0.8, "training the closed forms without the held-out users")
-    weights, offsets = learn_weights(train_closed_forms(others, known, settings) | network, samples)
+    parts = train_closed_forms(others, known, makeup) | network
+    weights, offsets = learn_weights(parts, samples, len(data.items), rng)
     progress(0.9, f"learned the weights on {len(samples)} histories of held-out users")
-    ingredients = train_closed_forms(data, known, settings) | network
+    ingredients = train_closed_forms(data, known, makeup) | network
     progress(1.0, f"trained on {len(data.user)} interactions")
     return UserPersonalization(data.items, ingredients, weights, offsets, newcomers.first_shares(data))
 
@@ -147,38 +186,39 @@ def hold_out(data: Interactions, rng: np.random.Generator) -> NDArray[np.bool_]:
     if len(able) < 2:
         raise ValueError("training needs at least two users with two interactions each")
     held_out = np.zeros(len(data.users), bool)
-    held_out[rng.permutation(able)[: min(max(1, int(HELD_OUT * len(able))), MOST_HELD_OUT)]] = True
+    most = max(MOST_HELD_OUT, int(LEAST_HELD_OUT * len(able)))
+    held_out[rng.permutation(able)[: min(max(1, int(HELD_OUT * len(able))), most)]] = True
     return held_out
 
 
 def learn_weights(
-    ingredients: dict[str, Ingredient], samples: Sequence[Sample]
+    ingredients: dict[str, Ingredient], samples: Sequence[Sample], items: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Returns the weights of the ingredients and the offsets of known items."""
-    queries = [sample.query for sample in samples]
-    scores = [ingredient.score(queries) for ingredient in ingredients.values()]
-    weights, offsets = fit(scores, samples)
-    return discount_popularity(scores, samples, weights, offsets), offsets
+    table = tabulate(list(ingredients.values()), samples, items, rng)
+    weights, offsets = fit(table)
+    return discount_popularity(table, weights, offsets), offsets
 
 
-def train_closed_forms(data: Interactions, known: Features, settings: Settings) -> dict[str, Ingredient]:
+def train_closed_forms(data: Interactions, known: Features, makeup: Makeup) -> dict[str, Ingredient]:
     """Trains every ingredient that takes seconds."""
     ingredients: dict[str, Ingredient] = {"popular": recency.train(data, np.inf)}
-    if settings.recency_mask:
+    if makeup.recent:
         ingredients["recent"] = recency.train(data, recency.RECENT_HALF_LIFE)
     ingredients["ease"] = ease.train(data)
     ingredients["follows"] = follows.train(data)
+    ingredients["user_knn"] = user_knn.train(data)
     return ingredients | attributes.train(data, known)
 
 
-def train_transformer(data: Interactions, settings: Settings, progress: Progress) -> dict[str, Ingredient]:
-    """Trains the transformer where the data are of a size for it; otherwise returns nothing."""
-    rows = len(first_rows(data)[0])
-    if rows < TRANSFORMER_ROWS or len(data.items) > TRANSFORMER_ITEMS:
+def train_transformer(
+    data: Interactions, held_out: Interactions, plan: Plan | None, progress: Progress
+) -> dict[str, Ingredient]:
+    """Trains the transformer where there is a plan for one; otherwise returns nothing."""
+    if plan is None:
         return {}
-    epochs = min(max(TOKENS // rows, 1), MOST_EPOCHS)
-    plan = transformer_training.Plan(settings.hidden_dimension, epochs, settings.seed)
-    return {"transformer": transformer_training.train(data, plan, lambda done, text: progress(0.8 * done, text))}
+    step = part(progress, 0.0, 0.8, "transformer")
+    return {"transformer": transformer_training.train(data, held_out, plan, step)}
 
 
 def load(folder: Path) -> UserPersonalization:

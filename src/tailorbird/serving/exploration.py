@@ -45,6 +45,10 @@ class Exploration:
     """Days: items that are older are not explored."""
 
 
+MANAGED = Exploration(weight=0.03)
+"""Of recipes that explore but cannot be told how: at most a place in a thousand (spec 1.4, UP v2)."""
+
+
 @dataclass(frozen=True)
 class Draw:
     """Items for the places of an answer, first place first; the arrays are parallel."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tailorbird.data import history
 from tailorbird.data.datasets import Dataset, latest_records, stamp
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.history import History
 from tailorbird.data.training import columns_of
+from tailorbird.evaluation_extended import Row
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes import RECIPES, new_items, objective
 from tailorbird.recipes.recipe import Following, Incremental, Model, Recipe
@@ -23,6 +26,7 @@ from tailorbird.serving.pools import Pool
 from tailorbird.workspace import Workspace
 
 MANIFEST = "recipe.json"
+METRICS = "metrics.json"
 FOLLOWING_SECONDS = 60.0
 """How long events that come after their interval has closed may stay unseen by a model that follows events."""
 UPDATE_SECONDS = 1800
@@ -60,6 +64,11 @@ class Served:
         """The model's number of each item id."""
         return {item: number for number, item in enumerate(self.model.items.tolist())}
 
+    @cached_property
+    def popularity(self) -> NDArray[np.float32]:
+        """How many interactions each of the model's items has in the users' recent histories at training."""
+        return np.bincount(self.history.item, minlength=len(self.model.items)).astype(np.float32)
+
 
 def folder_of(workspace: Workspace, version_arn: str) -> Path:
     """Where the files of a solution version, or of a recommender, are."""
@@ -78,6 +87,16 @@ def part(folder: Path, name: str) -> Path:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Writes the file that makes a folder a model."""
     (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
+
+
+def write_metrics(folder: Path, rows: Sequence[Row]) -> None:
+    """Writes what the model's exam told beyond AWS's metrics."""
+    (folder / METRICS).write_bytes(msgspec.json.encode(rows))
+
+
+def read_metrics(folder: Path) -> list[Row]:
+    """Reads what `write_metrics` wrote."""
+    return msgspec.json.decode((folder / METRICS).read_bytes(), type=list[Row])
 
 
 def open_model(workspace: Workspace, version_arn: str) -> Served:

@@ -27,6 +27,11 @@ from tailorbird.workspace import Workspace
 SCORE_DIGITS = 7
 """Spec recipes-and-runtime 4.2."""
 
+PROMOTED, EXPLORATION, POPULAR = "Promoted item", "Exploration", "Popular item"
+"""Reasons, in AWS's words (spec recipes-and-runtime 4.2)."""
+EXPLORED = 0.5
+"""An item less likely than this to get its place has it by exploration."""
+
 Mask = NDArray[np.bool_]
 
 
@@ -53,6 +58,14 @@ class Ranked:
     """Name of the promotion to which the item owes its place."""
     propensity: float = 1.0
     """How likely the item was to get this place, given those before; below 1 only where the answer explores."""
+
+    def reason(self) -> list[str]:
+        """Why an item is there that the model would not have chosen (spec 4.2, "reason"); empty if it would have."""
+        if self.promotion is not None:
+            return [PROMOTED]
+        if self.propensity < EXPLORED:
+            return [EXPLORATION]
+        return [POPULAR] if self.score is None else []
 
 
 @dataclass(frozen=True)
@@ -83,7 +96,8 @@ def query(
         served.manifest.newest_event,
         served.manifest.events,
     )
-    question = Query(items, times, served.numbers.get(item) if item is not None else None)
+    number = served.numbers.get(item) if item is not None else None
+    question = Query(items, times, number, now=int(workspace.clock()))
     if not served.recipe.features:
         return question
     attributes = history.attributes(workspace, deployment.users, user) if user else {}
@@ -139,18 +153,41 @@ def top(
 ) -> list[Ranked]:
     """The `count` best allowed items of one row of the model's scores, best first; fewer where there are fewer.
 
+    Where a recipe chooses from candidates, popular items without a score follow when those do not suffice.
     explores: gives places to little known items too, wherever in the list.
     """
-    shown = _shares(scores) if served.recipe.answers_scores else None
     ordered = scores if allowed is None else np.where(allowed, scores, -np.inf)
-    best = best_items(ordered[None, :], count)[0]
-    draw = exploration.certain(best[np.isfinite(ordered[best])])
+    candidates = served.recipe.candidates
+    if candidates:
+        chosen = best_items(scores[None, :], candidates)[0]
+        ordered = _only(ordered, chosen)
+    shown = _shares(ordered if candidates else scores) if served.recipe.answers_scores else None
+    draw = exploration.certain(_best(ordered, count))
     if explores is not None and served.pool is not None:
         draw = exploration.explore(scores, draw.items, allowed, served.pool, explores, np.random.default_rng())
-    return [
+    ranked = [
         Ranked(str(served.model.items[i]), _rounded(shown, i), propensity=propensity)
         for i, propensity in zip(draw.items.tolist(), draw.propensities.tolist(), strict=True)
     ]
+    if candidates and len(ranked) < count:
+        left = np.ones(len(scores), bool) if allowed is None else allowed.copy()
+        left[chosen] = left[draw.items] = False
+        popular = _best(np.where(left, served.popularity, -np.inf), count - len(ranked))
+        ranked += [Ranked(str(served.model.items[i]), None) for i in popular.tolist()]
+    return ranked
+
+
+def _only(scores: NDArray[np.float32], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The scores of some items, -inf for the others."""
+    kept = np.full(len(scores), -np.inf, np.float32)
+    kept[chosen] = scores[chosen]
+    return kept
+
+
+def _best(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """The places of the highest finite scores, best first."""
+    best = best_items(scores[None, :], count)[0]
+    return np.asarray(best[np.isfinite(scores[best])])
 
 
 def with_promotions(
@@ -177,13 +214,14 @@ def with_promotions(
 
 
 def reorder(served: Served, scores: NDArray[np.float32], items: Sequence[str], allowed: Mask | None) -> list[Ranked]:
-    """The given items, best first, those that the model does not know last and without a score.
+    """The given items, best first, those that the model does not know last, without a score or with 0.
 
     Repeated ids count once; what the filter forbids vanishes (spec recipes-and-runtime 4.2).
     """
     distinct = list(dict.fromkeys(items))
     known = np.array([served.numbers[item] for item in distinct if item in served.numbers], np.int64)
-    unknown = [Ranked(item, None) for item in distinct if item not in served.numbers] if allowed is None else []
+    nothing = 0.0 if served.recipe.scores_unknown else None
+    unknown = [Ranked(item, nothing) for item in distinct if item not in served.numbers] if allowed is None else []
     if allowed is not None:
         known = known[allowed[known]]
     shares = _shares(scores[known])
@@ -193,8 +231,8 @@ def reorder(served: Served, scores: NDArray[np.float32], items: Sequence[str], a
 
 def _shares(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     """Softmax: shares of the probability over the items that were scored (spec recipes-and-runtime 4.2)."""
-    if not len(scores):
-        return np.zeros(0)
+    if not np.isfinite(scores).any():
+        return np.zeros(len(scores))
     powers = np.exp(scores.astype(np.float64) - scores.max())
     return np.asarray(powers / powers.sum())
 

@@ -1,7 +1,9 @@
-"""botocore's service models: which operation a request names, and the shapes of what goes in and out.
+"""The service models: which operation a request names, and the shapes of what goes in and out.
 
-Three services, 79 operations: 71 of AWS JSON 1.1, named by the header X-Amz-Target, and 8 of rest-json on
-fixed paths (spec control-plane 1.1). Nothing is restated here; botocore's data is read at run time.
+AWS's three services have 79 operations: 71 of AWS JSON 1.1, named by the header X-Amz-Target, and 8 of rest-json
+on fixed paths (spec control-plane 1.1). Nothing of them is restated here; botocore's data is read at run time. The
+fourth service is our own, described in the same format under `FOLDER`; AWS's clients find it there when
+AWS_DATA_PATH names that folder.
 """
 
 from __future__ import annotations
@@ -9,12 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from botocore import xform_name
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
 
-SERVICES = ("personalize", "personalize-events", "personalize-runtime")
+EXTENSIONS = "tailorbird"
+SERVICES = ("personalize", "personalize-events", "personalize-runtime", EXTENSIONS)
+FOLDER = Path(__file__).parent / "models"
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class Operation:
     service: str
     protocol: str
     """json or rest-json."""
+    target: str
+    """X-Amz-Target, such as AmazonPersonalize.CreateDatasetGroup; empty for rest-json."""
     path: str
     input: StructureShape
     output: Shape | None
@@ -36,19 +43,27 @@ class Operation:
 
 
 @cache
+def load(service: str) -> ServiceModel:
+    """The model of one of the `SERVICES`."""
+    return ServiceModel(Loader([str(FOLDER)]).load_service_model(service, "service-2"), service)
+
+
+@cache
 def operations() -> Mapping[str, Operation]:
-    """All operations by AWS's name."""
+    """All operations by name; no two services share one."""
     found: dict[str, Operation] = {}
-    loader = Loader()
     for service in SERVICES:
-        model = ServiceModel(loader.load_service_model(service, "service-2"), service)
+        model = load(service)
+        prefix = model.metadata.get("targetPrefix")
         for name in model.operation_names:
             operation = model.operation_model(name)
+            assert name not in found, f"{service} and {found[name].service} both have an operation {name}"
             found[name] = Operation(
                 name=name,
                 function=xform_name(name),
                 service=service,
                 protocol=str(model.metadata["protocol"]),
+                target=f"{prefix}.{name}" if prefix else "",
                 path=operation.http["requestUri"],
                 input=_input(operation),
                 output=operation.output_shape,
@@ -67,10 +82,11 @@ def _paths() -> Mapping[str, Operation]:
     return {op.path: op for op in operations().values() if op.protocol == "rest-json"}
 
 
+@cache
+def _targets() -> Mapping[str, Operation]:
+    return {op.target: op for op in operations().values() if op.target}
+
+
 def find(target: str | None, path: str) -> Operation | None:
     """The operation that a POST with this X-Amz-Target, or else this path, names; None if there is none."""
-    if target is None:
-        return _paths().get(path)
-    prefix, _, name = target.partition(".")
-    operation = operations().get(name)
-    return operation if prefix == "AmazonPersonalize" and operation and operation.protocol == "json" else None
+    return _paths().get(path) if target is None else _targets().get(target)

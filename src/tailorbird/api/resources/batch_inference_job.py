@@ -72,6 +72,8 @@ def _answers(
         answer["output"] = {"recommendedItems": [each.item for each in ranked]}
         if deployment.served.recipe.answers_scores:
             answer["output"]["scores"] = [each.score for each in ranked]
+        if deployment.served.recipe.candidates:
+            answer["output"]["reasons"] = [each.reason() for each in ranked]
     return answers
 
 

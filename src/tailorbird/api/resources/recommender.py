@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable
 from typing import Any
 
 from tailorbird.api import lifecycle, serving_config, training_columns, trainings, transitions
@@ -16,6 +15,7 @@ from tailorbird.data import training
 from tailorbird.data.event_rules import EventRule
 from tailorbird.errors import InvalidInputException
 from tailorbird.recipes import RECIPES, settings_of
+from tailorbird.recipes.recipe import Progress
 from tailorbird.recipes.use_cases import UseCase
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
@@ -24,7 +24,7 @@ from tailorbird.workspace import Workspace
 TRAINED_ON = "trainingDataConfig"
 
 
-def train(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
+def train(workspace: Workspace, document: Document, progress: Progress) -> Document:
     """Trains the use case's recipe with its defaults, on the use case's event type."""
     case = recipes.use_case_of_arn(document["recipeArn"])
     recipe = RECIPES[case.recipe]

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from tailorbird.api import lifecycle, trainings
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import recommender
+from tailorbird.recipes.recipe import Progress
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 
-def retrain(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
+def retrain(workspace: Workspace, document: Document, progress: Progress) -> Document:
     """Trains anew, then gives the recommender the new artifact; earlier retrainings go after that."""
     arn, artifact = document["recommenderArn"], document["recommenderTrainingArn"]
     trained = recommender.train(workspace, document | {"_artifact": artifact}, progress)

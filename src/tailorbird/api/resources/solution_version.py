@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from typing import Any
 
 from tailorbird.api import lifecycle, solution_config, standard, trainings, transitions
@@ -14,6 +13,7 @@ from tailorbird.api.resources import solution as solutions
 from tailorbird.data import training
 from tailorbird.errors import InvalidInputException, ResourceInUseException
 from tailorbird.recipes import RECIPES, settings_of
+from tailorbird.recipes.recipe import Progress
 from tailorbird.recipes.settings import text
 from tailorbird.serving import models, pools
 from tailorbird.storage import durable
@@ -41,7 +41,7 @@ OF_MODEL = ("recipeArn", "tunedHPOParams", "_metrics", "_data")
 """What an UPDATE takes over from the version it starts from."""
 
 
-def train(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
+def train(workspace: Workspace, document: Document, progress: Progress) -> Document:
     """Trains what the version inherited from its solution; with AutoML the solution learns which recipe won.
 
     An UPDATE trains nothing: it is an earlier version with newer items.
@@ -173,8 +173,7 @@ def _base(workspace: Workspace, solution: Document, mode: str) -> Document:
 def stop_solution_version_creation(workspace: Workspace, request: dict[str, Any]) -> None:
     """A waiting training is stopped at once, a running one within STOP_SECONDS (spec recipes-and-runtime 2.2).
 
-    Its worker notices at its next report of progress. One that reports none in time goes on computing, but
-    what it computes counts no more.
+    Its worker notices at its next report of progress; one that reports none in time is ended by the dispatcher.
     """
     arn = request["solutionVersionArn"]
     lifecycle.find(workspace, RESOURCE, arn)

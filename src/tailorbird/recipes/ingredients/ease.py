@@ -105,9 +105,14 @@ def _regularised_inverse(rows: sparse.csr_matrix) -> NDArray[np.float64]:
 
 def newest_users(data: Interactions, most: int) -> NDArray[np.int64]:
     """Returns the numbers, ascending, of at most `most` users: those whose last interaction is newest."""
+    return np.sort(np.argsort(-last_seen(data), kind="stable")[:most])
+
+
+def last_seen(data: Interactions) -> NDArray[np.int64]:
+    """Returns the time of each user's last interaction, or the least int64 of someone without any."""
     last = np.full(len(data.users), np.iinfo(np.int64).min)
     np.maximum.at(last, data.user, data.timestamp)
-    return np.sort(np.argsort(-last, kind="stable")[:most])
+    return last
 
 
 def load(folder: Path) -> FewItems | ManyItems:

@@ -27,9 +27,13 @@ class Ingredient(Protocol):
 
 def recent_items(query: Query, last: int) -> NDArray[np.int32]:
     """Returns the distinct items of a history, most recent first, at most `last` of them."""
-    backwards = query.items[::-1]
-    _, first = np.unique(backwards, return_index=True)
-    return backwards[np.sort(first)[:last]]
+    return query.items[recent_places(query, last)]
+
+
+def recent_places(query: Query, last: int) -> NDArray[np.int64]:
+    """Returns where in a history each of `recent_items` occurs last."""
+    _, first = np.unique(query.items[::-1], return_index=True)
+    return len(query.items) - 1 - np.sort(first)[:last]
 
 
 def weighted_histories(

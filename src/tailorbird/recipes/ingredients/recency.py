@@ -55,6 +55,7 @@ def train(data: Interactions, half_life: float) -> Recency:
     """Tabulates the counts; `half_life` is in seconds, infinity for plain popularity of all times."""
     order = np.argsort(data.timestamp, kind="stable")
     time, item = data.timestamp[order], data.item[order]
+    weight = np.ones(len(order)) if data.weight is None else data.weight[order]
     tables = 1 if np.isinf(half_life) else int(np.clip(MOST_CELLS // len(data.items), 1, 200))
     ends = np.unique(np.linspace(0, len(time), tables + 1).astype(np.int64)[1:])
     ends = ends[ends > 0]
@@ -64,7 +65,7 @@ def train(data: Interactions, half_life: float) -> Recency:
     for table, end in enumerate(ends):
         now = time[end - 1]
         counts *= np.exp2(-(now - before) / half_life)
-        fresh = np.exp2(-(now - time[start:end]) / half_life)
+        fresh = weight[start:end] * np.exp2(-(now - time[start:end]) / half_life)
         counts += np.bincount(item[start:end], fresh, len(counts))
         log_shares[table] = np.log((counts + FLOOR * counts.mean()) / counts.sum())
         start, before = end, now

@@ -28,8 +28,8 @@ from tailorbird.recipes.recipe import Query
 
 SESSION_GAP = 1800
 """Seconds without an interaction after which a session has ended, as in the paper's data."""
-LAST = 200
-"""Newest interactions of a history that are read; a step takes about 20 microseconds."""
+LAST = 100
+"""Newest interactions of a history that are read; a step takes some 50 microseconds."""
 
 Arrays = dict[str, NDArray[np.float32]]
 

@@ -5,15 +5,18 @@ Each gives weights (item asked about, item). `matrix` is a (user or basket, item
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
 
-from tailorbird.recipes.matrices import main_directions, unit
-from tailorbird.recipes.recipe import Query
+from quality.protocol import Contestant
+from tailorbird.evaluation import Scorer
+from tailorbird.recipes import item_vectors
+from tailorbird.recipes.matrices import main_directions, session_item, unit, user_item
+from tailorbird.recipes.recipe import Interactions, Query
 
 Weights = sparse.csr_matrix | NDArray[np.float32]
 
@@ -77,3 +80,51 @@ def ridge_to_vectors(
     gram = known[~cold].T @ known[~cold] + regularisation * np.eye(known.shape[1])
     vectors[cold] = unit(known[cold] @ np.linalg.solve(gram, known[~cold].T @ vectors[~cold]))
     return np.asarray(vectors @ vectors.T, np.float32)
+
+
+def _counting(weights: Callable[..., Weights]) -> Callable[..., Scorer]:
+    """Trains on baskets, what a user did at one second, or on users."""
+
+    def train(data: Interactions, seed: int, baskets: bool, **settings: float) -> Scorer:
+        return Related(data.items, weights(session_item(data, gap=0) if baskets else user_item(data), **settings))
+
+    return train
+
+
+def _ridge(data: Interactions, seed: int, regularisation: float) -> Scorer:
+    count = len(data.items)
+    content = item_vectors.fit(data.item_columns, count, 100, seed).encode(data.item_columns, count)
+    cold = np.bincount(data.item, minlength=count) == 0
+    return Related(data.items, ridge_to_vectors(user_item(data), content, cold, regularisation))
+
+
+def _random(data: Interactions, seed: int) -> Scorer:
+    count = len(data.items)
+    return Related(data.items, np.random.default_rng([9, seed]).random((count, count)).astype(np.float32))
+
+
+BOTH = (True, False)
+COSINE = Contestant(
+    "cosine with shrinkage",
+    _counting(cosine),
+    grid=tuple({"baskets": baskets, "shrinkage": s} for baskets in BOTH for s in (0.0, 10.0, 50.0, 200.0)),
+)
+RP3_BETA = Contestant(
+    "RP3-beta",
+    _counting(rp3_beta),
+    grid=tuple(
+        {"baskets": baskets, "alpha": alpha, "beta": beta}
+        for baskets in BOTH
+        for alpha in (0.8, 1.0)
+        for beta in (0.1, 0.2, 0.4)
+    ),
+)
+EASE = Contestant(
+    "EASE",
+    _counting(ease),
+    grid=tuple({"baskets": baskets, "regularisation": r} for baskets in BOTH for r in (100.0, 500.0, 2000.0, 10000.0)),
+)
+RIDGE = Contestant(
+    "ridge from metadata to item vectors", _ridge, grid=tuple({"regularisation": r} for r in (0.1, 1.0, 10.0, 100.0))
+)
+RANDOM = Contestant("random", _random)

@@ -1,0 +1,51 @@
+"""P4d: the films of P4 once a user, films already seen left out, standard NDCG.
+
+In P4 every watch repeats a click, which lifts everybody; here nothing can be repeated.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from quality import p4
+from quality.metrics import Unseen, ranking
+from quality.peers.linear import EASE, ITEM_KNN, POPULAR
+from quality.protocol import Protocol, recipe
+from tailorbird import evaluation
+from tailorbird.recipes.recipe import Interactions
+
+METRICS = ("NDCG@25", "NDCG@10", "HR@10", "recall@25", "MRR@25")
+
+
+@cache
+def load(folder: Path) -> Interactions:
+    """Reads P4's rows and keeps each user's first with each item."""
+    data = p4.load(folder)
+    pairs = data.user.astype(np.int64) * len(data.items) + data.item
+    return data.rows(np.sort(np.unique(pairs, return_index=True)[1]))
+
+
+def measure(model: evaluation.Scorer, split: evaluation.Split) -> dict[str, float]:
+    """Returns the metrics with each query's history removed from its list."""
+    return ranking(Unseen(model), split.queries, split.truths, METRICS)
+
+
+PROTOCOLS = (
+    Protocol(
+        "P4d",
+        "MovieLens ml-latest-small, ratings above 1, one row a user and item; split as P4; seen items removed; "
+        "standard NDCG",
+        "order and time of the interactions, time of the question",
+        METRICS,
+        lambda folder, seed: evaluation.split(load(folder), seed),
+        measure,
+        (recipe("aws-user-personalization"), EASE, ITEM_KNN, POPULAR),
+        validation=lambda split, seed: evaluation.split(split.train, seed),
+        validations=5,
+        over_peers=1.1,
+        seeds=20,
+    ),
+)

@@ -1,0 +1,104 @@
+"""Item-to-item peers: popularity, nearest neighbours by cosine, and EASE.
+
+Sources: Sarwar et al., Item-based collaborative filtering recommendation algorithms, WWW 2001; Steck,
+Embarrassingly shallow autoencoders for sparse data, WWW 2019. All of them may look at recent items only, since
+the protocols ask what comes next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, sparse
+
+from quality.protocol import Contestant
+from tailorbird.recipes import popularity
+from tailorbird.recipes.ingredients.ingredient import recent_items, weighted_histories
+from tailorbird.recipes.matrices import user_item
+from tailorbird.recipes.recipe import Interactions, Query, silent
+
+ALL = 1_000_000
+BLOCK = 1000
+"""Items whose neighbours are sought at a time."""
+
+
+@dataclass(frozen=True)
+class ItemToItem:
+    """Scores are the sum of the weights from the last distinct items of the history."""
+
+    items: NDArray[np.str_]
+    weights: NDArray[np.float32] | sparse.csr_matrix
+    """(from item, to item)."""
+    last: int
+
+    def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Returns (query, item) scores."""
+        histories = [recent_items(query, self.last) for query in queries]
+        ones = np.ones(max(map(len, histories), default=0), np.float32)
+        scores = weighted_histories(histories, ones, len(self.items)) @ self.weights
+        return scores.toarray() if sparse.issparse(scores) else np.asarray(scores, np.float32)
+
+
+def train_popular(data: Interactions, seed: int) -> popularity.Popularity:
+    """Counts distinct users; nothing is drawn."""
+    return popularity.train(data, popularity.Settings(), silent)
+
+
+def train_ease(data: Interactions, seed: int, regularisation: float, last: int) -> ItemToItem:
+    """Solves the ridge regression of every item on all others, through the smaller of the two Gram matrices."""
+    matrix = user_item(data)
+    if matrix.shape[0] < matrix.shape[1]:  # Woodbury
+        rows = matrix.toarray()
+        inverse = np.eye(rows.shape[1], dtype=np.float32) - rows.T @ (_inverse(rows @ rows.T, regularisation) @ rows)
+    else:
+        inverse = _inverse((matrix.T @ matrix).toarray(), regularisation)
+    weights = inverse / -np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    return ItemToItem(data.items, weights.astype(np.float32), last)
+
+
+def _inverse(gram: NDArray[np.float32], regularisation: float) -> NDArray[np.float32]:
+    gram = gram.astype(np.float64)
+    gram[np.diag_indices_from(gram)] += regularisation
+    return linalg.inv(gram, overwrite_a=True).astype(np.float32)
+
+
+def train_item_knn(data: Interactions, seed: int, neighbours: int, shrink: float, last: int) -> ItemToItem:
+    """Keeps each item's nearest neighbours by the cosine of their users, shrunk where these are few."""
+    matrix = user_item(data)
+    norms = np.sqrt(np.bincount(matrix.indices, minlength=matrix.shape[1]))
+    blocks = []
+    for start in range(0, len(norms), BLOCK):
+        here = np.arange(start, min(start + BLOCK, len(norms)))
+        alike = (matrix[:, here].T @ matrix).toarray()
+        alike /= norms[here, None] * norms + shrink + 1e-9  # nobody may have the items
+        alike[here - start, here] = 0
+        cut = min(neighbours, len(norms) - 1)
+        alike[alike < np.partition(alike, -cut, axis=1)[:, [-cut]]] = 0
+        blocks.append(sparse.csr_matrix(alike, dtype=np.float32))
+    return ItemToItem(data.items, sparse.csr_matrix(sparse.vstack(blocks)), last)
+
+
+POPULAR = Contestant("popular", train_popular)
+EASE = Contestant(
+    "EASE",
+    train_ease,
+    grid=tuple(
+        {"regularisation": regularisation, "last": last}
+        for regularisation in (50.0, 200.0, 800.0)
+        for last in (10, 50, ALL)
+    ),
+)
+ITEM_KNN = Contestant(
+    "item-kNN",
+    train_item_knn,
+    grid=tuple(
+        {"neighbours": neighbours, "shrink": shrink, "last": last}
+        for neighbours in (50, 300)
+        for shrink in (0.0, 20.0)
+        for last in (5, 20, ALL)
+    ),
+)

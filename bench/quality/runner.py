@@ -1,0 +1,111 @@
+"""Trains and measures a protocol's contestants, one after the other, in this process."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quality.protocol import Contestant, Protocol
+from tailorbird.evaluation import Split
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one contestant reached: a row of the table."""
+
+    name: str
+    kind: str
+    """recipe, peer or published."""
+    means: Mapping[str, float]
+    spreads: Mapping[str, float]
+    """Standard deviations over the seeds; empty where somebody else measured."""
+    seeds: int
+    settings: Mapping[str, Any]
+    """Chosen on validation data."""
+    seconds: float
+    """Wall time of one training, mean over the seeds."""
+    gigabytes: float
+    """Peak memory of the process during a training, data and libraries included, highest of the seeds."""
+
+
+def run(protocol: Protocol, folder: Path, seeds: int, only: Sequence[str]) -> list[Result]:
+    """Returns a result for each contestant, or for each one named in `only`."""
+    contestants = [one for one in protocol.contestants if not only or one.name in only]
+    chosen: dict[str, Mapping[str, Any]] = {}
+    measured: dict[str, list[Mapping[str, float]]] = {one.name: [] for one in contestants}
+    for seed in range(seeds):
+        split = protocol.split(folder, seed)
+        for one in contestants:
+            if one.name not in chosen:
+                chosen[one.name] = choose(protocol, one, split)
+            measured[one.name].append(train_and_measure(protocol, one, split, seed, chosen[one.name]))
+            tell(protocol, one, f"seed {seed}", measured[one.name][-1])
+    return [summary(protocol, one, measured[one.name], chosen[one.name]) for one in contestants]
+
+
+def choose(protocol: Protocol, one: Contestant, split: Split) -> Mapping[str, Any]:
+    """Returns the settings of the grid that do best on validation data."""
+    if len(one.grid) == 1:
+        return one.grid[0]
+    if protocol.validation is None:
+        raise ValueError(f"{protocol.name}: {one.name} has settings to choose from, so give the protocol a validation")
+    inner = [protocol.validation(split, seed) for seed in range(protocol.validations)]
+    gains = []
+    for settings in one.grid:
+        figures = [protocol.measure(one.train(each.train, 0, **settings), each) for each in inner]
+        gains.append(float(np.mean([figure[protocol.metrics[0]] for figure in figures])))
+        tell(protocol, one, f"validation of {dict(settings)}", {protocol.metrics[0]: gains[-1]})
+    return one.grid[int(np.argmax(gains))]
+
+
+def train_and_measure(
+    protocol: Protocol, one: Contestant, split: Split, seed: int, settings: Mapping[str, Any]
+) -> dict[str, float]:
+    """Returns the metrics, with the training's `seconds` and `gigabytes`."""
+    gc.collect()
+    forget_peak_memory()
+    began = time.perf_counter()
+    model = one.train(split.train, seed, **settings)
+    cost = {"seconds": time.perf_counter() - began, "gigabytes": peak_memory() / 1e9}
+    return {**protocol.measure(model, split), **cost}
+
+
+def summary(
+    protocol: Protocol, one: Contestant, measured: Sequence[Mapping[str, float]], settings: Mapping[str, Any]
+) -> Result:
+    """Returns means and spreads over the seeds."""
+    table = {name: np.array([figures[name] for figures in measured]) for name in (*protocol.metrics, "seconds")}
+    return Result(
+        one.name,
+        one.kind,
+        {name: float(table[name].mean()) for name in protocol.metrics},
+        {name: float(table[name].std()) for name in protocol.metrics},
+        len(measured),
+        settings,
+        float(table["seconds"].mean()),
+        max(figures["gigabytes"] for figures in measured),
+    )
+
+
+def tell(protocol: Protocol, one: Contestant, what: str, figures: Mapping[str, float]) -> None:
+    """Reports on the way: a long run shows where it is."""
+    text = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+    print(f"{protocol.name} {one.name}, {what}: {text}", file=sys.stderr, flush=True)
+
+
+def forget_peak_memory() -> None:
+    """Makes the kernel count the peak anew (Linux: proc(5), clear_refs)."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_memory() -> int:
+    """Returns the most resident memory since, in bytes."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])

@@ -1,0 +1,1 @@
+"""How fast answers come, idle and while a model is trained beside."""

@@ -1,0 +1,1 @@
+"""What a training costs: peak memory and wall time."""

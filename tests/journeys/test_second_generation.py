@@ -1,0 +1,143 @@
+"""aws-user-personalization-v2 and aws-personalized-ranking-v2 through boto3 (spec recipes-and-runtime 1.2, 4.2)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from journeys.steps import INTERACTIONS_SCHEMA, ITEMS, ITEMS_SCHEMA, Journey, as_csv, field, genre_of, interactions_csv
+from support import ROLE, Server, refused, settled
+
+USER, RANKING = "aws-user-personalization-v2", "aws-personalized-ranking-v2"
+COLD = 1500
+"""Items that nobody has touched: with the others more than the candidates an answer is chosen from."""
+
+
+def interactions() -> bytes:
+    """As other journeys have them, and from which device."""
+    header, *rows = csv.reader(io.StringIO(interactions_csv().decode()))
+    return as_csv([(*header, "DEVICE"), *((*row, ("tv", "phone")[int(row[0]) % 2]) for row in rows)])
+
+
+def items() -> bytes:
+    """Thirty of the cold items are of the year 1800."""
+    known = [(str(item), genre_of(item), str(1950 + item % 60)) for item in range(ITEMS)]
+    cold = [(f"cold {item}", genre_of(item), "1800" if item % 50 == 0 else "1801") for item in range(COLD)]
+    return as_csv([("ITEM_ID", "GENRE", "YEAR"), *known, *cold])
+
+
+@pytest.fixture(scope="module")
+def journey(server: Server) -> Journey:
+    """A journey that has come to deployed campaigns, whose configuration says nothing of metadata."""
+    way = Journey(server, "second")
+    way.s3.create_bucket(Bucket=way.bucket)
+    way.arns["group"] = way.personalize.create_dataset_group(name=way.name)["datasetGroupArn"]
+    device = field("DEVICE", categorical=True)
+    way.dataset("INTERACTIONS", INTERACTIONS_SCHEMA | {"fields": [*INTERACTIONS_SCHEMA["fields"], device]})
+    way.dataset("ITEMS", ITEMS_SCHEMA)
+    way.load("INTERACTIONS", interactions())
+    way.load("ITEMS", items())
+    way.train(USER)
+    way.train(RANKING, solutionConfig={"algorithmHyperParameters": {"apply_recency_bias": "false"}})
+    way.deploy(USER, RANKING)
+    return way
+
+
+def ask(way: Journey, **request: object) -> list[dict]:
+    """The answer without what the service explores: a place in a thousand."""
+    listed = way.runtime.get_recommendations(campaignArn=way.arns[USER], **request)["itemList"]
+    return [item for item in listed if item.get("reason") != ["Exploration"]]
+
+
+def test_scores_are_shares_among_the_candidates(journey: Journey) -> None:
+    answer = ask(journey, userId="3", numResults=500)
+    scores = [item["score"] for item in answer]
+    assert scores == sorted(scores, reverse=True)
+    assert 0.5 < sum(scores) < 1
+    assert not any("reason" in item for item in answer)
+    lists = [(user, journey.recommend(USER, userId=str(user), numResults=10)) for user in range(20)]
+    assert sum(genre_of(int(item)) == genre_of(user) for user, best in lists for item in best) > 120  # by chance: 40
+    chosen = journey.filter("nineties", "INCLUDE ItemID WHERE Items.YEAR >= 1990 AND Items.YEAR < 2000")
+    few = ask(journey, userId="3", numResults=500, filterArn=chosen)
+    assert 45 <= len(few) <= 50
+    assert sum(item.get("score", 0) for item in few) == pytest.approx(1, abs=0.02)
+
+
+def test_popular_items_follow_where_the_filter_leaves_too_few_candidates(journey: Journey) -> None:
+    chosen = journey.filter("1800", "INCLUDE ItemID WHERE Items.YEAR = 1800")
+    answer = ask(journey, userId="3", numResults=30, filterArn=chosen)
+    assert 28 <= len({item["itemId"] for item in answer}) == len(answer)
+    scored = [item for item in answer if "score" in item]
+    assert answer[: len(scored)] == scored
+    assert not any("reason" in item for item in scored)
+    padding = answer[len(scored) :]
+    assert padding
+    assert all(item["reason"] == ["Popular item"] for item in padding)
+
+
+def test_promoted_items_say_so(journey: Journey) -> None:
+    chosen = journey.filter("1801", "INCLUDE ItemID WHERE Items.YEAR = 1801")
+    promotion = {"name": "old", "percentPromotedItems": 20, "filterArn": chosen}
+    answer = ask(journey, userId="3", numResults=25, promotions=[promotion])
+    told = [item.get("reason") for item in answer if item.get("promotionName") == "old"]
+    assert told == [["Promoted item"]] * 5
+    assert not any("reason" in item for item in answer if "promotionName" not in item)
+
+
+def test_unknown_items_of_a_ranked_list_have_the_score_0(journey: Journey) -> None:
+    given = ["never seen", *(str(item) for item in range(40, 60)), "nor this"]
+    ranked = journey.runtime.get_personalized_ranking(
+        campaignArn=journey.arns[RANKING], userId="7", inputList=given, metadataColumns={"ITEMS": ["GENRE"]}
+    )["personalizedRanking"]
+    assert [(item["itemId"], item["score"]) for item in ranked[20:]] == [("never seen", 0), ("nor this", 0)]
+    assert sum(item["score"] for item in ranked) == pytest.approx(1, abs=1e-5)
+    assert genre_of(int(ranked[0]["itemId"])) == genre_of(7)
+    assert all(item["metadata"]["genre"] == genre_of(int(item["itemId"])) for item in ranked[:20])
+
+
+def test_metadata_needs_no_flag_and_context_counts(journey: Journey) -> None:
+    def scores(**context: str) -> dict[str, float]:
+        answer = ask(journey, userId="nobody", context=context, metadataColumns={"ITEMS": ["YEAR"]})
+        assert all("year" in item["metadata"] for item in answer)
+        return {item["itemId"]: item["score"] for item in answer}
+
+    tv, phone, other, none = scores(DEVICE="tv"), scores(DEVICE="phone"), scores(DEVICE="never seen"), scores()
+    assert len(tv.keys() & phone.keys()) < 24 or any(tv[item] != phone[item] for item in tv.keys() & phone.keys())
+    assert all(other[item] == none[item] for item in other.keys() & none.keys())
+    assert len(other.keys() & none.keys()) >= 23
+
+
+def test_batch_answers_say_the_reasons(journey: Journey) -> None:
+    chosen = journey.filter("1800-again", "INCLUDE ItemID WHERE Items.YEAR = 1800")
+    journey.s3.put_object(Bucket=journey.bucket, Key="in/users.json", Body=b'{"userId": "3"}\n{"userId": "nobody"}')
+    arn = journey.personalize.create_batch_inference_job(
+        solutionVersionArn=journey.arns[f"{USER} version"],
+        jobName="second-batch",
+        roleArn=ROLE,
+        numResults=30,
+        filterArn=chosen,
+        jobInput={"s3DataSource": {"path": f"s3://{journey.bucket}/in/users.json"}},
+        jobOutput={"s3DataDestination": {"path": f"s3://{journey.bucket}/"}},
+    )["batchInferenceJobArn"]
+    ended = settled(journey.personalize.describe_batch_inference_job, "batchInferenceJob", batchInferenceJobArn=arn)
+    assert ended["status"] == "ACTIVE", ended
+    body = journey.s3.get_object(Bucket=journey.bucket, Key="users.json.out")["Body"].read()
+    for line in body.splitlines():
+        output = json.loads(line)["output"]
+        popular = [score is None for score in output["scores"]]
+        assert output["reasons"] == [["Popular item"] if each else [] for each in popular]
+        assert any(popular)
+
+
+def test_exploration_cannot_be_configured(journey: Journey) -> None:
+    refused(
+        "InvalidInputException",
+        "does not explore",
+        journey.personalize.create_campaign,
+        name="exploring",
+        solutionVersionArn=journey.arns[f"{USER} version"],
+        campaignConfig={"itemExplorationConfig": {"explorationWeight": "0.3"}},
+    )
