@@ -24,7 +24,7 @@ from quality.datasets import DATASETS
 from tailorbird import evaluation_trends, exams
 from tailorbird.data.interactions import Interactions
 from tailorbird.recipes import RECIPES, settings_of
-from tailorbird.recipes.recipe import Recipe, silent
+from tailorbird.recipes.recipe import NotEnoughData, Recipe, silent
 
 Measured = tuple[dict[str, Any], dict[str, str]]
 """Figures by data set, and reasons why there are none by data set."""
@@ -74,24 +74,16 @@ def measured(recipe: Recipe, sets: Mapping[str, Interactions]) -> Measured:
     """Returns the figures by data set, and why there are none of the others."""
     rows, why = {}, {}
     for name, data in sets.items():
-        if reason := unfit(recipe, data):
-            why[name] = reason
-            print(f"{recipe.name} on {name}: skipped: {reason}", flush=True)
-            continue
         began = time.perf_counter()
-        rows[name] = figures(recipe, data)
+        try:
+            rows[name] = figures(recipe, data)
+        except NotEnoughData as error:
+            why[name] = str(error)
+            print(f"{recipe.name} on {name}: skipped: {error}", flush=True)
+            continue
         told = ", ".join(f"{row['name']} {row['model']['value']}" for row in rows[name])
         print(f"{recipe.name} on {name}: {time.perf_counter() - began:.0f} s: {told}", flush=True)
     return rows, why
-
-
-def unfit(recipe: Recipe, data: Interactions) -> str:
-    """Returns why the recipe cannot learn from the data; empty where it can."""
-    if recipe.recipe_type == "PERSONALIZED_ACTIONS" and data.responses is None:
-        return "the data have no actions."
-    if recipe.segments_by == "itemAttributes" and not columns(data):
-        return "the items have no categorical column."
-    return ""
 
 
 def columns(data: Interactions) -> list[str]:
@@ -100,7 +92,11 @@ def columns(data: Interactions) -> list[str]:
 
 
 def figures(recipe: Recipe, data: Interactions) -> list[dict[str, Any]]:
-    """Trains on the exam's training part and returns what is shown."""
+    """Trains on the exam's training part and returns what is shown; raises NotEnoughData where it cannot learn."""
+    if recipe.recipe_type == "PERSONALIZED_ACTIONS" and data.responses is None:
+        raise NotEnoughData("the data have no actions.")
+    if recipe.segments_by == "itemAttributes" and not columns(data):
+        raise NotEnoughData("the items have no categorical column.")
     settings = settings_of(recipe, {}, {}, SEED)
     exam = exams.of(recipe, settings, data, columns(data), SEED)
     model = recipe.train(exam.train, settings, silent)
