@@ -206,6 +206,12 @@ RECIPES: dict[str, Recipe] = {
             needs="itemId",
             batch_members=("itemId",),
             makes_themes=True,
+            when="On an item's page where items have categories, names or texts: new items too get neighbours, and are "
+            "shown as some. Themes give its lists a name.",
+            learns_from="interactions: who, what, when; metadata and texts of items",
+            paper="Our own blend: Christoffel et al., Blockbusters and Wallflowers, RecSys 2015; Deerwester et al., "
+            "Indexing by Latent Semantic Analysis, 1990; Gantner et al., Learning Attribute-to-Feature Mappings for "
+            "Cold-Start Recommendations, ICDM 2010.",
         ),
         Recipe(
             "aws-semantic-similarity",
@@ -221,6 +227,10 @@ RECIPES: dict[str, Recipe] = {
             most_items=10_000_000,
             updates_items=True,
             shows_metadata=True,
+            when="Where items have names and descriptions and few or no interactions, or come and go quickly: news, "
+            "offers. It knows words, not meanings.",
+            learns_from="names and texts of items; interactions and creation times for its ranking influence only",
+            paper="Deerwester et al., Indexing by Latent Semantic Analysis, 1990.",
         ),
         Recipe(
             "aws-popularity-count",
