@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from tailorbird.data.reserved_fields import NOT_FEATURES, RESERVED, Rule
 from tailorbird.errors import InvalidInputException
 
 TYPES = ("string", "int", "long", "float", "double", "boolean")
@@ -29,22 +30,6 @@ METADATA_FIELDS = {"INTERACTIONS": 5, "USERS": 25, "ITEMS": 100, "ACTIONS": 10, 
 """Most metadata fields by dataset type; reserved fields of (action) interactions do not count."""
 
 DATASET_TYPES = tuple(METADATA_FIELDS)
-
-NOT_FEATURES = {
-    "INTERACTIONS": (
-        "USER_ID",
-        "ITEM_ID",
-        "TIMESTAMP",
-        "EVENT_TYPE",
-        "EVENT_VALUE",
-        "IMPRESSION",
-        "RECOMMENDATION_ID",
-        "EVENT_ATTRIBUTION_SOURCE",
-    ),
-    "USERS": ("USER_ID",),
-    "ITEMS": ("ITEM_ID",),
-}
-"""Reserved columns that are not metadata, by dataset type."""
 
 FLAGS = {"categorical": "categorical", "textual": "textual", "itemName": "item_name"}
 """What a schema may say of a string beside its type, and the field's member for it."""
@@ -108,91 +93,9 @@ class Schema:
 
     def is_key(self, field: Field) -> bool:
         """Whether a record is worthless without this field: ids, TIMESTAMP and an EVENT_TYPE without null."""
-        rule = _RESERVED[self.dataset_type, None].get(field.name.upper())
+        rule = RESERVED[self.dataset_type, None].get(field.name.upper())
         return rule is not None and rule.key and not field.nullable
 
-
-@dataclass(frozen=True)
-class _Rule:
-    """What spec control-plane 4.2 demands of a reserved field."""
-
-    type: str
-    required: bool = False
-    key: bool = False
-    """Makes the record; must not allow null where required."""
-    categorical: bool = False
-
-
-_ID = _Rule("string", required=True, key=True)
-_TIME = _Rule("long", required=True, key=True)
-_KIND = _Rule("string", key=True)
-_REQUIRED_KIND = _Rule("string", required=True, key=True)
-_STRING = _Rule("string")
-_LONG = _Rule("long")
-_FLOAT = _Rule("float")
-_CATEGORY = _Rule("string", categorical=True)
-
-_ATTRIBUTION = {
-    "EVENT_VALUE": _FLOAT,
-    "IMPRESSION": _STRING,
-    "RECOMMENDATION_ID": _STRING,
-    "EVENT_ATTRIBUTION_SOURCE": _STRING,
-}
-_INTERACTION = {"USER_ID": _ID, "ITEM_ID": _ID, "TIMESTAMP": _TIME}
-_CUSTOM_INTERACTIONS = _INTERACTION | {"EVENT_TYPE": _KIND} | _ATTRIBUTION
-_DOMAIN_INTERACTIONS = _INTERACTION | {"EVENT_TYPE": _REQUIRED_KIND} | _ATTRIBUTION
-
-# Spec control-plane 4.2, row by row: (dataset type, domain) to its reserved fields.
-_RESERVED: dict[tuple[str, str | None], Mapping[str, _Rule]] = {
-    ("INTERACTIONS", None): _CUSTOM_INTERACTIONS,
-    ("INTERACTIONS", "ECOMMERCE"): _DOMAIN_INTERACTIONS,
-    ("INTERACTIONS", "VIDEO_ON_DEMAND"): _DOMAIN_INTERACTIONS,
-    ("USERS", None): {"USER_ID": _ID},
-    ("USERS", "ECOMMERCE"): {"USER_ID": _ID},
-    ("USERS", "VIDEO_ON_DEMAND"): {"USER_ID": _ID, "SUBSCRIPTION_MODEL": _CATEGORY},
-    ("ITEMS", None): {"ITEM_ID": _ID, "CREATION_TIMESTAMP": _LONG},
-    ("ITEMS", "ECOMMERCE"): {
-        "ITEM_ID": _ID,
-        "PRICE": _Rule("float", required=True),
-        "CATEGORY_L1": _Rule("string", required=True, categorical=True),
-        "CATEGORY_L2": _CATEGORY,
-        "CATEGORY_L3": _CATEGORY,
-        "PRODUCT_DESCRIPTION": _STRING,
-        "CREATION_TIMESTAMP": _LONG,
-        "AGE_GROUP": _CATEGORY,
-        "ADULT": _CATEGORY,
-        "GENDER": _CATEGORY,
-    },
-    ("ITEMS", "VIDEO_ON_DEMAND"): {
-        "ITEM_ID": _ID,
-        "CREATION_TIMESTAMP": _Rule("long", required=True),
-        "GENRES": _Rule("string", required=True, categorical=True),
-        "PRICE": _FLOAT,
-        "DURATION": _FLOAT,
-        "GENRE_L2": _CATEGORY,
-        "GENRE_L3": _CATEGORY,
-        "AVERAGE_RATING": _FLOAT,
-        "PRODUCT_DESCRIPTION": _STRING,
-        "CONTENT_OWNER": _CATEGORY,
-        "CONTENT_CLASSIFICATION": _CATEGORY,
-    },
-    ("ACTIONS", None): {
-        "ACTION_ID": _ID,
-        "CREATION_TIMESTAMP": _LONG,
-        "VALUE": _LONG,
-        "TYPE": _STRING,
-        "EXPIRATION_TIMESTAMP": _LONG,
-        "REPEAT_FREQUENCY": _LONG,
-    },
-    ("ACTION_INTERACTIONS", None): {
-        "USER_ID": _ID,
-        "ACTION_ID": _ID,
-        "EVENT_TYPE": _REQUIRED_KIND,
-        "TIMESTAMP": _TIME,
-        "IMPRESSION": _STRING,
-        "RECOMMENDATION_ID": _STRING,
-    },
-}
 
 # AWS's published default VIDEO_ON_DEMAND schema spells GENRES so (spec control-plane 4.2).
 _SPELLINGS: dict[tuple[str, str | None], dict[str, str]] = {("ITEMS", "VIDEO_ON_DEMAND"): {"GENRES_L1": "GENRES"}}
@@ -222,7 +125,7 @@ def parse(text: str, domain: str | None = None) -> Schema:
     """
     record = _record(text)
     schema = Schema(record["name"], tuple(_field(entry, n) for n, entry in enumerate(record["fields"], 1)))
-    if (schema.dataset_type, domain) not in _RESERVED:
+    if (schema.dataset_type, domain) not in RESERVED:
         raise InvalidInputException(
             f"A schema of domain {domain} cannot be for {schema.dataset_type}: "
             "the domains ECOMMERCE and VIDEO_ON_DEMAND have Interactions, Items and Users. "
@@ -358,7 +261,7 @@ def _check_text(schema: Schema) -> None:
 
 
 def _check_reserved(schema: Schema, domain: str | None) -> None:
-    rules = _RESERVED[schema.dataset_type, domain]
+    rules = RESERVED[schema.dataset_type, domain]
     spellings = _SPELLINGS.get((schema.dataset_type, domain), {})
     present = set()
     for field in schema.fields:
@@ -376,7 +279,7 @@ def _check_reserved(schema: Schema, domain: str | None) -> None:
         )
 
 
-def _check_rule(field: Field, rule: _Rule) -> None:
+def _check_rule(field: Field, rule: Rule) -> None:
     if field.type != rule.type:
         raise InvalidInputException(
             f"Field {field.name} is reserved and must be of type {rule.type}, not {field.type}."
@@ -389,7 +292,7 @@ def _check_rule(field: Field, rule: _Rule) -> None:
 
 
 def _check_metadata(schema: Schema, domain: str | None) -> None:
-    rules = _RESERVED[schema.dataset_type, domain]
+    rules = RESERVED[schema.dataset_type, domain]
     events = schema.dataset_type.endswith("INTERACTIONS")
     metadata = [
         field for field in schema.fields if (name := field.name.upper()) not in rules or not (events or rules[name].key)
