@@ -26,6 +26,8 @@ def test_the_plan_follows_from_the_data() -> None:
     assert (sparse.length, dense.length) == (20, 160)
     assert sparse.sampled
     assert not dense.sampled
+    assert not any(each.times for each in (small, sparse, dense))  # places for times
+    assert plan(described(), Settings()).times
 
 
 def test_without_recency_bias_neither_time_nor_recent_popularity_counts() -> None:

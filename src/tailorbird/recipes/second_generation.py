@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tailorbird.recipes import user_personalization
+from tailorbird.recipes.ingredients.transformer import buckets
 from tailorbird.recipes.ingredients.transformer_training import Plan
 from tailorbird.recipes.matrices import first_rows
 from tailorbird.recipes.recipe import Interactions, Progress
@@ -26,6 +27,8 @@ data need more epochs for as many steps."""
 FULL_SOFTMAX_ITEMS = 5_000
 SAMPLED = 2000
 """Of a larger catalogue: items that the softmax runs over, for the time's sake."""
+ALIKE = 0.99
+"""Share of pauses between events in one bucket of time from which on times are not looked at."""
 DENSE = 50.0
 """Distinct rows an item from which on data count as dense."""
 
@@ -64,6 +67,12 @@ def plan(data: Interactions, settings: Settings) -> Plan:
         dropout=0.2 if dense else 0.5,
         tokens=4000 if dense else 1000,
         sampled=0 if len(data.items) <= FULL_SOFTMAX_ITEMS else SAMPLED,
-        times=settings.apply_recency_bias,
+        times=settings.apply_recency_bias and pauses_differ(data),
         features=True,
     )
+
+
+def pauses_differ(data: Interactions) -> bool:
+    """Returns whether times tell more than the order does: where they are only counted up, they do not."""
+    pauses = np.diff(data.timestamp)[data.user[1:] == data.user[:-1]]
+    return len(pauses) > 0 and bool(np.bincount(buckets(pauses)).max() < ALIKE * len(pauses))
