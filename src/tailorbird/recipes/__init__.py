@@ -206,6 +206,9 @@ RECIPES: dict[str, Recipe] = {
             needs="itemId",
             batch_members=("itemId",),
             makes_themes=True,
+            when="As aws-sims, where items have metadata or many of them are new: those are related by what they are.",
+            learns_from="interactions: who, with what, and what else in the same session; metadata",
+            paper="Our own blend of item-to-item cosines, what follows what, and content vectors.",
         ),
         Recipe(
             "aws-semantic-similarity",
@@ -221,6 +224,9 @@ RECIPES: dict[str, Recipe] = {
             most_items=10_000_000,
             updates_items=True,
             shows_metadata=True,
+            when="Texts tell what items are: articles, products with descriptions. Items need no clicks.",
+            learns_from="the items' textual columns; how popular and how fresh items are, where a campaign asks for it",
+            paper="Deerwester et al., Indexing by Latent Semantic Analysis, 1990.",
         ),
         Recipe(
             "aws-popularity-count",
