@@ -72,9 +72,12 @@ def test_context_means_nothing_to_the_recipe_of_sequences_alone(journey: Journey
     assert asked[0] == asked[1]
 
 
-def test_cold_items_are_recommended(journey: Journey) -> None:
-    lists = [journey.recommend("aws-hrnn-coldstart", userId=f"u{user:03}") for user in range(10)]
-    assert sum(number(item) >= OLD_ITEMS for items in lists for item in items) >= 10
+def test_cold_items_are_recommended_to_whom_they_suit(journey: Journey) -> None:
+    for user in range(10):
+        items = journey.recommend("aws-hrnn-coldstart", userId=f"u{user:03}", context={"DAY_PART": "morning"})
+        cold = [number(item) for item in items if number(item) >= OLD_ITEMS]
+        assert len(cold) >= 3  # of 12 that have the user's genre and the morning's kind
+        assert sum(genre_of(each) == user % GENRES for each in cold) >= len(cold) / 2  # by chance: a sixth
 
 
 def test_too_few_cold_items_fail_the_training_and_say_how_many(journey: Journey) -> None:

@@ -65,6 +65,11 @@ class Served:
         return {item: number for number, item in enumerate(self.model.items.tolist())}
 
     @cached_property
+    def until(self) -> int:
+        """When the newest interaction of the training was; epoch seconds, 0 where there was none."""
+        return int(self.history.timestamp.max(initial=0))
+
+    @cached_property
     def popularity(self) -> NDArray[np.float32]:
         """How many interactions each of the model's items has in the users' recent histories at training."""
         return np.bincount(self.history.item, minlength=len(self.model.items)).astype(np.float32)

@@ -24,6 +24,8 @@ from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.models import Served
 from tailorbird.workspace import Workspace
 
+OLD_DATA = 30 * 86400.0
+"""Seconds after its newest interaction from which on a log counts as one of the past."""
 SCORE_DIGITS = 7
 """Spec recipes-and-runtime 4.2."""
 
@@ -97,11 +99,20 @@ def query(
         served.manifest.events,
     )
     number = served.numbers.get(item) if item is not None else None
-    question = Query(items, times, number, now=int(workspace.clock()))
+    question = Query(items, times, number, now=_moment(served, times, workspace.clock()))
     if not served.recipe.features:
         return question
     attributes = history.attributes(workspace, deployment.users, user) if user else {}
     return replace(question, user=attributes, context=_context(deployment.interactions, context or {}))
+
+
+def _moment(served: Served, times: NDArray[np.int64], clock: float) -> int:
+    """The time of the request in the time of the data: of a log that ended long ago, its end.
+
+    Otherwise a model would be asked about years of silence, of which it learned nothing.
+    """
+    newest = max(served.until, int(times[-1]) if len(times) else 0)
+    return int(clock) if clock - newest < OLD_DATA else newest
 
 
 def _context(interactions: Dataset, given: Mapping[str, str]) -> dict[str, object]:
