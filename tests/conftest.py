@@ -10,6 +10,9 @@ import pytest
 
 from support import Server
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+"""As in workers: threads that wait for each other would else spin, and on busy cores make training ten times slower."""
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:

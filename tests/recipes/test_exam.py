@@ -112,7 +112,8 @@ def test_survives_save_and_load(recipe, model, tmp_path):
 
 
 def test_same_seed_same_model(recipe, model, data):
-    np.testing.assert_array_equal(train(recipe, data).score(QUESTIONS), model.score(QUESTIONS))
+    # The order in which threads add up is not the seed's: hence the last digits.
+    np.testing.assert_allclose(train(recipe, data).score(QUESTIONS), model.score(QUESTIONS), rtol=1e-4, atol=1e-4)
 
 
 def test_scores_answered_to_clients_are_log_probabilities(recipe, model):
