@@ -55,6 +55,10 @@ class Workspace:
         """The same installation seen from a region."""
         return self if region == self.region else dataclasses.replace(self, region=region)
 
+    def at_arn(self, arn: str) -> Workspace:
+        """The same installation seen from the region of a resource."""
+        return self.at(region_of(arn))
+
     @property
     def arn_prefix(self) -> str:
         """What the ARNs of the region's resources begin with."""
@@ -71,6 +75,11 @@ class Workspace:
         self.live.close()
         self.shown.close()
         self.tallies.close()
+
+
+def region_of(arn: str) -> str:
+    """The region that an ARN names."""
+    return arn.split(":")[3]
 
 
 def open_workspace(config: Config, clock: Callable[[], float] = time.time) -> Workspace:

@@ -19,7 +19,7 @@ from tailorbird.data.datasets import SOURCE
 from tailorbird.storage import cloudwatch
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.tallies import Tally
-from tailorbird.workspace import Workspace
+from tailorbird.workspace import Workspace, region_of
 
 KIND = "MetricAttribution"
 AT_ONCE = 50_000
@@ -39,14 +39,16 @@ def of_group(workspace: Workspace, group: str) -> Document | None:
 
 def due(workspace: Workspace) -> bool:
     """Whether `work` would find anything to do."""
-    waits = any(_news(workspace.at(_region(each)), each) for _, each in workspace.catalogue.select(KIND))
+    waits = any(
+        _news(workspace.at_arn(each["metricAttributionArn"]), each) for _, each in workspace.catalogue.select(KIND)
+    )
     return waits or (bool(workspace.config.cloudwatch_endpoint) and workspace.tallies.unpublished(*_window(workspace)))
 
 
 def work(workspace: Workspace) -> None:
     """Counts what was recorded since the last time, for all attributions, and publishes what is complete."""
     for _, document in workspace.catalogue.select(KIND):
-        count(workspace.at(_region(document)), document)
+        count(workspace.at_arn(document["metricAttributionArn"]), document)
     if workspace.config.cloudwatch_endpoint:
         workspace.tallies.publish(*_window(workspace), partial(_send, workspace))
 
@@ -169,10 +171,6 @@ def _reader(document: Document, arn_member: str) -> str:
     return f"{document[arn_member]} {document['creationDateTime']}"
 
 
-def _region(document: Document) -> str:
-    return str(document["metricAttributionArn"]).split(":")[3]
-
-
 def _window(workspace: Workspace) -> tuple[float, float]:
     """Between which moments (epoch seconds) buckets are published."""
     now = workspace.clock()
@@ -182,12 +180,12 @@ def _window(workspace: Workspace) -> tuple[float, float]:
 def _send(workspace: Workspace, tallies: Sequence[Tally]) -> None:
     """Publishes tallies, each in the region of its group."""
     config, key = workspace.config, workspace.access_key
-    for region in sorted({tally.group.split(":")[3] for tally in tallies}):
+    for region in sorted({region_of(tally.group) for tally in tallies}):
         cloudwatch.send(
             config.cloudwatch_endpoint,
             config.s3_access_key or key.access_key_id,
             config.s3_secret_key or key.secret_access_key,
             region,
             config.cloudwatch_namespace,
-            [tally for tally in tallies if tally.group.split(":")[3] == region],
+            [tally for tally in tallies if region_of(tally.group) == region],
         )

@@ -14,8 +14,9 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import contextmanager
 from typing import Any
 
 from tailorbird import executors, logs
@@ -153,50 +154,45 @@ def claimable(resource: Resource, document: Document, now: float) -> bool:
     return bool(status == stages.pending or (status == stages.in_progress and document["_leaseUntil"] < now))
 
 
-def compact(config: Config, arn: str) -> None:
-    """Moves a dataset's recorded events into its table, in whatever process the executor chose."""
+@contextmanager
+def _opened(config: Config) -> Iterator[Workspace]:
+    """The workspace in a worker, whatever process the executor chose, for one piece of work."""
     logs.start(config)
     workspace = open_workspace(config)
     try:
-        document = workspace.catalogue.get(arn, dataset.RESOURCE.name)
-        if document is not None:
-            compaction.move(workspace, dataset.opened(workspace.at(arn.split(":")[3]), document))
-            log.info("compacted", extra={"arn": arn})
+        yield workspace
     finally:
         workspace.close()
+
+
+def compact(config: Config, arn: str) -> None:
+    """Moves a dataset's recorded events into its table, in a worker."""
+    with _opened(config) as workspace:
+        document = workspace.catalogue.get(arn, dataset.RESOURCE.name)
+        if document is not None:
+            compaction.move(workspace, dataset.opened(workspace.at_arn(arn), document))
+            log.info("compacted", extra={"arn": arn})
 
 
 def update(config: Config, arn: str) -> None:
-    """Brings a deployed model up to date, in whatever process the executor chose."""
-    logs.start(config)
-    workspace = open_workspace(config)
-    try:
+    """Brings a deployed model up to date, in a worker."""
+    with _opened(config) as workspace:
         document = workspace.catalogue.get(arn)
         if document is not None:
-            updates.update(workspace.at(arn.split(":")[3]), document)
+            updates.update(workspace.at_arn(arn), document)
             log.info("updated", extra={"arn": arn})
-    finally:
-        workspace.close()
 
 
 def count(config: Config) -> None:
-    """Counts and publishes the metrics of all attributions, in whatever process the executor chose."""
-    logs.start(config)
-    workspace = open_workspace(config)
-    try:
+    """Counts and publishes the metrics of all attributions, in a worker."""
+    with _opened(config) as workspace:
         attributions.work(workspace)
-    finally:
-        workspace.close()
 
 
 def run(config: Config, kind: str, arn: str) -> None:
-    """Does the job of one document, in whatever process the executor chose."""
-    logs.start(config)
-    workspace = open_workspace(config)
-    try:
-        work(workspace.at(arn.split(":")[3]), RESOURCES[kind], arn)
-    finally:
-        workspace.close()
+    """Does the job of one document, in a worker."""
+    with _opened(config) as workspace:
+        work(workspace.at_arn(arn), RESOURCES[kind], arn)
 
 
 def work(workspace: Workspace, resource: Resource, arn: str) -> None:

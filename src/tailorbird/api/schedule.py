@@ -40,7 +40,7 @@ def tick(workspace: Workspace) -> None:
                 continue
             arn = lifecycle.own_arn(kind, document)
             try:
-                task(workspace.at(arn.split(":")[3]), document)
+                task(workspace.at_arn(arn), document)
             except AwsError as error:
                 log.warning("put off", extra={"arn": arn, "reason": error.message})
 

@@ -25,7 +25,7 @@ def due(workspace: Workspace) -> list[str]:
     Whoever asks must do it: another look at each comes after `EVERY` seconds, whether there were news or not.
     """
     found = ((_own_arn(document), document) for document in _in_service(workspace))
-    return [arn for arn, document in found if _claimed(workspace.at(arn.split(":")[3]), document)]
+    return [arn for arn, document in found if _claimed(workspace.at_arn(arn), document)]
 
 
 def update(workspace: Workspace, document: Document) -> None:
