@@ -16,6 +16,7 @@ from tailorbird.data import datasets, event_rules
 from tailorbird.data.datasets import BESIDE, NUMBER, SESSION, Dataset, of_user
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.interactions import Interactions
+from tailorbird.storage.arrays import load_arrays, save_arrays
 from tailorbird.storage.tables import Tables
 from tailorbird.workspace import Workspace
 
@@ -50,15 +51,12 @@ def save(data: Interactions, folder: Path) -> None:
     rank_from_end = ends[data.user] - np.arange(len(data.user))
     kept = rank_from_end <= KEPT
     start = np.concatenate([[0], np.cumsum(np.minimum(newest, KEPT))])
-    arrays = {"users": data.users, "start": start, "item": data.item[kept], "timestamp": data.timestamp[kept]}
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+    save_arrays(folder, users=data.users, start=start, item=data.item[kept], timestamp=data.timestamp[kept])
 
 
 def load(folder: Path) -> History:
     """The arrays that `save` wrote, mapped rather than read."""
-    names = ("users", "start", "item", "timestamp")
-    return History(*(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names))
+    return History(*load_arrays(folder, "users", "start", "item", "timestamp"))
 
 
 class Seen(NamedTuple):

@@ -28,6 +28,7 @@ from tailorbird.recipes.ingredients.recurrent_training import Plan, Popularity
 from tailorbird.recipes.matrices import cut_histories
 from tailorbird.recipes.recipe import Interactions, NotEnoughData, Progress, Query
 from tailorbird.recipes.settings import hyperparameter
+from tailorbird.storage.arrays import load_arrays, save_arrays
 
 COLD_ITEMS = 100, 80_000
 """Fewest and most cold items that a training takes (spec recipes-and-runtime 1.3)."""
@@ -87,8 +88,7 @@ class HRNN:
 
     def save(self, folder: Path) -> None:
         """Writes items.npy and first.npy, and the network and the popularity into folders of their own."""
-        np.save(folder / "items.npy", self.items, allow_pickle=False)
-        np.save(folder / "first.npy", self.first, allow_pickle=False)
+        save_arrays(folder, items=self.items, first=self.first)
         for name, part in (("network", self.network), ("recent", self.recent)):
             (folder / name).mkdir()
             part.save(folder / name)
@@ -160,5 +160,5 @@ def _averaged(log_shares: NDArray[np.float32], cold: NDArray[np.bool_]) -> NDArr
 
 def load(folder: Path) -> HRNN:
     """Reads what `HRNN.save` wrote."""
-    items, first = (np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("items", "first"))
+    items, first = load_arrays(folder, "items", "first")
     return HRNN(items, recurrent.load(folder / "network"), recency.load(folder / "recent"), first)

@@ -22,6 +22,7 @@ from tailorbird.recipes.features import Encoder
 from tailorbird.recipes.matrices import main_directions, unit
 from tailorbird.recipes.recipe import Column
 from tailorbird.recipes.text import Vocabulary, unit_rows
+from tailorbird.storage.arrays import load_arrays, save_arrays
 
 Columns = Mapping[str, Column]
 
@@ -58,8 +59,7 @@ class ItemEncoder:
         """Writes features.json, vocabulary.json and two arrays."""
         self.features.save(folder / "features.json")
         self.vocabulary.save(folder / "vocabulary.json")
-        np.save(folder / "weights.npy", self.weights, allow_pickle=False)
-        np.save(folder / "projection.npy", self.projection, allow_pickle=False)
+        save_arrays(folder, weights=self.weights, projection=self.projection)
 
 
 def fit(columns: Columns, count: int, dimensions: int, seed: int) -> ItemEncoder:
@@ -78,7 +78,7 @@ def load(folder: Path) -> ItemEncoder:
     return ItemEncoder(
         features.load(folder / "features.json"),
         text.load(folder / "vocabulary.json"),
-        *(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("weights", "projection")),
+        *load_arrays(folder, "weights", "projection"),
     )
 
 

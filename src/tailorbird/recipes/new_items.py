@@ -18,6 +18,7 @@ from scipy import sparse
 
 from tailorbird.recipes import features
 from tailorbird.recipes.recipe import Column, Model, Query
+from tailorbird.storage.arrays import load_arrays, save_arrays
 
 SMOOTHING = 5.0
 """Items."""
@@ -44,9 +45,8 @@ class Likeness:
 
     def save(self, folder: Path) -> None:
         """Writes the features as arrays."""
-        for name in ("data", "indices", "indptr"):
-            np.save(folder / f"{name}.npy", getattr(self.features, name), allow_pickle=False)
-        np.save(folder / "shape.npy", np.array([self.known, self.features.shape[1]]), allow_pickle=False)
+        parts = {name: getattr(self.features, name) for name in ("data", "indices", "indptr")}
+        save_arrays(folder, **parts, shape=np.array([self.known, self.features.shape[1]]))
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,8 @@ def likeness(columns: Mapping[str, Column], count: int, known: int) -> Likeness:
 
 def load(folder: Path) -> Likeness:
     """Reads what `Likeness.save` wrote."""
-    data, indices, indptr = (
-        np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("data", "indices", "indptr")
-    )
-    known, size = np.load(folder / "shape.npy", allow_pickle=False).tolist()
+    data, indices, indptr, shape = load_arrays(folder, "data", "indices", "indptr", "shape")
+    known, size = shape.tolist()
     return Likeness(known, sparse.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, size)))
 
 

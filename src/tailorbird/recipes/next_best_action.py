@@ -23,6 +23,7 @@ from scipy import optimize, sparse
 from tailorbird.recipes.matrices import user_bounds, user_item
 from tailorbird.recipes.recipe import Interactions, Progress, Query, Responses
 from tailorbird.recipes.settings import hyperparameter
+from tailorbird.storage.arrays import load_arrays, save_arrays
 
 DAY = 86400
 LEAST_TAKEN = 50
@@ -65,8 +66,7 @@ class Propensities:
 
     def save(self, folder: Path) -> None:
         """Writes an .npy file for each array."""
-        for name in ("items", "actions", "factors", "weights"):
-            np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
+        save_arrays(folder, items=self.items, actions=self.actions, factors=self.factors, weights=self.weights)
 
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> Propensities:
@@ -178,5 +178,4 @@ def _logistic(logits: NDArray[np.floating]) -> NDArray[np.floating]:
 
 def load(folder: Path) -> Propensities:
     """Reads what `Propensities.save` wrote."""
-    names = ("items", "actions", "factors", "weights")
-    return Propensities(*(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names))
+    return Propensities(*load_arrays(folder, "items", "actions", "factors", "weights"))

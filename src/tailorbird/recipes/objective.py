@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from tailorbird.recipes.ingredients.fit import log_softmax
 from tailorbird.recipes.recipe import Model, Query, Recipe
+from tailorbird.storage.arrays import load_arrays, save_arrays
 
 STRENGTHS = {"OFF": 0.0, "LOW": 1 / 3, "MEDIUM": 1.0, "HIGH": 3.0}
 """By objectiveSensitivity."""
-FILE = "objective.npy"
+NAME = "objective"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Steered:
     def save(self, folder: Path) -> None:
         """Writes the model's own files, and one more."""
         self.model.save(folder)
-        np.save(folder / FILE, self.gain, allow_pickle=False)
+        save_arrays(folder, **{NAME: self.gain})
 
 
 def steer(model: Model, reward: NDArray[np.float32], sensitivity: str) -> Model:
@@ -74,6 +75,6 @@ def standing(reward: NDArray[np.float32]) -> NDArray[np.float32]:
 def load(recipe: Recipe, folder: Path) -> Model:
     """Reads a model that may have been steered when it was saved."""
     model = recipe.load(folder)
-    if not (folder / FILE).exists():
+    if not (folder / f"{NAME}.npy").exists():
         return model
-    return Steered(model, np.load(folder / FILE, mmap_mode="r", allow_pickle=False))
+    return Steered(model, *load_arrays(folder, NAME))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tailorbird.recipes.matrices import users_per_item
 from tailorbird.recipes.recipe import Interactions, Progress, Query
+from tailorbird.storage.arrays import load_arrays, save_arrays
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,7 @@ class Popularity:
 
     def save(self, folder: Path) -> None:
         """Writes items.npy and counts.npy."""
-        np.save(folder / "items.npy", self.items, allow_pickle=False)
-        np.save(folder / "counts.npy", self.counts, allow_pickle=False)
+        save_arrays(folder, items=self.items, counts=self.counts)
 
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> Popularity:
@@ -48,5 +48,4 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> Popular
 
 def load(folder: Path) -> Popularity:
     """Reads what `Popularity.save` wrote."""
-    items = np.load(folder / "items.npy", mmap_mode="r", allow_pickle=False)
-    return Popularity(items, np.load(folder / "counts.npy", mmap_mode="r", allow_pickle=False))
+    return Popularity(*load_arrays(folder, "items", "counts"))

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from tailorbird.recipes import item_vectors
 from tailorbird.recipes.item_vectors import ItemEncoder
 from tailorbird.recipes.recipe import Column, Interactions, Progress, Query
+from tailorbird.storage.arrays import load_arrays, save_arrays
 
 T = TypeVar("T", bound=np.generic)
 
@@ -114,8 +115,7 @@ class SemanticSimilarity:
 
     def save(self, folder: Path) -> None:
         """Writes one .npy file a field, and the encoder into a folder of its own."""
-        for name in ARRAYS:
-            np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
+        save_arrays(folder, **{name: getattr(self, name) for name in ARRAYS})
         (folder / "encoder").mkdir()
         self.encoder.save(folder / "encoder")
 
@@ -163,5 +163,5 @@ def _longer(values: NDArray[T], more: int, filling: float) -> NDArray[T]:
 
 def load(folder: Path) -> SemanticSimilarity:
     """Reads what `SemanticSimilarity.save` wrote."""
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS}
+    arrays = dict(zip(ARRAYS, load_arrays(folder, *ARRAYS), strict=True))
     return SemanticSimilarity(**arrays, encoder=item_vectors.load(folder / "encoder"))

@@ -13,7 +13,6 @@ does not know, is answered with popular items (spec recipes-and-runtime 1.4).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,11 +23,12 @@ from numpy.typing import NDArray
 from tailorbird.recipes import item_vectors
 from tailorbird.recipes.ingredients import cosine, follows, recency, together
 from tailorbird.recipes.ingredients.fit import TOLERANCE, Sample, discount_popularity, fit, ndcg, sharpen, table_of
-from tailorbird.recipes.ingredients.ingredient import Ingredient
+from tailorbird.recipes.ingredients.ingredient import Ingredient, load_ingredients, save_ingredients
 from tailorbird.recipes.item_vectors import ItemEncoder
 from tailorbird.recipes.matrices import session_item, user_item
 from tailorbird.recipes.recipe import Interactions, Progress, Query
 from tailorbird.recipes.settings import hyperparameter
+from tailorbird.storage.arrays import load_arrays, save_arrays
 
 COLD = 5
 """Interactions that make an item warm (spec recipes-and-runtime 1.4)."""
@@ -123,15 +123,11 @@ class SimilarItems:
 
     def save(self, folder: Path) -> None:
         """Writes the blend's arrays, each ingredient into a folder of its name, and the encoder."""
-        for name in ("items", "weights", "cold", "blank"):
-            np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
-        (folder / "ingredients.json").write_text(json.dumps(list(self.ingredients)), encoding="utf-8")
-        saved: dict[str, Ingredient | ItemEncoder] = {**self.ingredients}
+        save_arrays(folder, items=self.items, weights=self.weights, cold=self.cold, blank=self.blank)
+        save_ingredients(folder, self.ingredients)
         if self.encoder is not None:
-            saved["encoder"] = self.encoder
-        for name, ingredient in saved.items():
-            (folder / name).mkdir()
-            ingredient.save(folder / name)
+            (folder / "encoder").mkdir()
+            self.encoder.save(folder / "encoder")
 
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> SimilarItems:
@@ -286,11 +282,7 @@ def _of_cold(
 
 def load(folder: Path) -> SimilarItems:
     """Reads what `SimilarItems.save` wrote."""
-    items, weights, cold, blank = (
-        np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        for name in ("items", "weights", "cold", "blank")
-    )
-    names = json.loads((folder / "ingredients.json").read_text(encoding="utf-8"))
-    ingredients = {name: LOADERS[name](folder / name) for name in names}
+    items, weights, cold, blank = load_arrays(folder, "items", "weights", "cold", "blank")
+    ingredients = load_ingredients(folder, LOADERS)
     encoder = item_vectors.load(folder / "encoder") if (folder / "encoder").exists() else None
     return SimilarItems(items, ingredients, weights, cold, blank, encoder)

@@ -34,6 +34,7 @@ from tailorbird.recipes.matrices import (
 )
 from tailorbird.recipes.recipe import Interactions, Progress, Query
 from tailorbird.recipes.settings import hyperparameter
+from tailorbird.storage.arrays import load_arrays, save_arrays
 
 NEIGHBOURS = 200
 WINDOW = 30
@@ -89,8 +90,7 @@ class Sims:
 
     def save(self, folder: Path) -> None:
         """Writes one .npy file a field."""
-        for name in ("items", "neighbours", "popularity"):
-            np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
+        save_arrays(folder, items=self.items, neighbours=self.neighbours, popularity=self.popularity)
 
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> Sims:
@@ -177,8 +177,4 @@ def place_best(
 
 def load(folder: Path) -> Sims:
     """Reads what `Sims.save` wrote."""
-    items, neighbours, popularity = (
-        np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        for name in ("items", "neighbours", "popularity")
-    )
-    return Sims(items, neighbours, popularity)
+    return Sims(*load_arrays(folder, "items", "neighbours", "popularity"))

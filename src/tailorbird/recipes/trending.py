@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from tailorbird.recipes.recipe import Interactions, Progress, Query
 from tailorbird.recipes.settings import hyperparameter
+from tailorbird.storage.arrays import load_arrays, save_arrays
 
 SECONDS = {"30 minutes": 1800, "1 hour": 3600, "2 hours": 7200, "3 hours": 10800, "1 day": 86400}
 """Intervals by name; two hours is that of the domain's use case and cannot be asked for (spec 1.5)."""
@@ -34,6 +35,9 @@ FREQUENCIES = (
 """What clients may ask for: the value, then its other spellings."""
 KEPT = 3
 """Intervals of training data that a model keeps: the two compared, and one that is not over yet."""
+
+
+ARRAYS = ("items", "popularity", "item", "timestamp", "scores")
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,7 @@ class Trends:
 
     def save(self, folder: Path) -> None:
         """Writes an .npy file for each array, and interval.json."""
-        for name in ("items", "popularity", "item", "timestamp", "scores"):
-            np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
+        save_arrays(folder, **{name: getattr(self, name) for name in ARRAYS})
         (folder / "interval.json").write_text(json.dumps(self.interval), encoding="utf-8")
 
 
@@ -123,8 +126,5 @@ def _trends(
 def load(folder: Path) -> Trends:
     """Reads what `Trends.save` wrote."""
     interval = json.loads((folder / "interval.json").read_text(encoding="utf-8"))
-    items, *arrays = (
-        np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        for name in ("items", "popularity", "item", "timestamp", "scores")
-    )
+    items, *arrays = load_arrays(folder, *ARRAYS)
     return Trends(items, interval, *arrays)

@@ -17,7 +17,6 @@ The second generation (second_generation.py) is the same blend with another tran
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,11 +48,12 @@ from tailorbird.recipes.ingredients.fit import (
     shortness,
     tabulate,
 )
-from tailorbird.recipes.ingredients.ingredient import Ingredient
+from tailorbird.recipes.ingredients.ingredient import Ingredient, load_ingredients, save_ingredients
 from tailorbird.recipes.ingredients.transformer_training import Plan
 from tailorbird.recipes.matrices import cut_histories, first_rows, keep_users, user_bounds
 from tailorbird.recipes.recipe import Interactions, Progress, Query, part
 from tailorbird.recipes.settings import hyperparameter
+from tailorbird.storage.arrays import load_arrays, save_arrays
 
 HELD_OUT = 0.2
 """Share of the training users on whom the weights are learned, ..."""
@@ -126,12 +126,8 @@ class UserPersonalization:
 
     def save(self, folder: Path) -> None:
         """Writes the blend's arrays, and each ingredient into a folder of its name."""
-        for name in ("items", "weights", "offsets", "first"):
-            np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
-        (folder / "ingredients.json").write_text(json.dumps(list(self.ingredients)), encoding="utf-8")
-        for name, ingredient in self.ingredients.items():
-            (folder / name).mkdir()
-            ingredient.save(folder / name)
+        save_arrays(folder, items=self.items, weights=self.weights, offsets=self.offsets, first=self.first)
+        save_ingredients(folder, self.ingredients)
 
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> UserPersonalization:
@@ -223,10 +219,5 @@ def train_transformer(
 
 def load(folder: Path) -> UserPersonalization:
     """Reads what `UserPersonalization.save` wrote."""
-    items, weights, offsets, first = (
-        np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        for name in ("items", "weights", "offsets", "first")
-    )
-    names = json.loads((folder / "ingredients.json").read_text(encoding="utf-8"))
-    ingredients = {name: LOADERS[name](folder / name) for name in names}
-    return UserPersonalization(items, ingredients, weights, offsets, first)
+    items, weights, offsets, first = load_arrays(folder, "items", "weights", "offsets", "first")
+    return UserPersonalization(items, load_ingredients(folder, LOADERS), weights, offsets, first)

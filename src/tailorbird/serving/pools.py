@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tailorbird.data.item_pool import ItemPool
 from tailorbird.recipes import new_items
 from tailorbird.recipes.new_items import Likeness
+from tailorbird.storage.arrays import load_arrays, save_arrays
 from tailorbird.storage.durable import publish
 
 FOLDER = "pools"
@@ -55,8 +56,7 @@ def add(model_folder: Path, found: ItemPool, known: int) -> None:
     folder = model_folder / FOLDER
     number = int(newest(model_folder).partition("-")[0] or -1) + 1
     with publish(folder / f"{number:09}-{secrets.token_hex(4)}") as fresh:
-        for name in ARRAYS:
-            np.save(fresh / f"{name}.npy", getattr(found, name), allow_pickle=False)
+        save_arrays(fresh, **{name: getattr(found, name) for name in ARRAYS})
         (fresh / "newest.json").write_text(json.dumps(found.newest), encoding="utf-8")
         (fresh / "likeness").mkdir()
         new_items.likeness(found.columns, len(found.items), known).save(fresh / "likeness")
@@ -72,8 +72,6 @@ def newest(model_folder: Path) -> str:
 def load(model_folder: Path, name: str) -> Pool:
     """The pool of that name, mapped rather than read."""
     folder = model_folder / FOLDER / name
-    items, interactions, impressions, created = (
-        np.load(folder / f"{array}.npy", mmap_mode="r", allow_pickle=False) for array in ARRAYS
-    )
+    items, interactions, impressions, created = load_arrays(folder, *ARRAYS)
     end = json.loads((folder / "newest.json").read_text(encoding="utf-8"))
     return Pool(name, items, interactions, impressions, created, end, new_items.load(folder / "likeness"))

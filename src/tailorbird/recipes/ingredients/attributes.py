@@ -23,9 +23,10 @@ from scipy import sparse
 
 from tailorbird.recipes import features
 from tailorbird.recipes.features import Encoder, Features
-from tailorbird.recipes.ingredients.ingredient import load_csr, recent_items, save_csr, weighted_histories
+from tailorbird.recipes.ingredients.ingredient import csr_rows, load_csr, recent_items, save_csr, weighted_histories
 from tailorbird.recipes.matrices import closeness
 from tailorbird.recipes.recipe import Interactions, Query
+from tailorbird.storage.arrays import load_arrays, save_arrays
 
 PRIOR = 10.0
 LAST = 10
@@ -67,7 +68,7 @@ class Attributes:
     def save(self, folder: Path) -> None:
         """Writes the encoder, the items' features and the lifts."""
         self.encoder.save(folder / f"{self.source}.json")
-        np.save(folder / "of_features.npy", self.of_features, allow_pickle=False)
+        save_arrays(folder, of_features=self.of_features)
         save_csr(folder, "items", self.items)
         save_csr(folder, "of_items", self.of_items)
 
@@ -119,8 +120,8 @@ def _lift(met: NDArray[np.floating], expected: NDArray[np.floating]) -> NDArray[
 def load(folder: Path) -> Attributes:
     """Reads what `Attributes.save` wrote."""
     (encoder,) = folder.glob("*.json")
-    of_features = np.load(folder / "of_features.npy", mmap_mode="r", allow_pickle=False)
-    items = len(np.load(folder / "items-indptr.npy", mmap_mode="r", allow_pickle=False)) - 1
+    (of_features,) = load_arrays(folder, "of_features")
+    items = csr_rows(folder, "items")
     return Attributes(
         encoder.stem,
         features.load(encoder),

@@ -20,6 +20,7 @@ from scipy import sparse
 
 from tailorbird.recipes.matrices import damped, main_directions, unit
 from tailorbird.recipes.recipe import Query
+from tailorbird.storage.arrays import load_arrays, save_arrays
 
 RIDGE = 10.0
 EXPERIENCE = 5.0
@@ -41,12 +42,12 @@ class Cosine:
 
     def save(self, folder: Path) -> None:
         """Writes vectors.npy."""
-        np.save(folder / "vectors.npy", self.vectors, allow_pickle=False)
+        save_arrays(folder, vectors=self.vectors)
 
 
 def load(folder: Path) -> Cosine:
     """Reads what `Cosine.save` wrote."""
-    return Cosine(np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False))
+    return Cosine(*load_arrays(folder, "vectors"))
 
 
 def collaborative(matrix: sparse.csr_matrix, content: NDArray[np.float32], dimensions: int, seed: int) -> Cosine:

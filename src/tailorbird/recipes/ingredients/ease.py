@@ -26,6 +26,7 @@ from tailorbird.recipes.ingredients.ingredient import (
 )
 from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query
+from tailorbird.storage.arrays import load_arrays, save_arrays
 
 REGULARISATION = 200.0
 MOST_ITEMS = 4000
@@ -50,7 +51,7 @@ class FewItems:
 
     def save(self, folder: Path) -> None:
         """Writes the weights."""
-        np.save(folder / "weights.npy", self.weights, allow_pickle=False)
+        save_arrays(folder, weights=self.weights)
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,7 @@ class ManyItems:
     def save(self, folder: Path) -> None:
         """Writes the matrix, the kernel and the diagonal."""
         save_csr(folder, "matrix", self.matrix)
-        np.save(folder / "kernel.npy", self.kernel, allow_pickle=False)
-        np.save(folder / "diagonal.npy", self.diagonal, allow_pickle=False)
+        save_arrays(folder, kernel=self.kernel, diagonal=self.diagonal)
 
 
 def _histories(queries: Sequence[Query], items: int) -> sparse.csr_matrix:
@@ -118,7 +118,6 @@ def last_seen(data: Interactions) -> NDArray[np.int64]:
 def load(folder: Path) -> FewItems | ManyItems:
     """Reads what `save` wrote."""
     if (folder / "weights.npy").exists():
-        return FewItems(np.load(folder / "weights.npy", mmap_mode="r", allow_pickle=False))
-    kernel = np.load(folder / "kernel.npy", mmap_mode="r", allow_pickle=False)
-    diagonal = np.load(folder / "diagonal.npy", mmap_mode="r", allow_pickle=False)
+        return FewItems(*load_arrays(folder, "weights"))
+    kernel, diagonal = load_arrays(folder, "kernel", "diagonal")
     return ManyItems(load_csr(folder, "matrix", len(diagonal)), kernel, diagonal)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from tailorbird.recipes.ingredients.ingredient import (
+    csr_rows,
     load_csr,
     log_share,
     recent_items,
@@ -61,5 +62,4 @@ def train(data: Interactions) -> Follows:
 
 def load(folder: Path) -> Follows:
     """Reads what `Follows.save` wrote."""
-    items = len(np.load(folder / "shares-indptr.npy", mmap_mode="r", allow_pickle=False)) - 1
-    return Follows(load_csr(folder, "shares", items))
+    return Follows(load_csr(folder, "shares", csr_rows(folder, "shares")))

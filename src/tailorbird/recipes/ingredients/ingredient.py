@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from tailorbird.recipes.recipe import Query
+from tailorbird.storage.arrays import load_arrays, save_arrays
+
+PARTS = ("data", "indices", "indptr")
+"""Of a sparse matrix."""
 
 
 class Ingredient(Protocol):
@@ -56,14 +61,30 @@ def log_share(scores: NDArray[np.float32], floor: float) -> NDArray[np.float32]:
 
 def save_csr(folder: Path, name: str, matrix: sparse.csr_matrix) -> None:
     """Writes a sparse matrix as three arrays that can be mapped into memory."""
-    for part in ("data", "indices", "indptr"):
-        np.save(folder / f"{name}-{part}.npy", getattr(matrix, part), allow_pickle=False)
+    save_arrays(folder, **{f"{name}-{part}": getattr(matrix, part) for part in PARTS})
 
 
 def load_csr(folder: Path, name: str, columns: int) -> sparse.csr_matrix:
     """Reads what `save_csr` wrote, without copying it into memory."""
-    data, indices, indptr = (
-        np.load(folder / f"{name}-{part}.npy", mmap_mode="r", allow_pickle=False)
-        for part in ("data", "indices", "indptr")
-    )
+    data, indices, indptr = load_arrays(folder, *(f"{name}-{part}" for part in PARTS))
     return sparse.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, columns), copy=False)
+
+
+def csr_rows(folder: Path, name: str) -> int:
+    """Returns how many rows a matrix has that `save_csr` wrote."""
+    (indptr,) = load_arrays(folder, f"{name}-indptr")
+    return len(indptr) - 1
+
+
+def save_ingredients(folder: Path, ingredients: Mapping[str, Ingredient]) -> None:
+    """Writes ingredients.json with their names in order, and each into a folder of its name."""
+    (folder / "ingredients.json").write_text(json.dumps(list(ingredients)), encoding="utf-8")
+    for name, ingredient in ingredients.items():
+        (folder / name).mkdir()
+        ingredient.save(folder / name)
+
+
+def load_ingredients(folder: Path, loaders: Mapping[str, Callable[[Path], Ingredient]]) -> dict[str, Ingredient]:
+    """Reads what `save_ingredients` wrote."""
+    names = json.loads((folder / "ingredients.json").read_text(encoding="utf-8"))
+    return {name: loaders[name](folder / name) for name in names}

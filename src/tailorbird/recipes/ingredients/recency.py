@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.recipes.recipe import Interactions, Query
+from tailorbird.storage.arrays import load_arrays, save_arrays
 
 RECENT_HALF_LIFE = 90 * 86400.0
 """Seconds; for what is popular now."""
@@ -40,8 +41,7 @@ class Recency:
 
     def save(self, folder: Path) -> None:
         """Writes moments.npy and log_shares.npy."""
-        np.save(folder / "moments.npy", self.moments, allow_pickle=False)
-        np.save(folder / "log_shares.npy", self.log_shares, allow_pickle=False)
+        save_arrays(folder, moments=self.moments, log_shares=self.log_shares)
 
 
 def asked_at(query: Query, otherwise: int) -> int:
@@ -74,5 +74,4 @@ def train(data: Interactions, half_life: float) -> Recency:
 
 def load(folder: Path) -> Recency:
     """Reads what `Recency.save` wrote."""
-    moments = np.load(folder / "moments.npy", mmap_mode="r", allow_pickle=False)
-    return Recency(moments, np.load(folder / "log_shares.npy", mmap_mode="r", allow_pickle=False))
+    return Recency(*load_arrays(folder, "moments", "log_shares"))

@@ -14,7 +14,7 @@ each other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from scipy import sparse, special
 from tailorbird.recipes import features
 from tailorbird.recipes.features import Encoder
 from tailorbird.recipes.recipe import Query
+from tailorbird.storage.arrays import load_all_arrays, save_arrays
 
 SESSION_GAP = 1800
 """Seconds without an interaction after which a session has ended, as in the paper's data."""
@@ -91,8 +92,7 @@ class Recurrent:
 
     def save(self, folder: Path) -> None:
         """Writes one .npy file an array, and the encoders."""
-        for name, array in self.arrays.items():
-            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+        save_arrays(folder, **self.arrays)
         self.user_encoder.save(folder / "users.json")
         self.context_encoder.save(folder / "context.json")
 
@@ -103,7 +103,5 @@ def _embedded(rows: sparse.csr_matrix, vectors: NDArray[np.float32]) -> NDArray[
 
 def load(folder: Path) -> Recurrent:
     """Reads what `Recurrent.save` wrote."""
-    arrays: Mapping[str, NDArray[np.float32]] = {
-        file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in sorted(folder.glob("*.npy"))
-    }
-    return Recurrent(dict(arrays), features.load(folder / "users.json"), features.load(folder / "context.json"))
+    arrays = load_all_arrays(folder)
+    return Recurrent(arrays, features.load(folder / "users.json"), features.load(folder / "context.json"))

@@ -22,6 +22,7 @@ from scipy import sparse
 from tailorbird.recipes.ingredients.ingredient import load_csr, save_csr
 from tailorbird.recipes.matrices import count_together, damped
 from tailorbird.recipes.recipe import Query
+from tailorbird.storage.arrays import load_arrays, save_arrays
 
 DAMPING = 0.8
 NEIGHBOURS = 1000
@@ -49,8 +50,7 @@ class Together:
     def save(self, folder: Path) -> None:
         """Writes the pairs and two arrays."""
         save_csr(folder, "pairs", self.pairs)
-        for name in ("totals", "popularity"):
-            np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
+        save_arrays(folder, totals=self.totals, popularity=self.popularity)
 
 
 def train(matrix: sparse.csr_matrix) -> Together:
@@ -78,7 +78,5 @@ def _largest(together: sparse.csr_matrix, first: int) -> tuple[sparse.csr_matrix
 
 def load(folder: Path) -> Together:
     """Reads what `Together.save` wrote."""
-    totals, popularity = (
-        np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("totals", "popularity")
-    )
+    totals, popularity = load_arrays(folder, "totals", "popularity")
     return Together(load_csr(folder, "pairs", len(popularity)), totals, popularity)

@@ -23,6 +23,7 @@ from tailorbird.recipes.ingredients.fit import log_softmax
 from tailorbird.recipes.ingredients.ingredient import recent_places
 from tailorbird.recipes.ingredients.recency import asked_at
 from tailorbird.recipes.recipe import Query
+from tailorbird.storage.arrays import load_all_arrays, save_arrays
 
 EDGES = np.ceil(np.sqrt(2.0) ** np.arange(1, 64)).astype(np.int64) - 1
 """Seconds at which a bucket of spans of time begins: each is sqrt(2) as long as the one before, to 95 years."""
@@ -111,9 +112,7 @@ class Transformer:
 
     def save(self, folder: Path) -> None:
         """Writes one .npy file an array, and the encoders as JSON."""
-        for name, array in self.arrays.items():
-            np.save(folder / f"{name}.npy", array, allow_pickle=False)
-        np.save(folder / "newest.npy", np.int64(self.newest), allow_pickle=False)
+        save_arrays(folder, **self.arrays, newest=np.int64(self.newest))
         self.user.save(folder / "user.json")
         self.context.save(folder / "context.json")
 
@@ -125,6 +124,6 @@ def buckets(seconds: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def load(folder: Path) -> Transformer:
     """Reads what `Transformer.save` wrote."""
-    arrays = {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in sorted(folder.glob("*.npy"))}
+    arrays = load_all_arrays(folder)
     newest = int(arrays.pop("newest"))
     return Transformer(arrays, newest, features.load(folder / "user.json"), features.load(folder / "context.json"))

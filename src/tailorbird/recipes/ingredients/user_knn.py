@@ -19,6 +19,7 @@ from scipy import sparse
 
 from tailorbird.recipes.ingredients.ease import last_seen, newest_users
 from tailorbird.recipes.ingredients.ingredient import (
+    csr_rows,
     load_csr,
     log_share,
     recent_items,
@@ -93,7 +94,5 @@ def newest_in_rows(matrix: sparse.csr_matrix, times: NDArray[np.int64], most: in
 
 def load(folder: Path) -> UserKnn:
     """Reads what `UserKnn.save` wrote."""
-    items, users = (
-        len(np.load(folder / f"{name}-indptr.npy", mmap_mode="r", allow_pickle=False)) - 1 for name in ("brings", "has")
-    )
+    items, users = csr_rows(folder, "brings"), csr_rows(folder, "has")
     return UserKnn(load_csr(folder, "has", items), load_csr(folder, "brings", users))
