@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.evaluation import Scorer, top_lists
+from tailorbird.recipes.ranking import discounts
 from tailorbird.recipes.recipe import Query
 
 
@@ -31,13 +32,14 @@ class Unseen:
         return scores
 
 
-def _ndcg(hits: NDArray[np.bool_], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
-    discounts = 1 / np.log2(np.arange(2, hits.shape[1] + 2))
-    return np.asarray((hits @ discounts) / np.cumsum(discounts)[np.minimum(sizes, hits.shape[1]) - 1])
+def ndcg(hits: NDArray[np.bool_], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Returns the NDCG of each row of (list, rank) hits, with the sizes of the truths."""
+    worth = discounts(hits.shape[1])
+    return np.asarray((hits @ worth) / np.cumsum(worth)[np.minimum(sizes, hits.shape[1]) - 1])
 
 
 METRICS: Mapping[str, Callable[[NDArray[np.bool_], NDArray[np.int64]], NDArray[np.float64]]] = {
-    "NDCG": _ndcg,
+    "NDCG": ndcg,
     "HR": lambda hits, _: hits.any(axis=1).astype(float),
     "MRR": lambda hits, _: (hits / np.arange(1, hits.shape[1] + 1)).max(axis=1),
     "P": lambda hits, _: hits.mean(axis=1),

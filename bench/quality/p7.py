@@ -17,12 +17,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from quality.metrics import ndcg
 from quality.peers.related import COSINE, EASE, RP3_BETA
 from quality.protocol import Contestant, Protocol, recipe
 from tailorbird import evaluation
 from tailorbird.recipes import popularity
 from tailorbird.recipes.matrices import session_item, users_per_item
-from tailorbird.recipes.recipe import Column, Interactions, Query, silent
+from tailorbird.recipes.recipe import Column, Interactions, Query, from_nobody, silent
 
 QUESTIONS = 2000
 LEAST_ROWS = 30
@@ -74,11 +75,6 @@ def arrays(rows: pl.DataFrame, columns: Values) -> Interactions:
     )
 
 
-def about(item: int) -> Query:
-    """The question for what is related to an item."""
-    return Query(np.empty(0, np.int32), np.empty(0, np.int64), item=item)
-
-
 def cut(data: Interactions, seed: int) -> evaluation.Split:
     """Cuts off the newest tenth of the baskets and asks about them."""
     begins = (np.diff(data.user, prepend=-1) != 0) | (np.diff(data.timestamp, prepend=-1) != 0)
@@ -93,7 +89,7 @@ def cut(data: Interactions, seed: int) -> evaluation.Split:
         basket = newer.indices[newer.indptr[number] : newer.indptr[number + 1]]
         basket = basket[known[basket]]
         if len(basket) > 1 and len(queries) < QUESTIONS:
-            queries.append(about(int(rng.choice(basket))))
+            queries.append(from_nobody(int(rng.choice(basket))))
             truths.append(np.setdiff1d(basket, [queries[-1].item]).astype(np.int32))
     return evaluation.Split(data.rows(older), tuple(queries), tuple(truths))
 
@@ -103,13 +99,12 @@ def measure(model: evaluation.Scorer, split: evaluation.Split) -> dict[str, floa
     lists = evaluation.top_lists(model, list(split.queries))
     hits = np.array([np.isin(row, truth) for row, truth in zip(lists, split.truths, strict=True)])
     sizes = np.array([len(truth) for truth in split.truths])
-    discounts = 1 / np.log2(np.arange(2, 27))
     percentile = np.argsort(np.argsort(users_per_item(split.train), kind="stable")) / (len(model.items) - 1)
     shown = lists[lists >= 0]
     return {
         "recall@25": float((hits.sum(axis=1) / np.minimum(sizes, 25)).mean()),
         "recall@10": float((hits[:, :10].sum(axis=1) / np.minimum(sizes, 10)).mean()),
-        "NDCG@25": float((hits @ discounts / np.cumsum(discounts)[np.minimum(sizes, 25) - 1]).mean()),
+        "NDCG@25": float(ndcg(hits, sizes).mean()),
         "coverage": len(np.unique(shown)) / len(model.items),
         "popularity": float(percentile[shown].mean()),
     }

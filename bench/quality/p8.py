@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from quality import p7
-from quality.p7 import POPULAR, about, arrays
+from quality.metrics import ndcg
+from quality.p7 import POPULAR, arrays
 from quality.peers.related import RANDOM, RIDGE
 from quality.protocol import Protocol, recipe
 from tailorbird import evaluation
 from tailorbird.recipes.matrices import keep_users, session_item, user_item
-from tailorbird.recipes.recipe import Interactions
+from tailorbird.recipes.recipe import Interactions, from_nobody
 
 SHARE = 0.1
 """Of the items that are hidden, and of the users that are asked about."""
@@ -69,7 +69,7 @@ def cut(data: Interactions, within_basket: bool, seed: int) -> evaluation.Split:
     for did in np.split(found.indices, found.indptr[1:-1]):
         for able in (did[~cold[did]], did[cold[did]]):
             if len(able) and len(did) > 1:
-                queries.append(about(int(rng.choice(able))))
+                queries.append(from_nobody(int(rng.choice(able))))
                 truths.append(np.setdiff1d(did, [queries[-1].item]).astype(np.int32))
     older = keep_users(data, ~test)
     return evaluation.Split(older.rows(~cold[older.item]), tuple(queries), tuple(truths))
@@ -84,7 +84,8 @@ def measure(model: evaluation.Scorer, split: evaluation.Split) -> dict[str, floa
     cold = np.bincount(split.train.item, minlength=len(model.items)) == 0
     lists = evaluation.top_lists(model, list(split.queries), len(model.items))
     of_cold = np.array([cold[query.item] for query in split.queries])
-    gains = np.array([ndcg(row, truth) for row, truth in zip(lists, split.truths, strict=True)])
+    hits = np.array([np.isin(row[:25], truth) for row, truth in zip(lists, split.truths, strict=True)])
+    gains = ndcg(hits, np.array([len(truth) for truth in split.truths]))
     found, places = [], []
     for number in np.flatnonzero(~of_cold).tolist():
         truth = split.truths[number]
@@ -94,12 +95,6 @@ def measure(model: evaluation.Scorer, split: evaluation.Split) -> dict[str, floa
             places.append(1 - true.mean() / len(model.items))
     figures = (gains[~of_cold].mean(), np.mean(found), np.mean(places), gains[of_cold].mean())
     return dict(zip(METRICS, map(float, figures), strict=True))
-
-
-def ndcg(row: NDArray[np.int64], truth: NDArray[np.int32]) -> float:
-    """Returns the NDCG@25 of one list."""
-    discounts = 1 / np.log2(np.arange(2, 27))
-    return float(discounts[np.isin(row[:25], truth)].sum() / discounts[: len(truth)].sum())
 
 
 PROTOCOLS = tuple(

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from tailorbird.recipes import popularity
 from tailorbird.recipes.matrices import keep_users, user_bounds
-from tailorbird.recipes.ranking import best_items
-from tailorbird.recipes.recipe import Interactions, Query, silent
+from tailorbird.recipes.ranking import best_items, discounts
+from tailorbird.recipes.recipe import Interactions, Query, from_nobody, silent
 
 TEST_SHARE = 0.1
 """Share of users held out, and share of each one's rows that are the truth."""
@@ -157,16 +157,14 @@ def questions(held_out: Split, recipe_type: str) -> tuple[list[Query], list[NDAr
             others.setdefault(item, set()).update(truth.tolist())
     trained = set(np.unique(held_out.train.item).tolist())
     items = sorted(item for item, together in others.items() if len(together) > 1 and item in trained)
-    nothing = np.empty(0, np.int64)
-    queries = [Query(nothing.astype(np.int32), nothing, item=item) for item in items]
-    return queries, [np.array(sorted(others[item] - {item}), np.int32) for item in items]
+    return list(map(from_nobody, items)), [np.array(sorted(others[item] - {item}), np.int32) for item in items]
 
 
 def coverage(model: Scorer) -> float:
     """Returns the share of the items that related ones bring up, asked for up to `MOST_ASKED` items evenly spread."""
-    count, nothing = len(model.items), np.empty(0, np.int64)
+    count = len(model.items)
     asked = np.unique(np.linspace(0, count - 1, min(count, MOST_ASKED)).astype(np.int64)).tolist()
-    lists = top_lists(model, [Query(nothing.astype(np.int32), nothing, item=item) for item in asked])
+    lists = top_lists(model, list(map(from_nobody, asked)))
     return round(len(np.unique(lists[lists >= 0])) / count, 4)
 
 
@@ -190,13 +188,13 @@ def ranking_metrics(hits: NDArray[np.bool_]) -> dict[str, float]:
     """
     hits = hits if len(hits) else np.zeros((1, hits.shape[1]), bool)
     ranks = np.arange(1, hits.shape[1] + 1)
-    discounts = 1 / np.log2(1 + ranks)
+    worth = discounts(len(ranks))
     reciprocal = (hits / ranks).max(axis=1)
     metrics = {f"mean_reciprocal_rank_at_{LIST_LENGTH}": reciprocal.mean()}
     for cutoff in CUTOFFS:
         found = hits[:, :cutoff].sum(axis=1)
-        gain = hits[:, :cutoff] @ discounts[:cutoff]
-        ideal = np.concatenate([[1.0], np.cumsum(discounts)])[found]
+        gain = hits[:, :cutoff] @ worth[:cutoff]
+        ideal = np.concatenate([[1.0], np.cumsum(worth)])[found]
         metrics[f"normalized_discounted_cumulative_gain_at_{cutoff}"] = (gain / ideal).mean()
         metrics[f"precision_at_{cutoff}"] = (found / cutoff).mean()
     return {name: round(float(value), 4) for name, value in metrics.items()}
@@ -224,12 +222,12 @@ def weighted_ndcg(
     lists: NDArray[np.int64], truths: Sequence[NDArray[np.int32]], weights: Sequence[NDArray[np.float32]]
 ) -> float:
     """Returns NDCG where a hit is worth its weight; the ideal is the list's own hits, the heaviest first."""
-    discounts = 1 / np.log2(np.arange(2, lists.shape[1] + 2))
+    of_ranks = discounts(lists.shape[1])
     gains = []
     for row, truth, weight in zip(lists, truths, weights, strict=True):
         worth = np.where(row[:, None] == truth, weight, 0).sum(axis=1)
-        ideal = np.sort(worth)[::-1] @ discounts
-        gains.append(worth @ discounts / ideal if ideal > 0 else 0.0)
+        ideal = np.sort(worth)[::-1] @ of_ranks
+        gains.append(worth @ of_ranks / ideal if ideal > 0 else 0.0)
     return float(np.mean(gains))
 
 

@@ -23,6 +23,7 @@ from tailorbird.evaluation import CUTOFFS, LIST_LENGTH, Answers, Scorer, Split, 
 from tailorbird.evaluation_segments import items_by_value
 from tailorbird.recipes import popularity
 from tailorbird.recipes.matrices import users_per_item
+from tailorbird.recipes.ranking import discounts
 from tailorbird.recipes.recipe import Interactions, Query, silent
 
 METRICS = {
@@ -152,11 +153,11 @@ def accuracy(given: Answers) -> dict[str, NDArray[np.float64]]:
     hits = given.hits
     sizes = np.array([len(truth) for truth in given.truths])
     ranks = np.arange(1, LIST_LENGTH + 1)
-    discounts = 1 / np.log2(1 + ranks)
-    ideal = np.concatenate([[0.0], np.cumsum(discounts)])
+    worth = discounts(LIST_LENGTH)
+    ideal = np.concatenate([[0.0], np.cumsum(worth)])
     found = {f"mean_reciprocal_rank_at_{LIST_LENGTH}": (hits / ranks).max(axis=1)}
     for k in CUTOFFS:
-        found[f"ndcg_at_{k}"] = np.divide(hits[:, :k] @ discounts[:k], ideal[np.minimum(sizes, k)])
+        found[f"ndcg_at_{k}"] = np.divide(hits[:, :k] @ worth[:k], ideal[np.minimum(sizes, k)])
         found[f"recall_at_{k}"] = hits[:, :k].sum(axis=1) / sizes
         found[f"hit_rate_at_{k}"] = hits[:, :k].any(axis=1).astype(np.float64)
     return found

@@ -11,7 +11,7 @@ import numpy as np
 
 from tailorbird.evaluation import LIST_LENGTH, top_lists
 from tailorbird.recipes import trending
-from tailorbird.recipes.recipe import Interactions, Model, Query
+from tailorbird.recipes.recipe import Interactions, Model, from_nobody
 
 ACCURACY = "trending_prediction_accuracy"
 """AWS does not publish the key (spec recipes-and-runtime 3.2)."""
@@ -29,8 +29,7 @@ def accuracy(train: Callable[[Interactions], Model], data: Interactions, interva
     model = train(data.rows(before))
     previous, last = trending.counts(len(data.items), data.item, data.timestamp, end, interval)
     growth = last - previous
-    nothing = np.empty(0, np.int64)
-    (shown,) = top_lists(model, [Query(nothing.astype(np.int32), nothing)])
+    (shown,) = top_lists(model, [from_nobody()])
     best = np.sort(growth)[::-1][:LIST_LENGTH].clip(0).sum()
     foreseen = growth[shown[shown >= 0]].sum()
     return round(float(np.clip(foreseen / best, 0, 1)), 4) if best > 0 else 0.0

@@ -1,4 +1,4 @@
-"""The best columns of rows of scores."""
+"""The best columns of rows of scores, and what a place in a list is worth."""
 
 from __future__ import annotations
 
@@ -12,3 +12,8 @@ def best_items(scores: NDArray[np.float32], length: int) -> NDArray[np.int64]:
     best = np.sort(np.argpartition(-scores, length - 1, axis=1)[:, :length], axis=1)
     order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
     return np.take_along_axis(best, order, axis=1)
+
+
+def discounts(length: int) -> NDArray[np.float64]:
+    """Returns what a hit at each rank counts in DCG, the first rank first (Jarvelin and Kekalainen, 2002)."""
+    return np.asarray(1 / np.log2(np.arange(2, length + 2)))

@@ -79,6 +79,11 @@ class Query:
     """How much POPULARITY and FRESHNESS count, 0 to 1; only for `Influenced` models."""
 
 
+def from_nobody(item: int | None = None) -> Query:
+    """Returns the question of someone without a history: about an item, or about none."""
+    return Query(np.empty(0, np.int32), np.empty(0, np.int64), item=item)
+
+
 class Model(Protocol):
     """A trained recipe. Scoring must be thread-safe."""
 

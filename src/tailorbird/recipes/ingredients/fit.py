@@ -20,7 +20,7 @@ from scipy import optimize
 from tailorbird.recipes.ingredients import repeats
 from tailorbird.recipes.ingredients.ingredient import Ingredient
 from tailorbird.recipes.matrices import user_bounds
-from tailorbird.recipes.ranking import best_items
+from tailorbird.recipes.ranking import best_items, discounts
 from tailorbird.recipes.recipe import Interactions, Query
 
 RIDGE = 1e-3
@@ -249,10 +249,10 @@ def sharpen(table: Table, starts: Sequence[NDArray[np.float32]], places: Sequenc
 
 def ndcg(scores: NDArray[np.float32], truth: NDArray[np.bool_], length: int = 25) -> float:
     """Returns the mean NDCG of the lists that the scores make."""
-    discounts = 1 / np.log2(np.arange(2, length + 2))
+    worth = discounts(length)
     hits = np.take_along_axis(truth, best_items(scores, length), axis=1)
-    ideal = np.cumsum(discounts)[np.minimum(truth.sum(axis=1), length) - 1]
-    return float((hits @ discounts[: hits.shape[1]] / ideal).mean())
+    ideal = np.cumsum(worth)[np.minimum(truth.sum(axis=1), length) - 1]
+    return float((hits @ worth[: hits.shape[1]] / ideal).mean())
 
 
 def combine(
