@@ -7,7 +7,7 @@ import json
 import pytest
 
 from journeys.steps import ITEMS_SCHEMA, Journey, genre_of
-from support import ROLE, Server, refused, settled
+from support import Server, refused, settled
 
 RECIPE = "aws-user-personalization"
 MOST = {"itemExplorationConfig": {"explorationWeight": "1"}}
@@ -46,19 +46,9 @@ def test_a_batch_job_brings_new_items_into_the_campaign_too(way: Journey) -> Non
     campaign(way, "full", way.arns[f"{RECIPE} version"])
     put(way, "first")
     assert share(way, "full", "first") == 0
-    way.s3.put_object(Bucket=way.bucket, Key="in.json", Body=b'{"userId": "3"}\n')
-    arn = way.personalize.create_batch_inference_job(
-        solutionVersionArn=way.arns[f"{RECIPE} version"],
-        jobName="batch",
-        roleArn=ROLE,
-        jobInput={"s3DataSource": {"path": f"s3://{way.bucket}/in.json"}},
-        jobOutput={"s3DataDestination": {"path": f"s3://{way.bucket}/out/"}},
-        batchInferenceJobConfig=MOST,
-    )["batchInferenceJobArn"]
-    ended = settled(way.personalize.describe_batch_inference_job, "batchInferenceJob", batchInferenceJobArn=arn)
-    assert ended["status"] == "ACTIVE", ended
-    body = way.s3.get_object(Bucket=way.bucket, Key="out/in.json.out")["Body"].read()
-    assert "first" in json.loads(body)["output"]["recommendedItems"]
+    way.begin_batch("inference", RECIPE, "batch", [{"userId": "3"}], batchInferenceJobConfig=MOST)
+    (answer,) = way.batch_answers("inference", "batch")
+    assert "first" in answer["output"]["recommendedItems"]
     assert share(way, "full", "first") > 0.9
     horror = way.filter("horror", 'INCLUDE ItemID WHERE Items.GENRE IN ("Horror") AND Items.YEAR = 2023')
     assert way.recommend("full", userId="3", filterArn=horror) == ["first"]

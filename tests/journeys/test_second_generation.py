@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 
 import pytest
 
 from journeys.steps import INTERACTIONS_SCHEMA, ITEMS, ITEMS_SCHEMA, Journey, as_csv, field, genre_of, interactions_csv
-from support import ROLE, Server, refused, settled
+from support import Server, refused
 
 USER, RANKING = "aws-user-personalization-v2", "aws-personalized-ranking-v2"
 COLD = 1500
@@ -112,21 +111,10 @@ def test_metadata_needs_no_flag_and_context_counts(journey: Journey) -> None:
 
 def test_batch_answers_say_the_reasons(journey: Journey) -> None:
     chosen = journey.filter("1800-again", "INCLUDE ItemID WHERE Items.YEAR = 1800")
-    journey.s3.put_object(Bucket=journey.bucket, Key="in/users.json", Body=b'{"userId": "3"}\n{"userId": "nobody"}')
-    arn = journey.personalize.create_batch_inference_job(
-        solutionVersionArn=journey.arns[f"{USER} version"],
-        jobName="second-batch",
-        roleArn=ROLE,
-        numResults=30,
-        filterArn=chosen,
-        jobInput={"s3DataSource": {"path": f"s3://{journey.bucket}/in/users.json"}},
-        jobOutput={"s3DataDestination": {"path": f"s3://{journey.bucket}/"}},
-    )["batchInferenceJobArn"]
-    ended = settled(journey.personalize.describe_batch_inference_job, "batchInferenceJob", batchInferenceJobArn=arn)
-    assert ended["status"] == "ACTIVE", ended
-    body = journey.s3.get_object(Bucket=journey.bucket, Key="users.json.out")["Body"].read()
-    for line in body.splitlines():
-        output = json.loads(line)["output"]
+    lines = [{"userId": "3"}, {"userId": "nobody"}]
+    journey.begin_batch("inference", USER, "second-batch", lines, numResults=30, filterArn=chosen)
+    for answer in journey.batch_answers("inference", "second-batch"):
+        output = answer["output"]
         popular = [score is None for score in output["scores"]]
         assert output["reasons"] == [["Popular item"] if each else [] for each in popular]
         assert any(popular)

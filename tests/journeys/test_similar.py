@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from journeys.steps import (
     interactions_csv,
     schema,
 )
-from support import ROLE, Server, refused, settled
+from support import Server, refused, settled
 
 SIMILAR, SEMANTIC, SIMS = "aws-similar-items", "aws-semantic-similarity", "aws-sims"
 NEW = 10
@@ -86,24 +85,11 @@ def genres(items: list[str]) -> set[str]:
 
 def batch(way: Journey, recipe: str, job: str, items: list[str], **more: Any) -> tuple[dict[str, Any], list[Any]]:
     """The job once it has ended, and the answers' outputs."""
-    lines = "\n".join(json.dumps({"itemId": item}) for item in items)
-    way.s3.put_object(Bucket=way.bucket, Key=f"{job}/in.json", Body=lines.encode())
-    arn = way.personalize.create_batch_inference_job(**request(way, recipe, job), **more)["batchInferenceJobArn"]
-    ended = settled(way.personalize.describe_batch_inference_job, "batchInferenceJob", batchInferenceJobArn=arn)
+    way.begin_batch("inference", recipe, job, [{"itemId": item} for item in items], **more)
+    ended = settled(lambda: {"job": way.batch_job("inference", job)}, "job")
     if ended["status"] != "ACTIVE":
         return ended, []
-    found = way.s3.get_object(Bucket=way.bucket, Key=f"{job}/out/in.json.out")["Body"].read()
-    return ended, [json.loads(line)["output"] for line in found.splitlines()]
-
-
-def request(way: Journey, recipe: str, job: str) -> dict[str, Any]:
-    return {
-        "jobName": f"{way.name}-{job}",
-        "solutionVersionArn": way.arns[f"{recipe} version"],
-        "roleArn": ROLE,
-        "jobInput": {"s3DataSource": {"path": f"s3://{way.bucket}/{job}/in.json"}},
-        "jobOutput": {"s3DataDestination": {"path": f"s3://{way.bucket}/{job}/out/"}},
-    }
+    return ended, [answer["output"] for answer in way.batch_answers("inference", job)]
 
 
 def influenced(way: Journey, name: str, **influence: float) -> list[str]:
@@ -223,7 +209,7 @@ def test_themes_are_refused_where_there_is_nothing_to_name(journey: Journey, tex
         (SIMILAR, themes("YEAR"), "itemName"),
         (SIMILAR, {"batchInferenceJobMode": "THEME_GENERATION"}, "itemName"),
     ):
-        refused("InvalidInputException", words, create, **request(journey, recipe, "refused"), **config)
+        refused("InvalidInputException", words, create, **journey.batch_request(recipe, "refused"), **config)
     ended, _ = batch(journey, SIMILAR, "many", ["7"] * 101, **themes())
     assert ended["status"] == "CREATE FAILED"
     assert "100 input lines" in ended["failureReason"]

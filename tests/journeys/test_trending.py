@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from journeys.steps import INTERACTIONS_SCHEMA, Journey, interactions_csv
-from support import ROLE, Server, settled
+from support import Server, settled
 
 TRENDING = "aws-trending-now"
 METRICS = 9
@@ -70,13 +70,7 @@ def test_events_of_a_closed_interval_trend_even_of_new_items(journey: Journey) -
 
 def test_trends_have_no_batch_jobs(journey: Journey) -> None:
     with pytest.raises(ClientError, match="batch inference"):
-        journey.personalize.create_batch_inference_job(
-            jobName="trends",
-            solutionVersionArn=journey.arns[f"{TRENDING} version"],
-            roleArn=ROLE,
-            jobInput={"s3DataSource": {"path": "s3://trends-bucket/in"}},
-            jobOutput={"s3DataDestination": {"path": "s3://trends-bucket/out"}},
-        )
+        journey.personalize.create_batch_inference_job(**journey.batch_request(TRENDING, "trends"))
 
 
 def test_the_interval_is_one_of_four(journey: Journey) -> None:
