@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from journeys.steps import Journey, as_csv, field, schema
 from recipes.tastes import GENRES, KINDS, OLD_ITEMS, genre_of, kind_of, tastes
-from support import Server
+from support import Server, settled
 
 RECIPES = ("aws-hrnn", "aws-hrnn-metadata", "aws-hrnn-coldstart")
 CATEGORY = {"categorical": True}
@@ -78,6 +79,25 @@ def test_cold_items_are_recommended_to_whom_they_suit(journey: Journey) -> None:
         cold = [number(item) for item in items if number(item) >= OLD_ITEMS]
         assert len(cold) >= 3  # of 12 that have the user's genre and the morning's kind
         assert sum(genre_of(each) == user % GENRES for each in cold) >= len(cold) / 2  # by chance: a sixth
+
+
+def test_an_update_takes_up_items_that_came_after_the_training(journey: Journey) -> None:
+    recipe, fresh = "aws-hrnn-coldstart", "i9999"
+    journey.events.put_items(
+        datasetArn=journey.arns["ITEMS"],
+        items=[{"itemId": fresh, "properties": json.dumps({"kind": "premiere", "genre": "g3"})}],
+    )
+    update = journey.personalize.create_solution_version(
+        solutionArn=journey.arns[f"{recipe} solution"], trainingMode="UPDATE"
+    )["solutionVersionArn"]
+    ended = settled(journey.personalize.describe_solution_version, "solutionVersion", solutionVersionArn=update)
+    assert (ended["status"], ended["trainingMode"]) == ("ACTIVE", "UPDATE"), ended.get("failureReason")
+    journey.arns["updated"] = journey.personalize.create_campaign(name="updated", solutionVersionArn=update)[
+        "campaignArn"
+    ]
+    only = journey.filter("premieres", 'INCLUDE ItemID WHERE Items.KIND IN ("premiere")')
+    assert journey.recommend(recipe, userId="u003", filterArn=only) == []
+    assert journey.recommend("updated", userId="u003", filterArn=only) == [fresh]
 
 
 def test_too_few_cold_items_fail_the_training_and_say_how_many(journey: Journey) -> None:

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from tailorbird.recipes import features
-from tailorbird.recipes.ingredients import transformer, transformer_network, transformer_training
+from tailorbird.recipes.ingredients import cross_entropy, transformer, transformer_network, transformer_training
+from tailorbird.recipes.ingredients.cross_entropy import CrossEntropy
 from tailorbird.recipes.ingredients.transformer_training import Plan
 from tailorbird.recipes.matrices import keep_users
 from tailorbird.recipes.recipe import Column, Interactions, Query, silent
@@ -115,12 +117,27 @@ def test_a_sample_stands_for_all_items():
     """Over many draws the corrected sum over a sample has the mean of the sum over all items."""
     torch.manual_seed(0)
     states, vectors, bias = torch.randn(1, 4), torch.randn(51, 4), torch.randn(50)
-    target = torch.tensor([7])
+    target, weight = torch.tensor([7]), torch.ones(1)
     counts = np.arange(50)
     whole, sampled = (transformer_training.Softmax(counts, size, torch.device("cpu")) for size in (0, 20))
     own = (states @ vectors[7] + bias[7]).exp()
-    drawn = [(own * sampled.losses(states, target, vectors, bias).exp()).item() for _ in range(4000)]
-    assert np.mean(drawn) == pytest.approx((own * whole.losses(states, target, vectors, bias).exp()).item(), rel=0.05)
+    drawn = [(own * sampled.loss(states, target, weight, vectors, bias).exp()).item() for _ in range(4000)]
+    assert np.mean(drawn) == pytest.approx(
+        (own * whole.loss(states, target, weight, vectors, bias).exp()).item(), rel=0.05
+    )
+
+
+def test_the_loss_in_parts_is_torchs_and_so_is_its_gradient(monkeypatch):
+    torch.manual_seed(0)
+    monkeypatch.setattr(cross_entropy, "CELLS", 90)  # of 30 items: three questions at a time
+    given = states, vectors, bias = [torch.randn(*shape).requires_grad_() for shape in ((10, 4), (30, 4), (30,))]
+    targets, weights = torch.randint(30, (10,)), torch.rand(10)
+    scores = functional.linear(states, vectors, bias)
+    expected = (functional.cross_entropy(scores, targets, reduction="none") * weights).sum()
+    found = CrossEntropy.apply(states, vectors, bias, targets, weights)
+    torch.testing.assert_close(found, expected)
+    for ours, theirs in zip(torch.autograd.grad(found, given), torch.autograd.grad(expected, given), strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_time_tells_what_comes_next():

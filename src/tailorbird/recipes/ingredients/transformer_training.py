@@ -235,9 +235,8 @@ def step(net: Network, optimizer: torch.optim.Optimizer, batch: Batch, softmax: 
         vectors = net.vectors()
         states = net(batch, vectors)
     asked = batch.targets != PADDING
-    losses = softmax.losses(states.float(), batch.targets[asked], vectors.float(), net.bias)
-    weights = batch.weights[asked]
-    loss = (losses * weights).sum() / weights.sum()
+    weights = batch.weights[asked] / batch.weights[asked].sum()
+    loss = softmax.loss(states.float(), batch.targets[asked], weights, vectors.float(), net.bias)
     descend(net, optimizer, loss, rate)
     return float(loss.item())
 
@@ -263,20 +262,26 @@ class Softmax:
         shares = torch.from_numpy((counts + 1.0) ** POPULARITY).float().to(device)
         self.shares, self.size = shares / shares.sum(), size
 
-    def losses(
-        self, states: torch.Tensor, targets: torch.Tensor, vectors: torch.Tensor, bias: torch.Tensor
+    def loss(
+        self,
+        states: torch.Tensor,
+        targets: torch.Tensor,
+        weights: torch.Tensor,
+        vectors: torch.Tensor,
+        bias: torch.Tensor,
     ) -> torch.Tensor:
-        """Returns (question) losses; vectors: (item and START, width)."""
+        """Returns the sum over (question) targets by their weights; vectors: (item and START, width)."""
         import torch
-        from torch.nn import functional
+
+        from tailorbird.recipes.ingredients.cross_entropy import CrossEntropy
 
         if not self.size:
-            return functional.cross_entropy(functional.linear(states, vectors[:-1], bias), targets, reduction="none")
+            return CrossEntropy.apply(states, vectors[:-1], bias, targets, weights)
         others = torch.multinomial(self.shares, self.size, replacement=True)
         logits = states @ vectors[others].T + (bias[others] - torch.log(self.size * self.shares[others]))
         logits = logits.masked_fill(others == targets[:, None], float("-inf"))
         own = (states * vectors[targets]).sum(dim=1) + bias[targets]
-        return torch.logsumexp(torch.cat([own[:, None], logits], dim=1), dim=1) - own
+        return (torch.logsumexp(torch.cat([own[:, None], logits], dim=1), dim=1) - own) @ weights
 
 
 def windows(bounds: NDArray[np.int64], length: int, rng: np.random.Generator) -> NDArray[np.int64]:
