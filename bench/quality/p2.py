@@ -14,10 +14,13 @@ import polars as pl
 
 from quality.next_item import METRICS, last_of_each, measure, strict
 from quality.peers.linear import POPULAR
+from quality.peers.rectools_models import MODELS, sequential
 from quality.protocol import Protocol, recipe
 from tailorbird.recipes.recipe import Column, Interactions
 
 OURS = recipe("aws-user-personalization-v2")
+NETWORKS = tuple(sequential(name, length=50, width=64, epochs=30) for name in MODELS)
+"""Half an hour each and more."""
 USED = "order, day of each row and of the request, brands and categories"
 
 
@@ -50,7 +53,7 @@ PROTOCOLS = (
         METRICS,
         lambda folder, _: last_of_each(load(folder, "amazon-beauty-s3")),
         measure,
-        (OURS, strict(OURS), POPULAR),
+        (OURS, strict(OURS), *NETWORKS, POPULAR),
         published={
             "BSARec, order only": {"NDCG@10": 0.0611, "HR@10": 0.1008},
             "SASRec with cross-entropy, order only": {"NDCG@10": 0.0588, "HR@10": 0.0974},
@@ -64,7 +67,7 @@ PROTOCOLS = (
         METRICS,
         lambda folder, _: last_of_each(load(folder, "amazon-sports-s3")),
         measure,
-        (OURS, strict(OURS), POPULAR),
+        (OURS, strict(OURS), *NETWORKS, POPULAR),
         published={
             "BSARec, order only": {"NDCG@10": 0.0336, "HR@10": 0.0612},
             "eSASRec, order only": {"NDCG@10": 0.0323, "HR@10": 0.0560},

@@ -85,7 +85,7 @@ PROTOCOLS = (
         METRICS,
         lambda folder, seed: load(folder),
         measure,
-        (recipe("aws-user-personalization"), SESSION_KNN, ITEM_KNN, POPULAR),
+        (recipe("aws-user-personalization"), recipe("aws-user-personalization-v2"), SESSION_KNN, ITEM_KNN, POPULAR),
         validation=newest_out,
         published={
             "GCE-GNN (Wang et al., SIGIR 2020)": {"HR@20": 0.542, "MRR@20": 0.190},

@@ -11,7 +11,6 @@ from torch.nn import functional
 
 from tailorbird.recipes import features
 from tailorbird.recipes.ingredients import cross_entropy, transformer, transformer_network, transformer_training
-from tailorbird.recipes.ingredients.cross_entropy import CrossEntropy
 from tailorbird.recipes.ingredients.transformer_training import Plan
 from tailorbird.recipes.matrices import keep_users
 from tailorbird.recipes.recipe import Column, Interactions, Query, silent
@@ -130,11 +129,12 @@ def test_a_sample_stands_for_all_items():
 def test_the_loss_in_parts_is_torchs_and_so_is_its_gradient(monkeypatch):
     torch.manual_seed(0)
     monkeypatch.setattr(cross_entropy, "CELLS", 90)  # of 30 items: three questions at a time
-    given = states, vectors, bias = [torch.randn(*shape).requires_grad_() for shape in ((10, 4), (30, 4), (30,))]
+    given = states, vectors, bias = [torch.randn(*shape).requires_grad_() for shape in ((10, 4), (31, 4), (30,))]
     targets, weights = torch.randint(30, (10,)), torch.rand(10)
-    scores = functional.linear(states, vectors, bias)
+    scores = functional.linear(states, vectors[:-1], bias)
     expected = (functional.cross_entropy(scores, targets, reduction="none") * weights).sum()
-    found = CrossEntropy.apply(states, vectors, bias, targets, weights)
+    whole = transformer_training.Softmax(np.arange(30), 0, torch.device("cpu"))
+    found = whole.loss(states, targets, weights, vectors, bias)
     torch.testing.assert_close(found, expected)
     for ours, theirs in zip(torch.autograd.grad(found, given), torch.autograd.grad(expected, given), strict=True):
         torch.testing.assert_close(ours, theirs)

@@ -261,6 +261,7 @@ class Softmax:
 
         shares = torch.from_numpy((counts + 1.0) ** POPULARITY).float().to(device)
         self.shares, self.size = shares / shares.sum(), size
+        self.all = torch.arange(len(shares), device=device)
 
     def loss(
         self,
@@ -275,13 +276,12 @@ class Softmax:
 
         from tailorbird.recipes.ingredients.cross_entropy import CrossEntropy
 
-        if not self.size:
-            return CrossEntropy.apply(states, vectors[:-1], bias, targets, weights)
-        others = torch.multinomial(self.shares, self.size, replacement=True)
-        logits = states @ vectors[others].T + (bias[others] - torch.log(self.size * self.shares[others]))
-        logits = logits.masked_fill(others == targets[:, None], float("-inf"))
         own = (states * vectors[targets]).sum(dim=1) + bias[targets]
-        return (torch.logsumexp(torch.cat([own[:, None], logits], dim=1), dim=1) - own) @ weights
+        if not self.size:
+            return CrossEntropy.apply(own, states, vectors[:-1], bias, self.all, targets, weights)
+        others = torch.multinomial(self.shares, self.size, replacement=True)
+        corrected = bias[others] - torch.log(self.size * self.shares[others])
+        return CrossEntropy.apply(own, states, vectors[others], corrected, others, targets, weights)
 
 
 def windows(bounds: NDArray[np.int64], length: int, rng: np.random.Generator) -> NDArray[np.int64]:
