@@ -132,7 +132,8 @@ POPULAR = Contestant("popular", train_popular)
 
 def test_settings_are_chosen_on_validation_data_and_results_become_tables(tmp_path, capsys):
     protocol = made_up(recipe("aws-user-personalization"), EASE, POPULAR)
-    results = run(protocol, Path(), 2, [])
+    first, results = run(protocol, Path(), 2, [])
+    assert [one.seeds for one in first] == [1, 1, 1]
     ours, ease, popular = results
     assert ease.settings == EASE.grid[1]
     assert ease.means["NDCG@10"] > popular.means["NDCG@10"]
@@ -161,10 +162,11 @@ def test_settings_are_chosen_on_validation_data_and_results_become_tables(tmp_pa
 
 
 def test_only_some_may_run():
-    assert [result.name for result in run(made_up(EASE, POPULAR), Path(), 1, ["popular"])] == ["popular"]
+    (results,) = run(made_up(EASE, POPULAR), Path(), 1, ["popular"])
+    assert [result.name for result in results] == ["popular"]
 
 
 def test_a_grid_needs_validation_data():
     protocol = dataclasses.replace(made_up(EASE), validation=None)
     with pytest.raises(ValueError, match="give the protocol a validation"):
-        run(protocol, Path(), 1, [])
+        next(run(protocol, Path(), 1, []))

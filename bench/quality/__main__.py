@@ -1,8 +1,8 @@
 """Runs protocols: PYTHONPATH=src:bench python -m quality P4 P4d --seeds 20
 
-Prints a table for each; with --write also keeps the results in docs/reference/quality.json, and makes
-docs/reference/quality.md and the README's table from all results kept there. The data sets' folder comes from the
-environment variable TAILORBIRD_DATA.
+Prints a table for each; with --write also keeps the results in docs/reference/quality.json, after each seed, and at
+the end makes docs/reference/quality.md and the README's table from all results kept there. The data sets' folder
+comes from the environment variable TAILORBIRD_DATA.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def main() -> None:
         sys.exit("Set TAILORBIRD_DATA to the folder that holds the data sets, such as ml-latest-small.")
     for name in arguments.protocols:
         protocol = PROTOCOLS[name]
-        results = run(protocol, Path(folder or ""), arguments.seeds or protocol.seeds, arguments.only)
+        for results in run(protocol, Path(folder or ""), arguments.seeds or protocol.seeds, arguments.only):
+            if arguments.write:
+                report.keep(arguments.write, protocol, results)
         print(report.table(protocol, results))
-        if arguments.write:
-            report.keep(arguments.write, protocol, results)
     if arguments.write:
         report.write(arguments.write, PROTOCOLS.values())
 

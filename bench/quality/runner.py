@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,8 @@ class Result:
     """Peak memory of the process during a training, data and libraries included, highest of the seeds."""
 
 
-def run(protocol: Protocol, folder: Path, seeds: int, only: Sequence[str]) -> list[Result]:
-    """Returns a result for each contestant, or for each one named in `only`."""
+def run(protocol: Protocol, folder: Path, seeds: int, only: Sequence[str]) -> Iterator[list[Result]]:
+    """Yields a result for each contestant, or for each one named in `only`, over the seeds so far, after each seed."""
     contestants = [one for one in protocol.contestants if not only or one.name in only]
     chosen: dict[str, Mapping[str, Any]] = {}
     measured: dict[str, list[Mapping[str, float]]] = {one.name: [] for one in contestants}
@@ -47,7 +47,7 @@ def run(protocol: Protocol, folder: Path, seeds: int, only: Sequence[str]) -> li
                 chosen[one.name] = choose(protocol, one, split)
             measured[one.name].append(train_and_measure(protocol, one, split, seed, chosen[one.name]))
             tell(protocol, one, f"seed {seed}", measured[one.name][-1])
-    return [summary(protocol, one, measured[one.name], chosen[one.name]) for one in contestants]
+        yield [summary(protocol, one, measured[one.name], chosen[one.name]) for one in contestants]
 
 
 def choose(protocol: Protocol, one: Contestant, split: Split) -> Mapping[str, Any]:

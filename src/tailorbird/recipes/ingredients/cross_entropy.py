@@ -15,14 +15,20 @@ CELLS = 2**20
 """(question, item) scores that are held at a time: 4 MB."""
 
 
-class CrossEntropy(torch.autograd.Function):
-    """`CrossEntropy.apply(own, states, vectors, bias, numbers, targets, weights)` is the weighted sum of the losses.
+def cross_entropy(
+    own: Tensor, states: Tensor, vectors: Tensor, bias: Tensor, numbers: Tensor, targets: Tensor, weights: Tensor
+) -> Tensor:
+    """Returns the weighted sum of the questions' losses.
 
     own: (question) scores of the targets. states: (question, width). vectors and bias: (item, width) and (item), of
     the items that the targets compete with. numbers, targets: (item) and (question): an item does not compete with
     itself. weights: (question).
     """
+    loss: Tensor = _CrossEntropy.apply(own, states, vectors, bias, numbers, targets, weights)  # type: ignore[no-untyped-call]
+    return loss
 
+
+class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,

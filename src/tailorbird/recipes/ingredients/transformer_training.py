@@ -274,14 +274,14 @@ class Softmax:
         """Returns the sum over (question) targets by their weights; vectors: (item and START, width)."""
         import torch
 
-        from tailorbird.recipes.ingredients.cross_entropy import CrossEntropy
+        from tailorbird.recipes.ingredients.cross_entropy import cross_entropy
 
         own = (states * vectors[targets]).sum(dim=1) + bias[targets]
         if not self.size:
-            return CrossEntropy.apply(own, states, vectors[:-1], bias, self.all, targets, weights)
+            return cross_entropy(own, states, vectors[:-1], bias, self.all, targets, weights)
         others = torch.multinomial(self.shares, self.size, replacement=True)
         corrected = bias[others] - torch.log(self.size * self.shares[others])
-        return CrossEntropy.apply(own, states, vectors[others], corrected, others, targets, weights)
+        return cross_entropy(own, states, vectors[others], corrected, others, targets, weights)
 
 
 def windows(bounds: NDArray[np.int64], length: int, rng: np.random.Generator) -> NDArray[np.int64]:
