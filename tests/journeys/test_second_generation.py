@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 
 import pytest
 
@@ -87,6 +88,19 @@ def test_promoted_items_say_so(journey: Journey) -> None:
     assert not any("reason" in item for item in answer if "promotionName" not in item)
 
 
+def test_scores_of_promoted_items_are_shares_of_the_same_whole(journey: Journey) -> None:
+    chosen = journey.filter("old", "INCLUDE ItemID WHERE Items.YEAR < 1990")
+    promotion = {"name": "old", "percentPromotedItems": 20, "filterArn": chosen}
+    answer = ask(journey, userId="3", numResults=300, promotions=[promotion])
+    assert sum("promotionName" in item for item in answer) == 60
+    alone = {item["itemId"]: item["score"] for item in ask(journey, userId="3", numResults=300)}
+    assert {item["score"] - alone[item["itemId"]] for item in answer if item["itemId"] in alone} == {0}
+    among = journey.filter("not-old", "INCLUDE ItemID WHERE Items.YEAR >= 1990")
+    answer = ask(journey, userId="3", numResults=300, promotions=[promotion], filterArn=among)
+    assert all(item["score"] > 0 for item in answer if "promotionName" in item)
+    assert sum(item.get("score", 0) for item in answer) == pytest.approx(1, abs=0.02)
+
+
 def test_unknown_items_of_a_ranked_list_have_the_score_0(journey: Journey) -> None:
     given = ["never seen", *(str(item) for item in range(40, 60)), "nor this"]
     ranked = journey.runtime.get_personalized_ranking(
@@ -96,6 +110,41 @@ def test_unknown_items_of_a_ranked_list_have_the_score_0(journey: Journey) -> No
     assert sum(item["score"] for item in ranked) == pytest.approx(1, abs=1e-5)
     assert genre_of(int(ranked[0]["itemId"])) == genre_of(7)
     assert all(item["metadata"]["genre"] == genre_of(int(item["itemId"])) for item in ranked[:20])
+
+
+@pytest.fixture
+def unknown(journey: Journey) -> list[str]:
+    """A list with two items that the model does not know: a comedy that came later, and one without a record."""
+    new = {"itemId": "new", "properties": json.dumps({"genre": "Comedy", "year": 1990})}
+    journey.events.put_items(datasetArn=journey.arns["ITEMS"], items=[new])
+    return ["new", "nothing", "5", "1"]
+
+
+FILTERS = {
+    'INCLUDE ItemID WHERE Items.GENRE IN ("Comedy")': ["5", "new"],
+    'EXCLUDE ItemID WHERE Items.GENRE IN ("Comedy")': ["1", "nothing"],
+    'EXCLUDE ItemID WHERE Items.ITEM_ID IN ("nothing", "5")': ["1", "new"],
+    'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")': ["1", "5", "new", "nothing"],
+    'INCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")': [],
+}
+
+
+@pytest.mark.parametrize("expression", FILTERS)
+def test_items_of_a_ranked_list_pass_the_filter_by_their_records(
+    journey: Journey, unknown: list[str], expression: str
+) -> None:
+    name = f"list-{list(FILTERS).index(expression)}"
+    ranked = journey.runtime.get_personalized_ranking(
+        campaignArn=journey.arns[RANKING],
+        userId="nobody",
+        inputList=unknown,
+        filterArn=journey.filter(name, expression),
+        metadataColumns={"ITEMS": ["YEAR"]},
+    )["personalizedRanking"]
+    found = [item["itemId"] for item in ranked]
+    assert sorted(found) == FILTERS[expression]
+    assert [item in ("new", "nothing") for item in found] == sorted(item in ("new", "nothing") for item in found)
+    assert all(item["metadata"] == {"year": "1990"} for item in ranked if item["itemId"] == "new")
 
 
 def test_metadata_needs_no_flag_and_context_counts(journey: Journey) -> None:
@@ -108,6 +157,38 @@ def test_metadata_needs_no_flag_and_context_counts(journey: Journey) -> None:
     assert len(tv.keys() & phone.keys()) < 24 or any(tv[item] != phone[item] for item in tv.keys() & phone.keys())
     assert all(other[item] == none[item] for item in other.keys() & none.keys())
     assert len(other.keys() & none.keys()) >= 23
+
+
+def test_batches_of_lists_are_filtered_alike(journey: Journey, unknown: list[str]) -> None:
+    chosen = journey.filter("comedies", 'INCLUDE ItemID WHERE Items.GENRE IN ("Comedy")')
+    line = {"userId": "3", "itemList": unknown}
+    journey.begin_batch("inference", RANKING, "second-lists", [line, {"userId": 5}, b"{"], filterArn=chosen)
+    known, number, cut = journey.batch_answers("inference", "second-lists")
+    assert known["output"]["recommendedItems"] == ["5", "new"]
+    assert number["input"] == {"userId": 5}
+    assert cut["input"] == "{"
+    assert number["error"]
+    assert cut["error"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expression", "words"),
+    [
+        (USER, 'INCLUDE UserID WHERE Interactions.EVENT_TYPE IN ("click")', "need one of ItemID"),
+        (RANKING, "INCLUDE ItemID WHERE Items.YEAR < CurrentItem.YEAR", "CurrentItem"),
+    ],
+)
+def test_batches_refuse_filters_that_no_line_could_use(
+    journey: Journey, recipe: str, expression: str, words: str
+) -> None:
+    chosen = journey.filter(f"unfit-{recipe}", expression)
+    request = journey.batch_request(recipe, "second-unfit", filterArn=chosen)
+    refused("InvalidInputException", words, journey.personalize.create_batch_inference_job, **request)
+
+
+def test_a_ranked_list_is_for_somebody(journey: Journey) -> None:
+    ask = journey.runtime.get_personalized_ranking
+    refused("InvalidInputException", "userId", ask, campaignArn=journey.arns[RANKING], userId="", inputList=["1"])
 
 
 def test_batch_answers_say_the_reasons(journey: Journey) -> None:

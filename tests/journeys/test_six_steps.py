@@ -145,6 +145,7 @@ def test_batch_inference_answers_every_line(journey: Journey) -> None:
     answers = [json.loads(line) for line in body.splitlines()]
     assert [answer["error"] is None for answer in answers] == [True, True, False, False, False, False, True]
     assert answers[0]["input"] == {"userId": "3"}
+    assert [answer["input"] for answer in answers[2:6:3]] == ["not json", {"userId": 7}]
     assert all("userId" in answer["error"] for answer in answers[4:6])
     live = journey.runtime.get_recommendations(
         campaignArn=journey.arns["aws-user-personalization"], userId="4", numResults=10

@@ -111,19 +111,24 @@ def asked(
         answer: Document = {"input": line.decode(errors="replace").strip(), "output": None, "error": None}
         answers.append(answer)
         try:
-            answer["input"] = _read(line, needed)
+            answer["input"] = _decoded(line)
+            _check(answer["input"], needed)
             waiting.append((answer, prepare(answer["input"])))
         except AwsError as error:
             answer["error"] = error.message
     return answers, waiting
 
 
-def _read(line: bytes, needed: tuple[str, ...]) -> Document:
-    """A line as a request; raises InvalidInput saying what a line must hold."""
+def _decoded(line: bytes) -> Any:
+    """A line's JSON; raises InvalidInput where it is none."""
     try:
-        request = msgspec.json.decode(line)
+        return msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInputException(f"The line is not JSON: {error}") from error
+
+
+def _check(request: Any, needed: tuple[str, ...]) -> None:
+    """Raises InvalidInput saying what a line must hold."""
     example = ", ".join(f'"{name}": ' + ('["..."]' if name == "itemList" else '"..."') for name in needed)
     if not isinstance(request, dict):
         raise InvalidInputException(f"A line must be an object such as {{{example}}}.")
@@ -139,4 +144,3 @@ def _read(line: bytes, needed: tuple[str, ...]) -> Document:
     values = request.get("filterValues", {})
     if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
         raise InvalidInputException("filterValues must be an object of strings.")
-    return request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -43,6 +44,7 @@ def opened(workspace: Workspace, arn: str, group: str) -> Deployment:
         items=items,
         users=users,
         table=lambda: models.item_table(workspace, arn, served, items),
+        others=lambda others: models.others_table(workspace, arn, served, items, others),
     )
 
 
@@ -88,7 +90,11 @@ def mask(
     deployment: Deployment,
     filter_: syntax.Filter,
     request: Document,
+    others: Sequence[str] | None = None,
 ) -> Mask:
-    """What a filter allows for a request, by its filterValues, userId and itemId."""
+    """What a filter allows for a request, by its filterValues, userId and itemId.
+
+    others: items that the model does not know, of which to tell it instead of the model's.
+    """
     values, user, item = request.get("filterValues", {}), request.get("userId"), request.get("itemId")
-    return recommend.mask(workspace, deployment, filter_, values, user, item)
+    return recommend.mask(workspace, deployment, filter_, values, user, item, others)

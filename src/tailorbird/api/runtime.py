@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -88,14 +88,19 @@ def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> d
     """The given items in the order that suits the user; those that the model does not know come last."""
     target = _target(workspace, request)
     _check_operation(target, "GetPersonalizedRanking")
+    if not request["userId"]:
+        raise InvalidInputException(f"userId is required for {target.name}.")
     columns = _columns(target, request)
     if not request["inputList"]:
         raise InvalidInputException("inputList must hold at least one item id.")
     _check_length("inputList", len(request["inputList"]), columns)
+    served = target.deployment.served
     question = recommend.query(workspace, target.deployment, request["userId"], None, request.get("context"))
     allowed = _allowed(workspace, target, request)
-    scores = target.deployment.served.model.score([question])[0]
-    ranked = recommend.reorder(target.deployment.served, scores, request["inputList"], allowed)
+    others = recommend.unknown(served, request["inputList"])
+    others_allowed = _allowed(workspace, target, request, others) if others else None
+    scores = served.model.score([question])[0]
+    ranked = recommend.reorder(served, scores, request["inputList"], allowed, others_allowed)
     return _answer(workspace, "personalizedRanking", target, ranked, columns)
 
 
@@ -191,14 +196,16 @@ def _recommender(workspace: Workspace, document: Document) -> Target:
     )
 
 
-def _allowed(workspace: Workspace, target: Target, request: dict[str, Any]) -> Mask | None:
-    """What the request's filter and the automatic one leave."""
+def _allowed(
+    workspace: Workspace, target: Target, request: dict[str, Any], others: Sequence[str] | None = None
+) -> Mask | None:
+    """What the request's filter and the automatic one leave of the model's items, or of others."""
     parsed = []
     if target.automatic_filter is not None:
         parsed.append(deployments.parse_filter(target.automatic_filter))
     if "filterArn" in request:
         parsed.append(deployments.found_filter(workspace, request["filterArn"], target.group_arn))
-    masks = [deployments.mask(workspace, target.deployment, filter_, request) for filter_ in parsed]
+    masks = [deployments.mask(workspace, target.deployment, filter_, request, others) for filter_ in parsed]
     return np.all(masks, axis=0) if masks else None
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from tailorbird.data.schema import Field, Schema
 from tailorbird.errors import LimitExceededException
-from tailorbird.filters.syntax import SPELLING, Column, Filter, Predicate, refuse, to_number
+from tailorbird.filters.syntax import SPELLING, Column, Filter, Predicate, refuse
+from tailorbird.numerals import to_number
 
 MAX_FIELDS = 10
 """Distinct fields in one filter."""

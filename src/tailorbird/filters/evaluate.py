@@ -26,8 +26,8 @@ from tailorbird.filters.syntax import (
     Filter,
     Parameter,
     Predicate,
-    to_number,
 )
+from tailorbird.numerals import to_number
 
 Mask = NDArray[np.bool_]
 Where = tuple[tuple[Predicate, ...], ...]
@@ -299,13 +299,14 @@ def _match(predicate: Predicate, request: _Request) -> Mask:
 
 
 def _match_events(predicate: Predicate, request: _Request) -> Mask:
-    """Returns the rows that the user touched with these event types; NOT IN: all the others."""
+    """Returns the rows that the user touched with these event types; NOT IN and !=: all the others."""
     assert request.user is not None, "evaluate() asks for the user first"
     types = frozenset(text.lower() for text in _operand(predicate, request.values))
     if predicate.column.dataset == "ACTION_INTERACTIONS":
         types = frozenset(text.replace(" ", "_") for text in types)  # "Not taken" is NOT_TAKEN
-    mask = np.full(len(request.table), predicate.operator == "NOT IN")
-    mask[request.user.touched(None if ANY_EVENT in types else types)] = predicate.operator != "NOT IN"
+    others = predicate.operator in ("NOT IN", "!=")
+    mask = np.full(len(request.table), others)
+    mask[request.user.touched(None if ANY_EVENT in types else types)] = not others
     return mask
 
 

@@ -8,7 +8,6 @@ Source: spec recipes-and-runtime 5. Literals stay text: whether `3` means a numb
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -166,7 +165,6 @@ _HINTS = (
     (re.compile(r"[“”„‘’«»]"), "Quote with plain \" or '. "),
     (re.compile(r"(true|false)\b", re.IGNORECASE), "Boolean fields cannot be filtered. "),
 )
-_NUMBER = re.compile(r"\s*[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?\s*")
 
 
 class _ProblemAt(Exception):
@@ -259,7 +257,7 @@ def _check_expression(expression: Expression, target: str) -> None:
         elif column.dataset in EVENT_DATASETS and column.name != "EVENT_TYPE":
             problem = f"Of {SPELLING[column.dataset]} only EVENT_TYPE can be filtered."
         elif column.dataset in EVENT_DATASETS and not _fits_events(predicate):
-            problem = "Compare EVENT_TYPE with IN, NOT IN or =, and with literals or a placeholder."
+            problem = "Compare EVENT_TYPE with IN, NOT IN, = or !=, and with literals or a placeholder."
         elif isinstance(predicate.operand, Column) and target != "ItemID":
             problem = f"CurrentItem has no meaning in {target} filters."
         else:
@@ -273,7 +271,7 @@ def _check_expression(expression: Expression, target: str) -> None:
 
 
 def _fits_events(predicate: Predicate) -> bool:
-    return predicate.operator in ("IN", "NOT IN", "=") and not isinstance(predicate.operand, Column)
+    return predicate.operator in ("IN", "NOT IN", "=", "!=") and not isinstance(predicate.operand, Column)
 
 
 def _unexpected(text: str, error: UnexpectedCharacters | UnexpectedToken) -> tuple[int, str]:
@@ -339,11 +337,3 @@ def _split(name: str, text: str) -> tuple[str, ...]:
         values.append(match[1])
         position, comma = match.end(), match[2] == ","
     return tuple(values)
-
-
-def to_number(text: str) -> float | None:
-    """Returns the finite decimal number that `text` spells, or None."""
-    if not _NUMBER.fullmatch(text):
-        return None
-    number = float(text)
-    return number if math.isfinite(number) else None

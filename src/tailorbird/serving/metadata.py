@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tailorbird.serving import recommend
 from tailorbird.serving.recommend import Deployment
 
 
@@ -11,16 +12,14 @@ def of_items(deployment: Deployment, items: Sequence[str], columns: Sequence[str
     """For each item the columns that have a value, as text, by their camelCase names; {} without columns."""
     if not columns:
         return [{} for _ in items]
-    table, numbers = deployment.table(), deployment.served.numbers
-    values = {camel_case(name): table.values(name) for name in columns}
-    return [
-        {
-            name: text(column[numbers[item]])
-            for name, column in values.items()
-            if item in numbers and len(column) and is_there(column[numbers[item]])
-        }
-        for item in items
-    ]
+    found: dict[str, dict[str, str]] = {}
+    others = recommend.unknown(deployment.served, items)
+    for table, rows in [recommend.rows(deployment), *([recommend.rows(deployment, others)] if others else [])]:
+        values = {camel_case(name): column for name in columns if len(column := table.values(name))}
+        for item in (item for item in items if item in rows):
+            cells = {name: column[rows[item]] for name, column in values.items()}
+            found[item] = {name: text(cell) for name, cell in cells.items() if is_there(cell)}
+    return [found[item] for item in items]
 
 
 def camel_case(column: str) -> str:

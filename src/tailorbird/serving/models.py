@@ -148,7 +148,26 @@ def item_table(workspace: Workspace, version_arn: str, served: Served, items: Da
     """The newest metadata of the model's items, for filters; made anew after imports, puts, and for new items."""
     newest = served.pool.name if served.pool else served.as_of
     key = version_arn, stamp(workspace, items) if items else (), newest
-    return workspace.cache.get("table", key, lambda: _metadata(workspace, served, items))
+
+    def table() -> Table:
+        records = None if items is None else latest_records(workspace, items, "ITEM_ID")
+        return _table(served.model.items.tolist(), records)
+
+    return workspace.cache.get("table", key, table)
+
+
+def others_table(
+    workspace: Workspace, version_arn: str, served: Served, items: Dataset | None, others: Sequence[str]
+) -> Table:
+    """The newest metadata of items that the model does not know; all is missing of one without a record."""
+    if items is None:
+        return _table(others, None)
+
+    def records() -> pl.DataFrame:
+        return latest_records(workspace, items, "ITEM_ID").filter(~pl.col("ITEM_ID").is_in(served.model.items.tolist()))
+
+    key = version_arn, stamp(workspace, items), served.pool.name if served.pool else served.as_of
+    return _table(others, workspace.cache.get("other items", key, records))
 
 
 def _load(folder: Path) -> Served:
@@ -167,12 +186,11 @@ def _updated(served: Served, folder: Path, name: str) -> Served:
     return replace(served, model=model, pool=pool)
 
 
-def _metadata(workspace: Workspace, served: Served, items: Dataset | None) -> Table:
-    ids = served.model.items.tolist()
-    if items is None:
+def _table(ids: Sequence[str], records: pl.DataFrame | None) -> Table:
+    """The records of these ids, in their order."""
+    if records is None:
         return Table(ids, {})
-    rows = latest_records(workspace, items, "ITEM_ID")
     joined = pl.DataFrame({"ITEM_ID": ids}, schema={"ITEM_ID": pl.String}).join(
-        rows, on="ITEM_ID", how="left", maintain_order="left"
+        records, on="ITEM_ID", how="left", maintain_order="left"
     )
     return Table(ids, {name: joined[name].to_list() for name in joined.columns if name != "ITEM_ID"})

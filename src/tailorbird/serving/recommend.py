@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from tailorbird.data.datasets import Dataset
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import evaluate, syntax
 from tailorbird.filters.evaluate import Table
-from tailorbird.filters.syntax import to_number
+from tailorbird.numerals import to_number
 from tailorbird.recipes.ranking import best_items
 from tailorbird.recipes.recipe import Query
 from tailorbird.serving import exploration
@@ -35,6 +36,7 @@ EXPLORED = 0.5
 """An item less likely than this to get its place has it by exploration."""
 
 Mask = NDArray[np.bool_]
+Shares = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Deployment:
     users: Dataset | None
     table: Callable[[], Table]
     """The newest metadata of the model's items; made when a filter first needs it."""
+    others: Callable[[Sequence[str]], Table]
+    """The newest metadata of items that the model does not know; all is missing of one without a record."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,24 @@ def _context(interactions: Dataset, given: Mapping[str, str]) -> dict[str, objec
     return found
 
 
+def unknown(served: Served, items: Sequence[str]) -> list[str]:
+    """The distinct items that the model does not know, in their order."""
+    return [item for item in dict.fromkeys(items) if item not in served.numbers]
+
+
+def rows(deployment: Deployment, others: Sequence[str] | None = None) -> tuple[Table, Mapping[str, int]]:
+    """The metadata of the model's items, or of others that it does not know, and the row of each."""
+    if others is None:
+        return deployment.table(), deployment.served.numbers
+    return deployment.others(others), {item: row for row, item in enumerate(others)}
+
+
+def check_target(filter_: syntax.Filter) -> None:
+    """Raises InvalidInput for a filter that selects no items."""
+    if filter_.target.upper() != "ITEMID":
+        raise InvalidInputException(f"The filter selects {filter_.target}; recommendations need one of ItemID.")
+
+
 def mask(
     workspace: Workspace,
     deployment: Deployment,
@@ -137,11 +159,11 @@ def mask(
     values: dict[str, str],
     user: str | None,
     item: str | None,
+    others: Sequence[str] | None = None,
 ) -> Mask:
-    """Which of the model's items the filter allows for this request; raises InvalidInput."""
-    if filter_.target.upper() != "ITEMID":
-        raise InvalidInputException(f"The filter selects {filter_.target}; recommendations need one of ItemID.")
-    numbers = deployment.served.numbers
+    """Which of the model's items, or of others, the filter allows for this request; raises InvalidInput."""
+    check_target(filter_)
+    table, numbers = rows(deployment, others)
 
     def touched(types: frozenset[str] | None) -> NDArray[np.int32]:
         found = history.touched(workspace, deployment.interactions, user or "", types)
@@ -152,7 +174,7 @@ def mask(
         asking = evaluate.User(history.attributes(workspace, deployment.users, user), touched)
     current = numbers.get(item, evaluate.UNKNOWN_ITEM) if item is not None else None
     given = syntax.parse_values(filter_, values)
-    return evaluate.evaluate(filter_, deployment.table(), given, asking, current)
+    return evaluate.evaluate(filter_, table, given, asking, current)
 
 
 def top(
@@ -161,38 +183,49 @@ def top(
     allowed: Mask | None,
     count: int,
     explores: Exploration | None = None,
+    shares: Shares | None = None,
 ) -> list[Ranked]:
     """The `count` best allowed items of one row of the model's scores, best first; fewer where there are fewer.
 
     Where a recipe chooses from candidates, popular items without a score follow when those do not suffice.
-    explores: gives places to little known items too, wherever in the list.
+    explores: gives places to little known items too, wherever in the list. shares: what to show as scores, where the
+    list is part of a longer one.
     """
-    ordered = scores if allowed is None else np.where(allowed, scores, -np.inf)
-    candidates = served.recipe.candidates
-    if candidates:
-        chosen = best_items(scores[None, :], candidates)[0]
-        ordered = _only(ordered, chosen)
-    shown = _shares(ordered if candidates else scores) if served.recipe.answers_scores else None
+    ordered = _candidates(served, scores, allowed)
+    if shares is None:
+        shares = _shown(served, scores, ordered)
     draw = exploration.certain(_best(ordered, count))
     if explores is not None and served.pool is not None:
         draw = exploration.explore(scores, draw.items, allowed, served.pool, explores, np.random.default_rng())
     ranked = [
-        Ranked(str(served.model.items[i]), _rounded(shown, i), propensity=propensity)
+        Ranked(str(served.model.items[i]), _rounded(shares, i), propensity=propensity)
         for i, propensity in zip(draw.items.tolist(), draw.propensities.tolist(), strict=True)
     ]
-    if candidates and len(ranked) < count:
-        left = np.ones(len(scores), bool) if allowed is None else allowed.copy()
-        left[chosen] = left[draw.items] = False
+    if served.recipe.candidates and len(ranked) < count:
+        left = np.isfinite(scores) & ~np.isfinite(ordered)
+        left &= True if allowed is None else allowed
+        left[draw.items] = False
         popular = _best(np.where(left, served.popularity, -np.inf), count - len(ranked))
         ranked += [Ranked(str(served.model.items[i]), None) for i in popular.tolist()]
     return ranked
 
 
-def _only(scores: NDArray[np.float32], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The scores of some items, -inf for the others."""
+def _candidates(served: Served, scores: NDArray[np.float32], allowed: Mask | None) -> NDArray[np.float32]:
+    """The scores of the allowed items among those that the recipe chooses from, -inf for the others."""
+    ordered = scores if allowed is None else np.where(allowed, scores, -np.inf)
+    if not served.recipe.candidates:
+        return ordered
+    chosen = best_items(scores[None, :], served.recipe.candidates)[0]
     kept = np.full(len(scores), -np.inf, np.float32)
-    kept[chosen] = scores[chosen]
+    kept[chosen] = ordered[chosen]
     return kept
+
+
+def _shown(served: Served, scores: NDArray[np.float32], ordered: NDArray[np.float32]) -> Shares | None:
+    """What a list shows as scores: shares among the candidates where the recipe has such, else in the catalogue."""
+    if not served.recipe.answers_scores:
+        return None
+    return _shares(ordered if served.recipe.candidates else scores)
 
 
 def _best(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
@@ -211,36 +244,52 @@ def with_promotions(
 ) -> list[Ranked]:
     """As `top`, but the best promoted items take places of their own, at random ones and in their own order.
 
-    Where too few match, the rest of the places are filled as usual (spec recipes-and-runtime 4.3).
+    Where too few match, the rest of the places are filled as usual (spec recipes-and-runtime 4.3). Scores are shares
+    among what the filter allows and the promoted items.
     """
-    promoted = [
-        replace(each, promotion=promotion.name) for each in top(served, scores, promotion.allowed, promotion.places)
-    ]
+    best = top(served, scores, promotion.allowed, promotion.places)
+    numbers = [served.numbers[each.item] for each in best]
     free = np.ones(len(scores), bool) if allowed is None else allowed.copy()
-    free[[served.numbers[each.item] for each in promoted]] = False
-    others = top(served, scores, free, count - len(promoted), explores)
+    free[numbers] = True
+    shares = _shown(served, scores, _candidates(served, scores, free))
+    free[numbers] = False
+    promoted = [
+        replace(each, promotion=promotion.name, score=None if each.score is None else _rounded(shares, number))
+        for each, number in zip(best, numbers, strict=True)
+    ]
+    others = top(served, scores, free, count - len(promoted), explores, shares)
     places = np.random.default_rng().permutation(len(promoted) + len(others)) < len(promoted)
     takers = {True: iter(promoted), False: iter(others)}
     return [next(takers[bool(place)]) for place in places]
 
 
-def reorder(served: Served, scores: NDArray[np.float32], items: Sequence[str], allowed: Mask | None) -> list[Ranked]:
+def reorder(
+    served: Served,
+    scores: NDArray[np.float32],
+    items: Sequence[str],
+    allowed: Mask | None = None,
+    others_allowed: Mask | None = None,
+) -> list[Ranked]:
     """The given items, best first, those that the model does not know last, without a score or with 0.
 
-    Repeated ids count once; what the filter forbids vanishes (spec recipes-and-runtime 4.2).
+    Repeated ids count once; what the filter forbids vanishes (spec recipes-and-runtime 4.2). others_allowed: what it
+    allows of the items that are `unknown`.
     """
-    distinct = list(dict.fromkeys(items))
+    distinct = dict.fromkeys(items)
     known = np.array([served.numbers[item] for item in distinct if item in served.numbers], np.int64)
-    nothing = 0.0 if served.recipe.scores_unknown else None
-    unknown = [Ranked(item, nothing) for item in distinct if item not in served.numbers] if allowed is None else []
+    others = unknown(served, items)
     if allowed is not None:
         known = known[allowed[known]]
+    if others_allowed is not None:
+        others = list(compress(others, others_allowed))
     shares = _shares(scores[known])
     order = np.argsort(-shares, kind="stable").tolist()
-    return [Ranked(str(served.model.items[known[i]]), _rounded(shares, i)) for i in order] + unknown
+    nothing = 0.0 if served.recipe.scores_unknown else None
+    ranked = [Ranked(str(served.model.items[known[i]]), _rounded(shares, i)) for i in order]
+    return ranked + [Ranked(item, nothing) for item in others]
 
 
-def _shares(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+def _shares(scores: NDArray[np.float32]) -> Shares:
     """Softmax: shares of the probability over the items that were scored (spec recipes-and-runtime 4.2)."""
     if not np.isfinite(scores).any():
         return np.zeros(len(scores))
@@ -248,5 +297,5 @@ def _shares(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(powers / powers.sum())
 
 
-def _rounded(shares: NDArray[np.float64] | None, index: int) -> float | None:
+def _rounded(shares: Shares | None, index: int) -> float | None:
     return None if shares is None else round(float(shares[index]), SCORE_DIGITS)

@@ -13,6 +13,7 @@ from tailorbird.api.resources import dataset, solution_version
 from tailorbird.api.resources import filter as filters
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.errors import InvalidInputException
+from tailorbird.filters import syntax
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.recipes.similar_items import SimilarItems
 from tailorbird.serving import recommend, themes
@@ -56,17 +57,25 @@ def _answers(
 ) -> list[Document]:
     """One answer a line, in the order of the lines; scored together."""
     deployment, filter_ = asked.deployment, asked.filter
+    ranks = "itemList" in deployment.served.recipe.batch_members
 
-    def prepare(request: Document) -> tuple[Any, Any]:
+    def prepare(request: Document) -> tuple[Any, Any, Any]:
         question = recommend.query(workspace, deployment, request.get("userId"), request.get("itemId"))
         question = replace(question, influence=influence)
-        return question, deployments.mask(workspace, deployment, filter_, request) if filter_ else None
+        if filter_ is None:
+            return question, None, None
+        others = recommend.unknown(deployment.served, request["itemList"]) if ranks else ()
+        return (
+            question,
+            deployments.mask(workspace, deployment, filter_, request),
+            deployments.mask(workspace, deployment, filter_, request, others) if others else None,
+        )
 
     answers, waiting = batch.asked(lines, deployment.served.recipe.batch_members, prepare)
-    scores = deployment.served.model.score([question for _, (question, _) in waiting]) if waiting else ()
-    for (answer, (_, allowed)), row in zip(waiting, scores, strict=True):
-        if "itemList" in answer["input"]:
-            ranked = recommend.reorder(deployment.served, row, answer["input"]["itemList"], allowed)
+    scores = deployment.served.model.score([question for _, (question, *_) in waiting]) if waiting else ()
+    for (answer, (_, allowed, others_allowed)), row in zip(waiting, scores, strict=True):
+        if ranks:
+            ranked = recommend.reorder(deployment.served, row, answer["input"]["itemList"], allowed, others_allowed)
         else:
             ranked = recommend.top(deployment.served, row, allowed, count, explores)
         answer["output"] = {"recommendedItems": [each.item for each in ranked]}
@@ -121,9 +130,16 @@ def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) ->
     serving_config.check("batchInferenceJobConfig", config, recipe.name, recipe.explores, influences)
     if "filterArn" in request:
         lifecycle.find(workspace, filters.RESOURCE, request["filterArn"])
-        deployments.found_filter(workspace, request["filterArn"], version["datasetGroupArn"])
+        _check_filter(deployments.found_filter(workspace, request["filterArn"], version["datasetGroupArn"]), recipe)
     defaults = {"numResults": runtime.DEFAULT_RESULTS, "batchInferenceJobMode": mode}
     return lifecycle.create(workspace, RESOURCE, defaults | request, solutionArn=version["solutionArn"])
+
+
+def _check_filter(filter_: syntax.Filter, recipe: Recipe) -> None:
+    """Raises InvalidInput for a filter that no line of the job could use (spec 5.2)."""
+    recommend.check_target(filter_)
+    if filter_.needs_current_item and "itemId" not in recipe.batch_members:
+        raise InvalidInputException(f"The filter uses CurrentItem; lines for {recipe.name} are about no item.")
 
 
 def _name_column(document: Document) -> str:
