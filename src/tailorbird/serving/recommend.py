@@ -283,10 +283,10 @@ def reorder(
     if others_allowed is not None:
         others = list(compress(others, others_allowed))
     shares = _shares(scores[known])
-    order = np.argsort(-shares, kind="stable").tolist()
+    order = np.argsort(-shares, kind="stable")
+    best = zip(served.model.items[known[order]].tolist(), order.tolist(), strict=True)
     nothing = 0.0 if served.recipe.scores_unknown else None
-    ranked = [Ranked(str(served.model.items[known[i]]), _rounded(shares, i)) for i in order]
-    return ranked + [Ranked(item, nothing) for item in others]
+    return [Ranked(item, _rounded(shares, i)) for item, i in best] + [Ranked(item, nothing) for item in others]
 
 
 def _shares(scores: NDArray[np.float32]) -> Shares:
