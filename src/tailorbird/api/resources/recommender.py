@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 from typing import Any
 
+from tailorbird import evaluation_trends
 from tailorbird.api import lifecycle, serving_config, training_columns, trainings, transitions
 from tailorbird.api.lifecycle import ACTIVE, DELETING, INACTIVE, Resource
 from tailorbird.api.resources import dataset, dataset_group
@@ -25,7 +26,10 @@ TRAINED_ON = "trainingDataConfig"
 
 
 def train(workspace: Workspace, document: Document, progress: Progress) -> Document:
-    """Trains the use case's recipe with its defaults, on the use case's event type."""
+    """Trains the use case's recipe with its defaults, on the use case's event type.
+
+    Recommenders show the eight metrics that all have, also for trends (spec recipes-and-runtime 3.2).
+    """
     case = recipes.use_case_of_arn(document["recipeArn"])
     recipe = RECIPES[case.recipe]
     order = trainings.Order(
@@ -36,7 +40,8 @@ def train(workspace: Workspace, document: Document, progress: Progress) -> Docum
         selection=training.Selection((EventRule(case.event_type),) if case.event_type else (), document["_columns"]),
     )
     outcome = trainings.train(workspace, order, progress)
-    return {"modelMetrics": outcome.metrics["model"], "_metrics": outcome.metrics, "_data": outcome.data}
+    shown = {name: value for name, value in outcome.metrics["model"].items() if name != evaluation_trends.ACCURACY}
+    return {"modelMetrics": shown, "_metrics": outcome.metrics, "_data": outcome.data}
 
 
 def _dispose(workspace: Workspace, document: Document) -> None:
