@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tailorbird import tuning
 from tailorbird.api import solution_config
 from tailorbird.api.operations import OPERATIONS
+from tailorbird.recipes import sims
 from tailorbird.wire import model
 from tailorbird.wire.model import Operation
 
@@ -59,7 +60,10 @@ DIFFERENCES: dict[str, str] = {
     f"refused. An HPO without `hpoResourceConfig` has {tuning.TRIALS} trials; it maximises NDCG@25 on users of the "
     "training part, whatever `hpoObjective` says. AutoML trains "
     f"{', '.join(solution_config.COMPETING)} or those of them in `autoMLConfig.recipeList`. "
-    "`optimizationObjective.objectiveSensitivity` must be given; MEDIUM lets relevance and objective vary equally.",
+    "`optimizationObjective.objectiveSensitivity` must be given; MEDIUM lets relevance and objective vary equally. "
+    "Where AWS's aws-sims has the default 0.9 for `max_item_interaction_count_percentile`, ours has "
+    f"{sims.Settings().max_item_interaction_count_percentile:g}: 0.9 drops the tenth of the items that most requests "
+    "are about.",
     "CreateSolutionVersion": "`trainingMode` AUTOTRAIN, which AWS does not explain, is refused. An automatic version "
     "has trainingMode FULL and trainingType AUTOMATIC. The metrics of an UPDATE are those of the FULL version that it "
     "starts from.",

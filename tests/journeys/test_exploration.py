@@ -69,7 +69,7 @@ def test_an_update_is_a_version_with_new_items_and_the_old_metrics(way: Journey)
 
 
 def test_age_limits_are_checked(way: Journey) -> None:
-    for age in ("0", "-1", "inf", "nan", "x"):
+    for age in ("0", "-1", "inf", "nan", "x", "1_0"):
         refused(
             "InvalidInputException",
             "above 0",

@@ -176,7 +176,15 @@ REFUSALS: dict[str, tuple[str | None, dict[str, Any], str]] = {
         "excludedDatasetColumns.interactions: EVENT_TYPE",
     ),
     "key excluded": (SIMS, columns(excludedDatasetColumns={"ITEMS": ["ITEM_ID"]}), "ITEM_ID cannot be excluded"),
-    "threshold": (SIMS, config(eventValueThreshold="high"), "eventValueThreshold"),
+    **{
+        f"threshold {text}": (SIMS, config(eventValueThreshold=text), "eventValueThreshold")
+        for text in ("high", "nan", "inf", "1e999", "1_0")
+    },
+    "percentiles upside down": (
+        PERSONAL,
+        config(featureTransformationParameters={"min_user_history_length_percentile": "0.995"}),
+        "min_user_history_length_percentile 0.995 is above max_user_history_length_percentile 0.99",
+    ),
 }
 
 
@@ -225,6 +233,15 @@ def test_hpo_alone_tunes_everything_that_can_be_tuned(way: Journey) -> None:
     assert "tunedHPOParams" not in plain
 
 
+def test_a_training_to_which_percentiles_leave_too_little_says_so(way: Journey) -> None:
+    percentiles = (f"{end}_user_history_length_percentile" for end in ("min", "max"))
+    longest = config(featureTransformationParameters=dict.fromkeys(percentiles, "1"))
+    for recipe in (PERSONAL, SIMS):
+        version = ended(way, begin(way, create(way, f"longest-{recipe}", recipe, **longest)))
+        assert version["status"] == "CREATE FAILED"
+        assert "max_user_history_length_percentile" in version["failureReason"]
+
+
 def test_an_hpo_can_be_stopped(way: Journey) -> None:
     version = begin(way, create(way, "long", PERSONAL, performHPO=True))
 
@@ -257,8 +274,10 @@ def test_an_objective_makes_lists_dearer_and_shows_in_the_metrics(way: Journey) 
 
 def test_automl_trains_the_recipe_that_wins(way: Journey) -> None:
     auto = {"metricName": "normalized_discounted_cumulative_gain_at_25", "recipeList": [RECIPE + "aws-hrnn"]}
-    solution = create(way, "auto", None, performAutoML=True, solutionConfig={"autoMLConfig": auto})
+    ignored = {"algorithmHyperParameterRanges": {"integerHyperParameterRanges": [{"minValue": 2}]}}
+    solution = create(way, "auto", None, performAutoML=True, **config(autoMLConfig=auto, hpoConfig=ignored))
     before = way.personalize.describe_solution(solutionArn=solution)["solution"]
+    assert before["solutionConfig"]["hpoConfig"] == ignored
     assert before["performAutoML"] is True
     assert {"recipeArn", "autoMLResult"}.isdisjoint(before)
     # Three trainings of a network: seconds, but many of them where others use the cores.

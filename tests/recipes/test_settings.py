@@ -8,7 +8,7 @@ from tailorbird.errors import InvalidInputException
 from tailorbird.recipes import RECIPES, settings_of
 from tailorbird.recipes.settings import domains, renamed, tunable
 
-SIMS, USER = RECIPES["aws-sims"], RECIPES["aws-user-personalization"]
+SIMS, USER, COLD = (RECIPES[f"aws-{name}"] for name in ("sims", "user-personalization", "hrnn-coldstart"))
 
 
 def test_nothing_given_means_the_defaults():
@@ -46,6 +46,15 @@ def test_the_prefix_of_describe_solution_is_accepted():
         (SIMS, {"popularity_discount_factor": "nan"}, {}, "a number from 0 to 1; given: 'nan'"),
         (SIMS, {"popularity_discount_factor": "-0.1"}, {}, "a number from 0 to 1"),
         (SIMS, {"popularity_discount_factor": "inf"}, {}, "a number from 0 to 1"),
+        (SIMS, {"popularity_discount_factor": "0_1"}, {}, "a number from 0 to 1"),
+        (COLD, {}, {"cold_start_max_duration": "inf"}, "up; given: 'inf'"),
+        (COLD, {}, {"cold_start_max_interactions": "1e999"}, "a whole number from 1 up"),
+        (
+            SIMS,
+            {},
+            {f"{end}_item_interaction_count_percentile": value for end, value in (("min", "0.9"), ("max", "0.1"))},
+            "min_item_interaction_count_percentile 0.9 is above max_item_interaction_count_percentile 0.1",
+        ),
         (USER, {"recency_mask": "yes"}, {}, "true or false; given: 'yes'"),
         (USER, {"seed": "1"}, {}, "no parameter 'seed'"),
         (USER, {"popularity_discount_factor": "0.5"}, {}, "It has: bptt, hidden_dimension, recency_mask"),

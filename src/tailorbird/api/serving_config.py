@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tailorbird.errors import InvalidInputException
+from tailorbird.numerals import to_number
 from tailorbird.serving.exploration import Exploration
 
 WEIGHT, AGE = "explorationWeight", "explorationItemAgeCutOff"
@@ -47,17 +48,11 @@ def check(where: str, config: dict[str, Any], name: str, explores: bool, influen
                 f"{where}.itemExplorationConfig has no member {member!r}; it has {', '.join(bounds)}."
             )
         low, high, words = bounds[member]
-        if not low <= _number(text) <= high:
+        number = to_number(text)
+        if number is None or not low <= number <= high:
             raise InvalidInputException(
                 f"{where}.itemExplorationConfig.{member} must be the text of a number {words}; given: {text!r}."
             )
     for factor in config.get("rankingInfluence", {}):
         if factor not in influences:
             raise InvalidInputException(f"{where}.rankingInfluence.{factor}: {name} {NO_INFLUENCE[factor]}.")
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan

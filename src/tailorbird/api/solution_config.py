@@ -15,6 +15,7 @@ from tailorbird.api.training_columns import Columns
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.schema import NUMERIC, Schema
 from tailorbird.errors import InvalidInputException
+from tailorbird.numerals import to_number
 from tailorbird.recipes import RECIPES, objective, settings_of
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.recipes.settings import Domain, among, between, renamed, tunable
@@ -92,11 +93,11 @@ def check_events(recipe: Recipe | None, config: dict[str, Any]) -> None:
 
 def _threshold(config: dict[str, Any]) -> float | None:
     """EventValueThreshold as a number; AWS sends it as text."""
-    text = config.get("eventValueThreshold")
-    try:
-        return None if text in (None, "") else float(text)
-    except ValueError as error:
-        raise InvalidInputException(f"solutionConfig.eventValueThreshold {text!r} is not a number.") from error
+    text = config.get("eventValueThreshold", "")
+    number = to_number(text)
+    if text and number is None:
+        raise InvalidInputException(f"solutionConfig.eventValueThreshold {text!r} is not a number.")
+    return number
 
 
 def training_days(config: dict[str, Any]) -> int:
@@ -213,11 +214,17 @@ def bare(name: str) -> str:
 
 
 def described(config: dict[str, Any]) -> dict[str, Any]:
-    """A solutionConfig as DescribeSolution shows it: the names of HPO ranges with their prefixes."""
+    """A solutionConfig as DescribeSolution shows it: the names of HPO ranges with their prefixes.
+
+    Beside AutoML, which ignores them, ranges may lack a name (spec 2.1).
+    """
     lists = config.get("hpoConfig", {}).get("algorithmHyperParameterRanges")
     if not lists:
         return config
-    shown = {member: [_prefixed(entry) for entry in entries] for member, entries in lists.items()}
+    shown = {
+        member: [_prefixed(entry) if "name" in entry else entry for entry in entries]
+        for member, entries in lists.items()
+    }
     return config | {"hpoConfig": config["hpoConfig"] | {"algorithmHyperParameterRanges": shown}}
 
 

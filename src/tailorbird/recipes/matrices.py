@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tailorbird.recipes.recipe import Interactions
+from tailorbird.recipes.recipe import Interactions, NotEnoughData
 
 MOST_PAIRS = 20_000_000
 BLOCK_PAIRS = 20_000_000
@@ -131,9 +131,19 @@ def within_percentiles(counts: NDArray[np.int64], low: float, high: float) -> ND
 
 
 def cut_histories(data: Interactions, low: float, high: float) -> Interactions:
-    """Drops the users whose history length lies outside two quantiles (spec recipes-and-runtime 1.3)."""
+    """Drops the users whose history length lies outside two quantiles (spec recipes-and-runtime 1.3).
+
+    Raises:
+        NotEnoughData: fewer than two of those that are left have two interactions.
+    """
     lengths = np.diff(user_bounds(data))
-    return keep_users(data, within_percentiles(lengths, low, high))
+    keep = within_percentiles(lengths, low, high)
+    if np.count_nonzero(lengths[keep] >= 2) < 2:
+        raise NotEnoughData(
+            f"min_user_history_length_percentile {low:g} and max_user_history_length_percentile {high:g} leave fewer "
+            "than two users with two interactions each: widen them."
+        )
+    return keep_users(data, keep)
 
 
 def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:

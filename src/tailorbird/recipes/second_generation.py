@@ -45,7 +45,7 @@ class Settings:
 
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> UserPersonalization:
-    """Trains the blend; raises ValueError for fewer than two users with two interactions."""
+    """Trains the blend; raises NotEnoughData for fewer than two users with two interactions."""
     makeup = Makeup(settings.apply_recency_bias, plan(data, settings), settings.seed)
     return user_personalization.blend(data, makeup, progress)
 

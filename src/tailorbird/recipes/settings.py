@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from tailorbird.errors import InvalidInputException
+from tailorbird.numerals import to_number
+
+WHOLE = re.compile(r"\s*[-+]?[0-9]+\s*")
 
 Value = bool | int | float | str
 
@@ -37,7 +41,7 @@ class Domain:
         if self.type is bool:
             return "true or false"
         noun = "a whole number" if self.type is int else "a number"
-        return f"{noun} from {self.low:g} to {self.high:g}"
+        return f"{noun} from {self.low:g} " + ("up" if self.high == math.inf else f"to {self.high:g}")
 
 
 def hyperparameter(
@@ -117,7 +121,8 @@ def read(
     A name may carry DescribeSolution's prefix, such as training.bptt (spec recipes-and-runtime 8, number 4).
 
     Raises:
-        InvalidInputException: a name the recipe does not have, or a value of the wrong type or out of range.
+        InvalidInputException: a name the recipe does not have, a value of the wrong type or out of range, or a least
+            value above the greatest.
     """
     known = domains(settings)
     values: dict[str, Value] = {}
@@ -135,7 +140,15 @@ def read(
                     f"{field_name}: the recipe has no parameter {full_name!r}. It has: {choice}."
                 )
             values[name] = _parse(f"{field_name}.{full_name}", allowed[name], text)
-    return settings(**values)
+    made = settings(**values)
+    for least in (name for name in known if name.startswith("min_")):
+        greatest = least.replace("min_", "max_", 1)
+        if greatest in known and getattr(made, least) > getattr(made, greatest):
+            raise InvalidInputException(
+                f"{least} {getattr(made, least):g} is above {greatest} {getattr(made, greatest):g}: "
+                "lower the one or raise the other."
+            )
+    return made
 
 
 def _parse(name: str, domain: Domain, text: str) -> Value:
@@ -144,18 +157,17 @@ def _parse(name: str, domain: Domain, text: str) -> Value:
         if not found:
             raise InvalidInputException(f"{name} must be {domain}; given: {text!r}.")
         return found[0]
-    try:
-        value = _convert(domain.type, text)
-    except ValueError:
-        value = math.nan
-    if (domain.type is not bool and not domain.low <= value <= domain.high) or value != value:
+    value = _converted(domain.type, text)
+    if value is None or (domain.type is not bool and not domain.low <= value <= domain.high):
         raise InvalidInputException(f"{name} must be {domain}; given: {text!r}.")
     return value
 
 
-def _convert(kind: type, text: str) -> bool | int | float:
+def _converted(kind: type, text: str) -> bool | int | float | None:
+    """The value that `text` spells; None where it spells none of this kind."""
     if kind is bool:
-        return {"true": True, "false": False}.get(text.strip().lower(), math.nan)
-    if len(text) > 40 or "_" in text:  # Python's int() and float() take 1_0 and unbounded digits
-        raise ValueError(text)
-    return int(text) if kind is int else float(text)
+        return {"true": True, "false": False}.get(text.strip().lower())
+    number = to_number(text)
+    if kind is float or number is None:
+        return number
+    return int(number) if WHOLE.fullmatch(text) else None

@@ -51,7 +51,7 @@ from tailorbird.recipes.ingredients.fit import (
 from tailorbird.recipes.ingredients.ingredient import Ingredient, load_ingredients, save_ingredients
 from tailorbird.recipes.ingredients.transformer_training import Plan
 from tailorbird.recipes.matrices import cut_histories, first_rows, keep_users, user_bounds
-from tailorbird.recipes.recipe import Interactions, Progress, Query, part
+from tailorbird.recipes.recipe import Interactions, NotEnoughData, Progress, Query, part
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
@@ -134,7 +134,7 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> UserPer
     """Learns the weights on held-out users, then the ingredients on all users; `settings.seed` decides both.
 
     Raises:
-        ValueError: fewer than two users with two interactions.
+        NotEnoughData: fewer than two users with two interactions.
     """
     data = cut_histories(data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile)
     return blend(data, Makeup(settings.recency_mask, plan(data, settings), settings.seed), progress)
@@ -161,7 +161,7 @@ class Makeup:
 
 
 def blend(data: Interactions, makeup: Makeup, progress: Progress) -> UserPersonalization:
-    """Trains a blend; raises ValueError for fewer than two users with two interactions."""
+    """Trains a blend; raises NotEnoughData for fewer than two users with two interactions."""
     rng = np.random.default_rng(makeup.seed)
     held_out = hold_out(data, rng)
     aside, others, known = keep_users(data, held_out), keep_users(data, ~held_out), features.of(data)
@@ -180,7 +180,7 @@ def hold_out(data: Interactions, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Returns a mask of the users to learn the weights on, drawn from those with two interactions or more."""
     able = np.flatnonzero(np.diff(user_bounds(data)) >= 2)
     if len(able) < 2:
-        raise ValueError("training needs at least two users with two interactions each")
+        raise NotEnoughData("Training needs at least two users with two interactions each.")
     held_out = np.zeros(len(data.users), bool)
     most = max(MOST_HELD_OUT, int(LEAST_HELD_OUT * len(able)))
     held_out[rng.permutation(able)[: min(max(1, int(HELD_OUT * len(able))), most)]] = True
