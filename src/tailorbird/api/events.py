@@ -98,7 +98,7 @@ def _tracked_actions(workspace: Workspace, tracking_id: str) -> Dataset:
         raise ResourceNotFoundException(
             f"No dataset has the trackingId {tracking_id}. DescribeDataset of action interactions shows it."
         )
-    return dataset.opened(workspace, lifecycle.active(workspace, found[0][1]["datasetArn"]))
+    return dataset.opened(workspace, lifecycle.active(workspace, dataset.RESOURCE, found[0][1]["datasetArn"]))
 
 
 def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, about: str) -> Event:
