@@ -93,6 +93,9 @@ def test_an_event_type_that_may_be_null_is_no_key():
     ("text", "words"),
     [
         ("{", "not valid JSON"),
+        (avro("\ud800", IDS), "not valid JSON"),
+        (avro("Items", ITEM | {"A\udfff": "string"}), "not valid JSON"),
+        (avro("Items", ITEM | {"A": "\ud800"}), "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
         ("[]", "record"),
         ("3", "record"),
@@ -124,6 +127,8 @@ def test_an_event_type_that_may_be_null_is_no_key():
         (avro("Interactions", IDS | {"TIMESTAMP": "int"}), "TIMESTAMP is reserved and must be of type long"),
         (avro("Interactions", IDS | {"USER_ID": ["null", "string"]}), "USER_ID is required and must not allow null"),
         (avro("Interactions", IDS | {"EVENT_TYPE": ("string", CATEGORICAL)}), "must not be categorical"),
+        (avro("Items", ITEM | {"ITEM_ID": ("string", TEXTUAL)}), "ITEM_ID is reserved and must not be textual"),
+        (avro("Items", ITEM | {"ITEM_ID": ("string", {"itemName": True})}), "ITEM_ID is reserved and must not be item"),
         (avro("Interactions", IDS | {f"M{n}": "string" for n in range(6)}), "6 metadata fields.*may have 5"),
         (avro("Users", {"USER_ID": "string"} | {f"M{n}": "int" for n in range(26)}), "may have 25"),
         (avro("ActionInteractions", IDS), "ACTION_ID"),

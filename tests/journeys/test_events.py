@@ -108,8 +108,10 @@ def test_every_member_fills_its_column(way: Journey) -> None:
 
 def test_item_and_value_may_be_properties(way: Journey) -> None:
     put(way, "inside", {"properties": json.dumps({"itemId": "7", "eventValue": "4.5", "CABIN_TYPE": "eco"})})
-    (row,) = stored(way, "inside")
+    put(way, "inside", {"properties": json.dumps({"itemId": 0})}, {"properties": json.dumps({"itemId": "x" * 256})})
+    row, *others = stored(way, "inside")
     assert (row["ITEM_ID"], row["EVENT_VALUE"], row["cabinType"]) == ("7", "4.5", "eco")
+    assert [other["ITEM_ID"] for other in others] == ["0", "x" * 256]
 
 
 def test_times_and_properties_as_other_clients_send_them(way: Journey) -> None:
@@ -129,11 +131,12 @@ def test_repetitions_count_once(way: Journey) -> None:
     assert [row["ITEM_ID"] for row in stored(way, "twice")] == ["1", "2", "3", "1"]
 
 
-def test_the_session_null_is_dropped_unless_there_is_a_user(way: Journey) -> None:
+def test_the_session_null_is_dropped_but_no_user_is(way: Journey) -> None:
     put(way, None, {"itemId": "1"}, session="null")
     put(way, "known", {"itemId": "1"}, session="null")
-    assert stored(way, "null") == []
-    assert len(stored(way, "known")) == 1
+    assert stored(way, "null") == stored(way, "known") == []
+    put(way, "null", {"itemId": "1"})
+    assert len(stored(way, "null")) == 1
 
 
 @pytest.mark.parametrize(
@@ -142,7 +145,10 @@ def test_the_session_null_is_dropped_unless_there_is_a_user(way: Journey) -> Non
         ({}, "eventList[1].itemId"),
         ({"itemId": "1", "properties": "[]"}, "Error parsing properties json"),
         ({"itemId": "1", "properties": '"{}"'}, "Error parsing properties json"),
+        ({"properties": json.dumps({"itemId": "x" * 257})}, "eventList[1].itemId: Length cannot be more than 256"),
         ({"itemId": "1", "properties": '{"seats": "two"}'}, "SEATS is 'two'"),
+        ({"itemId": "1", "properties": '{"seats": "1_0"}'}, "SEATS is '1_0'"),
+        ({"itemId": "1", "properties": '{"eventValue": "٣"}'}, "EVENT_VALUE is '٣'"),
         ({"itemId": "1", "impression": ["x" * 256] * 4}, "1000 characters for IMPRESSION"),
     ],
 )

@@ -37,6 +37,8 @@ def test_aws_quotas_are_enforced_where_wanted(strict: Server) -> None:
         client.create_dataset_group(name=f"g{number}")
     text = "Cannot create a {}. More than {} resources in ACTIVE state. Please delete some and try again."
     refused(text.format("dataset group", 5), client.create_dataset_group, name="g5")
+    with pytest.raises(client.exceptions.ResourceAlreadyExistsException):
+        client.create_dataset_group(name="g4")
     head, _, rows = items_csv().partition(b"\r\n")
     way.s3.put_object(Bucket=way.bucket, Key="long.csv", Body=head + b"\r\n" + rows * 300)
     request = {"datasetArn": way.arns["ITEMS"], "dataSource": {"dataLocation": f"s3://{way.bucket}/long.csv"}}

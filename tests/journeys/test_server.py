@@ -80,6 +80,14 @@ def test_a_region_of_its_own(server: Server) -> None:
     assert [group["name"] for group in there.list_dataset_groups()["datasetGroups"]] == ["regional"]
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         here.describe_dataset_group(datasetGroupArn=arn)
+    for call, request in (
+        (here.create_event_tracker, {"name": "regional", "datasetGroupArn": arn}),
+        (here.tag_resource, {"resourceArn": arn, "tags": []}),
+        (here.untag_resource, {"resourceArn": arn, "tagKeys": []}),
+        (here.list_tags_for_resource, {"resourceArn": arn}),
+    ):
+        with pytest.raises(ClientError, match="ResourceNotFoundException"):
+            call(**request)
     assert here.create_dataset_group(name="regional")["datasetGroupArn"] != arn
 
 

@@ -115,6 +115,13 @@ def test_missing_bucket(store):
     assert kind(put, store, "s3://no-such-bucket/a") == "missing"
 
 
+def test_a_bucket_is_no_folder_without_its_slash(store):
+    store._s3._client.create_bucket(Bucket="whole", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    put(store, "s3://whole/a")
+    assert kind(store.files, "s3://whole") == "location"
+    assert [file.name for file in store.files("s3://whole/")] == ["a"]
+
+
 def test_missing_folder(store, root):
     assert kind(store.files, f"{root.as_uri()}/none/") == "missing"
 

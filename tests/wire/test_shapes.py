@@ -133,6 +133,14 @@ def test_the_models_are_as_the_design_assumes() -> None:
         ("ListSchemas", {"maxResults": True}, "a whole number"),
         ("ListSchemas", {"maxResults": 2**40}, "32 bits"),
         ("DescribeSchema", {"schemaArn": "not an arn"}, "pattern"),
+        (
+            "UpdateSolution",
+            {
+                "solutionArn": "arn:aws:personalize:us-east-1:123456789012:solution/s",
+                "solutionUpdateConfig": {"autoTrainingConfig": {"schedulingExpression": "rate(\u0663 days)"}},
+            },
+            "pattern",
+        ),
         ("PutEvents", {"trackingId": "t", "sessionId": "s", "eventList": []}, "at least 1"),
         ("PutEvents", {"trackingId": "t", "sessionId": "s", "eventList": [{"eventType": "x"}]}, "eventList[0].sentAt"),
         (

@@ -49,6 +49,20 @@ def opened(workspace: Workspace, document: Document) -> Opened:
     return Opened(deployment, deployments.found_filter(workspace, named, group) if named else None)
 
 
+def check_folders(request: Document) -> None:
+    """Raises InvalidInput where the answers would lie beside what is asked (spec control-plane 3.3)."""
+    asked, answers = request["jobInput"]["s3DataSource"]["path"], _folder(request)
+    if asked[: asked.rfind("/") + 1] == answers:
+        raise InvalidInputException(
+            f"jobOutput.s3DataDestination.path: {answers} is the folder of the input. Name a different folder."
+        )
+
+
+def _folder(document: Document) -> str:
+    """Where the output goes, with a slash at the end."""
+    return str(document["jobOutput"]["s3DataDestination"]["path"]).rstrip("/") + "/"
+
+
 def run(
     workspace: Workspace,
     document: Document,
@@ -61,7 +75,7 @@ def run(
 
     answered: from lines to one answer each, with `input`, `output` and `error`. most_lines: of all files together.
     """
-    output = document["jobOutput"]["s3DataDestination"]["path"].rstrip("/") + "/"
+    output = _folder(document)
     try:
         inputs = workspace.objects.files(document["jobInput"]["s3DataSource"]["path"])
     except ObjectError as error:
@@ -94,6 +108,9 @@ def run(
 def _lines(source: BinaryIO) -> Iterator[bytes]:
     """Lines that hold something; an over-long one is given cut, so that its answer is an error."""
     while line := source.readline(LONGEST_LINE):
+        rest = line
+        while len(rest) == LONGEST_LINE and not rest.endswith(b"\n"):
+            rest = source.readline(LONGEST_LINE)
         if line.strip():
             yield line
 

@@ -11,6 +11,7 @@ from tailorbird.api.resources import dataset, event_tracker
 from tailorbird.data import impressions
 from tailorbird.data.csv_columns import ACTION_EVENTS
 from tailorbird.data.datasets import IMPRESSION, SOURCE, Dataset
+from tailorbird.data.schema import ID_LENGTH
 from tailorbird.errors import InvalidInputException, ResourceNotFoundException
 from tailorbird.storage.live import Event
 from tailorbird.storage.shown import Shown
@@ -21,8 +22,12 @@ log = logging.getLogger(__name__)
 TRACKER_SECONDS = 1.0
 """How long a serving process may still take events of a tracker that was deleted."""
 
-ANONYMOUS_WITHOUT_SESSION = "null"
+NO_SESSION = "null"
 """What a well-known client sends as sessionId by mistake; accepted and dropped (spec control-plane 6)."""
+
+
+COLUMNS = {"itemId": "ITEM_ID", "actionId": "ACTION_ID"}
+"""What holds the id of what an event is about: the request's member, and the dataset's column."""
 
 
 class Tracked(NamedTuple):
@@ -46,7 +51,7 @@ def put_events(workspace: Workspace, request: dict[str, Any]) -> None:
         made = _event(tracked.interactions, request | event, f"eventList[{i}]", when=event["sentAt"], about="itemId")
         shown = answers.get(event.get("recommendationId", ""))
         events.append(replace(made, told=_told(tracked.interactions, event, made.row, shown)))
-    _append(workspace, tracked.interactions, events)
+    _append(workspace, tracked.interactions, [(request["sessionId"], event) for event in events])
 
 
 def put_action_interactions(workspace: Workspace, request: dict[str, Any]) -> None:
@@ -67,14 +72,16 @@ def put_action_interactions(workspace: Workspace, request: dict[str, Any]) -> No
                 f"{where}.eventType is {event['eventType']!r}; use one of {', '.join(ACTION_EVENTS)}."
             )
         event = event | {"eventType": kind}
-        events.append(_event(target, event, where, when=event["timestamp"], about="actionId"))
+        made = _event(target, event, where, when=event["timestamp"], about="actionId")
+        events.append((event["sessionId"], made))
     _append(workspace, target, events)
 
 
-def _append(workspace: Workspace, target: Dataset, events: list[Event]) -> None:
-    kept = [event for event in events if event.subject != ANONYMOUS_WITHOUT_SESSION]
+def _append(workspace: Workspace, target: Dataset, events: list[tuple[str, Event]]) -> None:
+    """Records events, each with its sessionId."""
+    kept = [event for session, event in events if session != NO_SESSION]
     if len(kept) < len(events):
-        log.warning("events dropped: they carry no user and the session 'null'", extra={"dataset": target.arn})
+        log.warning("events dropped: they carry the session 'null'", extra={"dataset": target.arn})
     if kept:
         workspace.live.append(target.arn, kept)
 
@@ -98,7 +105,7 @@ def _tracked_actions(workspace: Workspace, tracking_id: str) -> Dataset:
         raise ResourceNotFoundException(
             f"No dataset has the trackingId {tracking_id}. DescribeDataset of action interactions shows it."
         )
-    return dataset.opened(workspace, lifecycle.active(workspace, found[0][1]["datasetArn"]))
+    return dataset.opened(workspace, lifecycle.active(workspace, dataset.RESOURCE, found[0][1]["datasetArn"]))
 
 
 def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, about: str) -> Event:
@@ -121,9 +128,11 @@ def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, a
     }
     values = properties.read(event.get("properties"), f"{where}.properties")
     values |= {name: value for name, value in given.items() if value is not None}
-    if not values.get(about.lower()):
+    if values.get(about.lower()) in (None, ""):
         raise InvalidInputException(f"{where}.{about} is missing: every event names what it is about.")
     row = properties.row(target.schema.fields, values, where)
+    if len(row[COLUMNS[about]]) > ID_LENGTH:
+        raise InvalidInputException(f"{where}.{about}: Length cannot be more than {ID_LENGTH} characters.")
     # A session of the user's own name says nothing of who was anonymous.
     told = "" if event.get("userId") == session else session
     return Event(user, told, int(when), row, event.get("eventId"))

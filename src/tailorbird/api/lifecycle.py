@@ -82,8 +82,8 @@ class Resource:
     """What follows the account in its ARN, over members of the document: dataset-group/{name}."""
     listed_as: str = ""
     """The key of the answer to List; only where it is not the plural of `member`."""
-    parents: tuple[str, ...] = ()
-    """Members that hold the ARN of a resource which must be there and active at creation."""
+    parents: tuple[Resource, ...] = ()
+    """Types of the resources that a request names, and that must be there and active at creation."""
     dependents: tuple[tuple[str, str], ...] = ()
     """(kind, member): deletion is refused while a document of that kind names this resource there."""
     owned: tuple[tuple[str, str], ...] = ()
@@ -126,10 +126,10 @@ def create(workspace: Workspace, resource: Resource, request: Document, **more: 
     """Stores a new document made of the request's members and `more`, and returns it.
 
     Its status is CREATE PENDING where the resource has a job, else ACTIVE. Raises ResourceNotFound and
-    ResourceInUse for its parents, ResourceAlreadyExists, TooManyTags, LimitExceeded.
+    ResourceInUse for its parents, ResourceAlreadyExists before LimitExceeded, TooManyTags.
     """
-    for member in resource.parents:
-        active(workspace, request[member])
+    for parent in resource.parents:
+        active(workspace, parent, request[parent.arn_member])
     now = workspace.clock()
     document = {**request, "creationDateTime": now, "lastUpdatedDateTime": now, **more}
     document["tags"] = checked_tags(request.get("tags", []), {})
@@ -137,13 +137,16 @@ def create(workspace: Workspace, resource: Resource, request: Document, **more: 
     document[resource.arn_member] = arn
     if resource.has_status:
         document["status"] = resource.stages.pending if resource.job else ACTIVE
+    taken = ResourceAlreadyExistsException(
+        f"Another resource with Amazon Resource Name (ARN) {arn} already exists. Choose another name."
+    )
+    if workspace.catalogue.get(arn) is not None:
+        raise taken
     quotas.check(workspace, resource.name, document, waiting=UNFINISHED, not_counted=NOT_COUNTED)
     try:
         workspace.catalogue.insert(resource.name, arn, document)
     except AlreadyExists:
-        raise ResourceAlreadyExistsException(
-            f"Another resource with Amazon Resource Name (ARN) {arn} already exists. Choose another name."
-        ) from None
+        raise taken from None
     return document
 
 
@@ -167,11 +170,9 @@ def not_found(kind: str, arn: str) -> ResourceNotFoundException:
     )
 
 
-def active(workspace: Workspace, arn: str) -> Document:
-    """The document of whatever resource has this ARN, provided it is ready to be used by another."""
-    document = workspace.catalogue.get(arn)
-    if document is None:
-        raise not_found("DatasetGroup" if ":dataset-group/" in arn else "", arn)
+def active(workspace: Workspace, resource: Resource, arn: str) -> Document:
+    """What `find` finds, provided it is ready to be used by another resource; else InvalidInput or ResourceInUse."""
+    document = find(workspace, resource, arn)
     status = document.get("status", ACTIVE)
     if status == FAILED:
         raise InvalidInputException(f"{arn} has status {status} ({document.get('failureReason')}): create another.")
@@ -233,7 +234,7 @@ def mark_deleted(workspace: Workspace, arn: str) -> None:
     """Begins the deletion of a document without asking whether anything needs it."""
     now = workspace.clock()
     until = now + workspace.config.deletion_seconds
-    change = {"status": DELETE_PENDING, "lastUpdatedDateTime": now, "_deletedAt": until}
+    change = {"status": DELETE_PENDING, "failureReason": None, "lastUpdatedDateTime": now, "_deletedAt": until}
     workspace.catalogue.update(arn, lambda document: document | change)
 
 
@@ -243,6 +244,7 @@ def sweep(workspace: Workspace, resources: Mapping[str, Resource]) -> None:
     Clean-up code in the wild must see the status before the resource vanishes (spec clients, Asynchrony).
     """
     now = workspace.clock()
+    moved = {"status": DELETE_IN_PROGRESS, "lastUpdatedDateTime": now}
     # What was deleted first goes first, so that nobody sees a group gone and its parts still there.
     found = sorted(workspace.catalogue.with_status(DELETING), key=lambda each: float(each[2]["_deletedAt"]))
     for arn, kind, document in found:
@@ -251,7 +253,7 @@ def sweep(workspace: Workspace, resources: Mapping[str, Resource]) -> None:
                 document["status"] == DELETE_PENDING
                 and now > document["_deletedAt"] - workspace.config.deletion_seconds / 2
             ):
-                workspace.catalogue.update(arn, lambda old: old | {"status": DELETE_IN_PROGRESS})
+                workspace.catalogue.update(arn, lambda old: old | moved)
             continue
         dispose = resources[kind].dispose
         if dispose is not None:

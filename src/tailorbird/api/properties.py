@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -12,6 +11,7 @@ import msgspec
 from tailorbird.data.csv_columns import LATEST_TIMESTAMP, TIMES
 from tailorbird.data.schema import CATEGORICAL_LENGTH, STRING_LENGTH, TEXT_LENGTH, Field
 from tailorbird.errors import InvalidInputException
+from tailorbird.filters.syntax import to_number
 
 
 def read(text: str | None, where: str) -> dict[str, Any]:
@@ -70,10 +70,17 @@ def _text(value: Any) -> str:
     return str(value)
 
 
+def _decimal(value: Any) -> Decimal:
+    """A number, or the text of one, with every digit; raises ValueError for what only Python reads, such as 1_0."""
+    if isinstance(value, bool) or to_number(str(value)) is None:
+        raise ValueError
+    return Decimal(str(value))
+
+
 def _whole(bits: int) -> Callable[[Any], int]:
     def cast(value: Any) -> int:
-        number = Decimal(str(value))  # keeps every digit, whether the number came as such or as text
-        if isinstance(value, bool) or not -(2 ** (bits - 1)) <= number < 2 ** (bits - 1):
+        number = _decimal(value)
+        if not -(2 ** (bits - 1)) <= number < 2 ** (bits - 1):
             raise OverflowError
         if number != number.to_integral_value():
             raise ValueError
@@ -90,9 +97,7 @@ def _boolean(value: Any) -> bool:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not math.isfinite(float(value)):
-        raise ValueError
-    return float(value)
+    return float(_decimal(value))
 
 
 _CASTS: dict[str, Callable[[Any], Any]] = {

@@ -36,8 +36,7 @@ def _put(kind: str, listed: str, id_member: str, workspace: Workspace, request: 
 
 
 def _dataset(workspace: Workspace, arn: str) -> Dataset:
-    lifecycle.find(workspace, dataset.RESOURCE, arn)
-    return dataset.opened(workspace, lifecycle.active(workspace, arn))
+    return dataset.opened(workspace, lifecycle.active(workspace, dataset.RESOURCE, arn))
 
 
 def _row(target: Dataset, record: dict[str, Any], id_member: str, where: str) -> dict[str, Any]:

@@ -26,6 +26,10 @@ from tailorbird.workspace import Workspace
 Operation = Callable[[Workspace, dict[str, Any]], dict[str, Any] | None]
 
 PAGE = 100
+LAST = 2**63
+"""No number of a document, or of a row of a list, comes up to this."""
+OWN = "arn:aws:personalize:::"
+"""What the ARNs of recipes, algorithms and feature transformations begin with, which have no account."""
 
 
 def operations(resource: Resource, deletable: bool) -> dict[str, Operation]:
@@ -78,7 +82,7 @@ def _read_token(listed: str, text: str | None) -> int:
         of, after = msgspec.json.decode(base64.urlsafe_b64decode(text.encode()), type=tuple[str, int])
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
         raise InvalidNextTokenException("The nextToken is not one that this service gave out.") from error
-    if of != listed or after < 0:
+    if of != listed or not 0 <= after < LAST:
         raise InvalidNextTokenException("The nextToken belongs to another list.")
     return after
 
@@ -94,7 +98,9 @@ def paged(listed: str, rows: list[dict[str, Any]], request: dict[str, Any]) -> d
 
 def _taggable(workspace: Workspace, resources: dict[str, Resource], arn: str, changing: bool = False) -> None:
     """Raises InvalidInput for a type without tags, ResourceNotFound, ResourceInUse for changes while it is deleted."""
-    for resource in resources.values():
+    if arn.startswith(OWN):
+        raise InvalidInputException(f"{arn} belongs to the service and cannot have tags.")
+    for resource in resources.values() if arn.startswith(workspace.arn_prefix) else ():
         document = workspace.catalogue.get(arn, resource.name)
         if document is not None:
             if not resource.taggable:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+import msgspec
+
 from tailorbird.data.reserved_fields import NOT_FEATURES, RESERVED, Rule
 from tailorbird.errors import InvalidInputException
 
@@ -169,9 +171,9 @@ def check_replacement(old: Schema, new: Schema) -> None:
 
 def _record(text: str) -> dict[str, Any]:
     try:
-        record = json.loads(text)
+        record = msgspec.json.decode(text)
     except (ValueError, RecursionError) as error:
-        where = f" ({error})" if isinstance(error, json.JSONDecodeError) else ""
+        where = f" ({error})" if isinstance(error, msgspec.DecodeError) else ""
         raise InvalidInputException(f"The schema is not valid JSON{where}.") from error
     if not isinstance(record, dict) or record.get("type") != "record":
         raise InvalidInputException('The schema must be a JSON object with "type": "record" at the top.')
@@ -286,6 +288,9 @@ def _check_rule(field: Field, rule: Rule) -> None:
         )
     if field.nullable and rule.key and rule.required:
         raise InvalidInputException(f"Field {field.name} is required and must not allow null.")
+    for flag in ("textual", "itemName"):
+        if rule.key and getattr(field, FLAGS[flag]):
+            raise InvalidInputException(f"Field {field.name} is reserved and must not be {flag}.")
     if field.categorical != rule.categorical:
         remedy = 'needs "categorical": true' if rule.categorical else "must not be categorical"
         raise InvalidInputException(f"Field {field.name} is reserved and {remedy}.")

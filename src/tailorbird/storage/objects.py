@@ -206,6 +206,8 @@ class _S3:
 
     def files(self, uri: str) -> list[ObjectFile]:
         bucket, key = _bucket_and_key(uri)
+        if not key and not uri.endswith("/"):
+            raise ObjectError("location", f"{uri} is a bucket. Name a file, or end with a slash for all files in it.")
         with self._errors(uri):
             if key and not key.endswith("/"):
                 size = self._client.head_object(Bucket=bucket, Key=key)["ContentLength"]

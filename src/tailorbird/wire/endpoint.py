@@ -188,5 +188,7 @@ def failure(request: Request, error: AwsError) -> Response:
     headers = _standard_headers("json" if control else "rest-json")
     if not control:
         headers.append(("x-amzn-errortype", error.code))
-    log.info("refused", extra={"code": error.code, "reason": error.message, "request_id": headers[1][1]})
-    return Response(status, headers, msgspec.json.encode({"__type": error.code, "message": error.message}))
+    # A message may quote what no UTF-8 can hold; telling an error must not be one.
+    message = error.message.encode(errors="backslashreplace").decode()
+    log.info("refused", extra={"code": error.code, "reason": message, "request_id": headers[1][1]})
+    return Response(status, headers, msgspec.json.encode({"__type": error.code, "message": message}))

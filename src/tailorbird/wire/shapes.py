@@ -27,7 +27,8 @@ JSON_TEXTS = ("EventPropertiesJSON", "ItemProperties", "UserProperties", "Action
 @lru_cache(maxsize=256)
 def _pattern(text: str) -> regex.Pattern[str]:
     """The model's Java pattern, compiled; AWS matches whole values, anchored or not."""
-    return regex.compile(PATTERNS_WIDENED.get(text, text))
+    # Java's \d and \w are of ASCII, its \p{L} is not; no pattern of the models has both.
+    return regex.compile(PATTERNS_WIDENED.get(text, text), 0 if r"\p{" in text else regex.ASCII)
 
 
 def parse(shape: Shape, value: Any, where: str = "") -> Any:

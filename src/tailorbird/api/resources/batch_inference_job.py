@@ -107,7 +107,7 @@ def _themed(
 RESOURCE = Resource(
     "BatchInferenceJob",
     arn="batch-inference-job/{jobName}",
-    parents=("solutionVersionArn",),
+    parents=(solution_version.RESOURCE,),
     job=infer,
 )
 
@@ -117,6 +117,7 @@ def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) ->
     mode = request.get("batchInferenceJobMode", "BATCH_INFERENCE")
     if not 1 <= request.get("numResults", runtime.DEFAULT_RESULTS) <= runtime.MOST_RESULTS:
         raise InvalidInputException(f"numResults must be 1 to {runtime.MOST_RESULTS}.")
+    batch.check_folders(request)
     version = solution_version.trained(workspace, request["solutionVersionArn"])
     recipe = recipes.of_arn(version["recipeArn"])
     if not recipe.batch_members:

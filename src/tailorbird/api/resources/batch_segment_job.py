@@ -61,7 +61,7 @@ def _answers(audience: Audience, filter_: syntax.Filter | None, count: int, line
 RESOURCE = Resource(
     "BatchSegmentJob",
     arn="batch-segment-job/{jobName}",
-    parents=("solutionVersionArn",),
+    parents=(solution_version.RESOURCE,),
     job=select,
 )
 
@@ -71,6 +71,7 @@ def create_batch_segment_job(workspace: Workspace, request: dict[str, Any]) -> d
     count = request.get("numResults", runtime.DEFAULT_RESULTS)
     if not 1 <= count <= MOST_RESULTS:
         raise InvalidInputException(f"numResults must be 1 to {MOST_RESULTS}; given: {count}.")
+    batch.check_folders(request)
     version = solution_version.trained(workspace, request["solutionVersionArn"])
     recipe = recipes.of_arn(version["recipeArn"])
     if recipe.segments_by is None:

@@ -12,7 +12,7 @@ from tailorbird.errors import InvalidInputException, ResourceInUseException
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
-RESOURCE = Resource("Campaign", arn="campaign/{name}", parents=("solutionVersionArn",))
+RESOURCE = Resource("Campaign", arn="campaign/{name}", parents=(solution_version.RESOURCE,))
 
 LATEST = "/$LATEST"
 """`<solutionArn>/$LATEST` stands for the solution's newest ACTIVE version (spec control-plane 2.1)."""

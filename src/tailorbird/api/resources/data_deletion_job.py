@@ -51,7 +51,7 @@ def erase(workspace: Workspace, document: Document, progress: Callable[[float, s
 def _users(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> list[str]:
     """The ids in the files; under a folder, those in its subfolders too."""
     ids: list[pl.Series] = []
-    location = document["dataSource"]["dataLocation"]
+    location = dataset.location(document)
     try:
         sources = [
             csv_files.Source(file.name, file.size, partial(workspace.objects.open, file.uri))
@@ -109,7 +109,7 @@ def _count(workspace: Workspace, target: Dataset, users: Sequence[str], sessions
 RESOURCE = Resource(
     "DataDeletionJob",
     arn="data-deletion-job/{jobName}",
-    parents=("datasetGroupArn",),
+    parents=(dataset_group.RESOURCE,),
     newest_first=True,
     job=erase,
     stages=lifecycle.DELETION_STAGES,
@@ -119,6 +119,7 @@ RESOURCE = Resource(
 
 def create_data_deletion_job(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Raises ResourceInUse while an import or a training of the group is under way; another deletion is waited for."""
+    dataset.location(request)
     lifecycle.find(workspace, dataset_group.RESOURCE, request["datasetGroupArn"])
     lifecycle.refuse_while(workspace, RACING, datasetGroupArn=request["datasetGroupArn"])
     return lifecycle.create(workspace, RESOURCE, request)

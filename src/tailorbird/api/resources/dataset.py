@@ -35,7 +35,7 @@ def _dispose(workspace: Workspace, document: Document) -> None:
 RESOURCE = Resource(
     "Dataset",
     arn="dataset/{group}/{datasetType}",
-    parents=("datasetGroupArn",),
+    parents=(dataset_group.RESOURCE,),
     owned=(("DatasetImportJob", "datasetArn"), ("DatasetExportJob", "datasetArn")),
     dispose=_dispose,
 )
@@ -44,7 +44,7 @@ RESOURCE = Resource(
 def create_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Checks that the schema fits the type; raises ResourceAlreadyExists for a second one of a type."""
     kind = avro.dataset_type(request["datasetType"])
-    group = lifecycle.active(workspace, request["datasetGroupArn"])
+    group = lifecycle.active(workspace, dataset_group.RESOURCE, request["datasetGroupArn"])
     schema = lifecycle.find(workspace, schemas.RESOURCE, request["schemaArn"])
     _check_domain(schema, group)
     avro.check_dataset_type(avro.parse(schema["schema"], schema.get("domain")), kind)
@@ -114,6 +114,13 @@ def opened(workspace: Workspace, document: Document) -> Dataset:
     """The dataset of a document, with its schema."""
     schema = lifecycle.find(workspace, schemas.RESOURCE, document["schemaArn"])
     return Dataset(document["datasetArn"], avro.parse(schema["schema"], schema.get("domain")))
+
+
+def location(request: Document) -> str:
+    """Where the CSV files of an import or a data deletion lie; raises InvalidInput where `dataSource` does not say."""
+    if "dataLocation" not in request["dataSource"]:
+        raise InvalidInputException("dataSource.dataLocation is required: a CSV file, or a folder ending with a slash.")
+    return str(request["dataSource"]["dataLocation"])
 
 
 OPERATIONS = {"create_dataset": create_dataset, "update_dataset": update_dataset, "delete_dataset": delete_dataset}

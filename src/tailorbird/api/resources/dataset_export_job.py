@@ -68,7 +68,7 @@ def _quoted(name: str) -> pl.Expr:
 RESOURCE = Resource(
     "DatasetExportJob",
     arn="dataset-export-job/{jobName}",
-    parents=("datasetArn",),
+    parents=(dataset.RESOURCE,),
     job=export,
 )
 

@@ -35,7 +35,7 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
     """Streams the files into a new segment, which becomes visible only when all of them were acceptable."""
     target = dataset.opened(workspace, lifecycle.find(workspace, dataset.RESOURCE, document["datasetArn"]))
     kind = target.schema.dataset_type
-    location = document["dataSource"]["dataLocation"]
+    location = dataset.location(document)
     if racing := lifecycle.unfinished(workspace, RACING, datasetGroupArn=document["datasetGroupArn"]):
         raise JobFailed(racing)
     checkup = Checkup(target.schema, workspace.clock())
@@ -113,7 +113,7 @@ def is_csv(name: str, location: str) -> bool:
 RESOURCE = Resource(
     "DatasetImportJob",
     arn="dataset-import-job/{jobName}",
-    parents=("datasetArn",),
+    parents=(dataset.RESOURCE,),
     job=import_rows,
     queue="datasetArn",
 )
@@ -124,6 +124,7 @@ def create_dataset_import_job(workspace: Workspace, request: dict[str, Any]) -> 
 
     Raises InvalidInput for a first import that is INCREMENTAL, ResourceInUse while users' data are deleted.
     """
+    dataset.location(request)
     document = lifecycle.find(workspace, dataset.RESOURCE, request["datasetArn"])
     mode = request.get("importMode", "FULL")
     if mode != "FULL" and not _begun(workspace, request["datasetArn"]):

@@ -7,10 +7,11 @@ from typing import Any
 
 from tailorbird.api import lifecycle
 from tailorbird.api.lifecycle import Resource
+from tailorbird.api.resources import dataset_group
 from tailorbird.errors import ResourceAlreadyExistsException
 from tailorbird.workspace import Workspace
 
-RESOURCE = Resource("EventTracker", arn="event-tracker/{hexId}", parents=("datasetGroupArn",))
+RESOURCE = Resource("EventTracker", arn="event-tracker/{hexId}", parents=(dataset_group.RESOURCE,))
 
 
 def create_event_tracker(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:

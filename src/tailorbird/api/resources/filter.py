@@ -6,19 +6,19 @@ from typing import Any
 
 from tailorbird.api import lifecycle, quotas
 from tailorbird.api.lifecycle import Resource
-from tailorbird.api.resources import dataset
+from tailorbird.api.resources import dataset, dataset_group
 from tailorbird.filters import syntax
 from tailorbird.filters.check import check
 from tailorbird.workspace import Workspace
 
-RESOURCE = Resource("Filter", arn="filter/{name}", listed_as="Filters", parents=("datasetGroupArn",))
+RESOURCE = Resource("Filter", arn="filter/{name}", listed_as="Filters", parents=(dataset_group.RESOURCE,))
 
 
 def create_filter(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Raises InvalidInput for a wrong expression or one about fields that the group does not have, LimitExceeded."""
     parsed = syntax.parse(request["filterExpression"])
     group = request["datasetGroupArn"]
-    lifecycle.active(workspace, group)
+    lifecycle.active(workspace, dataset_group.RESOURCE, group)
     found = {kind: dataset.of_group(workspace, group, kind) for kind in dataset.TYPES}
     check(parsed, {kind: one.schema for kind, one in found.items() if one is not None})
     others = lifecycle.related(workspace, RESOURCE.name, datasetGroupArn=group) if workspace.config.aws_quotas else []

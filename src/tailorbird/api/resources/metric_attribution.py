@@ -9,7 +9,7 @@ from typing import Any
 
 from tailorbird.api import attributions, lifecycle, standard
 from tailorbird.api.lifecycle import Resource
-from tailorbird.api.resources import dataset
+from tailorbird.api.resources import dataset, dataset_group
 from tailorbird.data import attribution
 from tailorbird.data.datasets import Dataset, arrival
 from tailorbird.data.schema import NUMERIC
@@ -26,7 +26,7 @@ def _dispose(workspace: Workspace, document: Document) -> None:
 RESOURCE = Resource(
     "MetricAttribution",
     arn="metric-attribution/{name}",
-    parents=("datasetGroupArn",),
+    parents=(dataset_group.RESOURCE,),
     taggable=False,
     dispose=_dispose,
 )
@@ -37,7 +37,7 @@ MOST_METRICS = 10
 def create_metric_attribution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Raises ResourceAlreadyExists for a second one in the group, InvalidInput for a metric that cannot be."""
     group = request["datasetGroupArn"]
-    lifecycle.active(workspace, group)
+    lifecycle.active(workspace, dataset_group.RESOURCE, group)
     for other in lifecycle.related(workspace, RESOURCE.name, datasetGroupArn=group):
         raise ResourceAlreadyExistsException(
             f"The dataset group has a metric attribution already: {other['metricAttributionArn']}. Update that."
@@ -52,10 +52,10 @@ def create_metric_attribution(workspace: Workspace, request: dict[str, Any]) -> 
 def update_metric_attribution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Removes metrics, then adds some, and replaces the output's configuration; at once.
 
-    What came before counts for the metrics that there were.
+    What came before counts for the metrics that there were. Raises ResourceInUse while it is being deleted.
     """
     arn = _arn(request)
-    document = lifecycle.find(workspace, RESOURCE, arn)
+    document = lifecycle.active(workspace, RESOURCE, arn)
     added = request.get("addMetrics", [])
     _check(workspace, document["datasetGroupArn"], "addMetrics", added)
     attributions.count(workspace, document)

@@ -54,7 +54,7 @@ def _dispose(workspace: Workspace, document: Document) -> None:
 RESOURCE = Resource(
     "Recommender",
     arn="recommender/{name}",
-    parents=("datasetGroupArn",),
+    parents=(dataset_group.RESOURCE,),
     job=train,
     dispose=_dispose,
 )

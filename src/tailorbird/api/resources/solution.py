@@ -16,7 +16,7 @@ from tailorbird.workspace import Workspace
 RESOURCE = Resource(
     "Solution",
     arn="solution/{name}",
-    parents=("datasetGroupArn",),
+    parents=(dataset_group.RESOURCE,),
     dependents=(("Campaign", "solutionArn"), ("Campaign", "_nextSolutionArn")),
     owned=(
         ("SolutionVersion", "solutionArn"),

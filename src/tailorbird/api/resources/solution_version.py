@@ -11,7 +11,7 @@ from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.resources import solution as solutions
 from tailorbird.data import training
-from tailorbird.errors import InvalidInputException, ResourceInUseException
+from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsException, ResourceInUseException
 from tailorbird.recipes import RECIPES, settings_of
 from tailorbird.recipes.recipe import Progress
 from tailorbird.recipes.settings import text
@@ -121,7 +121,7 @@ def _dispose(workspace: Workspace, document: Document) -> None:
 RESOURCE = Resource(
     "SolutionVersion",
     arn="solution/{solutionName}/{hexId}",
-    parents=("solutionArn",),
+    parents=(solutions.RESOURCE,),
     job=train,
     dispose=_dispose,
 )
@@ -139,6 +139,8 @@ def begin(workspace: Workspace, request: dict[str, Any], training_type: str) -> 
     """A new version of request["solutionArn"]; `training_type` is MANUAL or AUTOMATIC."""
     solution = lifecycle.find(workspace, solutions.RESOURCE, request["solutionArn"])
     lifecycle.refuse_while(workspace, trainings.RACING, datasetGroupArn=solution["datasetGroupArn"])
+    if "name" in request:
+        _check_name(workspace, request["name"])
     inherited = {member: solution[member] for member in INHERITED if member in solution}
     hex_id = lifecycle.hex_id()
     return lifecycle.create(
@@ -151,6 +153,14 @@ def begin(workspace: Workspace, request: dict[str, Any], training_type: str) -> 
         solutionName=solution["name"],
         hexId=hex_id,
     )
+
+
+def _check_name(workspace: Workspace, name: str) -> None:
+    """Raises ResourceAlreadyExists: a name is unique among all versions, though no ARN holds it."""
+    for other in lifecycle.related(workspace, RESOURCE.name, name=name):
+        raise ResourceAlreadyExistsException(
+            f"There is a solution version with the name {name} already: {other['solutionVersionArn']}"
+        )
 
 
 def _base(workspace: Workspace, solution: Document, mode: str) -> Document:
@@ -194,8 +204,7 @@ def stop_solution_version_creation(workspace: Workspace, request: dict[str, Any]
 
 def trained(workspace: Workspace, arn: str) -> Document:
     """The version, provided it is ACTIVE; raises ResourceInUse while it trains, InvalidInput where it failed."""
-    lifecycle.find(workspace, RESOURCE, arn)
-    return lifecycle.active(workspace, arn)
+    return lifecycle.active(workspace, RESOURCE, arn)
 
 
 def newest(workspace: Workspace, solution_arn: str, **members: str) -> Document | None:
