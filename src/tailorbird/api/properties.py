@@ -11,7 +11,7 @@ import msgspec
 from tailorbird.data.csv_columns import LATEST_TIMESTAMP, TIMES
 from tailorbird.data.schema import CATEGORICAL_LENGTH, STRING_LENGTH, TEXT_LENGTH, Field
 from tailorbird.errors import InvalidInputException
-from tailorbird.filters.syntax import to_number
+from tailorbird.numerals import to_number
 
 
 def read(text: str | None, where: str) -> dict[str, Any]:
