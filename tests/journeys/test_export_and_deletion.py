@@ -67,7 +67,7 @@ def test_texts_come_back_through_export_and_import(way: Journey) -> None:
     # The jobs go with the dataset, so that their names are free again.
     other.personalize.delete_dataset(datasetArn=other.arns["ITEMS"])
     client = other.personalize
-    wait_for(lambda: not client.list_dataset_export_jobs(datasetArn=other.arns["ITEMS"])["datasetExportJobs"])
+    wait_for(lambda: not client.list_datasets(datasetGroupArn=other.arns["group"])["datasets"])
     client.create_dataset(
         name="again",
         datasetType="ITEMS",

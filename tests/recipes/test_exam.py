@@ -152,7 +152,7 @@ def test_two_users_with_hardly_any_rows_are_enough(recipe, data, rows):
 
 def test_one_user_is_too_few_to_learn_weights_on(data):
     one = keep_users(data.rows(np.arange(len(data.user)) < 5), np.arange(len(data.users)) < 1)
-    with pytest.raises(ValueError, match="two users with two interactions"):
+    with pytest.raises(NotEnoughData, match="two users with two interactions"):
         train(RECIPES["aws-user-personalization"], one)
 
 

@@ -95,7 +95,7 @@ class Block(nn.Module):
         """Returns what attention adds, (1 or window, head, asking, asked about); -inf for what comes later."""
         place = torch.arange(length, device=self.distance.device)
         apart = place[:, None] - place
-        bias: Tensor = self.distance[:, apart.clamp(min=0)][None]
+        bias: Tensor = functional.embedding(apart.clamp(min=0), self.distance.T).permute(2, 0, 1)[None]
         if self.time is not None and waits is not None:
             bias = bias + functional.embedding(waits, self.time).permute(0, 3, 1, 2)
         return bias.masked_fill(apart < 0, float("-inf"))

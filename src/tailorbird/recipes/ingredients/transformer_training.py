@@ -273,15 +273,17 @@ class Softmax:
     ) -> torch.Tensor:
         """Returns the sum over (question) targets by their weights; vectors: (item and START, width)."""
         import torch
+        from torch.nn.functional import embedding
 
         from tailorbird.recipes.ingredients.cross_entropy import cross_entropy
 
-        own = (states * vectors[targets]).sum(dim=1) + bias[targets]
+        # The gradient of an embedding is added up in one order, that of an index in the threads' own.
+        own = (states * embedding(targets, vectors)).sum(dim=1) + embedding(targets, bias[:, None])[:, 0]
         if not self.size:
             return cross_entropy(own, states, vectors[:-1], bias, self.all, targets, weights)
         others = torch.multinomial(self.shares, self.size, replacement=True)
-        corrected = bias[others] - torch.log(self.size * self.shares[others])
-        return cross_entropy(own, states, vectors[others], corrected, others, targets, weights)
+        corrected = embedding(others, bias[:, None])[:, 0] - torch.log(self.size * self.shares[others])
+        return cross_entropy(own, states, embedding(others, vectors), corrected, others, targets, weights)
 
 
 def windows(bounds: NDArray[np.int64], length: int, rng: np.random.Generator) -> NDArray[np.int64]:
