@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,7 +98,7 @@ def section(protocol: Protocol, results: Sequence[Result]) -> str:
     """Returns a protocol's part of quality.md."""
     return (
         f"## {protocol.name}\n\n{protocol.title}. Used: {protocol.used}. {verdict(protocol, results)}\n\n"
-        f"`TAILORBIRD_DATA=... PYTHONPATH=src:bench .venv/bin/python -m quality {protocol.name}`\n\n"
+        f"`TAILORBIRD_DATA=... PYTHONPATH=src:bench .venv/bin/python -m quality {shlex.quote(protocol.name)}`\n\n"
         f"{table(protocol, results)}"
     )
 
