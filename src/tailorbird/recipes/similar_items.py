@@ -256,8 +256,7 @@ def learn_weights(
     warm = sum(name in ingredients for name in found)
     usual[warm:] = likely[warm:]
     sharp = np.stack([sharpen(table, [likely, usual], range(warm)), none])
-    # What lists may get worse by is all for cold items: they gain more by it.
-    weights: NDArray[np.float32] = discount_popularity(table, sharp, offsets, tolerance=0.0)[0]
+    weights: NDArray[np.float32] = discount_popularity(table, sharp, offsets)[0]
     if warm < len(scores):
         weights[warm:] = _of_cold(np.tensordot(weights[:warm], table.scores[:warm], 1), scores[warm:], samples)
     return weights

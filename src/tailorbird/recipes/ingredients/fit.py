@@ -203,19 +203,19 @@ def logits(table: Table, weights: NDArray[np.float32], offsets: NDArray[np.float
 
 
 def discount_popularity(
-    table: Table, weights: NDArray[np.float32], offsets: NDArray[np.float32], tolerance: float = TOLERANCE
+    table: Table, weights: NDArray[np.float32], offsets: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Returns the weights with less weight on the first ingredient, the popularity, the longer the history.
 
     Likelihood leans to popular items more than lists should: it counts how probable every true item is, where
     a list only has room for the top. Of the `DISCOUNTS` the largest is taken whose NDCG@25 is within
-    `tolerance` of the best.
+    `TOLERANCE` of the best.
     """
     blended = logits(table, weights, offsets)
     blended[table.correction == ABSENT] = ABSENT
     popularity = (1 - table.shortness[:, None]) * table.scores[0]
     gains = np.array([ndcg(blended - np.float32(step) * popularity, table.truth > 0) for step in DISCOUNTS])
-    step = DISCOUNTS[gains >= (1 - tolerance) * gains.max()].max()
+    step = DISCOUNTS[gains >= (1 - TOLERANCE) * gains.max()].max()
     discounted = weights.copy()
     discounted[:, 0] += np.array([-step, step], np.float32)
     return discounted
