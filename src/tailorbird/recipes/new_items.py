@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from tailorbird.recipes import features
+from tailorbird.recipes.ingredients.ingredient import PARTS
 from tailorbird.recipes.recipe import Column, Model, Query
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
@@ -45,7 +46,7 @@ class Likeness:
 
     def save(self, folder: Path) -> None:
         """Writes the features as arrays."""
-        parts = {name: getattr(self.features, name) for name in ("data", "indices", "indptr")}
+        parts = {name: getattr(self.features, name) for name in PARTS}
         save_arrays(folder, **parts, shape=np.array([self.known, self.features.shape[1]]))
 
 
@@ -76,7 +77,7 @@ def likeness(columns: Mapping[str, Column], count: int, known: int) -> Likeness:
 
 def load(folder: Path) -> Likeness:
     """Reads what `Likeness.save` wrote."""
-    data, indices, indptr, shape = load_arrays(folder, "data", "indices", "indptr", "shape")
+    data, indices, indptr, shape = load_arrays(folder, *PARTS, "shape")
     known, size = shape.tolist()
     return Likeness(known, sparse.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, size)))
 
