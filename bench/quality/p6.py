@@ -82,14 +82,14 @@ PROTOCOLS = (
             recipe("aws-user-personalization"),
             replace(
                 EASE,
-                grid=tuple({"regularisation": value, "last": ALL} for value in (50.0, 200.0, 800.0, 3000.0, 10000.0)),
+                grid=tuple({"regularisation": value, "last": ALL} for value in (3000.0, 10000.0, 30000.0, 100000.0)),
             ),
             replace(
                 ITEM_KNN,
                 grid=tuple(
                     {"neighbours": neighbours, "shrink": shrink, "last": ALL}
-                    for neighbours in (100, 300, 1000)
-                    for shrink in (0.0, 20.0, 100.0)
+                    for neighbours in (300, 1000, 3000)
+                    for shrink in (20.0, 100.0, 500.0)
                 ),
             ),
             ALS,

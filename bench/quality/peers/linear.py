@@ -88,8 +88,8 @@ EASE = Contestant(
     train_ease,
     grid=tuple(
         {"regularisation": regularisation, "last": last}
-        for regularisation in (50.0, 200.0, 800.0)
-        for last in (10, 50, ALL)
+        for regularisation in (200.0, 800.0, 3000.0)
+        for last in (5, 10, 50, ALL)
     ),
 )
 ITEM_KNN = Contestant(
@@ -98,7 +98,7 @@ ITEM_KNN = Contestant(
     grid=tuple(
         {"neighbours": neighbours, "shrink": shrink, "last": last}
         for neighbours in (50, 300)
-        for shrink in (0.0, 20.0)
-        for last in (5, 20, ALL)
+        for shrink in (0.0, 20.0, 100.0)
+        for last in (2, 5, 20)
     ),
 )

@@ -107,7 +107,7 @@ BOTH = (True, False)
 COSINE = Contestant(
     "cosine with shrinkage",
     _counting(cosine),
-    grid=tuple({"baskets": baskets, "shrinkage": s} for baskets in BOTH for s in (0.0, 10.0, 50.0, 200.0)),
+    grid=tuple({"baskets": baskets, "shrinkage": s} for baskets in BOTH for s in (0.0, 10.0, 50.0, 200.0, 800.0)),
 )
 RP3_BETA = Contestant(
     "RP3-beta",
@@ -115,16 +115,16 @@ RP3_BETA = Contestant(
     grid=tuple(
         {"baskets": baskets, "alpha": alpha, "beta": beta}
         for baskets in BOTH
-        for alpha in (0.8, 1.0)
-        for beta in (0.1, 0.2, 0.4)
+        for alpha in (0.4, 0.6, 0.8, 1.0)
+        for beta in (0.0, 0.1, 0.2, 0.4)
     ),
 )
 EASE = Contestant(
     "EASE",
     _counting(ease),
-    grid=tuple({"baskets": baskets, "regularisation": r} for baskets in BOTH for r in (100.0, 500.0, 2000.0, 10000.0)),
+    grid=tuple({"baskets": baskets, "regularisation": r} for baskets in BOTH for r in (500.0, 2000.0, 10000.0, 50000.0)),
 )
 RIDGE = Contestant(
-    "ridge from metadata to item vectors", _ridge, grid=tuple({"regularisation": r} for r in (0.1, 1.0, 10.0, 100.0))
+    "ridge from metadata to item vectors", _ridge, grid=tuple({"regularisation": r} for r in (1.0, 10.0, 100.0, 1000.0))
 )
 RANDOM = Contestant("random", _random)
