@@ -132,7 +132,7 @@ POPULAR = Contestant("popular", train_popular)
 
 def test_settings_are_chosen_on_validation_data_and_results_become_tables(tmp_path, capsys):
     protocol = made_up(recipe("aws-user-personalization"), EASE, POPULAR)
-    first, results = run(protocol, Path(), 2, [])
+    first, results = run(protocol, Path(), 2, [], {})
     assert [one.seeds for one in first] == [1, 1, 1]
     ours, ease, popular = results
     assert ease.settings == EASE.grid[1]
@@ -162,11 +162,28 @@ def test_settings_are_chosen_on_validation_data_and_results_become_tables(tmp_pa
 
 
 def test_only_some_may_run():
-    (results,) = run(made_up(EASE, POPULAR), Path(), 1, ["popular"])
+    (results,) = run(made_up(EASE, POPULAR), Path(), 1, ["popular"], {})
     assert [result.name for result in results] == ["popular"]
+
+
+def test_a_run_goes_on_from_the_seeds_that_are_kept(tmp_path):
+    (tmp_path / "docs/reference").mkdir(parents=True)
+    protocol = made_up(EASE, POPULAR)
+    *_, at_once = run(protocol, Path(), 3, [], {})
+    for seeds in (1, 3):
+        for results in run(protocol, Path(), seeds, [], report.kept(tmp_path, protocol)):
+            report.keep(tmp_path, protocol, results)
+    kept = report.kept(tmp_path, protocol)
+    for one in at_once:
+        assert (kept[one.name].seeds, kept[one.name].settings) == (3, one.settings)
+        assert kept[one.name].means == pytest.approx(one.means)
+        assert kept[one.name].spreads == pytest.approx(one.spreads)
+    assert not list(run(protocol, Path(), 3, [], kept))
+    with pytest.raises(ValueError, match="different seeds"):
+        next(run(protocol, Path(), 4, [], {"EASE": kept["EASE"]}))
 
 
 def test_a_grid_needs_validation_data():
     protocol = dataclasses.replace(made_up(EASE), validation=None)
     with pytest.raises(ValueError, match="give the protocol a validation"):
-        next(run(protocol, Path(), 1, []))
+        next(run(protocol, Path(), 1, [], {}))

@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from quality.protocol import Protocol
 from quality.runner import Result
@@ -65,21 +66,32 @@ def markdown(lines: Sequence[Sequence[str]]) -> str:
 
 def keep(root: Path, protocol: Protocol, results: Sequence[Result]) -> None:
     """Puts results into the file of results; those of the same contestants are replaced."""
-    file = root / FOLDER / "quality.json"
-    kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    rows = {row["name"]: row for row in kept.get(protocol.name, [])}
+    found = stored(root)
+    rows = {row["name"]: row for row in found.get(protocol.name, [])}
     day = datetime.now(UTC).date().isoformat()
     rows |= {result.name: dataclasses.asdict(result) | {"day": day, "cores": os.cpu_count()} for result in results}
     order = [one.name for one in protocol.contestants]
-    kept[protocol.name] = [rows[name] for name in order if name in rows]
-    file.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n", encoding="utf-8")
+    found[protocol.name] = [rows[name] for name in order if name in rows]
+    text = json.dumps(dict(sorted(found.items())), indent=1) + "\n"
+    (root / FOLDER / "quality.json").write_text(text, encoding="utf-8")
+
+
+def stored(root: Path) -> dict[str, list[dict[str, Any]]]:
+    """Returns what the file of results holds, by protocol."""
+    file = root / FOLDER / "quality.json"
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
+
+
+def kept(root: Path, protocol: Protocol) -> dict[str, Result]:
+    """Returns a protocol's results in the file by contestant."""
+    return {row["name"]: read(row) for row in stored(root).get(protocol.name, [])}
 
 
 def write(root: Path, protocols: Iterable[Protocol]) -> None:
     """Makes quality.md and the README's table from the kept results."""
-    kept = json.loads((root / FOLDER / "quality.json").read_text(encoding="utf-8"))
-    done = [(protocol, [read(row) for row in kept[protocol.name]]) for protocol in protocols if protocol.name in kept]
-    cores = max(row["cores"] for rows in kept.values() for row in rows)
+    found = stored(root)
+    done = [(protocol, [read(row) for row in found[protocol.name]]) for protocol in protocols if protocol.name in found]
+    cores = max(row["cores"] for rows in found.values() for row in rows)
     sections = [section(protocol, results) for protocol, results in done]
     text = "\n".join([PREAMBLE.format(cores=cores), overview(done), *sections])
     (root / FOLDER / "quality.md").write_text(text, encoding="utf-8")
@@ -89,9 +101,9 @@ def write(root: Path, protocols: Iterable[Protocol]) -> None:
     readme.write_text(f"{before}{BEGIN}\n{overview(done)}{END}{after}", encoding="utf-8")
 
 
-def read(row: dict[str, object]) -> Result:
+def read(row: dict[str, Any]) -> Result:
     """Returns one kept result."""
-    return Result(**{field.name: row[field.name] for field in dataclasses.fields(Result)})  # type: ignore[arg-type]
+    return Result(**{field.name: row[field.name] for field in dataclasses.fields(Result)})
 
 
 def section(protocol: Protocol, results: Sequence[Result]) -> str:

@@ -6,7 +6,7 @@ import gc
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +35,34 @@ class Result:
     """Peak memory of the process during a training, data and libraries included, highest of the seeds."""
 
 
-def run(protocol: Protocol, folder: Path, seeds: int, only: Sequence[str]) -> Iterator[list[Result]]:
-    """Yields a result for each contestant, or for each one named in `only`, over the seeds so far, after each seed."""
+def run(
+    protocol: Protocol, folder: Path, seeds: int, only: Sequence[str], kept: Mapping[str, Result]
+) -> Iterator[list[Result]]:
+    """Yields a result for each contestant, or for each one named in `only`, over the seeds so far, after each seed.
+
+    Seeds that the `kept` results are over already are not run again: theirs and the others' are put together.
+    """
     contestants = [one for one in protocol.contestants if not only or one.name in only]
-    chosen: dict[str, Mapping[str, Any]] = {}
+    before = {one.name: kept[one.name] for one in contestants if one.name in kept}
+    chosen = {name: result.settings for name, result in before.items()}
     measured: dict[str, list[Mapping[str, float]]] = {one.name: [] for one in contestants}
-    for seed in range(seeds):
+    for seed in range(first_seed(protocol, contestants, before), seeds):
         split = protocol.split(folder, seed)
         for one in contestants:
             if one.name not in chosen:
                 chosen[one.name] = choose(protocol, one, split)
             measured[one.name].append(train_and_measure(protocol, one, split, seed, chosen[one.name]))
             tell(protocol, one, f"seed {seed}", measured[one.name][-1])
-        yield [summary(protocol, one, measured[one.name], chosen[one.name]) for one in contestants]
+        results = [summary(protocol, one, measured[one.name], chosen[one.name]) for one in contestants]
+        yield [pooled(before[result.name], result) if before else result for result in results]
+
+
+def first_seed(protocol: Protocol, contestants: Sequence[Contestant], before: Mapping[str, Result]) -> int:
+    """Returns the first seed that none of the contestants has; raises ValueError where some have more than others."""
+    counts = {before[one.name].seeds if one.name in before else 0 for one in contestants}
+    if len(counts) > 1:
+        raise ValueError(f"{protocol.name}: contestants have different seeds, so go on with some of them alone")
+    return counts.pop()
 
 
 def choose(protocol: Protocol, one: Contestant, split: Split) -> Mapping[str, Any]:
@@ -91,6 +106,25 @@ def summary(
         settings,
         float(table["seconds"].mean()),
         max(figures["gigabytes"] for figures in measured),
+    )
+
+
+def pooled(before: Result, after: Result) -> Result:
+    """Returns one contestant's result over the seeds of both."""
+    share = np.array([before.seeds, after.seeds]) / (before.seeds + after.seeds)
+
+    def spread(name: str) -> float:
+        means = np.array([before.means[name], after.means[name]])
+        variances = np.array([before.spreads[name], after.spreads[name]]) ** 2
+        return float(np.sqrt(share @ (variances + (means - share @ means) ** 2)))
+
+    return replace(
+        after,
+        means={name: float(share @ (before.means[name], after.means[name])) for name in after.means},
+        spreads={name: spread(name) for name in after.means},
+        seeds=before.seeds + after.seeds,
+        seconds=float(share @ (before.seconds, after.seconds)),
+        gigabytes=max(before.gigabytes, after.gigabytes),
     )
 
 

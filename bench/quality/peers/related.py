@@ -122,7 +122,9 @@ RP3_BETA = Contestant(
 EASE = Contestant(
     "EASE",
     _counting(ease),
-    grid=tuple({"baskets": baskets, "regularisation": r} for baskets in BOTH for r in (500.0, 2000.0, 10000.0, 50000.0)),
+    grid=tuple(
+        {"baskets": baskets, "regularisation": r} for baskets in BOTH for r in (500.0, 2000.0, 10000.0, 50000.0)
+    ),
 )
 RIDGE = Contestant(
     "ridge from metadata to item vectors", _ridge, grid=tuple({"regularisation": r} for r in (1.0, 10.0, 100.0, 1000.0))
