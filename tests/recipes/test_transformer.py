@@ -95,6 +95,16 @@ def test_numpy_gives_what_torch_gives(rich):
         np.testing.assert_allclose(model.score([asked]), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_entries_have_the_gradient_of_an_index():
+    torch.manual_seed(0)
+    column, index, given = torch.randn(7, requires_grad=True), torch.randint(6, (4, 3, 5)), torch.randn(4, 3, 5)
+    found, expected = transformer_network.entries(column, index), column[index]
+    assert torch.equal(found, expected)
+    (ours,), (theirs,) = (torch.autograd.grad(each, column, given) for each in (found, expected))
+    torch.testing.assert_close(ours, theirs)
+    assert ours[6] == 0  # of which there are none
+
+
 def test_learns_what_follows_and_survives_save_and_load(tmp_path):
     heard: list[str] = []
     model = train(cycles(users=300, items=30, length=12), PLAN, lambda share, told: heard.append(str(told)))

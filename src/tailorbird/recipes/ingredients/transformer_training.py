@@ -185,7 +185,7 @@ def learn(
     """Returns the network with the mean weights of the best epoch."""
     import torch
 
-    optimizer = torch.optim.AdamW(net.parameters(), weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(net.parameters(), weight_decay=WEIGHT_DECAY, fused=True)
     counts = np.bincount(learned.item, minlength=net.shape.items + 1)[:-1]
     softmax = Softmax(counts, plan.sampled, next(net.parameters()).device)
     mean, best = copy.deepcopy(net), copy.deepcopy(net)
