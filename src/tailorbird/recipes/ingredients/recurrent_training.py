@@ -108,7 +108,7 @@ def train(data: Interactions, popularity: Popularity, features: Features, plan: 
     epochs = int(np.clip(ROWS // len(data.user), 1, MOST_EPOCHS))
     with determinism.seeded(plan.seed):
         net = build(known, popularity, features, plan)
-        optimizer = torch.optim.AdamW(net.parameters(), weight_decay=WEIGHT_DECAY)
+        optimizer = torch.optim.AdamW(net.parameters(), weight_decay=WEIGHT_DECAY, fused=True)
         loss = math.log(len(data.items))
         for epoch in range(epochs):
             order = lanes(data, rng)
