@@ -127,6 +127,8 @@ EASE = Contestant(
     ),
 )
 RIDGE = Contestant(
-    "ridge from metadata to item vectors", _ridge, grid=tuple({"regularisation": r} for r in (10.0, 100.0, 1000.0, 10000.0))
+    "ridge from metadata to item vectors",
+    _ridge,
+    grid=tuple({"regularisation": r} for r in (10.0, 100.0, 1000.0, 10000.0)),
 )
 RANDOM = Contestant("random", _random)

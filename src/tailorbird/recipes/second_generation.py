@@ -31,6 +31,8 @@ ALIKE = 0.99
 """Share of pauses between events in one bucket of time from which on times are not looked at."""
 DENSE = 50.0
 """Distinct rows an item from which on data count as dense."""
+LONGEST = 200
+"""Distinct items of a history that the transformer sees; half on sparse data, where the older half tells nothing."""
 
 load = user_personalization.load
 
@@ -61,7 +63,7 @@ def plan(data: Interactions, settings: Settings) -> Plan:
         width=width,
         epochs=epochs,
         seed=settings.seed,
-        length=int(np.clip(np.quantile(lengths[lengths > 0], 0.95), 20, 200)),
+        length=int(np.clip(np.quantile(lengths[lengths > 0], 0.95), 20, LONGEST if dense else LONGEST // 2)),
         blocks=2,
         heads=2,
         dropout=0.2 if dense else 0.5,
