@@ -24,6 +24,7 @@ def test_the_plan_follows_from_the_data() -> None:
     assert (sparse.width, dense.width) == (64, 128)
     assert sparse.dropout > dense.dropout == small.dropout
     assert (sparse.length, dense.length) == (20, 160)
+    assert plan(data(90_000, 3_000, 300), Settings()).length == 100
     assert sparse.sampled
     assert not dense.sampled
     assert not any(each.times for each in (small, sparse, dense))  # places for times
