@@ -55,6 +55,7 @@ quality: $(VENV)/.installed-bench ## measure quality beside peers: make quality 
 reference: $(VENV)/.installed ## make docs/reference anew
 	$(BIN)/tailorbird reference > docs/reference/operations.md
 	$(BIN)/tailorbird reference --figures docs/reference/recipes.json > docs/reference/recipes.md
+	$(BIN)/tailorbird reference --settings > docs/reference/settings.md
 
 lint: $(VENV)/.installed-dev ## ruff, mypy --strict, layers
 	$(BIN)/ruff format --check src tests bench notebooks/*.py

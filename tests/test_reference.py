@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tailorbird import recipe_reference, reference
+from tailorbird import recipe_reference, reference, settings_reference
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.recipes import RECIPES
 from tailorbird.recipes.recipe import Recipe
@@ -18,7 +18,12 @@ FIGURES = (FOLDER / "recipes.json").read_text(encoding="utf-8")
 
 
 def test_the_pages_are_current() -> None:
-    for name, page in {"operations": reference.operations(), "recipes": recipe_reference.recipes(FIGURES)}.items():
+    pages = {
+        "operations": reference.operations(),
+        "recipes": recipe_reference.recipes(FIGURES),
+        "settings": settings_reference.page(),
+    }
+    for name, page in pages.items():
         assert (FOLDER / f"{name}.md").read_text(encoding="utf-8") == page, "run make reference"
 
 

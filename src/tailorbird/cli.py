@@ -13,7 +13,7 @@ from tailorbird import config as configuration
 from tailorbird import doctor as import_doctor
 from tailorbird import recipe_reference as recipe_pages
 from tailorbird import reference as reference_pages
-from tailorbird import report, server
+from tailorbird import report, server, settings_reference
 from tailorbird.config import Config
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
@@ -22,6 +22,8 @@ DataDir = Annotated[Path | None, typer.Option(help="Folder that holds everything
 
 
 def _config(**given: object) -> Config:
+    for sentence in configuration.unknown(os.environ):
+        typer.echo(f"warning: {sentence}", err=True)
     try:
         return configuration.load(os.environ, **given)
     except ValueError as error:
@@ -58,6 +60,18 @@ def env(data_dir: DataDir = None) -> None:
 
 
 @app.command()
+def config(data_dir: DataDir = None) -> None:
+    """Print every setting: value, default, and where the value came from."""
+    rows = [
+        ("setting", "value", "default", "from"),
+        *settings_reference.in_force(_config(data_dir=data_dir), os.environ),
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        typer.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+@app.command()
 def jobs(data_dir: DataDir = None) -> None:
     """List imports, trainings and batch jobs with their status and progress."""
     report.print_jobs(_config(data_dir=data_dir))
@@ -84,9 +98,15 @@ def metrics(arn: str, data_dir: DataDir = None) -> None:
 @app.command(hidden=True)
 def reference(
     figures: Annotated[Path | None, typer.Option(help="What `python -m quality recipes` measured.")] = None,
+    settings: Annotated[bool, typer.Option("--settings", help="The page of settings.")] = False,
 ) -> None:
-    """Print docs/reference/operations.md or, with figures, docs/reference/recipes.md."""
-    page = recipe_pages.recipes(figures.read_text(encoding="utf-8")) if figures else reference_pages.operations()
+    """Print docs/reference/operations.md, settings.md or, with figures, recipes.md."""
+    if settings:
+        page = settings_reference.page()
+    elif figures:
+        page = recipe_pages.recipes(figures.read_text(encoding="utf-8"))
+    else:
+        page = reference_pages.operations()
     typer.echo(page, nl=False)
 
 

@@ -6,11 +6,15 @@ A setting is read from the environment variable TAILORBIRD_<NAME>; the command l
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+TEST_VARIABLES = frozenset({"TAILORBIRD_DATA", "TAILORBIRD_LONG"})
+"""Variables of the tests and benchmarks, which are no settings."""
 
 
 def setting(default: Any, description: str) -> Any:
@@ -82,6 +86,21 @@ class Config:
         return self.database_url or f"sqlite:///{self.data_dir / 'shown.db'}"
 
 
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"TAILORBIRD_{name.upper()}"
+
+
+def unknown(environment: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each variable TAILORBIRD_... that is no setting: a slip would else go unnoticed."""
+    known = {variable(option.name) for option in fields(Config)}
+    for name in sorted(environment):
+        if name.startswith("TAILORBIRD_") and name not in known | TEST_VARIABLES:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            meant = f"; did you mean {nearest[0]}?" if nearest else "; `tailorbird config` lists them all."
+            yield f"{name} is no setting{meant}"
+
+
 def _convert(text: str, default: Any) -> Any:
     """The value that `text` stands for, by the type of the setting's default."""
     if isinstance(default, bool):
@@ -99,13 +118,12 @@ def load(environment: Mapping[str, str], **given: Any) -> Config:
     """
     values: dict[str, Any] = {}
     for option in fields(Config):
-        variable = f"TAILORBIRD_{option.name.upper()}"
-        if variable in environment:
+        if (name := variable(option.name)) in environment:
             try:
-                values[option.name] = _convert(environment[variable], option.default)
+                values[option.name] = _convert(environment[name], option.default)
             except (KeyError, ValueError) as error:
                 wanted = type(option.default).__name__
-                raise ValueError(f"{variable}={environment[variable]!r} is not a valid {wanted}") from error
+                raise ValueError(f"{name}={environment[name]!r} is not a valid {wanted}") from error
     values |= {name: value for name, value in given.items() if value is not None}
     config = Config(**values)
     roots = tuple(Path(root).resolve() for root in config.file_roots)
