@@ -168,6 +168,7 @@ def test_trainings_see_no_time_after_now(shop: Shop, wrong: list[Row]) -> None:
     data = shop.snapshot()
     assert data.timestamp.max() == shop.end
     assert len(data.user) == USERS * 30 + 50 + 2 * len(OFTEN) + len(wrong), "the rows stay"
+    assert data.stated_times.max() == max(when for _, _, when in wrong), "and what they say"
     assert (np.diff(data.user) > 0).sum() == USERS - 1
     own = data.user == data.users.tolist().index("u1")
     assert (np.diff(data.timestamp[own]) >= 0).all()
