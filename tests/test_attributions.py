@@ -114,6 +114,17 @@ def test_old_metrics_and_old_answers_are_removed(world: Counted) -> None:
         assert len(world.counted()) == left
 
 
+def test_events_of_a_clock_ahead_count_now_and_are_removed_like_others(world: Counted) -> None:
+    event = {"eventType": "Click", "itemId": "3", "sentAt": 4_102_444_800}
+    world.call("put_events", trackingId=world.tracker, sessionId="s", userId="u", eventList=[event])
+    assert sum(world.counted().values()) == 1
+    (tally,) = attributions.metrics(world.workspace, "us-east-1")
+    assert world.now - 900 < tally.bucket <= world.now
+    world.now += 64 * DAY
+    jobs.tidy(world.workspace)
+    assert not world.counted()
+
+
 @pytest.fixture
 def elsewhere(world: Counted, server: Server) -> Workspace:
     """The world's workspace, with the CloudWatch of a server that is not its own."""

@@ -155,9 +155,10 @@ def test_ignored_impressions_lower_a_new_items_share(shop: Shop) -> None:
 def test_items_older_than_the_cut_off_are_not_explored(shop: Shop) -> None:
     version = shop.version()
     shop.put("new", "Drama")
-    event = {"eventType": "click", "itemId": "5", "sentAt": shop.now + 5 * DAY}
-    shop.call("put_events", trackingId=shop.tracker, sessionId="s", userId="u", eventList=[event])
     shop.campaign(version)
+    shop.now += 5 * DAY
+    event = {"eventType": "click", "itemId": "5", "sentAt": shop.now}
+    shop.call("put_events", trackingId=shop.tracker, sessionId="s", userId="u", eventList=[event])
     shop.later(2.1 * HOUR)
     found = {}
     for days in ("4", "6"):

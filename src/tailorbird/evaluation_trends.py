@@ -1,6 +1,8 @@
 """The offline metric of aws-trending-now: how much of the growth to come was foreseen.
 
-The last interval of the data is the test window: the model sees what lies before it (spec recipes-and-runtime 3.2).
+Growth is that of an item's share, as for the recipe: the interactions of the last interval beyond what the item's
+share of the one before comes to. The last interval of the data is the test window: the model sees what lies before
+it (spec recipes-and-runtime 3.2).
 """
 
 from __future__ import annotations
@@ -22,13 +24,13 @@ def accuracy(train: Callable[[Interactions], Model], data: Interactions, interva
 
     interval: seconds. 0 where nothing grew, or nothing lies before the window.
     """
-    end = trending.last_end(data.timestamp, interval, np.inf)
-    before = data.timestamp < end - interval
+    times, end = data.stated_times, trending.last_end(int(data.timestamp.max(initial=0)), interval)
+    before = times < end - interval
     if not before.any():
         return 0.0
     model = train(data.rows(before))
-    previous, last = trending.counts(len(data.items), data.item, data.timestamp, end, interval)
-    growth = last - previous
+    previous, last = trending.counts(len(data.items), data.item, times, end, interval)
+    growth = last - trending.traffic(previous, last) * previous
     (shown,) = top_lists(model, [from_nobody()])
     best = np.sort(growth)[::-1][:LIST_LENGTH].clip(0).sum()
     foreseen = growth[shown[shown >= 0]].sum()

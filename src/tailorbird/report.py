@@ -52,6 +52,8 @@ def print_job(config: Config, arn: str, follow: bool = False) -> bool:
         print_import(document["_report"])
     elif "_report" in document:
         _console.print_json(data=document["_report"])
+    for warning in document.get("_warnings", ()):
+        say(f"Warning: {warning}")
     return True
 
 

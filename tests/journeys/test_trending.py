@@ -62,8 +62,7 @@ def test_events_of_a_closed_interval_trend_even_of_new_items(journey: Journey) -
     assert [item["itemId"] for item in answer[:2]] == ["brand new", "7"]
     assert len(answer) == 25
     assert not any("score" in item for item in answer)
-    everything = journey.recommend(TRENDING, numResults=500)
-    assert everything[-1] == "9"
+    assert "9" not in journey.recommend(TRENDING, numResults=3), "it has fallen"
     journey.filter("horror", 'INCLUDE ItemID WHERE Items.GENRE IN ("Horror")')
     assert journey.recommend(TRENDING, filterArn=journey.arns["horror"], numResults=3)[0] == "7"
 

@@ -121,7 +121,9 @@ def test_cold_items_are_young_and_hardly_touched():
     once = hrnn.cold_items(data, hrnn.ColdstartSettings(cold_start_max_interactions=1))
     np.testing.assert_array_equal(np.flatnonzero(once), np.flatnonzero(np.bincount(data.item) <= 1)[-once.sum() :])
     assert 0 < once.sum() < NEW_ITEMS
-    assert not hrnn.cold_items(data, hrnn.ColdstartSettings(cold_start_relative_from="currentTime")).any()
+    current = hrnn.ColdstartSettings(cold_start_relative_from="currentTime")
+    assert not hrnn.cold_items(replace(data, read=int(data.timestamp.max()) + 10 * DAY), current).any()
+    assert hrnn.cold_items(replace(data, read=int(data.timestamp.max())), current).any()
     created = np.array([None] * len(data.items), object)
     created[-10:] = int(data.timestamp.max()) - 6 * DAY
     dated = replace(data, item_columns=data.item_columns | {"CREATION_TIMESTAMP": Column("numeric", created)})
@@ -131,7 +133,9 @@ def test_cold_items_are_young_and_hardly_touched():
 def test_too_few_cold_items_are_refused_with_their_number():
     with pytest.raises(NotEnoughData, match="100 to 80000 cold items, and the data have 0"):
         hrnn.train_with_cold_items(
-            tastes(users=20), hrnn.ColdstartSettings(cold_start_relative_from="currentTime"), silent
+            replace(tastes(users=20), read=2_000_000_000),
+            hrnn.ColdstartSettings(cold_start_relative_from="currentTime"),
+            silent,
         )
 
 

@@ -65,6 +65,7 @@ def count(workspace: Workspace, document: Document) -> None:
         rows, newest = datasets.recorded(workspace, target, after=reached, limit=AT_ONCE)
         if newest <= reached:
             return
+        rows = datasets.settled(rows, workspace.clock())
         found = attribution.totals(metrics, rows, _items(workspace, group, metrics))
         workspace.tallies.add(reader, reached, newest, _tallies(workspace, group, metrics, found))
         reached = newest

@@ -18,7 +18,7 @@ from tailorbird import exams, tuning
 from tailorbird.api import lifecycle, solution_config
 from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import dataset
-from tailorbird.data import actions, datasets, history, item_pool, training
+from tailorbird.data import actions, checkup, datasets, history, item_pool, training
 from tailorbird.data.datasets import Dataset
 from tailorbird.data.training import Snapshot
 from tailorbird.filters import item_attributes
@@ -86,6 +86,8 @@ class Outcome:
     recipe: Recipe
     tuned: Mapping[str, Value]
     """The hyperparameters that HPO found; empty without one."""
+    warnings: list[str]
+    """What is odd about the data, each with what was made of it."""
 
 
 def train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
@@ -125,7 +127,13 @@ def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
             _add_pool(
                 workspace, folder, order.group_arn, data.items, replace(order.selection, most_items=recipe.most_items)
             )
-    return Outcome(hours(workspace.clock() - began), metrics, seen, recipe, tuned)
+    return Outcome(hours(workspace.clock() - began), metrics, seen, recipe, tuned, _warnings(data))
+
+
+def _warnings(data: Interactions) -> list[str]:
+    """Of interactions that were recorded too, which no import's report tells of."""
+    ahead = 0 if data.stated is None else np.count_nonzero(data.stated != data.timestamp)
+    return [f"{ahead:,} interactions have a TIMESTAMP in the future: {checkup.FUTURE['TIMESTAMP']}"] if ahead else []
 
 
 def hours(seconds: float) -> float:

@@ -61,5 +61,7 @@ def of_user(workspace: Workspace, dataset: Dataset, user: str) -> list[Response]
     events = workspace.live.of_subject(dataset.arn, user)
     rows, moved = datasets.of_user(workspace.tables, dataset, user)
     recorded = dataset.frame([event for event in events if event.number > moved])
-    found = pl.concat([rows, recorded]).sort("TIMESTAMP", descending=True, maintain_order=True)
+    found = datasets.settled(pl.concat([rows, recorded]), workspace.clock()).sort(
+        "TIMESTAMP", descending=True, maintain_order=True
+    )
     return list(map(Response, found["TIMESTAMP"], map(kind_of, found["EVENT_TYPE"]), found["ACTION_ID"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from tailorbird.data import clocks
 from tailorbird.data.schema import Schema
 
 FEW_INTERACTIONS = 1000
@@ -12,6 +13,11 @@ MANY_SINGLES = 0.5
 """Share of users with one row from which it is worth a word."""
 POOR_COVERAGE = 0.9
 """Share of items with metadata below which it is worth a word."""
+FUTURE = {
+    "TIMESTAMP": "they count as of the newest time that is not; check the unit (seconds), the time zone and the clock.",
+    "CREATION_TIMESTAMP": "they count as if they had none.",
+}
+"""What becomes of the rows whose time in a column is after now (see `clocks`)."""
 PENDING_ROWS = 1 << 20
 """Rows whose ids are gathered before they are counted together."""
 
@@ -26,7 +32,8 @@ class Checkup:
         self.schema = schema
         self._now = now
         self._ids = {name: _Counts() for name in _IDS if schema.field(name)}
-        self._rows = self._future = self._bare = 0
+        self._rows = self._bare = 0
+        self._future = dict.fromkeys(FUTURE, 0)
         self._stray = dict.fromkeys(self._ids, 0)
         self._bounds = pl.Series("TIMESTAMP", [], pl.Int64)
         self._types: set[str] = set()
@@ -38,9 +45,10 @@ class Checkup:
         for name, counts in self._ids.items():
             counts.add(frame[name])
             self._stray[name] += int((frame[name] != frame[name].str.strip_chars()).sum())
+        for name in self._future.keys() & set(frame.columns):
+            self._future[name] += int((frame[name] > clocks.believed(self._now)).sum())
         if "TIMESTAMP" in frame.columns:
             times = frame["TIMESTAMP"]
-            self._future += int((times > self._now).sum())
             bounds = pl.concat([self._bounds, times])
             self._bounds = pl.concat([bounds.bottom_k(1), bounds.top_k(1)])
         if "EVENT_TYPE" in frame.columns:
@@ -50,7 +58,16 @@ class Checkup:
 
     def warnings(self) -> list[str]:
         """What to look at before training, each with the reason."""
-        return [*self._of_ids(), *(self._of_interactions() if "TIMESTAMP" in self._fields else self._of_records())]
+        told = [
+            f"{count:,} rows have a {name} in the future: {FUTURE[name]}"
+            for name, count in self._future.items()
+            if count
+        ]
+        return [
+            *self._of_ids(),
+            *told,
+            *(self._of_interactions() if "TIMESTAMP" in self._fields else self._of_records()),
+        ]
 
     def unknown_items(self, known: pl.Series) -> list[str]:
         """A warning where many items of the interactions are not among `known`, the ids that have metadata."""
@@ -78,10 +95,6 @@ class Checkup:
         users = self._ids["USER_ID"].total()
         singles = int((users["count"] == 1).sum())
         return _holding(
-            (
-                self._future > 0,
-                f"{self._future:,} rows have a TIMESTAMP in the future: check the unit (seconds) and the time zone.",
-            ),
             (
                 self._rows > 1 and self._bounds.n_unique() == 1,
                 "All rows have the same TIMESTAMP: without an order of events next to nothing can be learnt from them.",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from tailorbird.data import clocks
 from tailorbird.data.schema import Field, Schema
 from tailorbird.storage.live import Event
 from tailorbird.storage.tables import Tables
@@ -31,6 +32,9 @@ IMPRESSION = "LIVE IMPRESSION"
 """What the user was shown, as a|b|c, where the schema has no IMPRESSION for it."""
 SOURCE = "LIVE SOURCE"
 """What led to an event, a label or an ARN, for metrics."""
+
+STATED = "STATED TIMESTAMP"
+"""Of interactions that are `settled`: the TIMESTAMP that they came with."""
 
 BESIDE = {NUMBER: pl.Int64, SESSION: pl.String, IMPRESSION: pl.String, SOURCE: pl.String}
 
@@ -111,7 +115,7 @@ def interactions(workspace: Workspace, dataset: Dataset) -> tuple[pl.DataFrame, 
     """All interactions for a training, and the number of the newest event among them.
 
     An event of a visitor whose session later carried a user id counts as that user's, and of one who never
-    told it, not at all (spec control-plane 6, "Anonymous users"); repeated rows count once.
+    told it, not at all (spec control-plane 6, "Anonymous users"); repeated rows count once. They are `settled`.
     """
     found, newest = rows(workspace, dataset)
     anonymous = (pl.col(SESSION) == pl.col("USER_ID")).fill_null(False)
@@ -120,14 +124,35 @@ def interactions(workspace: Workspace, dataset: Dataset) -> tuple[pl.DataFrame, 
     known = known.rename({known.columns[0]: SESSION}).unique(SESSION, keep="last", maintain_order=True)
     joined = found.join(known, on=SESSION, how="left", maintain_order="left")
     user = pl.when(anonymous).then("KNOWN").otherwise("USER_ID")
-    named = joined.with_columns(user.alias("USER_ID")).drop("KNOWN", *BESIDE).drop_nulls("USER_ID")
-    return named.unique(maintain_order=True), newest
+    named = joined.with_columns(user.alias("USER_ID")).drop("KNOWN").drop_nulls("USER_ID")
+    distinct = named.unique([name for name in named.columns if name not in BESIDE], keep="first", maintain_order=True)
+    return settled(distinct, workspace.clock()).drop(*BESIDE), newest
+
+
+def settled(found: pl.DataFrame, now: float) -> pl.DataFrame:
+    """Interactions, as `rows` has them, without times after `now` (epoch seconds; see `clocks`), and with `STATED`."""
+    stated = found["TIMESTAMP"]
+    times = clocks.settled(stated.to_numpy(), found[NUMBER].to_numpy(), now)
+    return found.with_columns(stated.alias(STATED), pl.Series("TIMESTAMP", times, pl.Int64))
 
 
 def latest_records(workspace: Workspace, dataset: Dataset, key: str) -> pl.DataFrame:
     """One row for each id in the column `key`: the newest record of that item or user, imported or put."""
     found, _ = rows(workspace, dataset)
     return found.drop(*BESIDE).unique(subset=key, keep="last", maintain_order=True)
+
+
+def items(workspace: Workspace, dataset: Dataset) -> pl.DataFrame:
+    """The newest record of each item, for recipes: a CREATION_TIMESTAMP after now says as little as a missing one.
+
+    Filters see what the records say, see `latest_records`.
+    """
+    found = latest_records(workspace, dataset, "ITEM_ID")
+    if "CREATION_TIMESTAMP" not in found.columns:
+        return found
+    created = pl.col("CREATION_TIMESTAMP")
+    believed = clocks.believed(workspace.clock())
+    return found.with_columns(pl.when(created <= believed).then(created))
 
 
 def stamp(workspace: Workspace, dataset: Dataset) -> tuple[str, int]:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tailorbird.data import datasets, event_rules
+from tailorbird.data import clocks, datasets, event_rules
 from tailorbird.data.datasets import BESIDE, NUMBER, SESSION, Dataset, of_user
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.interactions import Interactions
@@ -95,8 +95,10 @@ def with_events(
     ]
     if not events:
         return items, times
+    arrival = np.concatenate([np.zeros(len(items), np.int64), np.array([event.number for event in events], np.int64)])
     items = np.concatenate([items, np.array([numbers[event.item] for event in events], np.int32)])
     times = np.concatenate([times, np.array([event.timestamp for event in events], np.int64)])
+    times = clocks.settled(times, arrival, workspace.clock())
     order = np.argsort(times, kind="stable")
     return items[order], times[order]
 
@@ -121,7 +123,10 @@ def touched(workspace: Workspace, dataset: Dataset, user: str, types: frozenset[
     """
     seen: dict[str, int] = {}
     found: set[str] = set()
-    for row in sorted(_seen(workspace, dataset, user), key=lambda row: row.timestamp, reverse=True):
+    rows = _seen(workspace, dataset, user)
+    times, arrival = (np.array([getattr(row, name) for row in rows], np.int64) for name in ("timestamp", "number"))
+    times = clocks.settled(times, arrival, workspace.clock())
+    for row in [rows[place] for place in np.argsort(-times, kind="stable").tolist()]:
         event_type = row.event_type.lower()
         seen[event_type] = seen.get(event_type, 0) + 1
         if seen[event_type] <= CONSIDERED_BY_FILTERS and (types is None or event_type in types):

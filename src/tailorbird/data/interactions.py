@@ -58,7 +58,7 @@ class Interactions:
     user: NDArray[np.int32]
     item: NDArray[np.int32]
     timestamp: NDArray[np.int64]
-    """Epoch seconds."""
+    """Epoch seconds; never after the time of reading, see `clocks`."""
     event_type: NDArray[np.int16]
     """Index into `event_types`; all zero where the schema has no EVENT_TYPE."""
     event_types: tuple[str, ...] = ("",)
@@ -78,6 +78,15 @@ class Interactions:
     not known, None without an objective."""
     responses: Responses | None = None
     """For recipes that recommend actions."""
+    stated: NDArray[np.int64] | None = None
+    """The times that the interactions came with, parallel to `user`; None where they are those of `timestamp`."""
+    read: int | None = None
+    """When they were read, in epoch seconds; None: at the newest interaction."""
+
+    @property
+    def stated_times(self) -> NDArray[np.int64]:
+        """The times that the interactions came with; some may be after the time of reading."""
+        return self.timestamp if self.stated is None else self.stated
 
     def rows(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Interactions:
         """Returns the data with some of the interactions; users and items keep their numbers."""
@@ -89,6 +98,7 @@ class Interactions:
             event_type=self.event_type[keep],
             event_value=None if self.event_value is None else self.event_value[keep],
             weight=None if self.weight is None else self.weight[keep],
+            stated=None if self.stated is None else self.stated[keep],
             context={name: replace(column, values=column.values[keep]) for name, column in self.context.items()},
         )
 

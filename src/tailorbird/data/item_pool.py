@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tailorbird.data import event_rules, impressions
-from tailorbird.data.datasets import Dataset, latest_records, rows
+from tailorbird.data import datasets, event_rules, impressions
+from tailorbird.data.datasets import Dataset
 from tailorbird.data.interactions import Column
 from tailorbird.data.training import Selection, metadata
 from tailorbird.workspace import Workspace
@@ -48,11 +48,11 @@ def gather(
     known: the model's items. selection: which interactions count and which columns may be seen; beyond its
     `most_items` the oldest of the new items are left out.
     """
-    found, _ = rows(workspace, interactions)
-    found = found.filter(event_rules.admitted(selection.events))
+    found, _ = datasets.rows(workspace, interactions)
+    found = datasets.settled(found, workspace.clock()).filter(event_rules.admitted(selection.events))
     times = pl.col("TIMESTAMP")
     counted = found.group_by("ITEM_ID").agg(interactions=pl.len().cast(pl.Int64), oldest=times.min())
-    records = latest_records(workspace, items, "ITEM_ID") if items else pl.DataFrame(schema={"ITEM_ID": pl.String})
+    records = datasets.items(workspace, items) if items else pl.DataFrame(schema={"ITEM_ID": pl.String})
     newest = int(found.select(times.max()).item() or 0)
     each = _each(known, counted, records, newest)
     new = each.slice(len(known)).sort("created", "ITEM_ID", descending=[True, False])

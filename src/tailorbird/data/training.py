@@ -11,8 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tailorbird import messages
-from tailorbird.data import event_rules
-from tailorbird.data.datasets import Dataset, interactions, latest_records
+from tailorbird.data import datasets, event_rules
+from tailorbird.data.datasets import STATED, Dataset, interactions, latest_records
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.interactions import Column, Interactions, NotEnoughData
 from tailorbird.data.schema import Field, Schema
@@ -70,9 +70,9 @@ def load(
     rows = _selected(rows, selection.events)
     if selection.floors:
         _check_floors(rows, selection.events)
-    items = latest_records(workspace, items_dataset, "ITEM_ID") if items_dataset else None
+    items = datasets.items(workspace, items_dataset) if items_dataset else None
     rows, items = _within_ceiling(rows, items, selection.most_items)
-    data = _encode(rows, items, selection, interactions_dataset.schema)
+    data = replace(_encode(rows, items, selection, interactions_dataset.schema), read=int(workspace.clock()))
     if items_dataset is not None and items is not None:
         fields = selection.fields(items_dataset.schema)
         data = replace(data, item_columns=metadata(fields, "ITEM_ID", data.items, items))
@@ -140,6 +140,7 @@ def _encode(rows: pl.DataFrame, items: pl.DataFrame | None, selection: Selection
     valued = "EVENT_VALUE" in rows.columns and selection.sees("INTERACTIONS", "EVENT_VALUE")
     values = sorted_rows["EVENT_VALUE"].fill_null(np.nan).to_numpy() if valued else None
     weighted = any(rule.weight is not None for rule in selection.events)
+    stated = None if sorted_rows[STATED].equals(sorted_rows["TIMESTAMP"]) else sorted_rows[STATED].to_numpy()
     weight = sorted_rows.select(event_rules.weights(selection.events)).to_series().to_numpy() if weighted else None
     return Interactions(
         users=users.to_numpy().astype(np.str_),
@@ -152,6 +153,7 @@ def _encode(rows: pl.DataFrame, items: pl.DataFrame | None, selection: Selection
         event_value=None if values is None else values.astype(np.float32),
         context=columns_of(sorted_rows, selection.fields(schema) if selection.features else ()),
         weight=None if weight is None else weight.astype(np.float32),
+        stated=stated,
     )
 
 

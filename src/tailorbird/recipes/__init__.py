@@ -254,7 +254,7 @@ RECIPES: dict[str, Recipe] = {
             batch_members=(),
             when="For what is new and rising: news, social feeds, sales. It follows events without a training.",
             learns_from="interactions: with what, and when",
-            paper="None: growth from one interval to the next.",
+            paper="None: growth of the share of all interactions, less its standard error.",
         ),
         Recipe(
             "aws-next-best-action",

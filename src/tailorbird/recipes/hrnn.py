@@ -10,7 +10,6 @@ context count for newcomers too; otherwise they get what users do first and what
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,12 +127,13 @@ def train_with_cold_items(data: Interactions, settings: ColdstartSettings, progr
 def cold_items(data: Interactions, settings: ColdstartSettings) -> NDArray[np.bool_]:
     """Returns which items are cold (spec recipes-and-runtime 1.3, ages as in 1.4)."""
     newest = int(data.timestamp.max())
+    current = newest if data.read is None else data.read
     created = np.full(len(data.items), newest, np.float64)
     np.minimum.at(created, data.item, data.timestamp)
     if "CREATION_TIMESTAMP" in data.item_columns:
         known = data.item_columns["CREATION_TIMESTAMP"].values.astype(np.float64)  # None becomes NaN
         created = np.where(np.isnan(known), created, known)
-    until = time.time() if settings.cold_start_relative_from == "currentTime" else newest
+    until = current if settings.cold_start_relative_from == "currentTime" else newest
     young = until - created <= settings.cold_start_max_duration * DAY
     counts = np.bincount(data.item, minlength=len(data.items))
     return np.asarray(young & (counts <= settings.cold_start_max_interactions))

@@ -1,8 +1,12 @@
-"""aws-trending-now: the items whose interactions grew most from one interval to the next, the same for everyone.
+"""aws-trending-now: the items whose share of all interactions grew most from one interval to the next.
 
 Intervals are as long as trend_discovery_frequency says and begin at multiples of it. The last one is the newest that
-has closed and is not later than the newest interaction, so that old data trend too. Items that grew alike are
-ordered by their interactions in the last interval, then by all they had at training.
+has closed and is not later than the newest interaction, so that old data trend too.
+
+Of the share, since traffic rises and falls with the hours, and all items with it. It grew as far as it grew by more
+than its standard error: of few interactions nobody can say whether they are a trend. Items that did not grow follow by
+their interactions in the last interval, and those without one by all they had at training. So a list begins with what
+trends, goes on with what is popular now, and ends with what was.
 
 The model follows events by itself: `following` counts those that were recorded since the training, of items that
 the training did not know too.
@@ -20,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorbird.data import clocks
 from tailorbird.recipes.recipe import Interactions, Progress, Query
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
@@ -59,7 +64,7 @@ class Trends:
     """Interactions of each item at training."""
     item: NDArray[np.int32]
     timestamp: NDArray[np.int64]
-    """Epoch seconds; parallel to `item`."""
+    """Epoch seconds; parallel to `item`. Some may be to come: they count when their time is there."""
     scores: NDArray[np.float32]
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
@@ -74,7 +79,8 @@ class Trends:
         popularity[: len(self.popularity)] = self.popularity
         item = np.concatenate([self.item, np.array(coded, np.int32)])
         timestamp = np.concatenate([self.timestamp, timestamps])
-        return _trends(np.array(list(numbers), np.str_), self.interval, popularity, item, timestamp, now)
+        end = last_end(clocks.newest(timestamp, now), self.interval, now)
+        return _trends(np.array(list(numbers), np.str_), self.interval, popularity, item, timestamp, end)
 
     def save(self, folder: Path) -> None:
         """Writes an .npy file for each array, and interval.json."""
@@ -87,16 +93,15 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> Trends:
     progress(0.0, "counting interactions by interval")
     interval = SECONDS[settings.trend_discovery_frequency]
     popularity = np.bincount(data.item, minlength=len(data.items)).astype(np.int64)
-    newest = int(data.timestamp.max()) if len(data.timestamp) else 0
-    recent = data.timestamp > newest - KEPT * interval
-    model = _trends(data.items, interval, popularity, data.item[recent], data.timestamp[recent], np.inf)
+    newest, times = int(data.timestamp.max(initial=0)), data.stated_times
+    recent = times > newest - KEPT * interval
+    model = _trends(data.items, interval, popularity, data.item[recent], times[recent], last_end(newest, interval))
     progress(1.0, f"counted {len(data.user)} interactions")
     return model
 
 
-def last_end(timestamp: NDArray[np.int64], interval: int, now: float) -> int:
-    """Returns the epoch second at which the last interval ended."""
-    newest = int(timestamp.max()) if len(timestamp) else 0
+def last_end(newest: int, interval: int, now: float = np.inf) -> int:
+    """Returns the epoch second at which the last interval ended, of data with this newest interaction."""
     return int(min(now, (newest // interval + 1) * interval)) // interval * interval
 
 
@@ -109,17 +114,33 @@ def counts(
     return previous, last
 
 
+def traffic(previous: NDArray[np.int64], last: NDArray[np.int64]) -> float:
+    """Returns the interactions of the last interval for each one of that before; 1 where that had none."""
+    return float(last.sum() / previous.sum()) if previous.any() else 1.0
+
+
+def growth(previous: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Returns how far each item's interactions exceed what its share before comes to by more than one standard error.
+
+    Of n interactions that were counted, the mean number that was to be expected has the variance n + 1/2 (the posterior
+    of a Poisson mean under Jeffreys' prior), which makes small counts and intervals with little traffic say little.
+    """
+    scale = traffic(previous, last)
+    error = np.sqrt(last + 0.5 + scale**2 * (previous + 0.5))
+    return np.asarray(np.maximum(last - scale * previous - error, 0))
+
+
 def _trends(
     items: NDArray[np.str_],
     interval: int,
     popularity: NDArray[np.int64],
     item: NDArray[np.int32],
     timestamp: NDArray[np.int64],
-    now: float,
+    end: int,
 ) -> Trends:
-    previous, last = counts(len(items), item, timestamp, last_end(timestamp, interval, now), interval)
+    previous, last = counts(len(items), item, timestamp, end, interval)
     scores = np.empty(len(items), np.float32)
-    scores[np.lexsort((popularity, last, last - previous))] = np.arange(1, len(items) + 1)
+    scores[np.lexsort((popularity, last, growth(previous, last)))] = np.arange(1, len(items) + 1)
     return Trends(items, interval, popularity, item, timestamp, scores)
 
 

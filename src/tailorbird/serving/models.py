@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tailorbird.data import history
+from tailorbird.data import datasets, history
 from tailorbird.data.datasets import Dataset, latest_records, stamp
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.history import History
@@ -137,7 +137,7 @@ def _with_items(workspace: Workspace, version_arn: str, served: Served, model: I
     at = workspace.cache.get("items as of", moment, lambda: stamp(workspace, items))
 
     def update() -> Served:
-        rows = latest_records(workspace, items, "ITEM_ID")
+        rows = datasets.items(workspace, items)
         columns = columns_of(rows, items.schema.features)
         return replace(served, model=model.with_items(rows["ITEM_ID"].to_list(), columns), as_of=at)
 

@@ -41,7 +41,12 @@ def train(workspace: Workspace, document: Document, progress: Progress) -> Docum
     )
     outcome = trainings.train(workspace, order, progress)
     shown = {name: value for name, value in outcome.metrics["model"].items() if name != evaluation_trends.ACCURACY}
-    return {"modelMetrics": shown, "_metrics": outcome.metrics, "_data": outcome.data}
+    return {
+        "modelMetrics": shown,
+        "_metrics": outcome.metrics,
+        "_data": outcome.data,
+        "_warnings": outcome.warnings,
+    }
 
 
 def _dispose(workspace: Workspace, document: Document) -> None:

@@ -29,7 +29,7 @@ def retrain(workspace: Workspace, document: Document, progress: Progress) -> Doc
         for other in lifecycle.related(workspace, RESOURCE.name, recommenderArn=arn):
             if other["status"] in lifecycle.SETTLED:
                 lifecycle.mark_deleted(workspace, other["recommenderTrainingArn"])
-    return {"_metrics": trained["_metrics"]}
+    return {name: trained[name] for name in ("_metrics", "_warnings")}
 
 
 def _dispose(workspace: Workspace, document: Document) -> None:

@@ -51,7 +51,12 @@ def train(workspace: Workspace, document: Document, progress: Progress) -> Docum
     automatic = document["performAutoML"]
     order = _contest(workspace, document) if automatic else _order(workspace, document)
     outcome = trainings.train(workspace, order, progress)
-    found: Document = {"trainingHours": outcome.hours, "_metrics": outcome.metrics, "_data": outcome.data}
+    found: Document = {
+        "trainingHours": outcome.hours,
+        "_metrics": outcome.metrics,
+        "_data": outcome.data,
+        "_warnings": outcome.warnings,
+    }
     if outcome.tuned:
         tuned = {name: text(value) for name, value in outcome.tuned.items()}
         found["tunedHPOParams"] = {"algorithmHyperParameters": tuned}
