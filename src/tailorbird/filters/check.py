@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tailorbird.data.csv_columns import LATEST_TIMESTAMP, TIMES
 from tailorbird.data.schema import Field, Schema
+from tailorbird.data.values import LAST_DAY, LATEST_TIMESTAMP, TIMES
 from tailorbird.errors import LimitExceededException
 from tailorbird.filters.syntax import SPELLING, Column, Filter, Predicate, refuse
 from tailorbird.numerals import to_number
@@ -72,4 +72,4 @@ def _misfits(predicate: Predicate, left: Field, right: Field | None) -> Iterator
 def in_milliseconds(column: Column, text: str) -> bool:
     """Whether a column of epoch seconds is compared with a number that cannot be such."""
     number = to_number(text) if column.name in TIMES else None
-    return number is not None and number >= LATEST_TIMESTAMP
+    return number is not None and number >= LATEST_TIMESTAMP and not LAST_DAY[0] <= number < LAST_DAY[1]
