@@ -9,7 +9,7 @@ import pytest
 
 from journeys.steps import Journey
 from journeys.test_bad_input import tailorbird
-from support import ROLE, Server, settled
+from support import ROLE, Server, refused, settled
 
 RECIPES = {"inference": "aws-popularity-count", "segment": "aws-item-affinity"}
 MEMBER = {"inference": "userId", "segment": "itemId"}
@@ -92,3 +92,24 @@ def test_a_job_that_answers_some_lines_tells_of_the_others_in_its_report(way: Jo
     told = tailorbird(way.server, "job", ended["batchInferenceJobArn"])
     assert '"linesFailed": 1' in told
     assert "in.json: userId is missing" in told
+
+
+def test_lists_take_a_version_for_its_solution_and_a_solution_for_its_versions(way: Journey) -> None:
+    recipe = RECIPES["inference"]
+    way.deploy(recipe)
+    solution, version = way.arns[f"{recipe} solution"], way.arns[f"{recipe} version"]
+    for arn in (solution, version):
+        (found,) = way.personalize.list_campaigns(solutionArn=arn)["campaigns"]
+        assert found["campaignArn"] == way.arns[recipe]
+    put(way, "listed", "in.json", {"userId": "1"})
+    run(way, "inference", "listed", "listed", "in.json")
+    for arn in (solution, version):
+        jobs = way.personalize.list_batch_inference_jobs(solutionVersionArn=arn)["batchInferenceJobs"]
+        assert "listed" in {job["jobName"] for job in jobs}
+    refused(
+        "ResourceNotFoundException",
+        f"{solution} does not exist. It is a solution: give one of its versions",
+        way.personalize.create_campaign,
+        name="of-a-solution",
+        solutionVersionArn=solution,
+    )
