@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tailorbird.api import lifecycle, properties
 from tailorbird.api.resources import dataset, event_tracker
-from tailorbird.data import impressions
+from tailorbird.data import clocks, impressions
 from tailorbird.data.csv_columns import ACTION_EVENTS
 from tailorbird.data.datasets import IMPRESSION, SOURCE, Dataset
 from tailorbird.data.null_words import is_null
@@ -30,8 +30,6 @@ NO_SESSION = "null"
 IDENTIFICATION = "identify"
 """Type of the event by which Amplify tells the userId alone, in lower case; accepted, and nothing is kept of it."""
 
-AHEAD = 15 * 60.0
-"""Seconds that a client's clock may be ahead: as many as the signature of a request allows it (spec 1.3)."""
 TOLD_SECONDS = 60.0
 """Between two lines of the log that say the same of a dataset's events."""
 
@@ -119,7 +117,7 @@ def _record(
         raise InvalidInputException(f"{left[0].where}.{left[0].reason}")
     for reason in {error.reason for error in left}:
         _tell(workspace, target, f"events left out: {reason}")
-    if any(event.timestamp > workspace.clock() + AHEAD for event in kept):
+    if any(event.timestamp > clocks.believed(workspace.clock()) for event in kept):
         _tell(
             workspace, target, "events whose time is ahead of the server's clock; kept, but no measure of what is new"
         )
