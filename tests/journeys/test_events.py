@@ -29,6 +29,7 @@ FULL_SCHEMA = schema(
     field("EVENT_ATTRIBUTION_SOURCE", ["null", "string"]),
     field("cabinType", ["null", "string"], categorical=True),
     field("SEATS", ["null", "int"]),
+    field("PAID", ["null", "boolean"]),
 )
 ACTIONS_SCHEMA = schema(
     "ActionInteractions",
@@ -205,6 +206,9 @@ def test_a_value_is_what_it_is_in_a_file(way: Journey) -> None:
     rows = {row["USER_ID"]: row for row in way.export("INTERACTIONS", "PUT")}
     assert [rows[f"seats {seats}"]["SEATS"] for seats, _ in given] == [kept for _, kept in given]
     assert {rows[f"seats {seats}"]["EVENT_VALUE"] for seats, _ in given} == {""}
+    for paid in (True, "True", "TRUE", " true "):
+        put(way, "paid", {"itemId": repr(paid), "properties": json.dumps({"paid": paid})})
+    assert [row["PAID"] for row in stored(way, "paid")] == ["true"] * 4
     put(way, "list", {"itemId": "1", "properties": json.dumps({"cabinType": ["first", "eco"]})})
     assert stored(way, "list")[0]["cabinType"] == "first|eco"
 
@@ -252,7 +256,12 @@ def test_action_interactions(way: Journey) -> None:
         ("1", "call", "NOT_TAKEN", "6", ""),
         ("2", "join", "VIEWED", "8", "RID-2"),
     ]
-    with pytest.raises(way.events.exceptions.InvalidInputException, match="TAKEN, NOT_TAKEN, VIEWED"):
+    refused = way.events.exceptions.InvalidInputException
+    with pytest.raises(refused, match=r"actionInteractions\[0\].actionId is missing"):
+        act(actionId="undefined")
+    act(userId="undefined", sessionId="visitor", timestamp=4_102_444_800)
+    assert tuple(way.export("ACTION_INTERACTIONS")[3].values()) == ("visitor", "join", "VIEWED", "4102444800", "")
+    with pytest.raises(refused, match="TAKEN, NOT_TAKEN, VIEWED"):
         act(eventType="eaten")
     with pytest.raises(way.events.exceptions.ResourceNotFoundException):
         way.events.put_action_interactions(
