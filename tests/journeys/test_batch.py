@@ -73,10 +73,10 @@ def test_answers_lie_beside_the_lines_and_are_no_lines_themselves(way: Journey, 
 @pytest.mark.parametrize("kind", RECIPES)
 def test_a_job_that_answers_no_line_says_why(way: Journey, kind: str) -> None:
     bucket = f"silent-{kind}"
-    put(way, bucket, "in.json", {"user": "1"}, [1], {MEMBER[kind]: 17850.0})
+    put(way, bucket, "in.json", {"user": "1"}, [1], {MEMBER[kind]: 17850.0}, {MEMBER[kind]: "null"}, "text")
     ended = run(way, kind, f"{kind}-silent", bucket, "in.json")
     assert ended["status"] == "ACTIVE"
-    assert "Every line failed, 3 in all" in ended["failureReason"]
+    assert "Every line failed, 5 in all" in ended["failureReason"]
     assert f"in.json: {MEMBER[kind]} is missing" in ended["failureReason"]
     assert "17850.0" in answers(way, bucket, "in.json.out")[2]["error"]
     told = tailorbird(way.server, "job", ended[f"batch{kind.title()}JobArn"])

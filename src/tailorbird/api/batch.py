@@ -17,6 +17,7 @@ from tailorbird import messages
 from tailorbird.api import deployments
 from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import solution_version
+from tailorbird.data.null_words import is_null
 from tailorbird.errors import AwsError, InvalidInputException
 from tailorbird.filters import syntax
 from tailorbird.serving.recommend import Deployment
@@ -184,14 +185,13 @@ def _question(given: Any, needed: tuple[str, ...]) -> Document:
     example = ", ".join(f'"{name}": ' + ('["..."]' if name == "itemList" else '"..."') for name in needed)
     if not isinstance(given, dict):
         raise InvalidInputException(f"A line must be an object such as {{{example}}}.")
-    found: Document = {
-        name: _text(name, given[name]) for name in ("userId", "itemId", "itemAttributes") if given.get(name)
-    }
+    texts = {name: _text(name, given[name]) for name in ("userId", "itemId", "itemAttributes") if name in given}
+    found: Document = {name: text for name, text in texts.items() if not is_null(text)}
     if isinstance(given.get("itemList"), list):
         listed = [_text("itemList", each) for each in given["itemList"]]
         found["itemList"] = listed if all(listed) else []
     if missing := [name for name in needed if not found.get(name)]:
-        raise InvalidInputException(f"{missing[0]} is missing or of the wrong type; a line looks like {{{example}}}.")
+        raise InvalidInputException(f"{missing[0]} is missing or no text; a line looks like {{{example}}}.")
     values = given.get("filterValues", {})
     if not isinstance(values, dict) or not all(isinstance(value, str | int | float) for value in values.values()):
         raise InvalidInputException(

@@ -47,6 +47,8 @@ def _value(field: Field, given: Any, where: str) -> values.Value:
 def _joined(field: Field, given: Any) -> Any:
     """A list of categories, or of the items of an impression, as the one text that columns have."""
     several = field.categorical or field.name.upper() == "IMPRESSION"
-    if several and isinstance(given, list) and all(isinstance(each, str | int) for each in given):
-        return "|".join(map(str, given))
-    return given
+    if not several or not isinstance(given, list):
+        return given
+    found = [each for each in given if each is not None]
+    whole = all(isinstance(each, str | int) and not isinstance(each, bool) for each in found)
+    return "|".join(map(str, found)) if whole else given
