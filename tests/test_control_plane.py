@@ -31,6 +31,7 @@ METRIC = {"eventType": "watch", "metricName": "views", "expression": "SAMPLECOUN
 WORTH = {"metrics": [METRIC], "metricsOutputConfig": {"roleArn": ROLE}}
 EXPRESSION = 'INCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("click")'
 KIND = (InvalidInputException, "is not the ARN of a dataset group")
+OF_SOLUTION = {"solutionVersionArn": SOLUTION}
 NO_VERSION = {"solutionVersionArn": SOLUTION + "/0badcafe"}
 
 
@@ -83,17 +84,14 @@ def folders(asked: str, answers: str) -> Document:
             "create_data_deletion_job",
             {"datasetGroupArn": GROUP, "dataSource": {}},
         ),
+        (ResourceNotFoundException, "It is a solution: give one of its versions", "create_campaign", OF_SOLUTION),
+        (ResourceNotFoundException, f"{SOLUTION}/$LATEST", "describe_solution_version", OF_SOLUTION),
+        (ResourceNotFoundException, "It is a solution", "get_solution_metrics", OF_SOLUTION),
         (
-            InvalidInputException,
-            "different folder",
+            ResourceNotFoundException,
+            "It is a solution",
             "create_batch_inference_job",
-            NO_VERSION | folders("s3://b/in/users.json", "s3://b/in"),
-        ),
-        (
-            InvalidInputException,
-            "different folder",
-            "create_batch_segment_job",
-            NO_VERSION | folders("s3://b/in/", "s3://b/in/"),
+            OF_SOLUTION | folders("s3://b/a", "s3://c"),
         ),
         (
             ResourceAlreadyExistsException,
@@ -109,10 +107,23 @@ def test_refused(world: World, error: type[AwsError], words: str, function: str,
     assert words in raised.value.message
 
 
-def test_other_folders_are_other_folders(world: World) -> None:
-    for asked, answers in (("s3://b/in/", "s3://b/in/out"), ("s3://b/in/a.json", "s3://b"), ("s3://b/a", "s3://c")):
+@pytest.mark.parametrize(
+    ("asked", "answers"),
+    [("s3://b/in/", "s3://b/in"), ("s3://b/a.json", "s3://b/"), ("s3://b/", "s3://b"), ("s3://b/a", "s3://c")],
+)
+def test_answers_may_lie_anywhere(world: World, asked: str, answers: str) -> None:
+    for job in ("create_batch_inference_job", "create_batch_segment_job"):
         with pytest.raises(ResourceNotFoundException, match="0badcafe"):
-            world.call("create_batch_inference_job", **COMMON, **NO_VERSION, **folders(asked, answers))
+            world.call(job, **COMMON, **NO_VERSION, **folders(asked, answers))
+
+
+def test_lists_take_a_version_for_its_solution(world: World) -> None:
+    listed = [world.versions(arn) for arn in (SOLUTION, SOLUTION + "/first", SOLUTION + "/gone")]
+    assert len(listed[0]) == 1
+    assert listed[0] == listed[1] == listed[2]
+    for function in ("describe_solution", "delete_solution", "create_solution_version"):
+        with pytest.raises(ResourceNotFoundException, match=f"It is a version of {SOLUTION}: give that"):
+            world.call(function, solutionArn=listed[0][0]["solutionVersionArn"])
 
 
 def test_what_is_deleted_says_when_and_no_longer_why_it_failed(world: World) -> None:

@@ -32,14 +32,19 @@ EXPLORATION = "How AWS explores is not published: ours is in `serving/exploratio
 EXPLORATION += "sorted by score."
 LATEST = "`$LATEST` is replaced by the version that it stands for at that time, which Describe shows."
 
-PROPERTIES = "A property that is no column of the dataset is refused."
+PROPERTIES = "A property that is no column of the dataset is refused, and an id that is a word for no value, too."
+LEFT_OUT = "An event that does not say who or what it is about is left out and logged; words for no value, such as "
+LEFT_OUT += "`undefined`, say nothing. Times ahead of the server's clock are kept and logged."
+SILENT = "A job that answers no line is ACTIVE, and says why in `failureReason`."
+OF_SOLUTION = "The ARN of a version stands for its solution."
+OF_VERSIONS = "The ARN of a solution stands for all its versions."
 
 # What differs from AWS and why; an operation that is not in OPERATIONS needs no entry.
 DIFFERENCES: dict[str, str] = {
     "CreateBatchInferenceJob": "A theme of THEME_GENERATION is made of key words that the items share, such as "
-    '"Animation, adventure", not of the sentences of a language model. ' + EXPLORATION,
-    "CreateBatchSegmentJob": "Input files may have any number of lines. Rows of INCREMENTAL imports count too. A query "
-    "for attributes goes by the newest metadata of the items that were there at training.",
+    '"Animation, adventure", not of the sentences of a language model. ' + f"{EXPLORATION} {SILENT}",
+    "CreateBatchSegmentJob": f"{SILENT} Input files may have any number of lines. Rows of INCREMENTAL imports count "
+    "too. A query for attributes goes by the newest metadata of the items that were there at training.",
     "CreateCampaign": f"{EXPLORATION} {LATEST} ACTIVE at once: there are no machines to wait for.",
     "CreateDataDeletionJob": "Several jobs of a dataset group run one after the other. Refused with "
     "ResourceInUseException while an import or a training of the group is under way, as those are while it is.",
@@ -51,7 +56,9 @@ DIFFERENCES: dict[str, str] = {
     "report cannot be written fails and changes nothing. Fewer than 1000 interactions are a warning, not a failure; "
     "gzip is read too.",
     "CreateEventTracker": "ACTIVE at once.",
-    "CreateFilter": "ACTIVE at once.",
+    "CreateFilter": "ACTIVE at once. A quote inside a literal is written twice, as in `filterValues`. Those may be "
+    "lists as programs print them, such as `['a', 'b']`; what is no list, or empty, is refused, as are milliseconds "
+    "where a column holds seconds.",
     "CreateMetricAttribution": "Metrics appear in the built-in CloudWatch within seconds; in the one that "
     "`TAILORBIRD_CLOUDWATCH_ENDPOINT` names, when their quarter of an hour is over. Sources over 100 count as "
     "SOURCE_NAME_UNDEFINED. TIMESTAMP in reports is the begin of the quarter of an hour.",
@@ -83,11 +90,17 @@ DIFFERENCES: dict[str, str] = {
     "GetRecommendations": "Promoted items take "
     "floor(numResults x percent / 100) places; the rounding is not published. aws-user-personalization-v2 answers from "
     "the 1000 best items of the catalogue; how many AWS scores is not published.",
+    "ListBatchInferenceJobs": OF_VERSIONS,
+    "ListBatchSegmentJobs": OF_VERSIONS,
+    "ListCampaigns": OF_SOLUTION,
+    "ListSolutionVersions": OF_SOLUTION,
     "ListRecipes": "The aws-hrnn recipes, which AWS has retired, are here; `hide_retired_recipes` leaves them out. "
     "With `domain` there are two pages, as client code expects, whatever the number of recipes.",
+    "PutActionInteractions": LEFT_OUT,
     "PutActions": PROPERTIES,
     "PutEvents": "An answer can be named by `recommendationId` for 14 days; AWS publishes no number. Metrics count "
-    "repeated events once.",
+    f"repeated events once. {LEFT_OUT} A call of which nothing is left is refused, unless it was Amplify's Identify "
+    "event.",
     "PutItems": PROPERTIES,
     "PutUsers": PROPERTIES,
     "GetExtendedMetrics": "Metrics with confidence intervals, beside the most popular items, by cohort of users: see "

@@ -25,6 +25,10 @@ def avro(name, fields, **more):
     return json.dumps({"type": "record", "name": name, "fields": entries, "version": "1.0", **more})
 
 
+def test_a_byte_order_mark_is_no_part_of_a_schema():
+    assert parse("\ufeff" + avro("Interactions", IDS)) == parse(avro("Interactions", IDS))
+
+
 @pytest.mark.parametrize(
     ("name", "fields", "domain"),
     [

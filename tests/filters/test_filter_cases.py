@@ -13,7 +13,8 @@ from tailorbird.data.schema import Field, Schema
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters.check import check
 from tailorbird.filters.evaluate import UNKNOWN_ITEM, Table, User, evaluate
-from tailorbird.filters.syntax import Filter, parse, parse_values
+from tailorbird.filters.syntax import Filter, parse
+from tailorbird.filters.values import read
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "filters.json").read_text(encoding="utf-8"))
 NAMES = {
@@ -36,12 +37,13 @@ SCHEMAS = {
 }
 
 
-def table_of(rows: dict[str, dict[str, object]]) -> Table:
+def table_of(rows: dict[str, dict[str, object]], schema: Schema) -> Table:
     names = {name for row in rows.values() for name in row}
-    return Table(list(rows), {name: [row.get(name) for row in rows.values()] for name in names})
+    return Table(list(rows), {name: [row.get(name) for row in rows.values()] for name in names}, schema.categories)
 
 
-TABLES = {target: table_of(rows) for target, rows in CASES["tables"].items()}
+DATASETS = {"ItemID": "ITEMS", "UserID": "USERS", "ActionID": "ACTIONS"}
+TABLES = {target: table_of(rows, SCHEMAS[DATASETS[target]]) for target, rows in CASES["tables"].items()}
 
 
 def asking(filter_: Filter, name: str | None) -> User | None:
@@ -59,15 +61,15 @@ def asking(filter_: Filter, name: str | None) -> User | None:
 
     if filter_.target == "UserID":
         return User({}, touched)
-    return User(CASES["tables"]["UserID"][name], touched) if name else None
+    return User(CASES["tables"]["UserID"][name], touched, SCHEMAS["USERS"].categories) if name else None
 
 
 def answer(case: dict[str, object], filter_: Filter) -> list[str]:
     ids = list(CASES["tables"][filter_.target])
     item = case.get("item")
     current = None if item is None else ids.index(item) if item in ids else UNKNOWN_ITEM
-    values = parse_values(filter_, case.get("values", {}))
-    mask = evaluate(filter_, TABLES[filter_.target], values, asking(filter_, case.get("user")), current)
+    table, user = TABLES[filter_.target], asking(filter_, case.get("user"))
+    mask = evaluate(filter_, table, read(filter_, case.get("values", {}), table, user), user, current)
     return [each for each, allowed in zip(ids, mask, strict=True) if allowed]
 
 

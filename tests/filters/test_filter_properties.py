@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 import re
 import time
@@ -19,7 +20,8 @@ from tailorbird.data.schema import Field, Schema
 from tailorbird.errors import InvalidInputException, LimitExceededException
 from tailorbird.filters.check import MAX_FIELDS, check
 from tailorbird.filters.evaluate import KEPT_MASKS, UNKNOWN_ITEM, Table, User, evaluate
-from tailorbird.filters.syntax import Column, Expression, Filter, Parameter, Predicate, parse, parse_values
+from tailorbird.filters.syntax import Column, Expression, Filter, Parameter, Predicate, parse
+from tailorbird.filters.values import split
 
 COMPARE = {
     "=": operator.eq,
@@ -53,8 +55,12 @@ def unparse_predicate(predicate: Predicate) -> str:
     operand = predicate.operand
     if isinstance(operand, Column):
         return f"{predicate.column} {predicate.operator} CurrentItem.{operand.name}"
-    texts = [f"${operand.name}"] if isinstance(operand, Parameter) else [f'"{text}"' for text in operand]
+    texts = [f"${operand.name}"] if isinstance(operand, Parameter) else [quoted(text) for text in operand]
     return f"{predicate.column} {predicate.operator} ({', '.join(texts)})"
+
+
+def quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
 
 
 # Random filters and tables
@@ -167,12 +173,14 @@ def test_masks_equal_the_row_by_row_meaning(filter_: Filter, data: st.DataObject
     given_ = [name for name in filter_.parameters if name in needed or data.draw(st.booleans())]
     pools = {"TAGS": TAGS, "NUMBER": NUMBERS, "EVENT_TYPE": EVENTS}
     values = {name: (data.draw(st.sampled_from(pools[name[4:]])),) for name in given_}
-    table = Table([f"i{n}" for n in range(len(rows))], {name: [row[name] for row in rows] for name in ROW_NAMES})
+    table = Table(
+        [f"i{n}" for n in range(len(rows))], {name: [row[name] for row in rows] for name in ROW_NAMES}, ["TAGS"]
+    )
 
     def touched(types: frozenset[str] | None) -> np.ndarray:
         return np.array([n for n, had in enumerate(events) if (had if types is None else had & types)], np.int32)
 
-    mask = evaluate(filter_, table, values, User(attributes, touched), current)
+    mask = evaluate(filter_, table, values, User(attributes, touched, ["TAGS"]), current)
     here = None if current == UNKNOWN_ITEM else rows[current]
     assert mask.tolist() == slowly(filter_, rows, events, attributes, here, values)
 
@@ -237,18 +245,40 @@ def test_any_text_is_a_filter_or_invalid_input(text: str):
         assert parse(unparse(found)) == found
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.text(alphabet='",x ', max_size=12))
-def test_any_value_is_read_or_invalid_input(text: str):
-    filter_ = parse("INCLUDE ItemID WHERE Items.A IN ($P)")
-    found = result_or_message(lambda: parse_values(filter_, {"P": text}))
+VALUES = st.lists(st.text(max_size=5), min_size=1, max_size=4)
+FORMS: dict[str, Callable[[list[str]], str]] = {
+    "AWS's": lambda values: " , ".join(map(quoted, values)),
+    "single quotes": lambda values: ",".join("'" + value.replace("'", "''") + "'" for value in values),
+    "JSON": lambda values: json.dumps(values),
+    "a list in Python": lambda values: repr(values),
+    "a tuple in Python": lambda values: repr(tuple(values)),
+}
+PLAIN = re.compile(r"[^\x00-\x1f\x7f-\xff\\'\"]*")
+"""Texts that Python prints without an escape, and JSON too."""
+
+
+def unknown(text: str) -> bool:
+    return False
+
+
+@MANY
+@given(VALUES, st.sampled_from(sorted(FORMS)))
+def test_lists_are_read_in_every_form(values: list[str], form: str):
+    if "Python" in form:
+        assume(all(PLAIN.fullmatch(value) and value.isprintable() for value in values))
+    assert split("P", FORMS[form](values), unknown) == tuple(values)
+
+
+@MANY
+@given(st.text(alphabet="\"',x[](){}|;\\ “”", max_size=12))
+def test_any_value_is_read_or_refused_with_the_right_form(text: str):
+    found = result_or_message(lambda: split("P", text, unknown))
     if isinstance(found, str):
-        assert found.startswith("filterValues.P, character ")
-        assert text.strip().startswith('"')
-    elif text.strip().startswith('"'):
-        assert ",".join(f'"{value}"' for value in found["P"]) == re.sub(r'("[^"]*")|\s', r"\1", text)
+        assert found.startswith("filterValues.P ")
+        assert 'such as "Comedy","Drama"' in found
     else:
-        assert found == {"P": (text.strip(),)}
+        assert found
+    assert split("P", text, lambda whole: True) if text.strip() else True
 
 
 UNITS = [
@@ -323,7 +353,7 @@ def test_what_a_filter_offers():
 
 def test_arrays_and_strings_with_their_numpy_types_make_a_table():
     columns = {"year": np.array([1999, 2000]), "Tag": np.array(["a|b", None], dtype=object)}
-    table = Table(np.array(["i1", "i2"]), columns)
+    table = Table(np.array(["i1", "i2"]), columns, ["TAG"])
     allowed = evaluate(
         parse("INCLUDE ItemID WHERE Items.YEAR = 1999 AND Items.TAG IN ('b') AND Items.ITEM_ID IN ('i1')"),
         *(table, {}, None, None),

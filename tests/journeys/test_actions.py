@@ -149,6 +149,10 @@ def test_filters(journey: Journey) -> None:
     journey.filter("item", 'INCLUDE ItemID WHERE Items.GENRE IN ("Drama")')
     others = ask(journey, "5", filterArn=journey.arns["kind"], filterValues={"KIND": '"other"'})
     assert list(others) == ["newsletter", "call", "app", "again"]
+    for text in ("other,none", "['other']", '["other"]'):
+        assert ask(journey, "5", filterArn=journey.arns["kind"], filterValues={"KIND": text}) == others
+    with pytest.raises(ClientError, match=r'such as "Comedy","Drama"'):
+        ask(journey, "5", filterArn=journey.arns["kind"], filterValues={"KIND": "“other”"})
     kept = ask(journey, "5", filterArn=journey.arns["declined"], numResults=100)
     assert 4 <= len(kept) < len(CLUBS) + 4
     with pytest.raises(ClientError, match="ActionID"):

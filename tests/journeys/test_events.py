@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.error
 import urllib.request
 from typing import Any
 
@@ -28,6 +29,7 @@ FULL_SCHEMA = schema(
     field("EVENT_ATTRIBUTION_SOURCE", ["null", "string"]),
     field("cabinType", ["null", "string"], categorical=True),
     field("SEATS", ["null", "int"]),
+    field("PAID", ["null", "boolean"]),
 )
 ACTIONS_SCHEMA = schema(
     "ActionInteractions",
@@ -131,24 +133,98 @@ def test_repetitions_count_once(way: Journey) -> None:
     assert [row["ITEM_ID"] for row in stored(way, "twice")] == ["1", "2", "3", "1"]
 
 
-def test_the_session_null_is_dropped_but_no_user_is(way: Journey) -> None:
+def told(way: Journey) -> str:
+    return (way.server.data_dir.parent / f"{way.server.data_dir.name}.log").read_text()
+
+
+def test_the_session_null_is_dropped_and_told_of(way: Journey) -> None:
     put(way, None, {"itemId": "1"}, session="null")
     put(way, "known", {"itemId": "1"}, session="null")
     assert stored(way, "null") == stored(way, "known") == []
-    put(way, "null", {"itemId": "1"})
-    assert len(stored(way, "null")) == 1
+    assert "events left out: sessionId is 'null'" in told(way)
+
+
+def test_words_for_no_value_are_no_ids(way: Journey) -> None:
+    words = ("null", "undefined", "None", "NaN", "NULL", "\\N", " ")
+    for word in words:
+        put(way, word, {"itemId": "1"}, session=f"visitor {word}")
+        put(way, f"user {word}", {"itemId": word}, {"itemId": "2"}, {"eventType": word, "itemId": "3"})
+        if word != "null":
+            put(way, f"user {word}", {"itemId": "4"}, session=word)
+            with pytest.raises(ClientError, match=r"InvalidInputException.*nobody"):
+                put(way, word, {"itemId": "1"}, session=word)
+        with pytest.raises(ClientError, match=r"InvalidInputException.*itemId"):
+            put(way, "nothing whole", {"itemId": word})
+    rows = way.export("INTERACTIONS", "PUT")
+    found = {user: [row["ITEM_ID"] for row in rows if row["USER_ID"] == user] for user in {r["USER_ID"] for r in rows}}
+    assert not {*words, "nothing whole"} & set(found)
+    for word in words:
+        assert found[f"visitor {word}"] == ["1"], "a visitor whose session is known"
+        assert found[f"user {word}"] == (["2"] if word == "null" else ["2", "4"])
+    assert "itemId is missing" in told(way)
+
+
+def test_an_export_imports_again_as_a_whole(way: Journey) -> None:
+    put(way, "undefined", {"itemId": "1", "properties": json.dumps({"cabinType": "null", "seats": ""})}, session="v")
+    put(way, "exported", {"itemId": "null"}, {"itemId": "1"})
+    rows = way.export("INTERACTIONS", "PUT")
+    names = tuple(rows[0])
+    body = as_csv([names, *(tuple(row.values()) for row in rows)])
+    ended = way.import_job("INTERACTIONS", body, "again-as-a-whole")
+    assert ended["status"] == "ACTIVE", ended
+    assert len(way.export("INTERACTIONS", "BULK")) == len(rows)
+
+
+def test_events_without_an_item_are_left_out_and_the_others_kept(way: Journey) -> None:
+    identify = {"eventType": "Identify", "properties": json.dumps({"userId": "amplify"})}
+    put(way, "amplify", {"itemId": "1"}, identify, {"itemId": "2"})
+    assert [row["ITEM_ID"] for row in stored(way, "amplify")] == ["1", "2"]
+    put(way, "amplify", identify)
+    with pytest.raises(ClientError, match=r"InvalidInputException.*eventList\[0\].itemId is missing"):
+        put(way, "amplify", {})
+    assert len(stored(way, "amplify")) == 2
+    assert "events left out: itemId is missing" in told(way)
+
+
+def test_times_ahead_are_kept_and_told_of_and_milliseconds_are_refused(way: Journey) -> None:
+    put(way, "ahead", {"itemId": "1", "sentAt": 4_102_444_800})
+    assert [row["TIMESTAMP"] for row in stored(way, "ahead")] == ["4102444800"]
+    assert "events whose time is ahead of the server's clock" in told(way)
+    event = {"sentAt": 1_700_000_000_000, "eventType": "view", "itemId": "1"}
+    body = {"trackingId": way.arns["tracker"], "sessionId": "s", "userId": "late", "eventList": [event]}
+    with pytest.raises(urllib.error.HTTPError) as error:
+        raw(way, body)
+    assert error.value.code == 400
+    assert b"not in milliseconds" in error.value.read()
+    assert stored(way, "late") == []
+
+
+def test_a_value_is_what_it_is_in_a_file(way: Journey) -> None:
+    given = ((2.9, "2"), ("3.5", "3"), ("", ""), ("null", ""), (" 4 ", "4"))
+    for seats, _ in given:
+        put(way, f"seats {seats}", {"itemId": "1", "properties": json.dumps({"seats": seats, "eventValue": ""})})
+    rows = {row["USER_ID"]: row for row in way.export("INTERACTIONS", "PUT")}
+    assert [rows[f"seats {seats}"]["SEATS"] for seats, _ in given] == [kept for _, kept in given]
+    assert {rows[f"seats {seats}"]["EVENT_VALUE"] for seats, _ in given} == {""}
+    for paid in (True, "True", "TRUE", " true "):
+        put(way, "paid", {"itemId": repr(paid), "properties": json.dumps({"paid": paid})})
+    assert [row["PAID"] for row in stored(way, "paid")] == ["true"] * 4
+    put(way, "list", {"itemId": "1", "properties": json.dumps({"cabinType": ["first", "eco"]})})
+    assert stored(way, "list")[0]["cabinType"] == "first|eco"
 
 
 @pytest.mark.parametrize(
     ("event", "words"),
     [
-        ({}, "eventList[1].itemId"),
         ({"itemId": "1", "properties": "[]"}, "Error parsing properties json"),
         ({"itemId": "1", "properties": '"{}"'}, "Error parsing properties json"),
-        ({"properties": json.dumps({"itemId": "x" * 257})}, "eventList[1].itemId: Length cannot be more than 256"),
-        ({"itemId": "1", "properties": '{"seats": "two"}'}, "SEATS is 'two'"),
-        ({"itemId": "1", "properties": '{"seats": "1_0"}'}, "SEATS is '1_0'"),
-        ({"itemId": "1", "properties": '{"eventValue": "٣"}'}, "EVENT_VALUE is '٣'"),
+        (
+            {"properties": json.dumps({"itemId": "x" * 257})},
+            "eventList[1]: Length cannot be more than 256 characters for ITEM_ID",
+        ),
+        ({"itemId": "1", "properties": '{"seats": "two"}'}, "SEATS is not a number; given: 'two'"),
+        ({"itemId": "1", "properties": '{"seats": "1_0"}'}, "SEATS is not a number; given: '1_0'"),
+        ({"itemId": "1", "properties": '{"eventValue": "٣"}'}, "EVENT_VALUE is not a finite number; given: '٣'"),
         ({"itemId": "1", "impression": ["x" * 256] * 4}, "1000 characters for IMPRESSION"),
     ],
 )
@@ -180,7 +256,12 @@ def test_action_interactions(way: Journey) -> None:
         ("1", "call", "NOT_TAKEN", "6", ""),
         ("2", "join", "VIEWED", "8", "RID-2"),
     ]
-    with pytest.raises(way.events.exceptions.InvalidInputException, match="TAKEN, NOT_TAKEN, VIEWED"):
+    refused = way.events.exceptions.InvalidInputException
+    with pytest.raises(refused, match=r"actionInteractions\[0\].actionId is missing"):
+        act(actionId="undefined")
+    act(userId="undefined", sessionId="visitor", timestamp=4_102_444_800)
+    assert tuple(way.export("ACTION_INTERACTIONS")[3].values()) == ("visitor", "join", "VIEWED", "4102444800", "")
+    with pytest.raises(refused, match="TAKEN, NOT_TAKEN, VIEWED"):
         act(eventType="eaten")
     with pytest.raises(way.events.exceptions.ResourceNotFoundException):
         way.events.put_action_interactions(

@@ -140,9 +140,28 @@ def interact(way: Journey, clicks: pl.DataFrame, films: pl.DataFrame, role: str)
         campaignArn=way.arns["aws-personalized-ranking"], userId="115", inputList=given
     )
     assert sorted(item["itemId"] for item in answer["personalizedRanking"]) == sorted(set(given))
-    lines = [{"userId": "115"}, {"userId": "2"}]
-    way.begin_batch("inference", "aws-user-personalization", "poc", lines, roleArn=role)
-    for line in way.batch_answers("inference", "poc"):
+    answer_in_batch(way, role)
+
+
+def answer_in_batch(way: Journey, role: str) -> None:
+    """The notebook keeps its lines at the root of the bucket, and has the answers written there too."""
+    users = ("115", "2", "600")
+    body = "".join(json.dumps({"userId": user}) + "\n" for user in users)
+    way.s3.put_object(Bucket=way.bucket, Key="json_input.json", Body=body.encode())
+    root = {"path": f"s3://{way.bucket}/"}
+    arn = way.personalize.create_batch_inference_job(
+        solutionVersionArn=way.arns["aws-user-personalization version"],
+        jobName="POC-User-Personalization",
+        roleArn=role,
+        jobInput={"s3DataSource": {"path": root["path"] + "json_input.json"}},
+        jobOutput={"s3DataDestination": root},
+    )["batchInferenceJobArn"]
+    ended = settled(way.personalize.describe_batch_inference_job, "batchInferenceJob", batchInferenceJobArn=arn)
+    assert ended["status"] == "ACTIVE", ended
+    written = way.s3.get_object(Bucket=way.bucket, Key="json_input.json.out")["Body"].read()
+    answers = [json.loads(line) for line in written.splitlines()]
+    assert [line["input"]["userId"] for line in answers] == list(users)
+    for line in answers:
         assert set(line) == {"input", "output", "error"}
         assert len(line["output"]["recommendedItems"]) == len(line["output"]["scores"]) == 25
 

@@ -115,9 +115,11 @@ def test_actions_are_put_and_imported(way: Journey) -> None:
     ("properties", "words"),
     [
         ('{"genre": "Noir"}', "YEAR is missing"),
-        ('{"genre": "Noir", "year": "soon"}', "YEAR is 'soon'"),
-        ('{"genre": "Noir", "year": 3000000000}', "YEAR is 3000000000"),
-        ('{"genre": "Noir", "year": 1.5}', "YEAR is 1.5"),
+        ('{"genre": "Noir", "year": ""}', "YEAR is missing"),
+        ('{"genre": "Noir", "year": "soon"}', "YEAR is not a number; given: 'soon'"),
+        ('{"genre": "Noir", "year": 3000000000}', "YEAR does not fit an int"),
+        ('{"genre": "Noir", "year": [1]}', "YEAR must be one value"),
+        ('{"genre": {"a": 1}, "year": 1}', "GENRE must be one value"),
         ('{"genre": "Noir", "year": 1, "colour": "red"}', "colour is no column"),
         (json.dumps({"genre": "x" * 1001, "year": 1}), "1000 characters for GENRE"),
         ("[1]", "Error parsing properties json"),
@@ -133,6 +135,26 @@ def test_wrong_records_change_nothing(way: Journey, properties: str, words: str)
     assert words in str(error.value)
     assert "items[1]" in str(error.value)
     assert way.export("ITEMS", "PUT") == before
+
+
+@pytest.mark.parametrize("word", ["null", "undefined"])
+def test_a_word_for_no_value_is_no_id(way: Journey, word: str) -> None:
+    refused = way.events.exceptions.InvalidInputException
+    genre = '{"genre": "Noir", "year": 1}'
+    with pytest.raises(refused, match=r"items\[0\].itemId is .*word for no value"):
+        way.events.put_items(datasetArn=way.arns["ITEMS"], items=[{"itemId": word, "properties": genre}])
+    with pytest.raises(refused, match="userId"):
+        way.events.put_users(datasetArn=way.arns["USERS"], users=[{"userId": word}])
+    with pytest.raises(refused, match="actionId"):
+        way.events.put_actions(datasetArn=way.arns["ACTIONS"], actions=[{"actionId": word}])
+
+
+def test_a_value_is_what_it_is_in_a_file(way: Journey) -> None:
+    put_item(way, "film", genre=["Noir", "Drama"], year=1941.9)
+    assert records(way, "ITEMS", "ITEM_ID")["film"] == {"ITEM_ID": "film", "GENRE": "Noir|Drama", "YEAR": "1941"}
+    member = [{"userId": "8", "properties": json.dumps({"memberClass": "null", "age": ""})}]
+    way.events.put_users(datasetArn=way.arns["USERS"], users=member)
+    assert records(way, "USERS", "USER_ID")["8"] == {"USER_ID": "8", "memberClass": "", "AGE": ""}
 
 
 def test_only_into_the_right_dataset(way: Journey) -> None:

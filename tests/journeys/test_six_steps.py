@@ -126,7 +126,7 @@ def test_batch_inference_answers_every_line(journey: Journey) -> None:
         b"not json",
         b'{"userId": "\xff"}',
         b'{"itemId": "3"}',
-        b'{"userId": 7}',
+        b'{"userId": 7.0}',
         b'{"userId": "4"}',
     ]
     journey.s3.put_object(Bucket=journey.bucket, Key="batch/in/users.json", Body=b"\n".join(lines))
@@ -145,7 +145,7 @@ def test_batch_inference_answers_every_line(journey: Journey) -> None:
     answers = [json.loads(line) for line in body.splitlines()]
     assert [answer["error"] is None for answer in answers] == [True, True, False, False, False, False, True]
     assert answers[0]["input"] == {"userId": "3"}
-    assert [answer["input"] for answer in answers[2:6:3]] == ["not json", {"userId": 7}]
+    assert [answer["input"] for answer in answers[2:6:3]] == ["not json", {"userId": 7.0}]
     assert all("userId" in answer["error"] for answer in answers[4:6])
     live = journey.runtime.get_recommendations(
         campaignArn=journey.arns["aws-user-personalization"], userId="4", numResults=10

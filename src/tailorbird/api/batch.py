@@ -17,16 +17,20 @@ from tailorbird import messages
 from tailorbird.api import deployments
 from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import solution_version
+from tailorbird.data.null_words import is_null
 from tailorbird.errors import AwsError, InvalidInputException
 from tailorbird.filters import syntax
 from tailorbird.serving.recommend import Deployment
 from tailorbird.storage.catalogue import Document
-from tailorbird.storage.objects import ObjectError
+from tailorbird.storage.objects import ObjectError, ObjectFile
 from tailorbird.workspace import Workspace
 
 LONGEST_LINE = 1 << 20
 CHECK = "_CHECK"
 """Name of the object that shows, before any work, that the output can be written (spec recipes-and-runtime 6.1)."""
+ANSWERS = ".out"
+"""What the name of a file of answers adds to that of its input."""
+_BOM = b"\xef\xbb\xbf"
 
 Asked = tuple[Document, Any]
 """An answer that waits for its `output`, and what is needed to find it."""
@@ -49,18 +53,39 @@ def opened(workspace: Workspace, document: Document) -> Opened:
     return Opened(deployment, deployments.found_filter(workspace, named, group) if named else None)
 
 
-def check_folders(request: Document) -> None:
-    """Raises InvalidInput where the answers would lie beside what is asked (spec control-plane 3.3)."""
-    asked, answers = request["jobInput"]["s3DataSource"]["path"], _folder(request)
-    if asked[: asked.rfind("/") + 1] == answers:
-        raise InvalidInputException(
-            f"jobOutput.s3DataDestination.path: {answers} is the folder of the input. Name a different folder."
-        )
-
-
 def _folder(document: Document) -> str:
     """Where the output goes, with a slash at the end."""
     return str(document["jobOutput"]["s3DataDestination"]["path"]).rstrip("/") + "/"
+
+
+@dataclass
+class _Count:
+    """What became of the lines so far."""
+
+    read: int = 0
+    """Bytes."""
+    lines: int = 0
+    failed: int = 0
+    first: str = ""
+    """The first file with an error, and the error."""
+
+    def add(self, file: ObjectFile, lines: list[bytes], answers: list[Document]) -> None:
+        errors = [answer["error"] for answer in answers if answer["error"] is not None]
+        self.read += sum(map(len, lines))
+        self.lines += len(lines)
+        self.failed += len(errors)
+        if errors and not self.first:
+            self.first = f"{file.name}: {errors[0]}"
+
+    def outcome(self) -> Document:
+        """The job's report, and a reason where it has no answer to show (AWS documents neither)."""
+        report: Document = {"bytesRead": self.read, "linesRead": self.lines, "linesFailed": self.failed}
+        if self.failed:
+            report["firstError"] = self.first
+        if self.lines > self.failed:
+            return {"_report": report}
+        failed = f"Every line failed, {self.failed} in all. The first error is in {self.first}"
+        return {"_report": report, "failureReason": failed if self.failed else "The input has no line to answer."}
 
 
 def run(
@@ -76,33 +101,44 @@ def run(
     answered: from lines to one answer each, with `input`, `output` and `error`. most_lines: of all files together.
     """
     output = _folder(document)
-    try:
-        inputs = workspace.objects.files(document["jobInput"]["s3DataSource"]["path"])
-    except ObjectError as error:
-        raise JobFailed(f"{messages.BATCH_INPUT}. {error}") from error
-    if not inputs:
-        raise JobFailed(f"{messages.BATCH_INPUT}. There is no file under it.")
-    total, done, failed, count = sum(file.size for file in inputs) or 1, 0, 0, 0
+    inputs = _inputs(workspace, document["jobInput"]["s3DataSource"]["path"])
+    total, count = sum(file.size for file in inputs) or 1, _Count()
     try:
         with workspace.objects.writer(output + CHECK):
             pass
         for file in inputs:
             with (
                 workspace.objects.open(file.uri) as source,
-                workspace.objects.writer(f"{output}{file.name}.out") as out,
+                workspace.objects.writer(f"{output}{file.name}{ANSWERS}") as out,
             ):
                 while lines := list(islice(_lines(source), lines_at_once)):
-                    count += len(lines)
-                    if count > most_lines:
+                    if count.lines + len(lines) > most_lines:
                         raise JobFailed(f"Such a job takes {most_lines} input lines at most: make several jobs.")
                     answers = answered(lines)
                     out.writelines(msgspec.json.encode(answer) + b"\n" for answer in answers)
-                    done += sum(map(len, lines))
-                    failed += sum(answer["error"] is not None for answer in answers)
-                    progress(min(0.99, done / total), f"{file.name}: {done} of {total} bytes, {failed} errors")
+                    count.add(file, lines, answers)
+                    done = f"{file.name}: {count.read} of {total} bytes, {count.failed} errors"
+                    progress(min(0.99, count.read / total), done)
     except ObjectError as error:
         raise JobFailed(f"{messages.BATCH_OUTPUT}. {error}") from error
-    return {"_report": {"bytesRead": done, "linesFailed": failed}}
+    return count.outcome()
+
+
+def _inputs(workspace: Workspace, path: str) -> list[ObjectFile]:
+    """The files of lines at the path; of a folder without what batch jobs wrote there (spec control-plane 3.3)."""
+    try:
+        found = workspace.objects.files(path)
+    except ObjectError as error:
+        raise JobFailed(f"{messages.BATCH_INPUT}. {error}") from error
+    inputs = [file for file in found if not path.endswith("/") or not _written(file.name)]
+    if not inputs:
+        but = f" but what batch jobs wrote there (*{ANSWERS}, {CHECK})" if found else ""
+        raise JobFailed(f"{messages.BATCH_INPUT}. There is no file under it{but}.")
+    return inputs
+
+
+def _written(name: str) -> bool:
+    return name.endswith(ANSWERS) or name.rpartition("/")[2] == CHECK
 
 
 def _lines(source: BinaryIO) -> Iterator[bytes]:
@@ -111,7 +147,7 @@ def _lines(source: BinaryIO) -> Iterator[bytes]:
         rest = line
         while len(rest) == LONGEST_LINE and not rest.endswith(b"\n"):
             rest = source.readline(LONGEST_LINE)
-        if line.strip():
+        if line.removeprefix(_BOM).strip():
             yield line
 
 
@@ -120,17 +156,17 @@ def asked(
 ) -> tuple[list[Document], list[Asked]]:
     """One answer a line, and those that wait for their output: the others have their `error` already.
 
-    needed: what a line must hold. prepare: from a line to what is needed to answer it; may raise AwsError.
+    needed: what a line must hold. prepare: from what a line asks to what is needed to answer it; may raise AwsError.
     """
     answers: list[Document] = []
     waiting: list[Asked] = []
     for line in lines:
-        answer: Document = {"input": line.decode(errors="replace").strip(), "output": None, "error": None}
+        text = line.removeprefix(_BOM)  # editors on Windows begin a file so
+        answer: Document = {"input": text.decode(errors="replace").strip(), "output": None, "error": None}
         answers.append(answer)
         try:
-            answer["input"] = _decoded(line)
-            _check(answer["input"], needed)
-            waiting.append((answer, prepare(answer["input"])))
+            answer["input"] = _decoded(text)
+            waiting.append((answer, prepare(_question(answer["input"], needed))))
         except AwsError as error:
             answer["error"] = error.message
     return answers, waiting
@@ -144,20 +180,28 @@ def _decoded(line: bytes) -> Any:
         raise InvalidInputException(f"The line is not JSON: {error}") from error
 
 
-def _check(request: Any, needed: tuple[str, ...]) -> None:
-    """Raises InvalidInput saying what a line must hold."""
+def _question(given: Any, needed: tuple[str, ...]) -> Document:
+    """What a line asks, whole numbers as the text that ids are; raises InvalidInput saying what it must hold."""
     example = ", ".join(f'"{name}": ' + ('["..."]' if name == "itemList" else '"..."') for name in needed)
-    if not isinstance(request, dict):
+    if not isinstance(given, dict):
         raise InvalidInputException(f"A line must be an object such as {{{example}}}.")
-    for name in needed:
-        value = request.get(name)
-        right = (
-            isinstance(value, list) and all(isinstance(v, str) for v in value)
-            if name == "itemList"
-            else isinstance(value, str)
+    texts = {name: _text(name, given[name]) for name in ("userId", "itemId", "itemAttributes") if name in given}
+    found: Document = {name: text for name, text in texts.items() if not is_null(text)}
+    if isinstance(given.get("itemList"), list):
+        listed = [_text("itemList", each) for each in given["itemList"]]
+        found["itemList"] = listed if all(listed) else []
+    if missing := [name for name in needed if not found.get(name)]:
+        raise InvalidInputException(f"{missing[0]} is missing or no text; a line looks like {{{example}}}.")
+    values = given.get("filterValues", {})
+    if not isinstance(values, dict) or not all(isinstance(value, str | int | float) for value in values.values()):
+        raise InvalidInputException(
+            'filterValues must be an object of texts such as {"GENRE": "\\"Comedy\\",\\"Drama\\""}.'
         )
-        if not right or not value:
-            raise InvalidInputException(f"{name} is missing or of the wrong type; a line looks like {{{example}}}.")
-    values = request.get("filterValues", {})
-    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-        raise InvalidInputException("filterValues must be an object of strings.")
+    return found | {"filterValues": {name: str(value) for name, value in values.items()}}
+
+
+def _text(name: str, value: Any) -> str:
+    """A text, also where it is written as a whole number; empty where it is neither."""
+    if isinstance(value, float):
+        raise InvalidInputException(f"{name} is the number {value}: write it as the data have it, in quotes.")
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from tailorbird.api import lifecycle, properties
 from tailorbird.api.resources import dataset, event_tracker
-from tailorbird.data import impressions
+from tailorbird.data import clocks, impressions
 from tailorbird.data.csv_columns import ACTION_EVENTS
 from tailorbird.data.datasets import IMPRESSION, SOURCE, Dataset
-from tailorbird.data.schema import ID_LENGTH
+from tailorbird.data.null_words import is_null
 from tailorbird.errors import InvalidInputException, ResourceNotFoundException
 from tailorbird.storage.live import Event
 from tailorbird.storage.shown import Shown
@@ -26,8 +27,26 @@ NO_SESSION = "null"
 """What a well-known client sends as sessionId by mistake; accepted and dropped (spec control-plane 6)."""
 
 
+IDENTIFICATION = "identify"
+"""Type of the event by which Amplify tells the userId alone, in lower case; accepted, and nothing is kept of it."""
+
+TOLD_SECONDS = 60.0
+"""Between two lines of the log that say the same of a dataset's events."""
+
 COLUMNS = {"itemId": "ITEM_ID", "actionId": "ACTION_ID"}
 """What holds the id of what an event is about: the request's member, and the dataset's column."""
+
+
+class Incomplete(Exception):
+    """An event of which nothing can be kept, as it does not say who did what with what."""
+
+    def __init__(self, where: str, reason: str, *, expected: bool = False) -> None:
+        super().__init__(where, reason)
+        self.where = where
+        self.reason = reason
+        """Begins with the member that is wrong."""
+        self.expected = expected
+        """Whether clients in the wild send such events, and are to be answered 200."""
 
 
 class Tracked(NamedTuple):
@@ -39,19 +58,21 @@ class Tracked(NamedTuple):
 
 
 def put_events(workspace: Workspace, request: dict[str, Any]) -> None:
-    """Records the events of one visitor, all or none; they count in the user's next answer.
+    """Records the events of one visitor; they count in the user's next answer.
 
+    Those that name no item, such as Amplify's Identify event, are left out; any other fault refuses the whole call.
     Raises InvalidInput, which is the only error that the model gives this operation, for an unknown tracker too.
     """
     tracking_id = request["trackingId"]
     tracked = workspace.cache.get("tracker", tracking_id, lambda: _tracked(workspace, tracking_id), TRACKER_SECONDS)
     answers = _answers(workspace, tracked.group, request["eventList"])
-    events = []
-    for i, event in enumerate(request["eventList"]):
-        made = _event(tracked.interactions, request | event, f"eventList[{i}]", when=event["sentAt"], about="itemId")
+
+    def made(event: dict[str, Any], where: str) -> Event:
+        found = _event(tracked.interactions, request | event, where, when=event["sentAt"], about="itemId")
         shown = answers.get(event.get("recommendationId", ""))
-        events.append(replace(made, told=_told(tracked.interactions, event, made.row, shown)))
-    _append(workspace, tracked.interactions, [(request["sessionId"], event) for event in events])
+        return replace(found, told=_told(tracked.interactions, event, found.row, shown))
+
+    _record(workspace, tracked.interactions, "eventList", request["eventList"], made)
 
 
 def put_action_interactions(workspace: Workspace, request: dict[str, Any]) -> None:
@@ -63,27 +84,52 @@ def put_action_interactions(workspace: Workspace, request: dict[str, Any]) -> No
     target = workspace.cache.get(
         "action tracker", tracking_id, lambda: _tracked_actions(workspace, tracking_id), TRACKER_SECONDS
     )
-    events = []
-    for i, event in enumerate(request["actionInteractions"]):
-        where = f"actionInteractions[{i}]"
+
+    def made(event: dict[str, Any], where: str) -> Event:
         kind = event["eventType"].upper().replace(" ", "_")
         if kind not in ACTION_EVENTS:
             raise InvalidInputException(
                 f"{where}.eventType is {event['eventType']!r}; use one of {', '.join(ACTION_EVENTS)}."
             )
-        event = event | {"eventType": kind}
-        made = _event(target, event, where, when=event["timestamp"], about="actionId")
-        events.append((event["sessionId"], made))
-    _append(workspace, target, events)
+        return _event(target, event | {"eventType": kind}, where, when=event["timestamp"], about="actionId")
+
+    _record(workspace, target, "actionInteractions", request["actionInteractions"], made)
 
 
-def _append(workspace: Workspace, target: Dataset, events: list[tuple[str, Event]]) -> None:
-    """Records events, each with its sessionId."""
-    kept = [event for session, event in events if session != NO_SESSION]
-    if len(kept) < len(events):
-        log.warning("events dropped: they carry the session 'null'", extra={"dataset": target.arn})
+def _record(
+    workspace: Workspace,
+    target: Dataset,
+    member: str,
+    given: list[dict[str, Any]],
+    made: Callable[[dict[str, Any], str], Event],
+) -> None:
+    """Keeps the events that are whole, all or none; raises InvalidInput where none is, and nobody expects that.
+
+    member: of the request, which lists them. What is left out, or is odd, is logged.
+    """
+    kept, left = [], []
+    for number, event in enumerate(given):
+        try:
+            kept.append(made(event, f"{member}[{number}]"))
+        except Incomplete as error:
+            left.append(error)
+    if left and not kept and not any(error.expected for error in left):
+        raise InvalidInputException(f"{left[0].where}.{left[0].reason}")
+    for reason in {error.reason for error in left}:
+        _tell(workspace, target, f"events left out: {reason}")
+    if any(event.timestamp > clocks.believed(workspace.clock()) for event in kept):
+        _tell(
+            workspace, target, "events whose time is ahead of the server's clock; kept, but no measure of what is new"
+        )
     if kept:
         workspace.live.append(target.arn, kept)
+
+
+def _tell(workspace: Workspace, target: Dataset, text: str) -> None:
+    """Logs what a client does wrong, once a minute: it does so with every event."""
+    workspace.cache.get(
+        "told", (target.arn, text), lambda: log.warning(text, extra={"dataset": target.arn}), TOLD_SECONDS
+    )
 
 
 def _tracked(workspace: Workspace, tracking_id: str) -> Tracked:
@@ -114,28 +160,40 @@ def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, a
     event: with the visitor's userId and sessionId. when: epoch seconds. about: the member that names the item
     or action; like eventValue and impression it may be in `properties` instead (spec control-plane 6).
     """
-    session = event["sessionId"]
-    user = event.get("userId", session)
+    user, session = _who(event, where)
     given = {
         "userid": user,
         about.lower(): event.get(about),
         "timestamp": int(when),
         "eventtype": event["eventType"],
         "eventvalue": event.get("eventValue"),
-        "impression": "|".join(event["impression"]) if "impression" in event else None,
+        "impression": event.get("impression"),
         "recommendationid": event.get("recommendationId"),
         "eventattributionsource": event.get("metricAttribution", {}).get("eventAttributionSource"),
     }
     values = properties.read(event.get("properties"), f"{where}.properties")
     values |= {name: value for name, value in given.items() if value is not None}
-    if values.get(about.lower()) in (None, ""):
-        raise InvalidInputException(f"{where}.{about} is missing: every event names what it is about.")
     row = properties.row(target.schema.fields, values, where)
-    if len(row[COLUMNS[about]]) > ID_LENGTH:
-        raise InvalidInputException(f"{where}.{about}: Length cannot be more than {ID_LENGTH} characters.")
-    # A session of the user's own name says nothing of who was anonymous.
-    told = "" if event.get("userId") == session else session
-    return Event(user, told, int(when), row, event.get("eventId"))
+    if row[COLUMNS[about]] is None:
+        expected = event["eventType"].lower() == IDENTIFICATION
+        raise Incomplete(where, f"{about} is missing: every event names what it is about.", expected=expected)
+    kind = target.schema.field("EVENT_TYPE")
+    if kind is not None and not kind.nullable and row["EVENT_TYPE"] is None:
+        raise Incomplete(where, "eventType is a word for no value: every event has a type.")
+    return Event(user, session, int(when), row, event.get("eventId"))
+
+
+def _who(event: dict[str, Any], where: str) -> tuple[str, str]:
+    """The user, or the session of an anonymous visitor in its place, and what the event tells of the session."""
+    user, session = event.get("userId", ""), event["sessionId"]
+    if session == NO_SESSION:
+        raise Incomplete(where, f"sessionId is {NO_SESSION!r}.", expected=True)
+    if is_null(user):
+        if is_null(session):
+            raise Incomplete(where, "userId and sessionId are words for no value: nobody can be told by them.")
+        return session, session
+    # A session of the user's own name, or of none, says nothing of who was anonymous.
+    return user, "" if user == session or is_null(session) else session
 
 
 def _answers(workspace: Workspace, group: str, events: list[dict[str, Any]]) -> dict[str, Shown]:

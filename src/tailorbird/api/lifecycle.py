@@ -88,6 +88,8 @@ class Resource:
     """(kind, member): deletion is refused while a document of that kind names this resource there."""
     owned: tuple[tuple[str, str], ...] = ()
     """(kind, member): documents that go along when this resource goes."""
+    kin: tuple[tuple[str, str], ...] = ()
+    """(kind, hint): whose ARNs are easily given for this one's, and what to do then, over members of that document."""
     internal: bool = False
     """Whether clients never see it: it has no operations."""
     taggable: bool = True
@@ -160,14 +162,15 @@ def find(workspace: Workspace, resource: Resource, arn: str) -> Document:
             f"{arn} is not the ARN of a {words(resource.name)}; it should begin {workspace.arn_prefix}"
             f"{resource.arn.partition('/')[0]}/"
         )
-    raise not_found(resource.name, arn)
+    others = ((hint, workspace.catalogue.get(arn, kind)) for kind, hint in resource.kin)
+    hints = [hint.format_map(other) for hint, other in others if other is not None]
+    raise not_found(resource.name, arn, *hints)
 
 
-def not_found(kind: str, arn: str) -> ResourceNotFoundException:
+def not_found(kind: str, arn: str, *hints: str) -> ResourceNotFoundException:
     """The error for an ARN that nothing has."""
-    return ResourceNotFoundException(
-        (messages.GROUP_MISSING if kind == "DatasetGroup" else messages.RESOURCE_MISSING).format(arn=arn)
-    )
+    missing = messages.GROUP_MISSING if kind == "DatasetGroup" else messages.RESOURCE_MISSING
+    return ResourceNotFoundException(" ".join([missing.format(arn=arn), *hints]))
 
 
 def active(workspace: Workspace, resource: Resource, arn: str) -> Document:

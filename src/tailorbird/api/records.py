@@ -9,6 +9,7 @@ from typing import Any
 from tailorbird.api import lifecycle, properties
 from tailorbird.api.resources import dataset
 from tailorbird.data.datasets import Dataset
+from tailorbird.data.null_words import is_null
 from tailorbird.errors import InvalidInputException
 from tailorbird.storage.live import Event
 from tailorbird.workspace import Workspace
@@ -46,6 +47,10 @@ def _row(target: Dataset, record: dict[str, Any], id_member: str, where: str) ->
         if name not in fields:
             columns = ", ".join(field.name for field in target.schema.fields)
             raise InvalidInputException(f"{where}.properties: {name} is no column of the dataset, which has {columns}.")
+    if is_null(record[id_member]):
+        raise InvalidInputException(
+            f"{where}.{id_member} is {record[id_member]!r}, a word for no value: give the id, or leave it out."
+        )
     values[id_member.lower()] = record[id_member]
     row = properties.row(target.schema.fields, values, where)
     for field in target.schema.fields:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -28,6 +29,8 @@ Operation = Callable[[Workspace, dict[str, Any]], dict[str, Any] | None]
 PAGE = 100
 LAST = 2**63
 """No number of a document, or of a row of a list, comes up to this."""
+_VERSION = re.compile(r"(?P<solution>.+:solution/[^/]+)/[^/]+")
+_SOLUTION = re.compile(r".+:solution/[^/]+")
 OWN = "arn:aws:personalize:::"
 """What the ARNs of recipes, algorithms and feature transformations begin with, which have no account."""
 
@@ -55,7 +58,7 @@ def _delete(resource: Resource, workspace: Workspace, request: dict[str, Any]) -
 def listed(resource: Resource, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """A page of documents; all members of the request but the paging ones select."""
     limit = request.get("maxResults", PAGE)
-    chosen = {name: value for name, value in request.items() if name not in ("maxResults", "nextToken")}
+    chosen = {name: value for name, value in meant(request).items() if name not in ("maxResults", "nextToken")}
     found = workspace.catalogue.select(
         resource.name,
         chosen,
@@ -68,6 +71,20 @@ def listed(resource: Resource, workspace: Workspace, request: dict[str, Any]) ->
     if len(found) > limit:
         page["nextToken"] = token(resource.plural, found[limit - 1][0])
     return page
+
+
+def meant(request: dict[str, Any]) -> dict[str, Any]:
+    """The request of a list, with a solution's ARN where it has one for its version's, or the other way round.
+
+    A version stands for its solution, as Amazon's own clean-up sample has it, and a solution for all its versions.
+    """
+    if version := _VERSION.fullmatch(request.get("solutionArn", "")):
+        return request | {"solutionArn": version["solution"]}
+    named = request.get("solutionVersionArn", "")
+    if _SOLUTION.fullmatch(named):
+        others = {name: value for name, value in request.items() if name != "solutionVersionArn"}
+        return others | {"solutionArn": named}
+    return request
 
 
 def token(listed: str, after: int) -> str:

@@ -88,6 +88,11 @@ class Schema:
         return self._by_name.get(name.upper())
 
     @cached_property
+    def categories(self) -> frozenset[str]:
+        """Upper-case names of the categorical columns, whose values may be several, joined by `|`."""
+        return frozenset(field.name.upper() for field in self.fields if field.categorical)
+
+    @cached_property
     def features(self) -> tuple[Field, ...]:
         """The columns that recipes may learn from: metadata, and of interactions the context."""
         reserved = NOT_FEATURES.get(self.dataset_type, ())
@@ -171,7 +176,7 @@ def check_replacement(old: Schema, new: Schema) -> None:
 
 def _record(text: str) -> dict[str, Any]:
     try:
-        record = msgspec.json.decode(text)
+        record = msgspec.json.decode(text.removeprefix("\ufeff"))  # editors on Windows begin a file so
     except (ValueError, RecursionError) as error:
         where = f" ({error})" if isinstance(error, msgspec.DecodeError) else ""
         raise InvalidInputException(f"The schema is not valid JSON{where}.") from error

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tailorbird.data.schema import Field, Schema
+from tailorbird.data.values import LAST_DAY, LATEST_TIMESTAMP, TIMES
 from tailorbird.errors import LimitExceededException
 from tailorbird.filters.syntax import SPELLING, Column, Filter, Predicate, refuse
 from tailorbird.numerals import to_number
 
 MAX_FIELDS = 10
 """Distinct fields in one filter."""
+
+MILLISECONDS = "{column} holds epoch seconds, and {value} is in milliseconds or finer: divide by 1000 (or more)."
 
 _NEVER_FILTERED = {("ACTIONS", "EXPIRATION_TIMESTAMP"), ("ACTIONS", "REPEAT_FREQUENCY")}
 
@@ -62,3 +65,11 @@ def _misfits(predicate: Predicate, left: Field, right: Field | None) -> Iterator
         yield f"{column} is text; compare it with CurrentItem by IN or NOT IN."
     if isinstance(operand, tuple) and not is_text:
         yield from (f'{column} is a number; "{literal}" is not.' for literal in operand if to_number(literal) is None)
+        late = (literal for literal in operand if in_milliseconds(column, literal))
+        yield from (MILLISECONDS.format(column=column, value=literal) for literal in late)
+
+
+def in_milliseconds(column: Column, text: str) -> bool:
+    """Whether a column of epoch seconds is compared with a number that cannot be such."""
+    number = to_number(text) if column.name in TIMES else None
+    return number is not None and number >= LATEST_TIMESTAMP and not LAST_DAY[0] <= number < LAST_DAY[1]

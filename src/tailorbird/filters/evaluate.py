@@ -6,7 +6,7 @@ inverted index. WHERE parts that depend on neither request nor user are kept as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial, reduce
 from operator import and_, eq, ge, gt, le, lt, ne, or_
@@ -53,27 +53,33 @@ class User:
     """The user a request is for."""
 
     attributes: Mapping[str, object]
-    """The user's row of the Users dataset; empty where there is none."""
+    """The user's row of the Users dataset by upper-case names; empty where there is none."""
     touched: Callable[[frozenset[str] | None], NDArray[np.int32]]
     """Rows of the table with an event of these types (lower case; None: any type).
 
     Items or actions this user acted on; in a UserID filter, users who have such events. Which events count
     (the newest 100 a type) is the caller's rule.
     """
+    categories: Collection[str] = ()
+    """Upper-case names of the categorical attributes: of these alone `A|B` is two values."""
 
 
 class Table:
     """The metadata of `ids`, rows in that order; thread-safe."""
 
-    def __init__(self, ids: Sequence[str], columns: Mapping[str, Sequence[object]]) -> None:
+    def __init__(
+        self, ids: Sequence[str], columns: Mapping[str, Sequence[object]], categories: Collection[str] = ()
+    ) -> None:
         """Wraps columns of numbers or strings, None where missing (NaN in numbers too); copies nothing yet.
 
-        Names match in any case. ITEM_ID, USER_ID and ACTION_ID name the ids. ValueError: lengths differ.
+        Names match in any case. ITEM_ID, USER_ID and ACTION_ID name the ids. categories: upper-case names of the
+        categorical columns; of these alone `A|B` is two values. ValueError: lengths differ.
         """
         for name, column in columns.items():
             if len(column) != len(ids):
                 raise ValueError(f"column {name} has {len(column)} values for {len(ids)} ids")
         self._ids = ids
+        self._categories = categories
         self._values: dict[str, Sequence[object]] = dict.fromkeys(("ITEM_ID", "USER_ID", "ACTION_ID"), ids)
         self._values.update((name.upper(), column) for name, column in columns.items())
         self._prepared: dict[str, _Column] = {}
@@ -105,7 +111,7 @@ class Table:
         if all(issubclass(kind, int | float | np.integer | np.floating) and kind is not bool for kind in kinds):
             return _Numbers(name, np.array(listed, dtype=np.float64))
         if all(issubclass(kind, str) for kind in kinds):
-            return _Strings(name, listed, multiple=values is not self._ids)
+            return _Strings(name, listed, multiple=name in self._categories)
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise TypeError(f"column {name} holds {names}; a filter needs all numbers or all strings")
 
@@ -117,6 +123,10 @@ class _Column(Protocol):
 
     def parts(self, row: int) -> tuple[str, ...]:
         """Returns the row's value as an operand; empty where missing."""
+        ...
+
+    def has(self, text: str) -> bool:
+        """Returns whether a row has this text as its value, or as one of its values."""
         ...
 
 
@@ -131,6 +141,9 @@ class _Missing:
 
     def parts(self, row: int) -> tuple[str, ...]:
         return ()
+
+    def has(self, text: str) -> bool:
+        return False
 
 
 class _Numbers:
@@ -153,9 +166,12 @@ class _Numbers:
         value = float(self._values[row])
         return () if np.isnan(value) else (repr(value),)
 
+    def has(self, text: str) -> bool:
+        return False
+
 
 class _Strings:
-    """Whole values as codes, and for each part of `A|B` the rows that have it."""
+    """Whole values as codes, and for each part of a category `A|B` the rows that have it."""
 
     def __init__(self, name: str, values: Sequence[str | None], multiple: bool) -> None:
         self._name = name
@@ -196,6 +212,9 @@ class _Strings:
         code = self._codes[row]
         return () if code < 0 else self._split(self._wholes[code])
 
+    def has(self, text: str) -> bool:
+        return text in self._parts_of or text in self._codes_of
+
     def _split(self, whole: str) -> tuple[str, ...]:
         return tuple(whole.split(self._separator)) if self._separator else (whole,)
 
@@ -219,7 +238,7 @@ def evaluate(
 ) -> Mask:
     """Returns which rows of the table are allowed: the union of the INCLUDEs without that of the EXCLUDEs.
 
-    `values` are those of `syntax.parse_values`; an expression without its values is skipped.
+    `values` are those of `values.read`; an expression without its values is skipped.
     `current_item` is a row, UNKNOWN_ITEM (no predicate on CurrentItem holds) or None. The mask is the
     caller's to change. InvalidInputException: the filter needs a user or a current item and has none, or a
     value does not fit its column.
@@ -232,8 +251,7 @@ def evaluate(
             "add itemId to a request for related items, or use a filter without CurrentItem."
         )
     request = _Request(table, values, user, current_item)
-    attributes = {name.upper(): value for name, value in user.attributes.items()} if user else {}
-    effective = [each for each in filter_.expressions if _is_effective(each, values, attributes)]
+    effective = [each for each in filter_.expressions if _is_effective(each, values, user)]
     included = [_where(each.where, request) for each in effective if each.include]
     allowed = np.full(len(table), not included)
     for mask in included:
@@ -243,22 +261,24 @@ def evaluate(
     return allowed
 
 
-def _is_effective(expression: Expression, values: Values, attributes: Mapping[str, object]) -> bool:
+def _is_effective(expression: Expression, values: Values, user: User | None) -> bool:
     """Whether the expression has its values and its IF holds for the user."""
-    return all(name in values for name in expression.parameters) and all(
-        _holds(predicate, attributes.get(predicate.column.name), _operand(predicate, values))
-        for predicate in expression.condition
-    )
+    if not all(name in values for name in expression.parameters):
+        return False
+    return user is None or all(_holds(each, user, _operand(each, values)) for each in expression.condition)
 
 
-def _holds(predicate: Predicate, value: object, operand: Sequence[str]) -> bool:
+def _holds(predicate: Predicate, user: User, operand: Sequence[str]) -> bool:
     """Whether `value operator operand` holds for one attribute; never where it is unknown."""
+    name = predicate.column.name
+    value = user.attributes.get(name)
     if value is None or value != value:
         return False
     if isinstance(value, str):
-        parts, wanted = set[object](value.split("|")), set[object](operand)
+        parts: set[object] = set(value.split("|")) if name in user.categories else {value}
+        wanted: set[object] = set(operand)
     else:
-        parts, wanted = {value}, {_number(predicate.column.name, text) for text in operand}
+        parts, wanted = {value}, {_number(name, text) for text in operand}
     if predicate.operator in ("IN", "NOT IN"):
         return parts.isdisjoint(wanted) == (predicate.operator == "NOT IN")
     if isinstance(value, str) and predicate.operator not in ("=", "!="):

@@ -18,7 +18,7 @@ EXAMPLE = 'ITEMS.GENRE = "Comedy" AND ITEMS.YEAR = 1994'
 RESERVED = ("ITEM_ID", "CREATION_TIMESTAMP")
 
 _CONDITION = re.compile(
-    r"""\s*items\s*\.\s*(?P<column>[a-z_][a-z0-9_]*)\s*=\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<number>\S+))\s*""",
+    r"""\s*items\s*\.\s*(?P<column>[a-z_][a-z0-9_]*)\s*=\s*(?:"(?P<double>(?:[^"]|"")*)"|'(?P<single>(?:[^']|'')*)'|(?P<number>\S+))\s*""",
     re.IGNORECASE,
 )
 _AND = re.compile(r"AND\b", re.IGNORECASE)
@@ -43,7 +43,7 @@ def parse(text: str, schema: Schema) -> tuple[tuple[str, str], ...]:
                 f"no operator but =, such as {EXAMPLE}."
             )
         column = condition["column"].upper()
-        value = next(group for group in condition.group("double", "single", "number") if group is not None)
+        value = _value(condition)
         if column not in usable:
             raise InvalidInputException(
                 f"itemAttributes: {column} is no numeric or categorical column of the Items dataset. "
@@ -65,6 +65,15 @@ def parse(text: str, schema: Schema) -> tuple[tuple[str, str], ...]:
                 f"itemAttributes: AND is expected before {text[position:].strip()!r}; OR and lists are not possible."
             )
         position = conjunction.end()
+
+
+def _value(condition: re.Match[str]) -> str:
+    """What a column is compared with; a quote inside a quoted value is written twice."""
+    if (text := condition["double"]) is not None:
+        return text.replace('""', '"')
+    if (text := condition["single"]) is not None:
+        return text.replace("''", "'")
+    return condition["number"]
 
 
 def evaluate(conditions: tuple[tuple[str, str], ...], table: Table) -> Mask:

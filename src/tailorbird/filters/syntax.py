@@ -1,7 +1,6 @@
 """Filter expressions: text to frozen dataclasses, and the values of placeholders.
 
     parse("EXCLUDE ItemID WHERE Items.PRICE > $MAX")     a Filter; well formed whatever the data
-    parse_values(filter, {"MAX": "20"})                  {"MAX": ("20",)}, ready for evaluate()
 
 Source: spec recipes-and-runtime 5. Literals stay text: whether `3` means a number is decided by the column.
 """
@@ -9,7 +8,6 @@ Source: spec recipes-and-runtime 5. Literals stay text: whether `3` means a numb
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NoReturn
@@ -124,6 +122,11 @@ class Filter:
         """The distinct names of placeholders in the order of the text."""
         return tuple(dict.fromkeys(name for each in self.expressions for name in each.parameters))
 
+    def comparing(self, name: str) -> tuple[Predicate, ...]:
+        """The predicates with the placeholder of this name."""
+        predicates = (predicate for each in self.expressions for predicate in each.predicates)
+        return tuple(each for each in predicates if isinstance(each.operand, Parameter) and each.operand.name == name)
+
     @cached_property
     def needs_user(self) -> bool:
         """Whether evaluation asks for a user's events or attributes."""
@@ -227,7 +230,7 @@ def _operand(operator: str, tree: Tree[Token]) -> tuple[str, ...] | Parameter:
     tokens = [child for child in tree.children if isinstance(child, Token)]
     placeholder = next((token for token in tokens if token.type == "PARAMETER"), None)
     if placeholder is None:
-        return tuple(token[1:-1] if token.type == "STRING" else str(token) for token in tokens)
+        return tuple(_literal(token) for token in tokens)
     if operator == "NOT IN":
         raise _ProblemAt(
             placeholder.start_pos or 0,
@@ -240,6 +243,11 @@ def _operand(operator: str, tree: Tree[Token]) -> tuple[str, ...] | Parameter:
             "A placeholder must stand alone in its list; give it several values in filterValues instead.",
         )
     return Parameter(placeholder[1:])
+
+
+def _literal(token: Token) -> str:
+    """What a string or a number says; a quote inside a string is written twice."""
+    return token[1:-1].replace(token[0] * 2, token[0]) if token.type == "STRING" else str(token)
 
 
 def _check_expression(expression: Expression, target: str) -> None:
@@ -298,42 +306,3 @@ def refuse(text: str, position: int, problem: str) -> NoReturn:
         problem = f"{messages.FILTER_EXPRESSION} at character {position + 1}: {problem}"
     caret = " " * (len(before) + position - start) + "^"
     raise InvalidInputException(f"{messages.FILTER_REFUSED.format(problem=problem)}\n{before}{shown}{after}\n{caret}")
-
-
-# Values of placeholders
-
-_QUOTED = re.compile(r'\s*"([^"]*)"\s*(,|$)')
-
-
-def parse_values(filter_: Filter, filter_values: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Returns the values of the filter's placeholders by name.
-
-    A text of `filter_values` is a list such as `"Comedy","Drama"`, or without quotes one value such as `20`.
-    Names that the filter does not have are ignored. A placeholder only of EXCLUDE expressions may be left
-    out: `evaluate` skips those (spec recipes-and-runtime 5.3). InvalidInputException: one of an INCLUDE
-    expression is left out, or quotation marks do not pair.
-    """
-    required = [name for each in filter_.expressions if each.include for name in each.parameters]
-    missing = [f"${name}" for name in dict.fromkeys(required) if name not in filter_values]
-    if missing:
-        raise InvalidInputException(
-            f"The filter needs values for {', '.join(missing)}: add them to filterValues, without the $."
-        )
-    return {name: _split(name, filter_values[name]) for name in filter_.parameters if name in filter_values}
-
-
-def _split(name: str, text: str) -> tuple[str, ...]:
-    text = text.strip()
-    if not text.startswith('"'):
-        return (text,)
-    values, position, comma = [], 0, True
-    while comma:
-        match = _QUOTED.match(text, position)
-        if match is None:
-            raise InvalidInputException(
-                f"filterValues.{name}, character {position + 1}: expected values in double quotes, "
-                f'parted by commas, such as "Comedy","Drama".'
-            )
-        values.append(match[1])
-        position, comma = match.end(), match[2] == ","
-    return tuple(values)

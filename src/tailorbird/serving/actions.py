@@ -13,14 +13,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tailorbird.data import actions, history
+from tailorbird.data import actions
 from tailorbird.data.actions import Response
 from tailorbird.data.datasets import Dataset, latest_records, stamp
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import evaluate, syntax
+from tailorbird.filters import values as filter_values
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes.next_best_action import DAY, Propensities
-from tailorbird.serving.recommend import SCORE_DIGITS, Deployment, Mask, query
+from tailorbird.serving.recommend import SCORE_DIGITS, Deployment, Mask, asking_user, query
 from tailorbird.workspace import Workspace
 
 CONSIDERED_BY_FILTERS = 300
@@ -33,11 +34,13 @@ class Offer:
 
     ids: list[str]
     columns: Mapping[str, list[object]]
+    categories: frozenset[str]
+    """Names of the categorical columns."""
 
     @cached_property
     def table(self) -> Table:
         """For filters."""
-        return Table(self.ids, self.columns)
+        return Table(self.ids, self.columns, self.categories)
 
     @cached_property
     def numbers(self) -> dict[str, int]:
@@ -57,7 +60,7 @@ def offer(workspace: Workspace, dataset: Dataset) -> Offer:
     def read() -> Offer:
         rows = latest_records(workspace, dataset, "ACTION_ID").sort("ACTION_ID")
         columns = {name: rows[name].to_list() for name in rows.columns if name != "ACTION_ID"}
-        return Offer(rows["ACTION_ID"].to_list(), columns)
+        return Offer(rows["ACTION_ID"].to_list(), columns, dataset.schema.categories)
 
     return workspace.cache.get("offer", (dataset.arn, at), read)
 
@@ -95,8 +98,9 @@ def mask(
                 found.add(response.action)
         return np.array([offered.numbers[action] for action in found if action in offered.numbers], np.int32)
 
-    asking = evaluate.User(history.attributes(workspace, deployment.users, user), touched)
-    return evaluate.evaluate(filter_, offered.table, syntax.parse_values(filter_, values), asking, None)
+    asking = asking_user(workspace, deployment, user, touched)
+    given = filter_values.read(filter_, values, offered.table, asking)
+    return evaluate.evaluate(filter_, offered.table, given, asking, None)
 
 
 def ranked(

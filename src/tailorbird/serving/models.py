@@ -151,7 +151,7 @@ def item_table(workspace: Workspace, version_arn: str, served: Served, items: Da
 
     def table() -> Table:
         records = None if items is None else latest_records(workspace, items, "ITEM_ID")
-        return _table(served.model.items.tolist(), records)
+        return _table(served.model.items.tolist(), items, records)
 
     return workspace.cache.get("table", key, table)
 
@@ -161,13 +161,13 @@ def others_table(
 ) -> Table:
     """The newest metadata of items that the model does not know; all is missing of one without a record."""
     if items is None:
-        return _table(others, None)
+        return _table(others, None, None)
 
     def records() -> pl.DataFrame:
         return latest_records(workspace, items, "ITEM_ID").filter(~pl.col("ITEM_ID").is_in(served.model.items.tolist()))
 
     key = version_arn, stamp(workspace, items), served.pool.name if served.pool else served.as_of
-    return _table(others, workspace.cache.get("other items", key, records))
+    return _table(others, items, workspace.cache.get("other items", key, records))
 
 
 def _load(folder: Path) -> Served:
@@ -186,11 +186,12 @@ def _updated(served: Served, folder: Path, name: str) -> Served:
     return replace(served, model=model, pool=pool)
 
 
-def _table(ids: Sequence[str], records: pl.DataFrame | None) -> Table:
+def _table(ids: Sequence[str], items: Dataset | None, records: pl.DataFrame | None) -> Table:
     """The records of these ids, in their order."""
-    if records is None:
+    if items is None or records is None:
         return Table(ids, {})
     joined = pl.DataFrame({"ITEM_ID": ids}, schema={"ITEM_ID": pl.String}).join(
         records, on="ITEM_ID", how="left", maintain_order="left"
     )
-    return Table(ids, {name: joined[name].to_list() for name in joined.columns if name != "ITEM_ID"})
+    columns = {name: joined[name].to_list() for name in joined.columns if name != "ITEM_ID"}
+    return Table(ids, columns, items.schema.categories)

@@ -16,6 +16,7 @@ from tailorbird.data import history
 from tailorbird.data.datasets import Dataset
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import evaluate, syntax
+from tailorbird.filters import values as filter_values
 from tailorbird.filters.evaluate import Table
 from tailorbird.numerals import to_number
 from tailorbird.recipes.ranking import best_items
@@ -171,10 +172,22 @@ def mask(
 
     asking = None
     if user is not None and filter_.needs_user:
-        asking = evaluate.User(history.attributes(workspace, deployment.users, user), touched)
+        asking = asking_user(workspace, deployment, user, touched)
     current = numbers.get(item, evaluate.UNKNOWN_ITEM) if item is not None else None
-    given = syntax.parse_values(filter_, values)
+    # Whether a text is one value or a list is asked of the model's items, for other items too.
+    given = filter_values.read(filter_, values, deployment.table(), asking)
     return evaluate.evaluate(filter_, table, given, asking, current)
+
+
+def asking_user(
+    workspace: Workspace,
+    deployment: Deployment,
+    user: str,
+    touched: Callable[[frozenset[str] | None], NDArray[np.int32]],
+) -> evaluate.User:
+    """Who asks, for a filter, with the newest attributes."""
+    attributes = history.attributes(workspace, deployment.users, user)
+    return evaluate.User(attributes, touched, deployment.users.schema.categories if deployment.users else ())
 
 
 def top(

@@ -14,6 +14,7 @@ from tailorbird.data.crowd import Crowd
 from tailorbird.data.datasets import latest_records
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import evaluate, item_attributes, syntax
+from tailorbird.filters import values as filter_values
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes import affinity
 from tailorbird.serving.recommend import Deployment, Mask
@@ -42,7 +43,7 @@ def audience(workspace: Workspace, deployment: Deployment) -> Audience:
         rows, on="USER_ID", how="left", maintain_order="left"
     )
     columns = {name: joined[name].to_list() for name in joined.columns if name != "USER_ID"}
-    return Audience(deployment, found, Table(ids, columns))
+    return Audience(deployment, found, Table(ids, columns, deployment.users.schema.categories))
 
 
 def of_item(audience: Audience, item: str) -> NDArray[np.int32]:
@@ -73,7 +74,8 @@ TARGETS = {"itemId": of_item, "itemAttributes": of_attributes}
 def mask(audience: Audience, filter_: syntax.Filter, values: dict[str, str]) -> Mask:
     """Which users the filter allows; raises InvalidInput."""
     everyone = evaluate.User({}, audience.crowd.having)
-    return evaluate.evaluate(filter_, audience.table, syntax.parse_values(filter_, values), everyone, None)
+    given = filter_values.read(filter_, values, audience.table, everyone)
+    return evaluate.evaluate(filter_, audience.table, given, everyone, None)
 
 
 def top(

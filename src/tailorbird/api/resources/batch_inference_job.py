@@ -59,23 +59,25 @@ def _answers(
     deployment, filter_ = asked.deployment, asked.filter
     ranks = "itemList" in deployment.served.recipe.batch_members
 
-    def prepare(request: Document) -> tuple[Any, Any, Any]:
+    def prepare(request: Document) -> tuple[Any, list[str], Any, Any]:
         question = recommend.query(workspace, deployment, request.get("userId"), request.get("itemId"))
         question = replace(question, influence=influence)
+        items = request["itemList"] if ranks else []
         if filter_ is None:
-            return question, None, None
-        others = recommend.unknown(deployment.served, request["itemList"]) if ranks else ()
+            return question, items, None, None
+        others = recommend.unknown(deployment.served, items)
         return (
             question,
+            items,
             deployments.mask(workspace, deployment, filter_, request),
             deployments.mask(workspace, deployment, filter_, request, others) if others else None,
         )
 
     answers, waiting = batch.asked(lines, deployment.served.recipe.batch_members, prepare)
     scores = deployment.served.model.score([question for _, (question, *_) in waiting]) if waiting else ()
-    for (answer, (_, allowed, others_allowed)), row in zip(waiting, scores, strict=True):
+    for (answer, (_, items, allowed, others_allowed)), row in zip(waiting, scores, strict=True):
         if ranks:
-            ranked = recommend.reorder(deployment.served, row, answer["input"]["itemList"], allowed, others_allowed)
+            ranked = recommend.reorder(deployment.served, row, items, allowed, others_allowed)
         else:
             ranked = recommend.top(deployment.served, row, allowed, count, explores)
         answer["output"] = {"recommendedItems": [each.item for each in ranked]}
@@ -117,7 +119,6 @@ def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) ->
     mode = request.get("batchInferenceJobMode", "BATCH_INFERENCE")
     if not 1 <= request.get("numResults", runtime.DEFAULT_RESULTS) <= runtime.MOST_RESULTS:
         raise InvalidInputException(f"numResults must be 1 to {runtime.MOST_RESULTS}.")
-    batch.check_folders(request)
     version = solution_version.trained(workspace, request["solutionVersionArn"])
     recipe = recipes.of_arn(version["recipeArn"])
     if not recipe.batch_members:

@@ -48,7 +48,7 @@ def _answers(audience: Audience, filter_: syntax.Filter | None, count: int, line
 
     def prepare(request: Document) -> tuple[Any, Any]:
         target = segments.TARGETS[member](audience, request[member])
-        return target, segments.mask(audience, filter_, request.get("filterValues", {})) if filter_ else None
+        return target, segments.mask(audience, filter_, request["filterValues"]) if filter_ else None
 
     answers, waiting = batch.asked(lines, (member,), prepare)
     if waiting:
@@ -71,7 +71,6 @@ def create_batch_segment_job(workspace: Workspace, request: dict[str, Any]) -> d
     count = request.get("numResults", runtime.DEFAULT_RESULTS)
     if not 1 <= count <= MOST_RESULTS:
         raise InvalidInputException(f"numResults must be 1 to {MOST_RESULTS}; given: {count}.")
-    batch.check_folders(request)
     version = solution_version.trained(workspace, request["solutionVersionArn"])
     recipe = recipes.of_arn(version["recipeArn"])
     if recipe.segments_by is None:

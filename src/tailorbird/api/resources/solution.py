@@ -17,6 +17,7 @@ RESOURCE = Resource(
     "Solution",
     arn="solution/{name}",
     parents=(dataset_group.RESOURCE,),
+    kin=(("SolutionVersion", "It is a version of {solutionArn}: give that."),),
     dependents=(("Campaign", "solutionArn"), ("Campaign", "_nextSolutionArn")),
     owned=(
         ("SolutionVersion", "solutionArn"),

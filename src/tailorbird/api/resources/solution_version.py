@@ -127,6 +127,13 @@ RESOURCE = Resource(
     "SolutionVersion",
     arn="solution/{solutionName}/{hexId}",
     parents=(solutions.RESOURCE,),
+    kin=(
+        (
+            "Solution",
+            "It is a solution: give one of its versions, which ListSolutionVersions shows; a campaign takes the newest "
+            "as {solutionArn}/$LATEST.",
+        ),
+    ),
     job=train,
     dispose=_dispose,
 )
@@ -229,9 +236,10 @@ def get_solution_metrics(workspace: Workspace, request: dict[str, Any]) -> dict[
 
 def list_solution_versions(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The only list that raises ResourceNotFound for a parent that does not exist (spec control-plane 3.2)."""
-    if "solutionArn" in request:
-        lifecycle.find(workspace, solutions.RESOURCE, request["solutionArn"])
-    return standard.listed(RESOURCE, workspace, request)
+    chosen = standard.meant(request)
+    if "solutionArn" in chosen:
+        lifecycle.find(workspace, solutions.RESOURCE, chosen["solutionArn"])
+    return standard.listed(RESOURCE, workspace, chosen)
 
 
 OPERATIONS = {

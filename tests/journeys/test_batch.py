@@ -1,0 +1,115 @@
+"""Where batch jobs read and write, and what they tell of lines that cannot be answered (spec 6.1)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from journeys.steps import Journey
+from journeys.test_bad_input import tailorbird
+from support import ROLE, Server, refused, settled
+
+RECIPES = {"inference": "aws-popularity-count", "segment": "aws-item-affinity"}
+MEMBER = {"inference": "userId", "segment": "itemId"}
+
+
+@pytest.fixture(scope="module")
+def way(server: Server) -> Journey:
+    journey = Journey(server, "batch")
+    journey.data()
+    journey.train(*RECIPES.values())
+    return journey
+
+
+def run(way: Journey, kind: str, job: str, bucket: str, path: str) -> dict[str, Any]:
+    """A job from a path of the bucket to its root, as it ended."""
+    created = getattr(way.personalize, f"create_batch_{kind}_job")(
+        solutionVersionArn=way.arns[f"{RECIPES[kind]} version"],
+        jobName=job,
+        roleArn=ROLE,
+        jobInput={"s3DataSource": {"path": f"s3://{bucket}/{path}"}},
+        jobOutput={"s3DataDestination": {"path": f"s3://{bucket}/"}},
+    )
+    member = f"batch{kind.title()}Job"
+    arn = {f"{member}Arn": created[f"{member}Arn"]}
+    return settled(getattr(way.personalize, f"describe_batch_{kind}_job"), member, **arn)
+
+
+def put(way: Journey, bucket: str, key: str, *lines: Any) -> None:
+    """Lines as an editor on Windows writes them."""
+    way.s3.create_bucket(Bucket=bucket)
+    body = "\ufeff" + "\r\n".join(json.dumps(line) for line in lines)
+    way.s3.put_object(Bucket=bucket, Key=key, Body=body.encode())
+
+
+def answers(way: Journey, bucket: str, key: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in way.s3.get_object(Bucket=bucket, Key=key)["Body"].read().splitlines()]
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_answers_lie_beside_the_lines_and_are_no_lines_themselves(way: Journey, kind: str) -> None:
+    bucket = f"beside-{kind}"
+    put(way, bucket, "in.json", {MEMBER[kind]: 12}, {MEMBER[kind]: "13"})
+    put(way, bucket, "more/in.json", {MEMBER[kind]: 14})
+    for job, path in (("one", "in.json"), ("all", ""), ("all-again", "")):
+        ended = run(way, kind, f"{kind}-{job}", bucket, path)
+        assert ended["status"] == "ACTIVE", ended
+        assert "failureReason" not in ended
+    written = {entry["Key"] for entry in way.s3.list_objects_v2(Bucket=bucket)["Contents"]}
+    assert written == {"_CHECK", "in.json", "in.json.out", "more/in.json", "more/in.json.out"}
+    found = answers(way, bucket, "in.json.out")
+    # A number is the text that it spells, and is echoed as it was.
+    assert [answer["input"][MEMBER[kind]] for answer in found] == [12, "13"]
+    assert all(answer["output"] and answer["error"] is None for answer in found)
+    way.s3.delete_object(Bucket=bucket, Key="in.json")
+    way.s3.delete_object(Bucket=bucket, Key="more/in.json")
+    ended = run(way, kind, f"{kind}-nothing-left", bucket, "")
+    assert ended["status"] == "CREATE FAILED"
+    assert "no file under it but what batch jobs wrote there" in ended["failureReason"]
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_a_job_that_answers_no_line_says_why(way: Journey, kind: str) -> None:
+    bucket = f"silent-{kind}"
+    put(way, bucket, "in.json", {"user": "1"}, [1], {MEMBER[kind]: 17850.0}, {MEMBER[kind]: "null"}, "text")
+    ended = run(way, kind, f"{kind}-silent", bucket, "in.json")
+    assert ended["status"] == "ACTIVE"
+    assert "Every line failed, 5 in all" in ended["failureReason"]
+    assert f"in.json: {MEMBER[kind]} is missing" in ended["failureReason"]
+    assert "17850.0" in answers(way, bucket, "in.json.out")[2]["error"]
+    told = tailorbird(way.server, "job", ended[f"batch{kind.title()}JobArn"])
+    assert "Every line failed" in told
+    put(way, bucket, "empty.json")
+    assert "no line" in run(way, kind, f"{kind}-empty", bucket, "empty.json")["failureReason"]
+
+
+def test_a_job_that_answers_some_lines_tells_of_the_others_in_its_report(way: Journey) -> None:
+    put(way, "some", "in.json", {"userId": "1"}, {"user": "2"})
+    ended = run(way, "inference", "some", "some", "in.json")
+    assert "failureReason" not in ended
+    told = tailorbird(way.server, "job", ended["batchInferenceJobArn"])
+    assert '"linesFailed": 1' in told
+    assert "in.json: userId is missing" in told
+
+
+def test_lists_take_a_version_for_its_solution_and_a_solution_for_its_versions(way: Journey) -> None:
+    recipe = RECIPES["inference"]
+    way.deploy(recipe)
+    solution, version = way.arns[f"{recipe} solution"], way.arns[f"{recipe} version"]
+    for arn in (solution, version):
+        (found,) = way.personalize.list_campaigns(solutionArn=arn)["campaigns"]
+        assert found["campaignArn"] == way.arns[recipe]
+    put(way, "listed", "in.json", {"userId": "1"})
+    run(way, "inference", "listed", "listed", "in.json")
+    for arn in (solution, version):
+        jobs = way.personalize.list_batch_inference_jobs(solutionVersionArn=arn)["batchInferenceJobs"]
+        assert "listed" in {job["jobName"] for job in jobs}
+    refused(
+        "ResourceNotFoundException",
+        f"{solution} does not exist. It is a solution: give one of its versions",
+        way.personalize.create_campaign,
+        name="of-a-solution",
+        solutionVersionArn=solution,
+    )
