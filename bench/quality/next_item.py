@@ -20,7 +20,7 @@ from tailorbird.recipes.matrices import user_bounds
 from tailorbird.recipes.recipe import Interactions, Query
 
 METRICS = ("NDCG@10", "HR@10")
-VALIDATION = 5000
+VALIDATION = 2000
 """Questions that settings of peers are chosen on."""
 
 
@@ -83,7 +83,7 @@ QUICK = (
         ITEM_KNN,
         grid=tuple(
             {"neighbours": neighbours, "shrink": shrink, "last": last}
-            for neighbours in (100, 1000)
+            for neighbours in (20, 100, 500)
             for shrink in (0.0, 5.0, 20.0, 100.0)
             for last in (1, 2, 5, ALL)
         ),

@@ -69,7 +69,7 @@ def measure(model: evaluation.Scorer, split: evaluation.Split) -> Values:
 PROTOCOLS = (
     Protocol(
         "P6",
-        "films for a newcomer, after his first few, MovieLens 1M",
+        "films for a newcomer after the first 1, 3, 5, 10, MovieLens 1M",
         "MovieLens 1M; users whom the training did not see, after their first 1, 3, 5 and 10 films; a random fifth of "
         "their films is the truth; seen items removed; judged for each number",
         ORDER,

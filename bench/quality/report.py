@@ -71,8 +71,9 @@ def overview(done: Done) -> str:
         ours = judged(protocol, results)
         for metric in protocol.verdicts:
             told = f"{figure(ours, metric)} ({ours.name.removeprefix('aws-')})" if ours else "not run"
-            cells = (against(found(protocol, results, metric)) for found in OPPONENTS.values())
-            lines.append((protocol.question, protocol.used, metric, told, *cells))
+            peer = f"{against(peers(protocol, results, metric))}{lack(protocol, results)}"
+            anchor = against(printed(protocol, results, metric))
+            lines.append((protocol.question, protocol.used, metric, told, peer, anchor))
     return f"{tally(done)}\n\n{markdown(lines, left=3)}"
 
 
@@ -95,6 +96,13 @@ def against(opponents: Sequence[Opponent]) -> str:
     chance = f" ±{SURE * best.margin.error:.4f}" if np.isfinite(best.margin.error) else ""
     also = "".join(f"; behind {one.name} {one.figure:.4f} as well" for one in others if one.margin.mean < 0)
     return f"**{best.margin.verdict}** {best.margin.mean:+.4f}{chance}: {best.name} {best.figure:.4f}{also}"
+
+
+def lack(protocol: Protocol, results: Sequence[Result]) -> str:
+    """Returns how many of the peers were run, where some were not and a better one may be among them."""
+    wanted = {one.name for one in protocol.contestants if one.kind == "peer"}
+    found = wanted & {result.name for result in results}
+    return f" ({len(found)} of {len(wanted)} peers run)" if found and found < wanted else ""
 
 
 def section(protocol: Protocol, results: Sequence[Result]) -> str:

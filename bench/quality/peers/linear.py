@@ -115,7 +115,12 @@ def _inverse(gram: NDArray[np.float32], regularisation: float) -> NDArray[np.flo
 
 def train_item_knn(data: Interactions, seed: int, neighbours: int, shrink: float, last: int) -> ItemToItem:
     """Keeps each item's nearest neighbours by the cosine of their users, shrunk where these are few."""
-    matrix = user_item(data)
+    return ItemToItem(data.items, _nearest(_Same(data), neighbours, shrink), last)
+
+
+@lru_cache(maxsize=1)
+def _nearest(same: _Same, neighbours: int, shrink: float) -> sparse.csr_matrix:
+    matrix = user_item(same.data)
     norms = np.sqrt(np.bincount(matrix.indices, minlength=matrix.shape[1]))
     blocks = []
     for start in range(0, len(norms), BLOCK):
@@ -126,7 +131,7 @@ def train_item_knn(data: Interactions, seed: int, neighbours: int, shrink: float
         cut = min(neighbours, len(norms) - 1)
         alike[alike < np.partition(alike, -cut, axis=1)[:, [-cut]]] = 0
         blocks.append(sparse.csr_matrix(alike, dtype=np.float32))
-    return ItemToItem(data.items, sparse.csr_matrix(sparse.vstack(blocks)), last)
+    return sparse.csr_matrix(sparse.vstack(blocks))
 
 
 POPULAR = Contestant("popular", train_popular)
