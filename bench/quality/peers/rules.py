@@ -39,19 +39,22 @@ class Rules:
 
 def train_rules(data: Interactions, seed: int, window: int, decay: float) -> Rules:
     """Counts the pairs; nothing is drawn."""
-    befores, afters, weights = [], [], []
+    shape = (len(data.items), len(data.items))
+    follows = sparse.csr_matrix(([], ([], [])), shape=shape, dtype=np.float32)
     for distance in range(1, window + 1):
         pairs = data.user[:-distance] == data.user[distance:]
-        befores.append(data.item[:-distance][pairs])
-        afters.append(data.item[distance:][pairs])
-        weights.append(np.full(int(pairs.sum()), 1 / distance, np.float32))
-    places = np.concatenate(befores), np.concatenate(afters)
-    shape = (len(data.items), len(data.items))
-    return Rules(data.items, sparse.csr_matrix((np.concatenate(weights), places), shape=shape), decay)
+        if not pairs.any():  # no history is as long
+            break
+        ones = np.full(int(pairs.sum()), 1 / distance, np.float32)
+        places = data.item[:-distance][pairs], data.item[distance:][pairs]
+        follows = sparse.csr_matrix(follows + sparse.csr_matrix((ones, places), shape=shape))
+    return Rules(data.items, follows, decay)
 
 
 RULES = Contestant(
     "sequential rules",
     train_rules,
-    grid=tuple({"window": window, "decay": decay} for window in (1, 5, 20, 50) for decay in (0.1, 0.3, 0.5, 0.7, 0.9)),
+    grid=tuple(
+        {"window": window, "decay": decay} for window in (1, 5, 20, 50, 200) for decay in (0.1, 0.3, 0.5, 0.7, 0.9)
+    ),
 )
