@@ -289,7 +289,7 @@ def test_all_who_are_ahead_are_told():
     )
     found = [measured("ours", 0.2, "recipe"), *map(measured, "abc", (0.1, 0.4, 0.3))]
     said = report.against(comparison.peers(protocol, found, "NDCG@10"))
-    assert said == "**lost** -0.2000: b 0.4000; behind c 0.3000 as well"
+    assert said == "**lost** -0.2000: b 0.4000; also behind c 0.3000"
 
 
 def test_a_choice_at_the_end_of_what_was_tried_is_called_so():
