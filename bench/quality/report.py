@@ -94,8 +94,9 @@ def against(opponents: Sequence[Opponent]) -> str:
         return "–"
     best, *others = opponents
     chance = f" ±{SURE * best.margin.error:.4f}" if np.isfinite(best.margin.error) else ""
-    also = ", ".join(f"{one.name} {one.figure:.4f}" for one in others if one.margin.mean < 0)
-    return f"**{best.margin.verdict}** {best.margin.mean:+.4f}{chance}: {best.name} {best.figure:.4f}{also and f'; also behind {also}'}"
+    ahead = ", ".join(f"{one.name} {one.figure:.4f}" for one in others if one.margin.mean < 0)
+    also = f"; also behind {ahead}" if ahead else ""
+    return f"**{best.margin.verdict}** {best.margin.mean:+.4f}{chance}: {best.name} {best.figure:.4f}{also}"
 
 
 def lack(protocol: Protocol, results: Sequence[Result]) -> str:
