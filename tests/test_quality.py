@@ -300,7 +300,7 @@ def test_a_choice_at_the_end_of_what_was_tried_is_called_so():
     assert one.ends({"r": 1e3, "last": 5, "both": 1}) == []
     assert one.ends({"r": 1e4, "last": ALL, "both": 0}) == ["r"]
     assert one.ends({"r": 1e2, "last": 1, "both": 0}) == ["r"]
-    result = dataclasses.replace(measured("EASE", 0.1), settings={"r": 1e4})
+    result = dataclasses.replace(measured("EASE", 0.1), settings={"r": 1e4}, ends=one.ends({"r": 1e4}))
     assert report.label(one, result) == "EASE (r 10000.0; at the end of the range tried: r)"
 
 

@@ -43,6 +43,8 @@ class Result:
     """Of one seed; 0 where it was not kept."""
     errors: Mapping[str, float] = field(default_factory=dict)
     """Standard errors over the questions of one seed, where a metric is a mean over questions."""
+    ends: Sequence[str] = ()
+    """Of the settings, those at an end of the range that was tried."""
     margins: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Of a peer: `mean` and `error` of the paired differences, by how much the judged recipe is ahead; empty where
     the results of every question are not there for both."""

@@ -43,13 +43,13 @@ class Contestant:
     def ends(self, chosen: Mapping[str, Any]) -> list[str]:
         """Returns the settings whose chosen value is the least or the greatest of the grid, so that more may be better.
 
-        0, 1 and `ALL` are ends of nature, and two values are a choice, no range.
+        0, 1 and `ALL`, and yes and no, are ends of nature.
         """
-        values = {name: {settings[name] for settings in self.grid if name in settings} for name in chosen}
+        tried = {name: {settings[name] for settings in self.grid} for name in chosen}
         return [
             name
-            for name, tried in values.items()
-            if len(tried) > 2 and chosen[name] in (min(tried), max(tried)) and chosen[name] not in (0, 1, ALL)
+            for name, values in tried.items()
+            if len(values) > 1 and chosen[name] in {min(values), max(values)} - {0, 1, ALL}
         ]
 
 

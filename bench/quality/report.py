@@ -155,8 +155,8 @@ def label(one: Contestant, result: Result | None) -> str:
     if result is None or not result.settings:
         return one.name
     chosen = ", ".join(f"{name} {value}" for name, value in result.settings.items())
-    ends = one.ends(result.settings)
-    return f"{one.name} ({chosen}{'; at the end of the range tried: ' + ', '.join(ends) if ends else ''})"
+    ends = f"; at the end of the range tried: {', '.join(result.ends)}" if result.ends else ""
+    return f"{one.name} ({chosen}{ends})"
 
 
 def markdown(lines: Sequence[Sequence[str]], left: int = 1) -> str:

@@ -117,6 +117,7 @@ def summary(
         max(cost.gigabytes for cost in costs),
         questions,
         {name: float(np.sqrt(np.mean(each))) for name, each in variances.items()},
+        one.ends(chosen[one.name]),
     )
 
 
