@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
-from quality import report
+from quality import comparison, report, results
+from quality.comparison import Margin, Result, ahead, ahead_of_printed, paired
 from quality.metrics import Unseen, ranking
 from quality.peers.implicit_models import train_als, train_bpr
 from quality.peers.linear import train_ease, train_item_knn, train_popular
 from quality.peers.rectools_models import sequential
+from quality.peers.rules import train_rules
 from quality.peers.sessions import train_session_knn
-from quality.protocol import Contestant, Protocol, recipe
-from quality.runner import run
+from quality.protocol import ALL, ORDER, STRICT, TIMES, Contestant, Protocol, Published, recipe
+from quality.protocols import PROTOCOLS
+from quality.runner import means, run
 from tailorbird import evaluation
+from tailorbird.recipes.matrices import user_bounds, user_item
 from tailorbird.recipes.recipe import Interactions, Query
 
 ITEMS = 40
@@ -60,7 +66,7 @@ def test_metrics_by_hand():
     truths = [np.array([1, 4], np.int32), np.array([0], np.int32)]
     figures = ranking(model, [query(), query()], truths, ["NDCG@3", "HR@1", "MRR@3", "P@2", "recall@3"])
     ideal = 1 + 1 / np.log2(3)
-    assert figures == pytest.approx(
+    assert means(figures) == pytest.approx(
         {
             "NDCG@3": (1 / np.log2(3) / ideal + 1) / 2,
             "HR@1": 1 / 2,
@@ -77,6 +83,7 @@ def test_what_was_seen_is_left_out_of_lists():
 
 
 PEERS = {
+    "sequential rules": lambda data: train_rules(data, 0, window=5, decay=0.5),
     "EASE": lambda data: train_ease(data, 0, regularisation=5.0, last=5),
     "item-kNN": lambda data: train_item_knn(data, 0, neighbours=5, shrink=1.0, last=3),
     "session-kNN": lambda data: train_session_knn(data, 0, neighbours=30, decay=0.5),
@@ -96,7 +103,7 @@ def test_peers_beat_popularity_on_a_ring(name):
     split = evaluation.split(data, 1)
 
     def ndcg(model: evaluation.Scorer) -> float:
-        return ranking(Unseen(model), split.queries, split.truths, ["NDCG@10"])["NDCG@10"]
+        return ranking(Unseen(model), split.queries, split.truths, ["NDCG@10"])["NDCG@10"].mean()
 
     assert ndcg(PEERS[name](split.train)) > 1.5 * ndcg(train_popular(split.train, 0))
 
@@ -108,21 +115,30 @@ def test_ease_is_the_same_through_either_gram_matrix():
     through_users = train_ease(dataclasses.replace(few, users=data.users[:30]), 0, regularisation=5.0, last=10)
     padded = train_ease(few, 0, regularisation=5.0, last=10)  # 60 rows, half of them empty: through items
     np.testing.assert_allclose(through_users.weights, padded.weights, atol=1e-4)
+    matrix = user_item(data).toarray()
+    inverse = np.linalg.inv(matrix.T @ matrix + 5.0 * np.eye(ITEMS + 1))
+    expected = -inverse / np.diag(inverse)
+    np.fill_diagonal(expected, 0)
+    np.testing.assert_allclose(through_items.weights, expected, atol=1e-4)
     assert through_items.weights.shape == (ITEMS + 1, ITEMS + 1)
 
 
 def made_up(*contestants: Contestant) -> Protocol:
     return Protocol(
         "P0",
+        "what comes next on a ring",
         "A ring",
-        "order",
+        ORDER,
         METRICS,
         lambda folder, seed: evaluation.split(walks(), seed),
         lambda model, split: ranking(Unseen(model), split.queries, split.truths, METRICS),
         contestants,
+        drawn=True,
         validation=lambda split, seed: evaluation.split(split.train, seed),
-        published={"somebody": {"NDCG@10": 0.1}},
-        over_peers=1.0,
+        published=(
+            Published("somebody", ORDER, {"NDCG@10": 0.1}),
+            Published("somebody with a clock", TIMES, {"NDCG@10": 0.9}),
+        ),
     )
 
 
@@ -130,54 +146,80 @@ EASE = Contestant("EASE", train_ease, grid=({"regularisation": 5.0, "last": 0}, 
 POPULAR = Contestant("popular", train_popular)
 
 
+def folder_of_results(folder: Path) -> Path:
+    (folder / "docs/reference").mkdir(parents=True)
+    (folder / "README.md").write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
+    return folder
+
+
 def test_settings_are_chosen_on_validation_data_and_results_become_tables(tmp_path, capsys):
-    protocol = made_up(recipe("aws-user-personalization"), EASE, POPULAR)
-    first, results = run(protocol, Path(), 2, [], {})
-    assert [one.seeds for one in first] == [1, 1, 1]
-    ours, ease, popular = results
+    protocol = made_up(recipe("aws-user-personalization"), EASE, POPULAR, Contestant("late", train_popular))
+    first, runs = run(protocol, Path(), 2, ["aws-user-personalization", "EASE", "popular"], {})
+    assert [one.seeds for one, _ in first] == [1, 1, 1]
+    ours, ease, popular = (result for result, _ in runs)
     assert ease.settings == EASE.grid[1]
     assert ease.means["NDCG@10"] > popular.means["NDCG@10"]
     assert (ours.kind, ours.seeds) == ("recipe", 2)
     assert ours.seconds > 0
+    assert ours.questions == len(runs[0][1][1]["NDCG@10"])
     assert 0.01 < ours.gigabytes < 10
     assert "P0 EASE, seed 1" in capsys.readouterr().err
 
-    (tmp_path / "docs/reference").mkdir(parents=True)
-    (tmp_path / "README.md").write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
-    report.keep(tmp_path, protocol, results)
-    report.keep(tmp_path, protocol, [dataclasses.replace(popular, means=dict.fromkeys(METRICS, 0.9))])
-    report.write(tmp_path, [dataclasses.replace(protocol, over_peers=1.2)])
-    written = (tmp_path / "docs/reference/quality.md").read_text(encoding="utf-8")
+    root = folder_of_results(tmp_path)
+    results.keep(root, protocol, runs)
+    report.write(root, [protocol])
+    written = (root / "docs/reference/quality.md").read_text(encoding="utf-8")
     assert f"| **{ours.name}** | {report.figure(ours, 'NDCG@10')} |" in written
-    assert "| popular | 0.9000" in written
+    assert "| late | not run | not run |" in written
     assert "| somebody (*published*) | 0.1000 |" in written
-    assert f"Goal missed by {ours.name}" in written  # 1.2 times what the popular are now said to reach
-    readme = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "| somebody with a clock (*published*; not compared, it used: order and times) | 0.9000 |" in written
+    readme = (root / "README.md").read_text(encoding="utf-8")
     assert readme.startswith("before\n")
     assert readme.endswith("after\n")
-    assert "old" not in readme
-    means = [one.means["NDCG@10"] for one in (ours, ease)]
-    assert f"| P0 | NDCG@10 | {ours.name} | {means[0]:.4f} | EASE | {means[1]:.4f} | 0.1000 | missed |" in readme
-    assert report.reached(protocol, results)
+    assert "\nold\n" not in readme
+    assert f"| what comes next on a ring | order alone | NDCG@10 | {report.figure(ours, 'NDCG@10')} (user-per" in readme
+    assert "(2 of 3 peers run) | " in readme
+    (printed,) = comparison.printed(protocol, [ours, ease], "NDCG@10")
+    assert f"{printed.margin.mean:+.4f} ±{2 * printed.margin.error:.4f}: somebody 0.1000 |" in readme
+    assert "clock" not in readme
+
+
+def test_differences_are_paired_also_where_peers_ran_later(tmp_path):
+    root = folder_of_results(tmp_path)
+    protocol = made_up(dataclasses.replace(EASE, name="ours", kind="recipe"), POPULAR)
+    for name in ("ours", "popular"):
+        for runs in run(protocol, Path(), 2, [name], {}):
+            results.keep(root, protocol, runs)
+    ours, popular = results.kept(root, protocol).values()
+    margin = comparison.peers(protocol, [ours, popular], "NDCG@10")[0].margin
+    assert margin.paired
+    assert margin.mean == pytest.approx(ours.means["NDCG@10"] - popular.means["NDCG@10"], abs=1e-6)
+    # Another machine has the file, but not the values of every question; a new run of the recipe then pairs nothing.
+    shutil.rmtree(root / results.VALUES)
+    results.keep(root, protocol, [(popular, {})])
+    assert results.kept(root, protocol)["popular"].margins == popular.margins
+    results.keep(root, protocol, [(ours, {})])
+    assert results.kept(root, protocol)["popular"].margins == {}
 
 
 def test_only_some_may_run():
-    (results,) = run(made_up(EASE, POPULAR), Path(), 1, ["popular"], {})
-    assert [result.name for result in results] == ["popular"]
+    (runs,) = run(made_up(EASE, POPULAR), Path(), 1, ["popular"], {})
+    assert [result.name for result, _ in runs] == ["popular"]
 
 
 def test_a_run_goes_on_from_the_seeds_that_are_kept(tmp_path):
-    (tmp_path / "docs/reference").mkdir(parents=True)
+    root = folder_of_results(tmp_path)
     protocol = made_up(EASE, POPULAR)
     *_, at_once = run(protocol, Path(), 3, [], {})
     for seeds in (1, 3):
-        for results in run(protocol, Path(), seeds, [], report.kept(tmp_path, protocol)):
-            report.keep(tmp_path, protocol, results)
-    kept = report.kept(tmp_path, protocol)
-    for one in at_once:
+        for runs in run(protocol, Path(), seeds, [], results.kept(root, protocol)):
+            results.keep(root, protocol, runs)
+    kept = results.kept(root, protocol)
+    for one, _ in at_once:
         assert (kept[one.name].seeds, kept[one.name].settings) == (3, one.settings)
         assert kept[one.name].means == pytest.approx(one.means)
         assert kept[one.name].spreads == pytest.approx(one.spreads)
+        assert kept[one.name].errors == pytest.approx(one.errors)
     assert not list(run(protocol, Path(), 3, [], kept))
     with pytest.raises(ValueError, match="different seeds"):
         next(run(protocol, Path(), 4, [], {"EASE": kept["EASE"]}))
@@ -187,3 +229,154 @@ def test_a_grid_needs_validation_data():
     protocol = dataclasses.replace(made_up(EASE), validation=None)
     with pytest.raises(ValueError, match="give the protocol a validation"):
         next(run(protocol, Path(), 1, [], {}))
+
+
+def measured(name: str, mean: float, kind: str = "peer", **more: object) -> Result:
+    return Result(
+        name, kind, {"NDCG@10": mean}, {"NDCG@10": 0.0}, **{"seeds": 1, **more}, settings={}, seconds=1, gigabytes=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("mean", "error", "are_paired", "verdict"),
+    [
+        (0.021, 0.01, True, "won"),
+        (0.019, 0.01, True, "tied"),
+        (-0.019, 0.01, True, "tied"),
+        (-0.021, 0.01, True, "lost"),
+        (0.019, 0.01, False, "tied"),
+        (-0.001, 0.01, False, "lost"),  # too little was kept to excuse it
+        (0.5, np.inf, False, "tied"),  # nothing is known of chance
+        (0.0, 0.0, True, "tied"),  # the same model twice
+    ],
+)
+def test_won_tied_and_lost_are_a_rule(mean, error, are_paired, verdict):
+    assert Margin(mean, error, are_paired).verdict == verdict
+
+
+def test_chance_is_of_the_seeds_and_of_the_questions():
+    theirs = np.array([0.1, 0.4, 0.3, 0.2])
+    gains = [theirs + np.array(more) for more in ((0.3, 0.1, 0.3, 0.1), (0.4, 0.2, 0.4, 0.2))]
+    of_seeds = np.std([0.2, 0.3], ddof=1) / np.sqrt(2)
+    of_questions = np.std([0.35, 0.15, 0.35, 0.15], ddof=1) / np.sqrt(4)
+    fixed, drawn = (paired(gains, [theirs, theirs], drawn) for drawn in (False, True))
+    assert fixed.mean == pytest.approx(0.25)
+    assert fixed.error == pytest.approx(np.hypot(of_seeds, of_questions))
+    assert drawn.error == pytest.approx(np.hypot(of_seeds, of_questions / np.sqrt(2)))
+    # Differences that are the same for every question are sure, however much the questions differ.
+    assert paired([theirs + 0.01], [theirs], False) == Margin(pytest.approx(0.01), pytest.approx(0, abs=1e-9), True)
+    # One list for all questions, once: nothing is known.
+    assert paired([np.array(0.3)], [np.array(0.2)], True).verdict == "tied"
+
+
+def test_without_every_question_a_win_must_exceed_the_largest_error():
+    ours, theirs = measured("ours", 0.2, "recipe"), measured("theirs", 0.1)
+    margin = ahead(ours, theirs, "NDCG@10", 100, False)
+    assert margin.error == pytest.approx(np.sqrt((0.2 * 0.8 + 0.1 * 0.9) / 100))
+    assert margin.verdict == "tied"
+    assert ahead(ours, theirs, "NDCG@10", 10_000, False).verdict == "won"
+    known = dataclasses.replace(ours, errors={"NDCG@10": 0.003}, seeds=5, spreads={"NDCG@10": 0.008})
+    printed = ahead_of_printed(known, 0.191, "NDCG@10", 100, False)
+    assert printed.error == pytest.approx(np.hypot(0.008 / 2, 0.003))
+    assert printed.verdict == "tied"
+    kept = dataclasses.replace(theirs, margins={"NDCG@10": {"mean": 0.09, "error": 0.01}})
+    assert ahead(ours, kept, "NDCG@10", 100, False) == Margin(0.09, 0.01, True)
+
+
+def test_all_who_are_ahead_are_told():
+    protocol = made_up(
+        dataclasses.replace(recipe("aws-sims"), name="ours"), *(Contestant(n, train_popular) for n in "abc")
+    )
+    found = [measured("ours", 0.2, "recipe"), *map(measured, "abc", (0.1, 0.4, 0.3))]
+    said = report.against(comparison.peers(protocol, found, "NDCG@10"))
+    assert said == "**lost** -0.2000: b 0.4000; also behind c 0.3000"
+
+
+def test_a_choice_at_the_end_of_what_was_tried_is_called_so():
+    grid = tuple(
+        {"r": r, "last": last, "both": both} for r in (1e2, 1e3, 1e4) for last in (1, 5, ALL) for both in (0, 1)
+    )
+    one = Contestant("EASE", train_ease, grid=grid)
+    assert one.ends({"r": 1e3, "last": 5, "both": 1}) == []
+    assert one.ends({"r": 1e4, "last": ALL, "both": 0}) == ["r"]
+    assert one.ends({"r": 1e2, "last": 1, "both": 0}) == ["r"]
+    result = dataclasses.replace(measured("EASE", 0.1), settings={"r": 1e4}, ends=one.ends({"r": 1e4}))
+    assert report.label(one, result) == "EASE (r 10000.0; at the end of the range tried: r)"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
+def test_one_recipe_is_judged_and_compared_with_its_like(protocol):
+    assert protocol.judged.kind == "recipe"
+    assert set(protocol.verdicts) <= set(protocol.metrics)
+    assert all(one.used == protocol.used for one in protocol.anchors)
+    names = [one.name for one in protocol.contestants]
+    assert len(set(names)) == len(names)
+    assert any(one.kind == "peer" for one in protocol.contestants)
+    assert all(protocol.validation for one in protocol.contestants if len(one.grid) > 1)
+
+
+def test_what_the_tables_must_not_hide():
+    assert PROTOCOLS["P5"].verdicts == ("HR@20", "MRR@20")
+    assert PROTOCOLS["P6"].verdicts == tuple(f"NDCG@10 after {events}" for events in (1, 3, 5, 10))
+    assert PROTOCOLS["P8"].verdicts[0] == PROTOCOLS["P8r"].verdicts[0] == "cold recall@100"
+    for name, best in {
+        "P1 strict": 0.2007,
+        "P1": 0.1944,
+        "P2 Beauty strict": 0.0623,
+        "P2 Sports strict": 0.0369,
+    }.items():
+        assert max(one.figures["NDCG@10"] for one in PROTOCOLS[name].anchors) == best
+    for name in ("P2 Beauty", "P2 Sports", "P3 Beauty", "P3 Sports"):
+        assert not PROTOCOLS[name].anchors  # nobody printed figures of models that use days and metadata
+
+
+@pytest.fixture(scope="module")
+def reviews(tmp_path_factory) -> Path:
+    """Two users a day later than the other two, in the files that P2 and P3 read."""
+    folder = tmp_path_factory.mktemp("data")
+    rows = [
+        {
+            "user_id": f"u{user}",
+            "item_id": f"i{(user + place) % 5}",
+            "timestamp": 86400 * (user + place),
+            "position": place,
+        }
+        for user in range(4)
+        for place in range(4)
+    ]
+    items = [{"item_id": f"i{item}", "attributes": [item, 9]} for item in range(5)]
+    for name in ("amazon-beauty-s3", "amazon-sports-s3"):
+        (folder / name).mkdir()
+        pl.DataFrame(rows).write_parquet(folder / name / "interactions.parquet")
+        pl.DataFrame(items).write_parquet(folder / name / "items.parquet")
+    return folder
+
+
+@pytest.mark.parametrize("name", [name for name in PROTOCOLS if name.startswith(("P2", "P3"))])
+def test_models_are_shown_what_the_tables_say(name, reviews):
+    protocol = PROTOCOLS[name]
+    split = protocol.split(reviews, 0)
+    data = split.train
+    starts = user_bounds(data)[data.user]
+    only_order = protocol.used in (ORDER, STRICT)
+    assert only_order == (not data.item_columns)
+    assert only_order == bool((data.timestamp == np.arange(len(data.user)) - starts).all())
+    assert only_order == all(query.now == len(query.items) for query in split.queries)
+    trained = {(int(user), int(item)) for user, item in zip(data.user, data.item, strict=True)}
+    if name.startswith("P2"):
+        assert len(split.queries) == 4
+        before_last = {(user, int(query.items[-1])) for user, query in enumerate(split.queries)}
+        assert before_last.isdisjoint(trained) if protocol.used == STRICT else before_last <= trained
+        assert all((user, int(truth[0])) not in trained for user, truth in enumerate(split.truths))
+
+
+def test_the_tables_are_those_of_the_file_of_results(tmp_path):
+    root = Path(__file__).parents[1]
+    (tmp_path / "docs/reference").mkdir(parents=True)
+    for name in ("README.md", "docs/reference/quality.json"):
+        shutil.copy(root / name, tmp_path / name)
+    report.write(tmp_path, PROTOCOLS.values())
+    for name in ("README.md", "docs/reference/quality.md"):
+        assert (tmp_path / name).read_text(encoding="utf-8") == (root / name).read_text(encoding="utf-8")
+    for name, rows in results.stored(root).items():
+        assert {row["name"] for row in rows} <= {one.name for one in PROTOCOLS[name].contestants}

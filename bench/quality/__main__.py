@@ -13,13 +13,9 @@ import os
 import sys
 from pathlib import Path
 
-from quality import p1, p2, p3, p4, p4d, p5, p6, p7, p8, report
-from quality.protocol import Protocol
+from quality import report, results
+from quality.protocols import PROTOCOLS
 from quality.runner import run
-
-PROTOCOLS: dict[str, Protocol] = {
-    protocol.name: protocol for module in (p1, p2, p3, p4, p4d, p5, p6, p7, p8) for protocol in module.PROTOCOLS
-}
 
 
 def main() -> None:
@@ -38,12 +34,13 @@ def main() -> None:
         sys.exit("Set TAILORBIRD_DATA to the folder that holds the data sets, such as ml-latest-small.")
     for name in arguments.protocols:
         protocol = PROTOCOLS[name]
-        kept = report.kept(arguments.write, protocol) if arguments.go_on else {}
-        results = list(kept.values())
-        for results in run(protocol, Path(folder or ""), arguments.seeds or protocol.seeds, arguments.only, kept):
+        kept = results.kept(arguments.write, protocol) if arguments.go_on else {}
+        shown = list(kept.values())
+        for runs in run(protocol, Path(folder or ""), arguments.seeds or protocol.seeds, arguments.only, kept):
+            shown = [result for result, _ in runs]
             if arguments.write:
-                report.keep(arguments.write, protocol, results)
-        print(report.table(protocol, results))
+                results.keep(arguments.write, protocol, runs)
+        print(report.table(protocol, shown))
     if arguments.write:
         report.write(arguments.write, PROTOCOLS.values())
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from quality.protocol import Values
 from tailorbird.evaluation import Scorer, top_lists
 from tailorbird.recipes.ranking import discounts
 from tailorbird.recipes.recipe import Query
@@ -50,10 +51,10 @@ METRICS: Mapping[str, Callable[[NDArray[np.bool_], NDArray[np.int64]], NDArray[n
 
 def ranking(
     model: Scorer, queries: Sequence[Query], truths: Sequence[NDArray[np.int32]], names: Iterable[str]
-) -> dict[str, float]:
-    """Returns metrics such as NDCG@10, means over the queries; every truth has at least one item."""
+) -> Values:
+    """Returns metrics such as NDCG@10, one value a query; every truth has at least one item."""
     wanted = {name: (METRICS[name.partition("@")[0]], int(name.partition("@")[2])) for name in names}
     lists = top_lists(model, list(queries), max(length for _, length in wanted.values()))
     hits = np.array([np.isin(row, truth) for row, truth in zip(lists, truths, strict=True)])
     sizes = np.array([len(truth) for truth in truths])
-    return {name: float(metric(hits[:, :length], sizes).mean()) for name, (metric, length) in wanted.items()}
+    return {name: np.asarray(metric(hits[:, :length], sizes), float) for name, (metric, length) in wanted.items()}

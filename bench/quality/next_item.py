@@ -12,20 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quality.metrics import Unseen, ranking
-from quality.protocol import Contestant
+from quality.peers.linear import EASE, ITEM_KNN, POPULAR
+from quality.peers.rules import RULES
+from quality.protocol import ALL, Values
 from tailorbird.evaluation import Scorer, Split
 from tailorbird.recipes.matrices import user_bounds
 from tailorbird.recipes.recipe import Interactions, Query
 
 METRICS = ("NDCG@10", "HR@10")
+VALIDATION = 2000
+"""Questions that settings of peers are chosen on."""
 
 
 def last_of_each(data: Interactions) -> Split:
     """Returns everything but each user's last item to train on, and that as the truth."""
-    last = user_bounds(data)[1:] - 1
+    bounds = user_bounds(data)
     kept = np.ones(len(data.user), bool)
-    kept[last] = False
-    return Split(data.rows(kept), *questions(data, np.arange(len(data.users))))
+    kept[bounds[1:][np.diff(bounds) > 0] - 1] = False
+    return Split(data.rows(kept), *questions(data, np.flatnonzero(np.diff(bounds) > 1)))
 
 
 def questions(data: Interactions, users: NDArray[np.int64]) -> tuple[tuple[Query, ...], tuple[NDArray[np.int32], ...]]:
@@ -39,19 +43,52 @@ def questions(data: Interactions, users: NDArray[np.int64]) -> tuple[tuple[Query
     return tuple(queries), tuple(truths)
 
 
-def strict(one: Contestant) -> Contestant:
-    """Returns a contestant that does not train on each user's last item but one, as most published ones do not.
+def strict(split: Split) -> Split:
+    """Returns the split without each user's last training item, which most published work does not train on.
 
-    Those tune on it; our recipes choose by held-out users, so that they may have it for training. It is in the
+    They tune on it; our recipes choose by held-out users, so that they may have it for training. It is in the
     question either way.
     """
-
-    def train(data: Interactions, seed: int) -> Scorer:
-        return one.train(last_of_each(data).train, seed)
-
-    return replace(one, name=f"{one.name}, strict", train=train)
+    return replace(split, train=last_of_each(split.train).train)
 
 
-def measure(model: Scorer, split: Split) -> dict[str, float]:
+def order_only(data: Interactions) -> Interactions:
+    """Returns the data without metadata, a row's time being its place in the user's history."""
+    places = np.arange(len(data.user)) - user_bounds(data)[data.user]
+    return replace(data, timestamp=places.astype(np.int64), item_columns={})
+
+
+def measure(model: Scorer, split: Split) -> Values:
     """Returns the metrics with histories removed."""
     return ranking(Unseen(model), split.queries, split.truths, METRICS)
+
+
+def validation(split: Split, seed: int) -> Split:
+    """Returns a split one step further back: the last training item of some of the users is the truth."""
+    back = last_of_each(split.train)
+    asked = np.random.default_rng(seed).permutation(len(back.queries))[:VALIDATION]
+    return Split(back.train, *(tuple(each[number] for number in asked) for each in (back.queries, back.truths)))
+
+
+QUICK = (
+    replace(
+        EASE,
+        grid=tuple(
+            {"regularisation": regularisation, "last": last}
+            for regularisation in (20.0, 100.0, 500.0, 2500.0)
+            for last in (1, 3, 10, ALL)
+        ),
+    ),
+    replace(
+        ITEM_KNN,
+        grid=tuple(
+            {"neighbours": neighbours, "shrink": shrink, "last": last}
+            for neighbours in (20, 100, 500)
+            for shrink in (0.0, 5.0, 20.0, 100.0)
+            for last in (1, 2, 5, ALL)
+        ),
+    ),
+    RULES,
+    POPULAR,
+)
+"""Peers that train in minutes."""

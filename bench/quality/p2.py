@@ -6,22 +6,25 @@ the day; brands and categories are the items' metadata.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from quality.next_item import METRICS, last_of_each, measure, strict
-from quality.peers.linear import POPULAR
+from quality.next_item import METRICS, QUICK, last_of_each, measure, order_only, strict, validation
+from quality.peers.linear import RECENT
 from quality.peers.rectools_models import MODELS, sequential
-from quality.protocol import Protocol, recipe
+from quality.protocol import ORDER, STRICT, Protocol, Published, recipe
+from tailorbird.evaluation import Split
 from tailorbird.recipes.recipe import Column, Interactions
 
 OURS = recipe("aws-user-personalization-v2")
 NETWORKS = tuple(sequential(name, length=50, width=64, epochs=30) for name in MODELS)
 """Half an hour each and more."""
-USED = "order, day of each row and of the request, brands and categories"
+EVERYTHING = "order, days, brands and categories"
+"""The day of the question as well, which a request carries."""
 
 
 @cache
@@ -45,34 +48,59 @@ def load(folder: Path, name: str) -> Interactions:
     )
 
 
+def _protocols(name: str, question: str, data: str, published: tuple[Published, ...]) -> tuple[Protocol, ...]:
+    """Returns the protocols of one data set, by what the models may use."""
+
+    def ordered(folder: Path, _: int) -> Split:
+        return last_of_each(order_only(load(folder, data)))
+
+    strictly = Protocol(
+        f"P2 {name} strict",
+        question,
+        f"Amazon {name}, S3-Rec's five-core; each user's last item is the truth; seen items removed",
+        STRICT,
+        METRICS,
+        lambda folder, seed: strict(ordered(folder, seed)),
+        measure,
+        (OURS, *NETWORKS, *QUICK),
+        validation=validation,
+        published=published,
+    )
+    return (
+        strictly,
+        replace(strictly, name=f"P2 {name} order", used=ORDER, split=ordered),
+        replace(
+            strictly,
+            name=f"P2 {name}",
+            used=EVERYTHING,
+            split=lambda folder, _: last_of_each(load(folder, data)),
+            contestants=(OURS, *QUICK, RECENT),
+        ),
+    )
+
+
 PROTOCOLS = (
-    Protocol(
-        "P2 Beauty",
-        "Amazon Beauty, S3-Rec's five-core; each user's last item is the truth; seen items removed",
-        USED,
-        METRICS,
-        lambda folder, _: last_of_each(load(folder, "amazon-beauty-s3")),
-        measure,
-        (OURS, strict(OURS), *NETWORKS, POPULAR),
-        published={
-            "BSARec, order only": {"NDCG@10": 0.0611, "HR@10": 0.1008},
-            "SASRec with cross-entropy, order only": {"NDCG@10": 0.0588, "HR@10": 0.0974},
-        },
-        goals={"NDCG@10": 0.060},
+    *_protocols(
+        "Beauty",
+        "next purchase, Amazon Beauty",
+        "amazon-beauty-s3",
+        (
+            Published("KERec", STRICT, {"NDCG@10": 0.0623, "HR@10": 0.1050}),
+            Published("BSARec", STRICT, {"NDCG@10": 0.0611, "HR@10": 0.1008}),
+            Published("TV-Rec", STRICT, {"NDCG@10": 0.0608, "HR@10": 0.1017}),
+            Published("SASRec with cross-entropy", STRICT, {"NDCG@10": 0.0588, "HR@10": 0.0974}),
+        ),
     ),
-    Protocol(
-        "P2 Sports",
-        "Amazon Sports and Outdoors, likewise",
-        USED,
-        METRICS,
-        lambda folder, _: last_of_each(load(folder, "amazon-sports-s3")),
-        measure,
-        (OURS, strict(OURS), *NETWORKS, POPULAR),
-        published={
-            "BSARec, order only": {"NDCG@10": 0.0336, "HR@10": 0.0612},
-            "eSASRec, order only": {"NDCG@10": 0.0323, "HR@10": 0.0560},
-            "TIGER": {"NDCG@10": 0.0225, "HR@10": 0.0400},
-        },
-        goals={"NDCG@10": 0.034},
+    *_protocols(
+        "Sports",
+        "next purchase, Amazon Sports",
+        "amazon-sports-s3",
+        (
+            Published("KERec", STRICT, {"NDCG@10": 0.0369, "HR@10": 0.0643}),
+            Published("TV-Rec", STRICT, {"NDCG@10": 0.0363, "HR@10": 0.0635}),
+            Published("BSARec", STRICT, {"NDCG@10": 0.0336, "HR@10": 0.0612}),
+            Published("eSASRec", STRICT, {"NDCG@10": 0.0323, "HR@10": 0.0560}),
+            Published("TIGER", STRICT, {"NDCG@10": 0.0225, "HR@10": 0.0400}),
+        ),
     ),
 )

@@ -6,12 +6,15 @@ others (Gusak et al., Time to Split, RecSys 2025).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
-from quality.next_item import METRICS, measure, questions
-from quality.p2 import OURS, USED, load
-from quality.peers.linear import POPULAR
-from quality.protocol import Protocol
+from quality.next_item import METRICS, QUICK, measure, order_only, questions, validation
+from quality.p2 import EVERYTHING, NETWORKS, OURS, load
+from quality.peers.linear import RECENT
+from quality.protocol import ORDER, Protocol, Published
 from tailorbird.evaluation import Split
 from tailorbird.recipes.matrices import user_bounds
 from tailorbird.recipes.recipe import Interactions
@@ -19,29 +22,46 @@ from tailorbird.recipes.recipe import Interactions
 TRAINED = 0.9
 
 
-def split(data: Interactions) -> Split:
-    """Returns the rows up to the quantile, and a question for each user with a later one."""
+def split(data: Interactions, shown: Callable[[Interactions], Interactions] = lambda data: data) -> Split:
+    """Returns the rows up to the quantile, and a question for each user with a later one, as models are shown them.
+
+    Users without an earlier row are no question, since nothing comes before their truth.
+    """
     moment = np.quantile(data.timestamp, TRAINED)
-    last = user_bounds(data)[1:] - 1
-    return Split(data.rows(data.timestamp <= moment), *questions(data, np.flatnonzero(data.timestamp[last] > moment)))
+    bounds = user_bounds(data)
+    asked = np.flatnonzero(np.diff(bounds) > 1)
+    asked = asked[data.timestamp[bounds[asked + 1] - 1] > moment]
+    seen = shown(data)
+    return Split(seen.rows(data.timestamp <= moment), *questions(seen, asked))
 
 
-def _protocol(name: str, data: str, published: float, goal: float) -> Protocol:
-    return Protocol(
+def _protocols(name: str, question: str, data: str, published: float) -> tuple[Protocol, ...]:
+    """Returns the protocols of one data set, by what the models may use."""
+    everything = Protocol(
         f"P3 {name}",
+        f"{question}, divided by time",
         f"Amazon {name}, S3-Rec's five-core; trained up to the 0.9 quantile of times; the last item of each user with "
         "a later one is the truth; seen items removed",
-        USED,
+        EVERYTHING,
         METRICS,
         lambda folder, _: split(load(folder, data)),
         measure,
-        (OURS, POPULAR),
-        published={"best of Time to Split, order only": {"NDCG@10": published}},
-        goals={"NDCG@10": goal},
+        (OURS, *QUICK, RECENT),
+        validation=lambda outer, _: split(outer.train),
+        published=(Published("best of Time to Split", ORDER, {"NDCG@10": published}),),
     )
+    ordered = replace(
+        everything,
+        name=f"P3 {name} order",
+        used=ORDER,
+        split=lambda folder, _: split(load(folder, data), shown=order_only),
+        contestants=(OURS, *NETWORKS, *QUICK),
+        validation=validation,
+    )
+    return ordered, everything
 
 
 PROTOCOLS = (
-    _protocol("Beauty", "amazon-beauty-s3", 0.0240, 0.025),
-    _protocol("Sports", "amazon-sports-s3", 0.0218, 0.023),
+    *_protocols("Beauty", "next purchase, Amazon Beauty", "amazon-beauty-s3", 0.0240),
+    *_protocols("Sports", "next purchase, Amazon Sports", "amazon-sports-s3", 0.0218),
 )

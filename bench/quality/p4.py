@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from quality.protocol import Contestant, Protocol, recipe
+from quality.protocol import TIMES, Contestant, Protocol, Published, Values, recipe
 from tailorbird import evaluation
 from tailorbird.recipes import RECIPES, popularity
 from tailorbird.recipes.recipe import Interactions, Query, silent
@@ -85,25 +85,30 @@ def popular(data: Interactions, seed: int) -> evaluation.Scorer:
     return popularity.train(data, popularity.Settings(), silent)
 
 
-def protocol(name: str, recipes: tuple[str, ...], peers: tuple[Contestant, ...], questions: str) -> Protocol:
+def protocol(
+    name: str, question: str, recipes: tuple[str, ...], peers: tuple[Contestant, ...], questions: str
+) -> Protocol:
     """Returns the protocol for recipes that are asked alike, beside what Amazon printed of them."""
     recipe_type = RECIPES[recipes[0]].recipe_type
 
-    def measure(model: evaluation.Scorer, split: evaluation.Split) -> dict[str, float]:
+    def measure(model: evaluation.Scorer, split: evaluation.Split) -> Values:
         figures = evaluation.measure(model, split, recipe_type)
-        return {name: figures[key] for name, key in METRICS.items()}
+        return {name: np.array(figures[key]) for name, key in METRICS.items()}
 
     return Protocol(
         name,
+        question,
         "MovieLens clicks and watches of Amazon's workshop; a random 90 % of users train, of the others the oldest "
         f"90 % of rows go in and the newest 10 % are the truth; {questions}; the service's own NDCG",
-        "order and time of the interactions, time of the question",
+        TIMES,
         ("NDCG@10", *(metric for metric in METRICS if metric != "NDCG@10")),
         lambda folder, seed: evaluation.split(load(folder), seed),
         measure,
         (*(recipe(one) for one in recipes), *peers),
-        published={f"{one}, printed by Amazon": dict(zip(METRICS, PRINTED[one], strict=True)) for one in recipes},
-        goals=dict(zip(METRICS, PRINTED[recipes[0]], strict=True)),
+        drawn=True,
+        published=tuple(
+            Published(f"Amazon's {one}", TIMES, dict(zip(METRICS, PRINTED[one], strict=True))) for one in recipes
+        ),
         seeds=20,
     )
 
@@ -111,6 +116,7 @@ def protocol(name: str, recipes: tuple[str, ...], peers: tuple[Contestant, ...],
 PROTOCOLS = (
     protocol(
         "P4",
+        "next events, MovieLens clicks of Amazon's workshop",
         ("aws-user-personalization", "aws-personalized-ranking"),
         (
             Contestant("last two items, then popular", lambda data, seed: LastTwo(popular(data, seed))),
@@ -118,5 +124,11 @@ PROTOCOLS = (
         ),
         "one question a test user",
     ),
-    protocol("P4-related", ("aws-sims",), (), "one question an item of the truths"),
+    protocol(
+        "P4-related",
+        "related films, MovieLens clicks of Amazon's workshop",
+        ("aws-sims",),
+        (Contestant("popular", popular),),
+        "one question an item of the truths",
+    ),
 )

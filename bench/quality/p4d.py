@@ -13,7 +13,7 @@ import numpy as np
 from quality import p4
 from quality.metrics import Unseen, ranking
 from quality.peers.linear import EASE, ITEM_KNN, POPULAR
-from quality.protocol import Protocol, recipe
+from quality.protocol import TIMES, Protocol, Values, recipe
 from tailorbird import evaluation
 from tailorbird.recipes.recipe import Interactions
 
@@ -28,7 +28,7 @@ def load(folder: Path) -> Interactions:
     return data.rows(np.sort(np.unique(pairs, return_index=True)[1]))
 
 
-def measure(model: evaluation.Scorer, split: evaluation.Split) -> dict[str, float]:
+def measure(model: evaluation.Scorer, split: evaluation.Split) -> Values:
     """Returns the metrics with each query's history removed from its list."""
     return ranking(Unseen(model), split.queries, split.truths, METRICS)
 
@@ -36,16 +36,17 @@ def measure(model: evaluation.Scorer, split: evaluation.Split) -> dict[str, floa
 PROTOCOLS = (
     Protocol(
         "P4d",
+        "next films without repeats, MovieLens small",
         "MovieLens ml-latest-small, ratings above 1, one row a user and item; split as P4; seen items removed; "
         "standard NDCG",
-        "order and time of the interactions, time of the question",
+        TIMES,
         METRICS,
         lambda folder, seed: evaluation.split(load(folder), seed),
         measure,
         (recipe("aws-user-personalization"), EASE, ITEM_KNN, POPULAR),
         validation=lambda split, seed: evaluation.split(split.train, seed),
         validations=5,
-        over_peers=1.1,
+        drawn=True,
         seeds=20,
     ),
 )

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from quality.metrics import ranking
 from quality.peers.linear import ITEM_KNN, POPULAR
 from quality.peers.sessions import SESSION_KNN
-from quality.protocol import Protocol, recipe
+from quality.protocol import Protocol, Published, Values, recipe
 from tailorbird import evaluation
 from tailorbird.recipes.matrices import keep_users, user_bounds
 from tailorbird.recipes.recipe import Interactions, Query
 
 METRICS = ("HR@20", "MRR@20")
+SESSIONS = "order of the clicks and of the sessions"
 SESSION = 70
 """Seconds from one session's begin to the next: 186,670 sessions in 151 days."""
 VALIDATION = 2000
@@ -71,7 +72,7 @@ def newest_out(split: evaluation.Split, seed: int) -> evaluation.Split:
     return evaluation.Split(keep_users(data, np.arange(len(data.users)) < cut), tuple(queries), tuple(truths))
 
 
-def measure(model: evaluation.Scorer, split: evaluation.Split) -> dict[str, float]:
+def measure(model: evaluation.Scorer, split: evaluation.Split) -> Values:
     """Returns the metrics; nothing is removed from the lists."""
     return ranking(model, split.queries, split.truths, METRICS)
 
@@ -79,19 +80,19 @@ def measure(model: evaluation.Scorer, split: evaluation.Split) -> dict[str, floa
 PROTOCOLS = (
     Protocol(
         "P5",
+        "next click of an anonymous visitor, Diginetica",
         "Diginetica sessions; the last seven days test, every prefix of a session is a question; nothing removed; "
         "HR@20 is what the literature of sessions calls P@20",
-        "order of the clicks and of the sessions",
+        SESSIONS,
         METRICS,
         lambda folder, seed: load(folder),
         measure,
-        (recipe("aws-user-personalization"), recipe("aws-user-personalization-v2"), SESSION_KNN, ITEM_KNN, POPULAR),
+        (recipe("aws-user-personalization-v2"), recipe("aws-user-personalization"), SESSION_KNN, ITEM_KNN, POPULAR),
+        judged_by=METRICS,
         validation=newest_out,
-        published={
-            "GCE-GNN (Wang et al., SIGIR 2020)": {"HR@20": 0.542, "MRR@20": 0.190},
-            "GRU4Rec, official implementation": {"HR@20": 0.50, "MRR@20": 0.154},
-        },
-        goals={"HR@20": 0.55},
-        seeds=3,
+        published=(
+            Published("GCE-GNN (SIGIR 2020)", SESSIONS, {"HR@20": 0.542, "MRR@20": 0.190}),
+            Published("GRU4Rec, official implementation", SESSIONS, {"HR@20": 0.50, "MRR@20": 0.154}),
+        ),
     ),
 )

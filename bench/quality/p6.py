@@ -16,14 +16,14 @@ import polars as pl
 
 from quality.metrics import Unseen, ranking
 from quality.peers.implicit_models import ALS, BPR
-from quality.peers.linear import ALL, EASE, ITEM_KNN, POPULAR
-from quality.protocol import Protocol, recipe
+from quality.peers.linear import EASE, ITEM_KNN, POPULAR
+from quality.protocol import ALL, ORDER, Protocol, Values, recipe
 from tailorbird import evaluation
 from tailorbird.recipes.matrices import keep_users, user_bounds
 from tailorbird.recipes.recipe import Interactions, Query
 
 EVENTS = (1, 3, 5, 10)
-METRICS = ("NDCG@10", *(f"NDCG@10 after {events}" for events in EVENTS))
+AFTER = tuple(f"NDCG@10 after {events}" for events in EVENTS)
 
 
 @cache
@@ -60,36 +60,34 @@ def split(data: Interactions, seed: int) -> evaluation.Split:
     return evaluation.Split(keep_users(data, ~test), tuple(queries), tuple(truths))
 
 
-def measure(model: evaluation.Scorer, split: evaluation.Split) -> dict[str, float]:
-    """Returns NDCG@10 after each number of events, and their mean."""
-    figures = {}
-    for place, events in enumerate(EVENTS):
-        asked = split.queries[place :: len(EVENTS)], split.truths[place :: len(EVENTS)]
-        figures[f"NDCG@10 after {events}"] = ranking(Unseen(model), *asked, ["NDCG@10"])["NDCG@10"]
-    return {"NDCG@10": float(np.mean(list(figures.values()))), **figures}
+def measure(model: evaluation.Scorer, split: evaluation.Split) -> Values:
+    """Returns NDCG@10 after each number of events, and each user's mean of them."""
+    gains = ranking(Unseen(model), split.queries, split.truths, ["NDCG@10"])["NDCG@10"].reshape(-1, len(EVENTS))
+    return {"NDCG@10": gains.mean(axis=1), **dict(zip(AFTER, gains.T, strict=True))}
 
 
 PROTOCOLS = (
     Protocol(
         "P6",
+        "films for a newcomer after the first 1, 3, 5, 10, MovieLens 1M",
         "MovieLens 1M; users whom the training did not see, after their first 1, 3, 5 and 10 films; a random fifth of "
-        "their films is the truth; seen items removed; the mean of the four",
-        "order",
-        METRICS,
+        "their films is the truth; seen items removed; judged for each number",
+        ORDER,
+        ("NDCG@10", *AFTER),
         lambda folder, seed: split(load(folder), seed),
         measure,
         (
             recipe("aws-user-personalization"),
             replace(
                 EASE,
-                grid=tuple({"regularisation": value, "last": ALL} for value in (3000.0, 10000.0, 30000.0, 100000.0)),
+                grid=tuple({"regularisation": value, "last": ALL} for value in (3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 3e6)),
             ),
             replace(
                 ITEM_KNN,
                 grid=tuple(
                     {"neighbours": neighbours, "shrink": shrink, "last": ALL}
                     for neighbours in (300, 1000, 3000)
-                    for shrink in (20.0, 100.0, 500.0)
+                    for shrink in (20.0, 100.0, 500.0, 2500.0, 12500.0)
                 ),
             ),
             ALS,
@@ -97,6 +95,7 @@ PROTOCOLS = (
             POPULAR,
         ),
         validation=lambda outer, seed: split(outer.train, seed),
-        over_peers=1.0,
+        judged_by=AFTER,
+        drawn=True,
     ),
 )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from quality.metrics import ndcg
 from quality.peers.related import COSINE, EASE, RP3_BETA
-from quality.protocol import Contestant, Protocol, recipe
+from quality.protocol import Contestant, Protocol, Values, recipe
 from tailorbird import evaluation
 from tailorbird.recipes import popularity
 from tailorbird.recipes.matrices import session_item, users_per_item
@@ -29,7 +29,7 @@ QUESTIONS = 2000
 LEAST_ROWS = 30
 """Of an item in complete-journey, which has 68,509 items, most of them hardly ever bought."""
 METRICS = ("recall@25", "recall@10", "NDCG@25", "coverage", "popularity")
-Values = Mapping[str, tuple[Literal["numeric", "categorical", "textual"], Mapping[str, object]]]
+Described = Mapping[str, tuple[Literal["numeric", "categorical", "textual"], Mapping[str, object]]]
 """Columns of items by name: their kind, and the value of each item id."""
 
 
@@ -48,14 +48,14 @@ def complete_journey(folder: Path) -> Interactions:
     """Reads groceries; the metadata are department, category, type, brand and maker."""
     rows = pl.read_parquet(folder / "complete-journey" / "interactions.parquet")
     items = pl.read_parquet(folder / "complete-journey" / "items.parquet").cast(pl.String)
-    columns: Values = {
+    columns: Described = {
         name.upper(): ("categorical", dict(items.select("item_id", name).iter_rows()))
         for name in ("department", "product_category", "product_type", "brand", "manufacturer_id")
     }
     return arrays(rows.filter(pl.len().over("item_id") >= LEAST_ROWS), columns)
 
 
-def arrays(rows: pl.DataFrame, columns: Values) -> Interactions:
+def arrays(rows: pl.DataFrame, columns: Described) -> Interactions:
     """Rows of user_id, item_id and timestamp as recipes want them; repeated rows count once."""
     rows = rows.select(pl.col("user_id", "item_id").cast(pl.String), "timestamp").unique(maintain_order=True)
     rows = rows.sort("user_id", "timestamp", maintain_order=True)
@@ -94,7 +94,7 @@ def cut(data: Interactions, seed: int) -> evaluation.Split:
     return evaluation.Split(data.rows(older), tuple(queries), tuple(truths))
 
 
-def measure(model: evaluation.Scorer, split: evaluation.Split) -> dict[str, float]:
+def measure(model: evaluation.Scorer, split: evaluation.Split) -> Values:
     """Returns `METRICS`: recall is over min(k, others); popularity the mean percentile of what is shown, up to 1."""
     lists = evaluation.top_lists(model, list(split.queries))
     hits = np.array([np.isin(row, truth) for row, truth in zip(lists, split.truths, strict=True)])
@@ -102,11 +102,11 @@ def measure(model: evaluation.Scorer, split: evaluation.Split) -> dict[str, floa
     percentile = np.argsort(np.argsort(users_per_item(split.train), kind="stable")) / (len(model.items) - 1)
     shown = lists[lists >= 0]
     return {
-        "recall@25": float((hits.sum(axis=1) / np.minimum(sizes, 25)).mean()),
-        "recall@10": float((hits[:, :10].sum(axis=1) / np.minimum(sizes, 10)).mean()),
-        "NDCG@25": float(ndcg(hits, sizes).mean()),
-        "coverage": len(np.unique(shown)) / len(model.items),
-        "popularity": float(percentile[shown].mean()),
+        "recall@25": hits.sum(axis=1) / np.minimum(sizes, 25),
+        "recall@10": hits[:, :10].sum(axis=1) / np.minimum(sizes, 10),
+        "NDCG@25": ndcg(hits, sizes),
+        "coverage": np.array(len(np.unique(shown)) / len(model.items)),
+        "popularity": np.array(percentile[shown].mean()),
     }
 
 
@@ -126,19 +126,21 @@ CONTESTANTS = (SIMILAR, without_metadata(SIMILAR), recipe("aws-sims"), COSINE, R
 PROTOCOLS = tuple(
     Protocol(
         name,
+        question,
         f"{title}; the newest tenth of the baskets, one item given, the others asked for",
-        "order and time of the interactions; metadata where the name does not say otherwise",
+        "order, times and metadata",
         METRICS,
         lambda folder, seed, load=load: cut(load(folder), seed),  # type: ignore[misc]
         measure,
         contestants,
         validation=lambda split, seed: cut(split.train, seed),
-        over_peers=1.0,
+        drawn=True,
     )
-    for name, title, load, contestants in (
-        ("P7", "gifts of a British shop", online_retail, CONTESTANTS),
+    for name, question, title, load, contestants in (
+        ("P7", "bought together, gift shop", "gifts of a British shop", online_retail, CONTESTANTS),
         (
             "P7g",
+            "bought together, groceries",
             "groceries of 2,469 households, items with 30 rows or more",
             complete_journey,
             tuple(one for one in CONTESTANTS if one is not EASE),

@@ -17,7 +17,7 @@ from quality import p7
 from quality.metrics import ndcg
 from quality.p7 import POPULAR, arrays
 from quality.peers.related import RANDOM, RIDGE
-from quality.protocol import Protocol, recipe
+from quality.protocol import Protocol, Values, recipe
 from tailorbird import evaluation
 from tailorbird.recipes.matrices import keep_users, session_item, user_item
 from tailorbird.recipes.recipe import Interactions, from_nobody
@@ -26,7 +26,7 @@ SHARE = 0.1
 """Of the items that are hidden, and of the users that are asked about."""
 MOST_USERS = 1500
 DEEP = 100
-METRICS = ("NDCG@25", "cold recall@100", "cold place", "NDCG@25 cold asked")
+METRICS = ("cold recall@100", "NDCG@25", "cold place", "NDCG@25 cold asked")
 
 
 @cache
@@ -75,11 +75,11 @@ def cut(data: Interactions, within_basket: bool, seed: int) -> evaluation.Split:
     return evaluation.Split(older.rows(~cold[older.item]), tuple(queries), tuple(truths))
 
 
-def measure(model: evaluation.Scorer, split: evaluation.Split) -> dict[str, float]:
+def measure(model: evaluation.Scorer, split: evaluation.Split) -> Values:
     """Returns `METRICS`.
 
-    Asked about a warm item: NDCG@25 on everything true; the share of the true cold items among the first 100; their
-    mean place as a percentile, 0.5 for a random one. Asked about a cold item: NDCG@25.
+    Asked about a warm item: the share of the true cold items among the first 100; NDCG@25 on everything true; the
+    mean place of the true cold items as a percentile, 0.5 for a random one. Asked about a cold item: NDCG@25.
     """
     cold = np.bincount(split.train.item, minlength=len(model.items)) == 0
     lists = evaluation.top_lists(model, list(split.queries), len(model.items))
@@ -93,24 +93,31 @@ def measure(model: evaluation.Scorer, split: evaluation.Split) -> dict[str, floa
         if len(true):
             found.append((true < DEEP).mean())
             places.append(1 - true.mean() / len(model.items))
-    figures = (gains[~of_cold].mean(), np.mean(found), np.mean(places), gains[of_cold].mean())
-    return dict(zip(METRICS, map(float, figures), strict=True))
+    return dict(zip(METRICS, (np.array(found), gains[~of_cold], np.array(places), gains[of_cold]), strict=True))
 
 
 PROTOCOLS = tuple(
     Protocol(
         name,
+        question,
         f"{title}, {MOST_USERS} users; a tenth of the items hidden whole, ranked together with the others",
-        "order and time of the interactions; metadata",
+        "order, times and metadata",
         METRICS,
         lambda folder, seed, load=load, basket=basket: cut(load(folder), basket, seed),  # type: ignore[misc]
         measure,
         (recipe("aws-similar-items"), recipe("aws-semantic-similarity"), recipe("aws-sims"), RIDGE, POPULAR, RANDOM),
         validation=lambda split, seed, basket=basket: cut(split.train, basket, seed + 1000),  # type: ignore[misc]
-        over_peers=1.0,
+        judged_by=METRICS[:2],
+        drawn=True,
     )
-    for name, title, load, basket in (
-        ("P8", "MovieLens 1M", ml_1m, False),
-        ("P8r", "gifts of a British shop, within a basket", online_retail, True),
+    for name, question, title, load, basket in (
+        ("P8", "films that nobody has seen yet, MovieLens 1M", "MovieLens 1M", ml_1m, False),
+        (
+            "P8r",
+            "products that nobody has bought yet, gift shop",
+            "gifts of a British shop, within a basket",
+            online_retail,
+            True,
+        ),
     )
 )

@@ -12,49 +12,39 @@ from typing import Any
 
 import numpy as np
 
-from quality.protocol import Contestant, Protocol
+from quality.comparison import Result
+from quality.protocol import Contestant, Protocol, Values
 from tailorbird.evaluation import Split
 
-
-@dataclass(frozen=True)
-class Result:
-    """What one contestant reached: a row of the table."""
-
-    name: str
-    kind: str
-    """recipe, peer or published."""
-    means: Mapping[str, float]
-    spreads: Mapping[str, float]
-    """Standard deviations over the seeds; empty where somebody else measured."""
-    seeds: int
-    settings: Mapping[str, Any]
-    """Chosen on validation data."""
-    seconds: float
-    """Wall time of one training, mean over the seeds."""
-    gigabytes: float
-    """Peak memory of the process during a training, data and libraries included, highest of the seeds."""
+Run = tuple[Result, Mapping[int, Values]]
+"""A result, and the values of every question by seed, of the seeds that were run just now."""
 
 
 def run(
     protocol: Protocol, folder: Path, seeds: int, only: Sequence[str], kept: Mapping[str, Result]
-) -> Iterator[list[Result]]:
-    """Yields a result for each contestant, or for each one named in `only`, over the seeds so far, after each seed.
+) -> Iterator[list[Run]]:
+    """Yields a run for each contestant, or for each one named in `only`, over the seeds so far, after each seed.
 
     Seeds that the `kept` results are over already are not run again: theirs and the others' are put together.
     """
     contestants = [one for one in protocol.contestants if not only or one.name in only]
     before = {one.name: kept[one.name] for one in contestants if one.name in kept}
     chosen = {name: result.settings for name, result in before.items()}
-    measured: dict[str, list[Mapping[str, float]]] = {one.name: [] for one in contestants}
+    values: dict[str, dict[int, Values]] = {one.name: {} for one in contestants}
+    costs: dict[str, list[Cost]] = {one.name: [] for one in contestants}
     for seed in range(first_seed(protocol, contestants, before), seeds):
         split = protocol.split(folder, seed)
         for one in contestants:
             if one.name not in chosen:
                 chosen[one.name] = choose(protocol, one, split)
-            measured[one.name].append(train_and_measure(protocol, one, split, seed, chosen[one.name]))
-            tell(protocol, one, f"seed {seed}", measured[one.name][-1])
-        results = [summary(protocol, one, measured[one.name], chosen[one.name]) for one in contestants]
-        yield [pooled(before[result.name], result) if before else result for result in results]
+            values[one.name][seed], cost = train_and_measure(protocol, one, split, seed, chosen[one.name])
+            costs[one.name].append(cost)
+            tell(protocol, one, f"seed {seed}", {**means(values[one.name][seed]), "seconds": cost.seconds})
+        asked = len(split.queries)
+        results = [summary(one, list(values[one.name].values()), costs[one.name], chosen, asked) for one in contestants]
+        yield [
+            (pooled(before[result.name], result) if before else result, dict(values[result.name])) for result in results
+        ]
 
 
 def first_seed(protocol: Protocol, contestants: Sequence[Contestant], before: Mapping[str, Result]) -> int:
@@ -74,38 +64,60 @@ def choose(protocol: Protocol, one: Contestant, split: Split) -> Mapping[str, An
     inner = [protocol.validation(split, seed) for seed in range(protocol.validations)]
     gains = []
     for settings in one.grid:
-        figures = [protocol.measure(one.train(each.train, 0, **settings), each) for each in inner]
+        figures = [means(protocol.measure(one.train(each.train, 0, **settings), each)) for each in inner]
         gains.append(float(np.mean([figure[protocol.metrics[0]] for figure in figures])))
         tell(protocol, one, f"validation of {dict(settings)}", {protocol.metrics[0]: gains[-1]})
     return one.grid[int(np.argmax(gains))]
 
 
+@dataclass(frozen=True)
+class Cost:
+    """Of one training: wall time, and the process's peak memory."""
+
+    seconds: float
+    gigabytes: float
+
+
 def train_and_measure(
     protocol: Protocol, one: Contestant, split: Split, seed: int, settings: Mapping[str, Any]
-) -> dict[str, float]:
-    """Returns the metrics, with the training's `seconds` and `gigabytes`."""
+) -> tuple[Values, Cost]:
+    """Returns the values of every question, and what the training cost."""
     gc.collect()
     forget_peak_memory()
     began = time.perf_counter()
     model = one.train(split.train, seed, **settings)
-    cost = {"seconds": time.perf_counter() - began, "gigabytes": peak_memory() / 1e9}
-    return {**protocol.measure(model, split), **cost}
+    cost = Cost(time.perf_counter() - began, peak_memory() / 1e9)
+    return protocol.measure(model, split), cost
+
+
+def means(values: Values) -> dict[str, float]:
+    """Returns the means over the questions, by metric."""
+    return {name: float(np.mean(each)) for name, each in values.items()}
 
 
 def summary(
-    protocol: Protocol, one: Contestant, measured: Sequence[Mapping[str, float]], settings: Mapping[str, Any]
+    one: Contestant,
+    values: Sequence[Values],
+    costs: Sequence[Cost],
+    chosen: Mapping[str, Mapping[str, Any]],
+    questions: int,
 ) -> Result:
-    """Returns means and spreads over the seeds."""
-    table = {name: np.array([figures[name] for figures in measured]) for name in (*protocol.metrics, "seconds")}
+    """Returns means, spreads over the seeds and errors over the questions."""
+    figures = {name: np.array([means(each)[name] for each in values]) for name in values[0]}
+    asked = [name for name, each in values[0].items() if np.ndim(each)]
+    variances = {name: [np.var(each[name], ddof=1) / len(each[name]) for each in values] for name in asked}
     return Result(
         one.name,
         one.kind,
-        {name: float(table[name].mean()) for name in protocol.metrics},
-        {name: float(table[name].std()) for name in protocol.metrics},
-        len(measured),
-        settings,
-        float(table["seconds"].mean()),
-        max(figures["gigabytes"] for figures in measured),
+        {name: float(each.mean()) for name, each in figures.items()},
+        {name: float(each.std()) for name, each in figures.items()},
+        len(values),
+        chosen[one.name],
+        float(np.mean([cost.seconds for cost in costs])),
+        max(cost.gigabytes for cost in costs),
+        questions,
+        {name: float(np.sqrt(np.mean(each))) for name, each in variances.items()},
+        one.ends(chosen[one.name]),
     )
 
 
@@ -118,6 +130,9 @@ def pooled(before: Result, after: Result) -> Result:
         variances = np.array([before.spreads[name], after.spreads[name]]) ** 2
         return float(np.sqrt(share @ (variances + (means - share @ means) ** 2)))
 
+    def error(name: str) -> float:
+        return float(np.sqrt(share @ np.square([before.errors[name], after.errors[name]])))
+
     return replace(
         after,
         means={name: float(share @ (before.means[name], after.means[name])) for name in after.means},
@@ -125,6 +140,7 @@ def pooled(before: Result, after: Result) -> Result:
         seeds=before.seeds + after.seeds,
         seconds=float(share @ (before.seconds, after.seconds)),
         gigabytes=max(before.gigabytes, after.gigabytes),
+        errors={name: error(name) for name in after.errors if name in before.errors},
     )
 
 

@@ -61,6 +61,8 @@ def train_bpr(data: Interactions, seed: int, factors: int) -> FoldedIn:
 ALS = Contestant(
     "iALS (implicit)",
     train_als,
-    grid=tuple({"factors": factors, "alpha": alpha} for factors in (64, 128) for alpha in (1.0, 4.0, 16.0)),
+    grid=tuple(
+        {"factors": factors, "alpha": alpha} for factors in (16, 32, 64, 128) for alpha in (1.0, 4.0, 16.0, 64.0)
+    ),
 )
-BPR = Contestant("BPR (implicit)", train_bpr, grid=({"factors": 64},))
+BPR = Contestant("BPR (implicit)", train_bpr, grid=tuple({"factors": factors} for factors in (16, 32, 64, 128)))

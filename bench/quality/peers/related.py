@@ -107,7 +107,11 @@ BOTH = (True, False)
 COSINE = Contestant(
     "cosine with shrinkage",
     _counting(cosine),
-    grid=tuple({"baskets": baskets, "shrinkage": s} for baskets in BOTH for s in (0.0, 10.0, 50.0, 200.0, 800.0)),
+    grid=tuple(
+        {"baskets": baskets, "shrinkage": s}
+        for baskets in BOTH
+        for s in (0.0, 10.0, 50.0, 200.0, 800.0, 3200.0, 12800.0)
+    ),
 )
 RP3_BETA = Contestant(
     "RP3-beta",
@@ -122,13 +126,11 @@ RP3_BETA = Contestant(
 EASE = Contestant(
     "EASE",
     _counting(ease),
-    grid=tuple(
-        {"baskets": baskets, "regularisation": r} for baskets in BOTH for r in (500.0, 2000.0, 10000.0, 50000.0)
-    ),
+    grid=tuple({"baskets": baskets, "regularisation": r} for baskets in BOTH for r in (2e3, 1e4, 5e4, 2e5, 1e6)),
 )
 RIDGE = Contestant(
     "ridge from metadata to item vectors",
     _ridge,
-    grid=tuple({"regularisation": r} for r in (10.0, 100.0, 1000.0, 10000.0)),
+    grid=tuple({"regularisation": 10.0**power} for power in range(1, 8)),
 )
 RANDOM = Contestant("random", _random)

@@ -55,5 +55,7 @@ def train_session_knn(data: Interactions, seed: int, neighbours: int, decay: flo
 SESSION_KNN = Contestant(
     "session-kNN",
     train_session_knn,
-    grid=tuple({"neighbours": neighbours, "decay": decay} for neighbours in (100, 500) for decay in (0.5, 0.7, 0.85)),
+    grid=tuple(
+        {"neighbours": neighbours, "decay": decay} for neighbours in (100, 500, 2000) for decay in (0.3, 0.5, 0.7, 0.85)
+    ),
 )
