@@ -1,0 +1,32 @@
+"""Which texts mean that there is no value: one rule for files, events, records and batch lines.
+
+A client that joins texts, or a program that writes a table, turns a missing id into a word. Taken at its word, it
+makes one user of all who are unknown. So such a word is no id, no event type, no number and no boolean. Other texts
+and categories are kept, as "None" is a membership that somebody may have; of them only the empty text and `null`,
+which is reserved (spec control-plane 4.1), are nothing.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+RESERVED_WORD = "null"
+"""No value in any column (spec control-plane 4.1)."""
+NULL_WORDS = ("", RESERVED_WORD, "none", "nan", "undefined", r"\n", "<na>")
+r"""In lower case, without blanks around them: SQL's NULL, Python's None, pandas' nan and <NA>, JavaScript's undefined
+and NaN, the \N of PostgreSQL's COPY, MySQL and Hive."""
+
+
+def is_null(text: str) -> bool:
+    """Whether a text means nothing where an id, an event type, a number or a boolean is wanted."""
+    return text.strip().lower() in NULL_WORDS
+
+
+def null_words(text: pl.Expr) -> pl.Expr:
+    """As `is_null`, for a column of texts."""
+    return text.str.strip_chars().str.to_lowercase().is_in(NULL_WORDS)
+
+
+def is_null_text(text: str) -> bool:
+    """Whether a text means nothing where any text or category may stand."""
+    return not text.strip() or text == RESERVED_WORD
