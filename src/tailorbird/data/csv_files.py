@@ -219,8 +219,7 @@ def _checked(
         .select(*(column.cell for column in columns), *(pl.col(column.code_name) for column in columns))
         .collect()
     )
-    keys = (pl.col(column.code_name).is_null() for column in columns if column.key)
-    keep = result.select(pl.all_horizontal(pl.lit(True), *keys)).to_series()
+    keep = result.select(~pl.any_horizontal(column.dropped for column in columns)).to_series()
     tally.dropped += len(keep) - int(keep.sum())
     for column in columns:
         codes = result[column.code_name]

@@ -1,0 +1,131 @@
+"""What a value means in a column of the schema: one rule for every door, and one text for each way to be wrong.
+
+Events, records and batch lines, which come one by one, call `read`. A CSV file comes in columns of texts, for which
+`csv_columns` says the same in expressions; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from tailorbird.data.null_words import is_null, is_null_text
+from tailorbird.data.schema import CATEGORICAL_LENGTH, ID_LENGTH, STRING_LENGTH, TEXT_LENGTH, Field
+from tailorbird.numerals import to_number
+
+Value = str | int | float | bool | None
+
+LATEST_TIMESTAMP = 100_000_000_000
+"""Epoch seconds (the year 5138): from here on a number is taken for milliseconds."""
+LAST_DAY = (253_402_214_400, 253_402_300_800)
+"""Epoch seconds of 9999-12-31, which databases write for "never": no milliseconds, though of 1978 they would be."""
+TIMES = frozenset({"TIMESTAMP", "CREATION_TIMESTAMP", "EXPIRATION_TIMESTAMP"})
+"""Columns that hold epoch seconds."""
+IDS = ("USER_ID", "ITEM_ID", "ACTION_ID")
+LABELS = frozenset({*IDS, "EVENT_TYPE"})
+"""Columns of texts in which every null word means nothing, not only the reserved one."""
+BOOLEANS = {"true": True, "false": False}
+"""In any case: pandas writes True, Excel TRUE."""
+INT = 2**31
+LONG = 2**63
+EXACT = 2**53
+"""Whole numbers below this survive being a float."""
+CLOCK_DATE = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d([0-5]\d)?(\.0*)?$"
+"""20231114093000 and 202311140930: as milliseconds these are of other millennia, or of the 1970s."""
+
+NO_NUMBER = "{name} is not a number"
+NO_TIME = "{name} is not a number: write epoch seconds such as 1717243200"
+NOT_FINITE = "{name} is not a finite number"
+NO_BOOLEAN = "{name} is neither true nor false"
+NO_INT = "{name} does not fit an int: declare it long"
+NO_LONG = "{name} does not fit a long: write a smaller number"
+EARLY = "{name} is negative: write epoch seconds, from 1970 on"
+LATE = "{name} is in milliseconds or finer, not in seconds: divide by 1000 (or more)"
+DATE = "{name} is a date and a time written as one number: write epoch seconds such as 1717243200"
+FRACTION = "{name} has a fraction: it is rounded down to a whole number"
+LONG_CATEGORY = "Length cannot be more than {most} characters for {name}..."
+
+
+class Unusable(ValueError):
+    """A value that its column cannot hold; the message names the column and what to do."""
+
+
+def longest(field: Field) -> int:
+    """Most characters of a string column (spec control-plane 2.4)."""
+    if field.name.upper() in LABELS:
+        return ID_LENGTH
+    if field.textual:
+        return TEXT_LENGTH
+    return CATEGORICAL_LENGTH if is_strict(field) else STRING_LENGTH
+
+
+def is_strict(field: Field) -> bool:
+    """Whether a text that is too long cannot be used; others are cut."""
+    return field.categorical or field.name.upper() in LABELS | {"IMPRESSION"}
+
+
+def read(field: Field, given: object) -> Value:
+    """The value of a column that a client's JSON gives: None where it gives none, a fraction rounded down, texts cut.
+
+    Raises Unusable. Whether a column may be null is the caller's question.
+    """
+    if isinstance(given, list | dict):
+        raise Unusable(f"{field.name} must be one value: write several categories as one text, joined with |")
+    if given is None or (isinstance(given, str) and _is_nothing(field, given)):
+        return None
+    if field.type == "string":
+        return _text(field, given)
+    if field.type == "boolean":
+        return _boolean(field, given)
+    return _number(field, given)
+
+
+def _is_nothing(field: Field, text: str) -> bool:
+    free = field.type == "string" and field.name.upper() not in LABELS
+    return is_null_text(text) if free else is_null(text)
+
+
+def _text(field: Field, given: object) -> str:
+    if isinstance(given, bool):
+        raise Unusable(f"{field.name} must be a text, not {str(given).lower()}")
+    text, most = str(given), longest(field)
+    if len(text) > most and is_strict(field):
+        raise Unusable(LONG_CATEGORY.format(name=field.name, most=most))
+    return text[:most]
+
+
+def _boolean(field: Field, given: object) -> bool:
+    value = given if isinstance(given, bool) else BOOLEANS.get(str(given).strip().lower())
+    if value is None:
+        raise Unusable(NO_BOOLEAN.format(name=field.name))
+    return value
+
+
+def _number(field: Field, given: object) -> int | float:
+    number = None if isinstance(given, bool) else to_number(str(given))
+    whole = field.type in {"int", "long"}
+    if number is None:
+        reason = (NO_TIME if field.name.upper() in TIMES else NO_NUMBER) if whole else NOT_FINITE
+        raise Unusable(reason.format(name=field.name))
+    return _whole(field, str(given).strip(), number) if whole else number
+
+
+def _whole(field: Field, text: str, number: float) -> int:
+    if field.name.upper() in TIMES:
+        _check_time(field, text, number)
+    # "1995.0" and "1.5e9" are whole numbers, too.
+    value = math.floor(number) if abs(number) < EXACT else LONG
+    if re.fullmatch(r"[-+]?[0-9]+", text):
+        value = int(text)
+    if field.type == "int" and not -INT <= value < INT:
+        raise Unusable(NO_INT.format(name=field.name))
+    if not -LONG <= value < LONG:
+        raise Unusable(NO_LONG.format(name=field.name))
+    return value
+
+
+def _check_time(field: Field, text: str, number: float) -> None:
+    if number < 0:
+        raise Unusable(EARLY.format(name=field.name))
+    if number >= LATEST_TIMESTAMP and not LAST_DAY[0] <= number < LAST_DAY[1]:
+        raise Unusable((DATE if re.match(CLOCK_DATE, text, re.ASCII) else LATE).format(name=field.name))
