@@ -55,7 +55,7 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
                 if counted is not None:
                     counted.see(frame)
 
-            report = csv_files.read(sources, target.schema, keep, progress)
+            report = csv_files.read(sources, target.schema, keep, progress, [file.name for file in files])
             progress(0.99, "writing")
             # Before the rows can be seen: a job that fails leaves everything as it was.
             if counted is not None and document.get(PUBLISH):
@@ -66,7 +66,7 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
     except ObjectError as error:
         raise JobFailed(f"{FAILURES[error.kind].format(type=kind)} {error}") from error
     except csv_files.ImportFailed as error:
-        told = {"_report": error.report.as_document()} if error.report else {}
+        told = {"_report": error.report.as_document() | {"warnings": checkup.warnings()}} if error.report else {}
         raise JobFailed(f"Failed to create a data import job for {kind} dataset. {error}", **told) from error
     warnings = [*_left_out(files, sources), *checkup.warnings(), *_without_metadata(workspace, document, checkup)]
     return {"_report": report.as_document() | {"warnings": warnings}}
