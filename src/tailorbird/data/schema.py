@@ -171,7 +171,7 @@ def check_replacement(old: Schema, new: Schema) -> None:
 
 def _record(text: str) -> dict[str, Any]:
     try:
-        record = msgspec.json.decode(text)
+        record = msgspec.json.decode(text.removeprefix("\ufeff"))  # editors on Windows begin a file so
     except (ValueError, RecursionError) as error:
         where = f" ({error})" if isinstance(error, msgspec.DecodeError) else ""
         raise InvalidInputException(f"The schema is not valid JSON{where}.") from error
