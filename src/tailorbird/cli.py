@@ -117,7 +117,7 @@ def doctor(
     domain: Annotated[str | None, typer.Option(help="ECOMMERCE or VIDEO_ON_DEMAND, for a domain's schema.")] = None,
 ) -> None:
     """Check a file before its import: what would be kept, what not and why, and what is odd about the data."""
-    if not import_doctor.examine(file, schema.read_text(), domain):
+    if not import_doctor.examine(file, schema, domain):
         raise typer.Exit(1)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tailorbird import report
-from tailorbird.api.resources.dataset_import_job import is_csv
+from tailorbird.api.resources.dataset_import_job import is_csv, left_out_files
 from tailorbird.data import csv_files
 from tailorbird.data import schema as avro
 from tailorbird.data.checkup import Checkup
@@ -16,26 +16,30 @@ from tailorbird.data.csv_files import ImportFailed, Source
 from tailorbird.errors import InvalidInputException
 
 
-def examine(path: Path, schema_text: str, domain: str | None) -> bool:
+def examine(path: Path, schema_file: Path, domain: str | None) -> bool:
     """Prints what becomes of the rows of a file, or of a folder's CSV files; False when an import would fail."""
-    files = [path]
+    files, left_out = [path], []
     if path.is_dir():
-        files = [file for file in sorted(path.iterdir()) if is_csv(file.name, "folder/")]
+        names = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
+        files = [file for name, file in names.items() if is_csv(name, "folder/")]
+        left_out = [name for name in names if not is_csv(name, "folder/")]
     sources = [Source(file.name, file.stat().st_size, partial(_opened, file)) for file in files]
     try:
-        schema = avro.parse(schema_text, domain)
-    except InvalidInputException as error:
-        report.say(f"The schema cannot be used: {error.message}")
+        schema = avro.parse(schema_file.read_text(encoding="utf-8"), domain)
+    except (InvalidInputException, UnicodeDecodeError) as error:
+        reason = error.message if isinstance(error, InvalidInputException) else "it is not UTF-8. Save it as UTF-8."
+        report.say(f"The schema cannot be used: {reason}")
         return False
     checkup = Checkup(schema, time.time())
     try:
-        found = csv_files.read(sources, schema, checkup.see, lambda share, text: None)
+        found = csv_files.read(sources, schema, checkup.see, lambda share, text: None, left_out)
     except ImportFailed as error:
         if error.report is not None:
-            report.print_import(error.report.as_document())
+            report.print_import(error.report.as_document() | {"warnings": checkup.warnings()})
         report.say(f"The import would fail: {error.reason}")
         return False
-    report.print_import(found.as_document() | {"warnings": checkup.warnings()})
+    warnings = [*left_out_files(left_out), *checkup.warnings()]
+    report.print_import(found.as_document() | {"warnings": warnings})
     return True
 
 

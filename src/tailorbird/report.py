@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from tailorbird.api import extensions, lifecycle
 from tailorbird.api.resources import RESOURCES
 from tailorbird.config import Config
+from tailorbird.data.import_report import EXAMPLES_SHOWN
 from tailorbird.errors import AwsError
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import open_workspace
@@ -95,20 +96,17 @@ def _interval(estimate: Document) -> str:
 
 
 def print_import(report: Document) -> None:
-    """Counts, reasons, the first problems with their places, and warnings."""
+    """Counts, each reason with the places of its first problems, and warnings."""
     say(
         f"{report['rowsRead']:,} rows read, {report['rowsKept']:,} kept, {report['rowsDropped']:,} dropped; "
         f"{report['cellsEmptied']:,} single values emptied"
     )
     for each in report["counts"]:
         say(f"{each['count']:>9,} x {each['reason']}")
-    if report["problems"]:
-        table = Table(
-            "file", "line", "column", "value", "reason", title=f"the first {len(report['problems'])} problems"
-        )
-        for problem in report["problems"]:
-            table.add_row(*(escape(str(problem[name])) for name in ("file", "line", "column", "value", "reason")))
-        _console.print(table)
+        examples = [problem for problem in report["problems"] if problem["reason"] == each["reason"]]
+        for problem in examples[:EXAMPLES_SHOWN]:
+            value = json.dumps(problem["value"], ensure_ascii=False)
+            say(f"{'':>12}{problem['file']}, line {problem['line']}: {value}")
     for warning in report.get("warnings", ()):
         say(f"Warning: {warning}")
 

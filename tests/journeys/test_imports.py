@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -155,10 +156,88 @@ def test_the_doctor_reports_a_file_with_one_percent_bad_rows_precisely(tmp_path:
     assert "20,000 rows read, 19,800 kept, 200 dropped" in text
     assert "100 x ITEM_ID is empty" in text
     assert "100 x TIMESTAMP is in milliseconds" in text
-    shown = [line for line in text.splitlines() if "data.csv" in line]
-    assert len(shown) == 100
-    assert all(f" {39 + 100 * number} " in line for number, line in enumerate(shown))
+    shown = [line.split(": ")[0].split()[-1] for line in text.splitlines() if "data.csv" in line]
+    assert sorted(map(int, shown)) == [39 + 100 * number for number in range(10)]
     assert "Warning" not in text
+
+
+def odd_rows() -> list[tuple[str, ...]]:
+    """Interactions as they come out of several mistakes; each row is right by itself."""
+    rows = [(f"u{n % 211}", f"i{n % 97}", "click" if n % 2 else "view", str(1_600_000_000 + n)) for n in range(3000)]
+    rows += [("17850.0", f"i{n}", "view", str(1_600_000_000 + n)) for n in range(20)]
+    rows += [("anonymous", f"i{n % 97}", "view", str(1_600_000_000 + n)) for n in range(900)]
+    rows += [("u1\u200b", "i1", "view", "1600000000"), ("u1", "i2", "view", "20231114")]
+    rows += [("Jose\u0301", "i1", "view", "1600000000"), ("Jos\u00e9", "i2", "view", "1600000000.75")]
+    rows += [("u2", "i3", "view", "4102444800")]
+    return rows + [(word, "i1", "view", "1600000000") for word in ("None", "nan", "NULL", "undefined", r"\N") * 10]
+
+
+ODD = (
+    r"Warning: 20 rows have a USER_ID that some program made a number.* \"17850\.0\"",
+    r"Warning: 1 rows have a USER_ID with characters that cannot be seen.* \"u1\\u200b\"",
+    r"Warning: 1 ids of USER_ID .*NFC and NFD.* 'Jose\\u0301'",
+    r"Warning: 900 of [0-9,]+ rows have the USER_ID \"anonymous\"",
+    r"Warning: 1 rows have a TIMESTAMP that looks like a date.* 20231114 \(1970-08-23",
+    r"Warning: 1 rows have a TIMESTAMP in the future.* 4102444800 \(2100-01-01",
+    r"  50 x USER_ID is a word reserved for nothing.*\n.*line 3927: \"None\"",
+    r"  1 x TIMESTAMP has a fraction.*\n.*line 3925: \"1600000000\.75\"",
+)
+
+
+def test_why_many_users_become_one_is_said_by_the_doctor_and_by_the_job(way: Journey, tmp_path: Path) -> None:
+    body = as_csv([HEADER, *odd_rows()])
+    status, examined = doctor(tmp_path, body)
+    assert status == 0
+    ended = way.import_job("INTERACTIONS", body, "odd")
+    assert ended["status"] == "ACTIVE"
+    command = [sys.executable, "-m", "tailorbird", "job", ended["datasetImportJobArn"]]
+    command += ["--data-dir", str(way.server.data_dir)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, env=clean_environment()).stdout
+    for text in (examined, told):
+        for words in ODD:
+            assert len(re.findall(words, text)) == 1, (words, text)
+
+
+def test_a_location_that_cannot_be_read_is_told_precisely(way: Journey) -> None:
+    way.s3.put_object(Bucket=way.bucket, Key="spark/part-00000", Body=b"x")
+    way.s3.put_object(Bucket=way.bucket, Key="spark/old/a.csv", Body=b"x")
+    for number, (location, words) in enumerate(
+        [
+            ("s3://no-such-bucket/a.csv", "There is no bucket no-such-bucket"),
+            (f"s3://{way.bucket}/none.csv", f"There is no object none.csv in bucket {way.bucket}"),
+            (f"s3://{way.bucket}/spark/", "the first part-00000"),
+            (f"s3://{way.bucket}/spark/", "the first old/a.csv"),
+        ]
+    ):
+        arn = way.personalize.create_dataset_import_job(
+            jobName=f"nowhere-{number}",
+            datasetArn=way.arns["INTERACTIONS"],
+            dataSource={"dataLocation": location},
+            roleArn=ROLE,
+        )["datasetImportJobArn"]
+        ended = settled(way.personalize.describe_dataset_import_job, "datasetImportJob", datasetImportJobArn=arn)
+        assert words in ended["failureReason"]
+
+
+def test_the_doctor_reads_a_schema_of_a_windows_editor(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_bytes(as_csv([HEADER, ("1", "2", "click", "3")]))
+    for data, status, words in (
+        (b"\xef\xbb\xbf" + json.dumps(INTERACTIONS_SCHEMA).encode(), 0, "1 rows read, 1 kept"),
+        (json.dumps(INTERACTIONS_SCHEMA).encode("utf-16"), 1, "The schema cannot be used: it is not UTF-8"),
+    ):
+        (tmp_path / "schema.json").write_bytes(data)
+        command = [
+            sys.executable,
+            "-m",
+            "tailorbird",
+            "doctor",
+            str(tmp_path),
+            "--schema",
+            str(tmp_path / "schema.json"),
+        ]
+        ran = subprocess.run(command, capture_output=True, text=True, env=clean_environment())
+        assert ran.returncode == status
+        assert words in ran.stdout
 
 
 def test_the_doctor_says_what_would_fail(tmp_path: Path) -> None:

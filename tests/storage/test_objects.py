@@ -115,6 +115,16 @@ def test_missing_bucket(store):
     assert kind(put, store, "s3://no-such-bucket/a") == "missing"
 
 
+def test_what_is_missing_is_named(store, root):
+    with pytest.raises(ObjectError, match="There is no bucket no-such-bucket"):
+        store.files("s3://no-such-bucket/a.csv")
+    store._s3._client.create_bucket(Bucket="there", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    with pytest.raises(ObjectError, match=r"There is no object a\.csv in bucket there"):
+        store.files("s3://there/a.csv")
+    with pytest.raises(ObjectError, match=r"There is no file .*/none/a\.csv\. Nor is there its folder file://.*/none/"):
+        store.files(f"{root.as_uri()}/none/a.csv")
+
+
 def test_a_bucket_is_no_folder_without_its_slash(store):
     store._s3._client.create_bucket(Bucket="whole", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     put(store, "s3://whole/a")

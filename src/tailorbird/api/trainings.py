@@ -18,7 +18,7 @@ from tailorbird import exams, tuning
 from tailorbird.api import lifecycle, solution_config
 from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import dataset
-from tailorbird.data import actions, checkup, datasets, history, item_pool, training
+from tailorbird.data import actions, datasets, history, item_pool, time_checkup, training
 from tailorbird.data.datasets import Dataset
 from tailorbird.data.training import Snapshot
 from tailorbird.filters import item_attributes
@@ -133,7 +133,9 @@ def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
 def _warnings(data: Interactions) -> list[str]:
     """Of interactions that were recorded too, which no import's report tells of."""
     ahead = 0 if data.stated is None else np.count_nonzero(data.stated != data.timestamp)
-    return [f"{ahead:,} interactions have a TIMESTAMP in the future: {checkup.FUTURE['TIMESTAMP']}"] if ahead else []
+    return (
+        [f"{ahead:,} interactions have a TIMESTAMP in the future: {time_checkup.FUTURE['TIMESTAMP']}"] if ahead else []
+    )
 
 
 def hours(seconds: float) -> float:

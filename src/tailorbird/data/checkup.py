@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from tailorbird.data import clocks
+from tailorbird.data import values
+from tailorbird.data.id_checkup import IdCheckup, hashed
+from tailorbird.data.null_words import NULL_WORDS, null_words
 from tailorbird.data.schema import Schema
+from tailorbird.data.time_checkup import TimeCheckup
 
 FEW_INTERACTIONS = 1000
 """Rows of interactions below which no recipe can be trained (spec control-plane 2.4)."""
@@ -13,15 +16,6 @@ MANY_SINGLES = 0.5
 """Share of users with one row from which it is worth a word."""
 POOR_COVERAGE = 0.9
 """Share of items with metadata below which it is worth a word."""
-FUTURE = {
-    "TIMESTAMP": "they count as of the newest time that is not; check the unit (seconds), the time zone and the clock.",
-    "CREATION_TIMESTAMP": "they count as if they had none.",
-}
-"""What becomes of the rows whose time in a column is after now (see `clocks`)."""
-PENDING_ROWS = 1 << 20
-"""Rows whose ids are gathered before they are counted together."""
-
-_IDS = ("USER_ID", "ITEM_ID", "ACTION_ID")
 
 
 class Checkup:
@@ -30,11 +24,16 @@ class Checkup:
     def __init__(self, schema: Schema, now: float) -> None:
         """now: epoch seconds, after which a timestamp is in the future."""
         self.schema = schema
-        self._now = now
-        self._ids = {name: _Counts() for name in _IDS if schema.field(name)}
+        self._ids = {name: IdCheckup(name) for name in values.IDS if schema.field(name)}
+        self._times = {name: TimeCheckup(name, now) for name in sorted(values.TIMES) if schema.field(name)}
+        self._texts = [
+            field.name.upper()
+            for field in schema.fields
+            if field.type == "string" and field.name.upper() not in values.LABELS
+        ]
+        self._words: dict[str, tuple[int, str]] = {}
+        """Of a column of texts: how many are null words, and the first of them."""
         self._rows = self._bare = 0
-        self._future = dict.fromkeys(FUTURE, 0)
-        self._stray = dict.fromkeys(self._ids, 0)
         self._bounds = pl.Series("TIMESTAMP", [], pl.Int64)
         self._types: set[str] = set()
 
@@ -42,37 +41,44 @@ class Checkup:
         """Takes note of some rows, columns as the schema spells them."""
         frame = frame.rename(str.upper)
         self._rows += len(frame)
-        for name, counts in self._ids.items():
-            counts.add(frame[name])
-            self._stray[name] += int((frame[name] != frame[name].str.strip_chars()).sum())
-        for name in self._future.keys() & set(frame.columns):
-            self._future[name] += int((frame[name] > clocks.believed(self._now)).sum())
+        for name, ids in self._ids.items():
+            ids.add(frame[name])
+        for name, times in self._times.items():
+            times.add(frame[name])
+        for name in self._texts:
+            self._see_words(frame[name])
         if "TIMESTAMP" in frame.columns:
-            times = frame["TIMESTAMP"]
-            bounds = pl.concat([self._bounds, times])
+            bounds = pl.concat([self._bounds, frame["TIMESTAMP"]])
             self._bounds = pl.concat([bounds.bottom_k(1), bounds.top_k(1)])
         if "EVENT_TYPE" in frame.columns:
             self._types.update(frame["EVENT_TYPE"].drop_nulls().unique())
         if self.schema.dataset_type == "ITEMS":
             self._bare += int(frame.select(pl.all_horizontal(pl.exclude("ITEM_ID").is_null())).to_series().sum())
 
+    def _see_words(self, texts: pl.Series) -> None:
+        short = texts.filter(texts.str.len_bytes() <= max(map(len, NULL_WORDS)))
+        found = short.to_frame().filter(null_words(pl.col(short.name)))[short.name]
+        if len(found):
+            count, first = self._words.get(texts.name, (0, found[0]))
+            self._words[texts.name] = count + len(found), first
+
     def warnings(self) -> list[str]:
         """What to look at before training, each with the reason."""
-        told = [
-            f"{count:,} rows have a {name} in the future: {FUTURE[name]}"
-            for name, count in self._future.items()
-            if count
-        ]
         return [
-            *self._of_ids(),
-            *told,
-            *(self._of_interactions() if "TIMESTAMP" in self._fields else self._of_records()),
+            *(text for ids in self._ids.values() for text in ids.warnings()),
+            *(text for times in self._times.values() for text in times.warnings()),
+            *(
+                f"{count:,} rows have the word {first} as {name}, where it is a value like any other: leave the cell "
+                "empty where there is none."
+                for name, (count, first) in self._words.items()
+            ),
+            *(self._of_interactions() if "TIMESTAMP" in self._times else self._of_records()),
         ]
 
     def unknown_items(self, known: pl.Series) -> list[str]:
         """A warning where many items of the interactions are not among `known`, the ids that have metadata."""
-        items = self._ids["ITEM_ID"].total()
-        covered = int(items["id"].is_in(_hashed(known).implode()).sum())
+        items = self._ids["ITEM_ID"].counts.total()
+        covered = int(items["id"].is_in(hashed(known).implode()).sum())
         if covered >= POOR_COVERAGE * len(items):
             return []
         return [
@@ -80,19 +86,8 @@ class Checkup:
             "judge the others. Import them too, and check that both files spell the ids alike."
         ]
 
-    @property
-    def _fields(self) -> set[str]:
-        return {field.name.upper() for field in self.schema.fields}
-
-    def _of_ids(self) -> list[str]:
-        return [
-            f"{count:,} rows have a space before or after their {name}, which makes it another id: remove it."
-            for name, count in self._stray.items()
-            if count
-        ]
-
     def _of_interactions(self) -> list[str]:
-        users = self._ids["USER_ID"].total()
+        users = self._ids["USER_ID"].counts.total()
         singles = int((users["count"] == 1).sum())
         return _holding(
             (
@@ -114,7 +109,7 @@ class Checkup:
         )
 
     def _of_records(self) -> list[str]:
-        repeated = self._rows - len(next(iter(self._ids.values())).total())
+        repeated = self._rows - len(next(iter(self._ids.values())).counts.total())
         return _holding(
             (repeated > 0, f"{repeated:,} rows repeat an earlier id: the last row of an id counts."),
             (self._bare > 0, f"{self._bare:,} of {self._rows:,} items have no metadata: all their columns are empty."),
@@ -123,31 +118,3 @@ class Checkup:
 
 def _holding(*found: tuple[bool, str]) -> list[str]:
     return [text for holds, text in found if holds]
-
-
-class _Counts:
-    """How often each id occurred, by its hash; 16 bytes an id."""
-
-    def __init__(self) -> None:
-        self._total = pl.DataFrame(schema={"id": pl.UInt64, "count": pl.UInt64})
-        self._pending: list[pl.Series] = []
-        self._waiting = 0
-
-    def add(self, ids: pl.Series) -> None:
-        self._pending.append(_hashed(ids))
-        self._waiting += len(ids)
-        # Counted anew only when the pending ids are as many as the counted ones: the work stays linear.
-        if self._waiting > max(PENDING_ROWS, len(self._total)):
-            self.total()
-
-    def total(self) -> pl.DataFrame:
-        """`id` (a hash) and `count`."""
-        if self._pending:
-            fresh = pl.DataFrame({"id": pl.concat(self._pending)}).with_columns(count=pl.lit(1, pl.UInt64))
-            self._total = pl.concat([self._total, fresh]).group_by("id").agg(pl.col("count").sum())
-            self._pending, self._waiting = [], 0
-        return self._total
-
-
-def _hashed(ids: pl.Series) -> pl.Series:
-    return ids.hash(seed=0).alias("id")

@@ -12,18 +12,14 @@ from enum import Enum
 
 import polars as pl
 
-from tailorbird.data.schema import CATEGORICAL_LENGTH, ID_LENGTH, STRING_LENGTH, TEXT_LENGTH, Field
+from tailorbird.data import values
+from tailorbird.data.null_words import RESERVED_WORD, null_words
+from tailorbird.data.schema import Field
+from tailorbird.data.values import LATEST_TIMESTAMP as LATEST_TIMESTAMP
+from tailorbird.data.values import TIMES as TIMES
 
-LATEST_TIMESTAMP = 100_000_000_000
-"""Epoch seconds (the year 5138): from here on a number is taken for milliseconds."""
-
-TIMES = frozenset({"TIMESTAMP", "CREATION_TIMESTAMP", "EXPIRATION_TIMESTAMP"})
-"""Columns that hold epoch seconds."""
 ACTION_EVENTS = ("TAKEN", "NOT_TAKEN", "VIEWED")
 """Event types of action interactions; a space counts as an underscore, case does not matter (spec 4.2)."""
-_INT = 2**31
-# Whole numbers below this survive being a float.
-_EXACT = 2**53
 
 
 class Effect(Enum):
@@ -31,7 +27,7 @@ class Effect(Enum):
 
     DROP = "the row is left out"
     EMPTY = "the cell becomes null"
-    CUT = "the text is shortened"
+    FIT = "the value is kept, shortened or rounded"
     FAIL = "the import fails"
 
 
@@ -73,12 +69,18 @@ class Conversion:
         return f"{self.field.name} fault"
 
     @property
+    def dropped(self) -> pl.Expr:
+        """Whether the row is left out for this cell; needs the column `code_name`."""
+        costly = [index for index, fault in enumerate(self.faults) if fault.effect is Effect.DROP]
+        return pl.col(self.code_name).is_in(costly).fill_null(False)
+
+    @property
     def cell(self) -> pl.Expr:
         """The final value, null where blank or emptied; needs the column `code_name`."""
         code = pl.col(self.code_name)
         usable = code.is_null() & ~self.blank
         for index, fault in enumerate(self.faults):
-            if fault.effect is Effect.CUT:
+            if fault.effect is Effect.FIT:
                 usable = usable | (code == index).fill_null(False)
         return pl.when(usable).then(self.value).alias(self.field.name)
 
@@ -88,68 +90,80 @@ def conversion(field: Field, *, key: bool, words: Sequence[str] = ()) -> Convers
     text = pl.col(field.name)
     bare = text.str.strip_chars()
     bad = Effect.DROP if key else Effect.EMPTY
-    if field.type == "string":
-        value, faults = _string(field, text, key)
-        if words:
-            value = bare.str.to_uppercase().str.replace_all(" ", "_", literal=True)
-            faults.append(Fault(~value.is_in(words), f"{field.name} is none of {', '.join(words)}", bad))
-    elif field.type == "boolean":
-        lower = bare.str.to_lowercase()
-        value = lower == "true"
-        faults = [Fault(~lower.is_in(["true", "false"]), f"{field.name} is neither true nor false", bad)]
-    elif field.type in {"float", "double"}:
-        value = bare.cast(pl.Float64, strict=False)
-        faults = [Fault(_no_number(value), f"{field.name} is not a finite number", bad)]
-    else:
-        value, faults = _integer(field, bare, bad)
-    blank = bare == ""
+    label = field.name.upper() in values.LABELS
+    empty = bare == ""
+    blank = empty if field.type == "string" and not label else null_words(text)
+    value, faults = _KINDS.get(field.type, _integer)(field, text, bad)
+    if words:
+        value = bare.str.to_uppercase().str.replace_all(" ", "_", literal=True)
+        faults.append(Fault(~value.is_in(words), f"{field.name} is none of {', '.join(words)}", bad))
     if key:
-        faults.insert(0, Fault(blank, f"{field.name} is empty: every row needs one", bad))
+        reserved = f"{field.name} is a word reserved for nothing, such as null or None: every row needs a real one"
+        faults.insert(0, Fault(empty, f"{field.name} is empty: every row needs one", bad))
+        faults.insert(1, Fault(blank, reserved, bad))
     elif not field.nullable:
         faults.insert(0, Fault(blank, f"{field.name} is empty, but not nullable in the schema", bad))
     return Conversion(field, key, blank, value, tuple(faults))
 
 
-def _string(field: Field, text: pl.Expr, key: bool) -> tuple[pl.Expr, list[Fault]]:
-    reserved = f"{field.name} is the word null, which is reserved: leave the cell empty"
-    faults = [Fault(text == "null", reserved, Effect.DROP if key else Effect.EMPTY)]
-    if key:
-        most, effect, remedy = ID_LENGTH, Effect.DROP, "shorten it"
-    elif field.categorical or field.name.upper() == "IMPRESSION":
-        most, effect, remedy = CATEGORICAL_LENGTH, Effect.FAIL, "shorten it"
-    else:
-        most, effect, remedy = TEXT_LENGTH if field.textual else STRING_LENGTH, Effect.CUT, "the rest is cut"
-    reason = f"{field.name} is longer than {most} characters: {remedy}"
-    if effect is Effect.FAIL:
-        reason = f"Length cannot be more than {most} characters for {field.name}..."
+_Parts = tuple[pl.Expr, list[Fault]]
+
+
+def _string(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
+    faults = []
+    if field.name.upper() not in values.LABELS:
+        reserved = f"{field.name} is the word null, which is reserved: leave the cell empty"
+        faults.append(Fault(text == RESERVED_WORD, reserved, bad))
+    most = values.longest(field)
+    reason, effect = f"{field.name} is longer than {most} characters: shorten it", bad
+    if field.categorical or field.name.upper() == "IMPRESSION":
+        reason, effect = values.LONG_CATEGORY.format(name=field.name, most=most), Effect.FAIL
+    elif not values.is_strict(field):
+        reason, effect = f"{field.name} is longer than {most} characters: the rest is cut", Effect.FIT
     faults.append(Fault(text.str.len_chars() > most, reason, effect))
-    return text.str.slice(0, most) if effect is Effect.CUT else text, faults
+    return text.str.slice(0, most) if effect is Effect.FIT else text, faults
 
 
-def _integer(field: Field, bare: pl.Expr, bad: Effect) -> tuple[pl.Expr, list[Fault]]:
+def _boolean(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
+    lower = text.str.strip_chars().str.to_lowercase()
+    return lower == "true", [_fault(field, ~lower.is_in(list(values.BOOLEANS)), values.NO_BOOLEAN, bad)]
+
+
+def _float(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
+    number = text.str.strip_chars().cast(pl.Float64, strict=False)
+    return number, [_fault(field, _no_number(number), values.NOT_FINITE, bad)]
+
+
+def _integer(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
+    bare = text.str.strip_chars()
     number = bare.cast(pl.Float64, strict=False)
     # "1995.0" and "1.5e9" are whole numbers, too.
-    whole = pl.when(number.abs() < _EXACT).then(number).cast(pl.Int64, strict=False)
+    whole = pl.when(number.abs() < values.EXACT).then(number.floor()).cast(pl.Int64, strict=False)
     value = pl.coalesce(bare.cast(pl.Int64, strict=False), whole)
-    name = field.name
-    time = name.upper() in TIMES
-    hint = ": write epoch seconds such as 1717243200" if time else ""
-    faults = [
-        Fault(_no_number(number), f"{name} is not a number{hint}", bad),
-        Fault(number != number.floor(), f"{name} is not a whole number: round it", bad),
-    ]
+    time = field.name.upper() in TIMES
+    faults = [_fault(field, _no_number(number), values.NO_TIME if time else values.NO_NUMBER, bad)]
     if time:
-        late = f"{name} is in milliseconds or finer, not in seconds: divide by 1000 (or more)"
+        first, end = values.LAST_DAY
+        late = (number >= LATEST_TIMESTAMP) & ~number.is_between(first, end, closed="left")
         faults += [
-            Fault(number < 0, f"{name} is negative: write epoch seconds, from 1970 on", bad),
-            Fault(number >= LATEST_TIMESTAMP, late, bad),
+            _fault(field, number < 0, values.EARLY, bad),
+            _fault(field, late & bare.str.contains(values.CLOCK_DATE), values.DATE, bad),
+            _fault(field, late, values.LATE, bad),
         ]
     if field.type == "int":
-        narrow = (value < -_INT) | (value >= _INT)
-        faults.append(Fault(value.is_null() | narrow, f"{name} does not fit an int: declare it long", bad))
+        narrow = (value < -values.INT) | (value >= values.INT)
+        faults.append(_fault(field, value.is_null() | narrow, values.NO_INT, bad))
     else:
-        faults.append(Fault(value.is_null(), f"{name} does not fit a long: write a smaller number", bad))
+        faults.append(_fault(field, value.is_null(), values.NO_LONG, bad))
+    faults.append(_fault(field, number != number.floor(), values.FRACTION, Effect.FIT))
     return value, faults
+
+
+_KINDS = {"string": _string, "boolean": _boolean, "float": _float, "double": _float}
+
+
+def _fault(field: Field, when: pl.Expr, reason: str, effect: Effect) -> Fault:
+    return Fault(when, reason.format(name=field.name), effect)
 
 
 def _no_number(number: pl.Expr) -> pl.Expr:

@@ -1,7 +1,7 @@
 """Bytes to CSV records: bounded memory, true line numbers, input that nobody vouches for.
 
 The dialect is that of spec control-plane 5.1: commas, UTF-8, RFC 4180 quotes (values over several lines,
-doubled quotes), and inside quotes the backslash escapes of a quote and of a backslash. LF and CRLF end a
+doubled quotes), and inside quotes backslash escapes where a file has them (`csv_dialect`). LF and CRLF end a
 line. Everywhere else a backslash or a quote stands for itself.
 """
 
@@ -12,21 +12,19 @@ import io
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from tailorbird.data.csv_dialect import LONGEST_RECORD as LONGEST_RECORD
+from tailorbird.data.csv_dialect import Endless, QuotedRecords
 from tailorbird.data.import_report import ImportFailed
 
 BLOCK = 1 << 20
-LONGEST_RECORD = 1 << 20
-"""Characters; about eight times the largest record the field limits allow."""
 
 _BOM = "\ufeff"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_QUOTED_TEXT = re.compile(r'(?:[^"\\]++|\\.?|"")*+', re.DOTALL)
 # A line whose quotes only wrap whole values without commas: most files that quote at all consist of these.
 _WRAPPED_VALUES = re.compile(r'(?:"[^"\\,]*+"|[^",]*+)(?:,(?:"[^"\\,]*+"|[^",]*+))*+\r?')
-_ESCAPE = re.compile(r'\\(["\\])|"(")')
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,8 @@ class Records:
 
     lines: list[int]
     cells: list[list[str]]
+    spans: list[tuple[int, str]] = field(default_factory=list)
+    """Of records over several lines, some of which look like records themselves: line and text of the first line."""
 
 
 class Readable(Protocol):
@@ -49,69 +49,45 @@ def read(stream: Readable, name: str) -> Iterator[Records]:
     Raises ImportFailed, naming the file and line, for text that is not UTF-8, a broken gzip file, a quote
     that is never closed, and a record over `LONGEST_RECORD`.
     """
-    quoted: _QuotedRecord | None = None
-    for start, block in _blocks(_plain(stream), name):
-        lines: list[int] = []
-        cells: list[list[str]] = []
-        for number, line in enumerate(block, start):
-            if quoted is None:
-                if '"' not in line or _WRAPPED_VALUES.fullmatch(line):
-                    if line := line.removesuffix("\r"):
-                        lines.append(number)
-                        cells.append(line.replace('"', "").split(","))
-                    continue
-                quoted = _QuotedRecord(number)
-            if quoted.feed(line):
-                lines.append(quoted.line)
-                cells.append(quoted.cells)
-                quoted = None
-            elif quoted.length > LONGEST_RECORD:
-                raise _never_closed(name, quoted.line)
-        yield Records(lines, cells)
-    if quoted is not None:
-        raise _never_closed(name, quoted.line)
+    quoted = QuotedRecords()
+    rest: list[str] = []
+    for start, block, last in _blocks(_plain(stream), name):
+        lines = rest + block
+        first = start - len(rest)
+        escaped = quoted.escaped
+        records, rest = _records(lines, first, last, quoted, name)
+        if quoted.escaped and not escaped:
+            # What came before the first sign of escapes was read without them.
+            records, rest = _records(lines, first, last, quoted, name)
+        yield records
 
 
-class _QuotedRecord:
-    """A record that holds quotes, fed line by line until it is complete."""
-
-    def __init__(self, line: int) -> None:
-        self.line = line
-        self.cells: list[str] = []
-        self.length = 0
-        self._open: list[str] | None = None
-        """Pieces of the quoted value that is not closed yet."""
-
-    def feed(self, text: str) -> bool:
-        """Takes the next line without its newline; returns whether the record ends with it."""
-        self.length += len(text) + 1
-        at = 0
-        while at <= len(text):
-            value = ""
-            if self._open is None and text.startswith('"', at):
-                self._open = []
-                at += 1
-            if self._open is not None:
-                end = _end(_QUOTED_TEXT, text, at)
-                self._open.append(text[at:end])
-                if end == len(text):
-                    self._open.append("\n")
-                    return False
-                value = _ESCAPE.sub(r"\1\2", "".join(self._open))
-                self._open = None
-                at = end + 1
-            comma = text.find(",", at)
-            if comma < 0:
-                self.cells.append(value + text[at:].removesuffix("\r"))
-                return True
-            self.cells.append(value + text[at:comma])
-            at = comma + 1
-        return True
-
-
-def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
-    match = pattern.match(text, at)
-    return at if match is None else match.end()
+def _records(lines: list[str], first: int, last: bool, quoted: QuotedRecords, name: str) -> tuple[Records, list[str]]:
+    """The records of some lines, and the lines that begin a record which goes on in later ones."""
+    found = Records([], [])
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        if '"' not in line or _WRAPPED_VALUES.fullmatch(line):
+            if line := line.removesuffix("\r"):
+                found.lines.append(first + at)
+                found.cells.append(line.replace('"', "").split(","))
+            at += 1
+            continue
+        quoted.told_header(found.cells)
+        try:
+            record = quoted.read(lines, at, last)
+        except Endless as error:
+            raise _never_closed(name, first + at) from error
+        if record is None:
+            break
+        if any(map(quoted.looks_like_row, lines[at + 1 : at + record.lines])):
+            found.spans.append((first + at, line))
+        found.lines.append(first + at)
+        found.cells.append(record.cells)
+        at += record.lines
+    quoted.told_header(found.cells)
+    return found, lines[at:]
 
 
 def _plain(stream: Readable) -> Readable:
@@ -137,11 +113,13 @@ class _Raw(io.RawIOBase):
         return len(data)
 
 
-def _blocks(stream: Readable, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Yields whole lines without their LF, and the number of the first of them."""
+def _blocks(stream: Readable, name: str) -> Iterator[tuple[int, list[str], bool]]:
+    """Yields whole lines without their LF, the number of the first of them, and at the end whether it is the end."""
     rest = b""
-    line = 1
+    line = first = 1
     offset = 0
+    # One block is held back, so that a last line without LF comes with those before it.
+    held: list[str] = []
     while block := _read_block(stream, name):
         whole, newline, tail = block.rpartition(b"\n")
         if newline:
@@ -150,14 +128,17 @@ def _blocks(stream: Readable, name: str) -> Iterator[tuple[int, list[str]]]:
             rest = tail
             if max(map(len, lines)) > LONGEST_RECORD:
                 raise _too_long(name, line)
-            yield line, lines
+            if held:
+                yield first, held, False
+            first, held = line, lines
             line += len(lines)
         else:
             rest += tail
         if len(rest) > 4 * LONGEST_RECORD:
             raise _too_long(name, line)
     if rest:
-        yield line, [_decode(rest, name, line, offset)]
+        held.append(_decode(rest, name, line, offset))
+    yield first, held, True
 
 
 def _read_block(stream: Readable, name: str) -> bytes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-PROBLEMS_SHOWN = 100
-"""Problems that a report quotes; the rest are only counted."""
+EXAMPLES_SHOWN = 5
+"""Problems of one reason that a report quotes; the rest are only counted."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Report:
     rows_dropped: int
     cells_emptied: int
     problems: tuple[Problem, ...]
-    """The first `PROBLEMS_SHOWN`."""
+    """The first `EXAMPLES_SHOWN` of each reason, in the order of the files."""
     counts: dict[str, int]
     """How often each reason occurred in all, commonest first."""
 

@@ -176,6 +176,8 @@ class _Disk:
             if path.is_file():
                 return ObjectFile(uri, name, path.stat().st_size)
         hint = " It is a folder: end the location with a slash." if path.is_dir() else ""
+        if not path.parent.is_dir():
+            hint = f" Nor is there its folder {path.parent.as_uri()}/."
         raise ObjectError("missing", f"There is no file {uri}.{hint}")
 
 
@@ -210,8 +212,7 @@ class _S3:
             raise ObjectError("location", f"{uri} is a bucket. Name a file, or end with a slash for all files in it.")
         with self._errors(uri):
             if key and not key.endswith("/"):
-                size = self._client.head_object(Bucket=bucket, Key=key)["ContentLength"]
-                return [ObjectFile(uri, key.rpartition("/")[2], size)]
+                return [ObjectFile(uri, key.rpartition("/")[2], self._size(bucket, key))]
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
             return [
                 ObjectFile(f"s3://{bucket}/{entry['Key']}", entry["Key"][len(key) :], entry["Size"])
@@ -219,6 +220,18 @@ class _S3:
                 for entry in page.get("Contents", [])
                 if not entry["Key"].endswith("/")
             ]
+
+    def _size(self, bucket: str, key: str) -> int:
+        from botocore.exceptions import ClientError
+
+        try:
+            size: int = self._client.head_object(Bucket=bucket, Key=key)["ContentLength"]
+        except ClientError as error:
+            if error.response["Error"].get("Code") in _MISSING:
+                # An answer without a body does not tell whether the bucket is missing; this one fails where it is.
+                self._client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+            raise
+        return size
 
     def open(self, uri: str) -> BinaryIO:
         return io.BufferedReader(_Download(self, uri), BUFFER)

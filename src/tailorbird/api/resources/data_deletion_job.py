@@ -53,13 +53,18 @@ def _users(workspace: Workspace, document: Document, progress: Callable[[float, 
     ids: list[pl.Series] = []
     location = dataset.location(document)
     try:
+        files = workspace.objects.files(location)
         sources = [
             csv_files.Source(file.name, file.size, partial(workspace.objects.open, file.uri))
-            for file in workspace.objects.files(location)
+            for file in files
             if not location.endswith("/") or file.name.lower().endswith((".csv", ".csv.gz"))
         ]
         report = csv_files.read(
-            sources, _USERS, lambda frame: ids.append(frame["USER_ID"]), lambda share, text: progress(share / 2, text)
+            sources,
+            _USERS,
+            lambda frame: ids.append(frame["USER_ID"]),
+            lambda share, text: progress(share / 2, text),
+            [file.name for file in files],
         )
     except ObjectError as error:
         raise JobFailed(f"Invalid Data location. {error}") from error

@@ -59,9 +59,9 @@ def _write(rows: pl.DataFrame, out: BinaryIO, progress: Callable[[float, str], N
 
 
 def _quoted(name: str) -> pl.Expr:
-    """Texts as an import reads them: quotes where needed, doubled inside; backslashes doubled between quotes."""
+    """Texts by RFC 4180, which an import reads back as they are: quotes where needed, doubled inside."""
     text = pl.col(name)
-    inside = text.str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '""', literal=True)
+    inside = text.str.replace_all('"', '""', literal=True)
     return pl.when(text.str.contains('[",\r\n]')).then('"' + inside + '"').otherwise(text).alias(name)
 
 

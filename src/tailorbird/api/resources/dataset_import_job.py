@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from tailorbird.data.checkup import Checkup
 from tailorbird.data.datasets import arrival, latest_records, stamp
 from tailorbird.errors import InvalidInputException
 from tailorbird.storage.catalogue import Document
-from tailorbird.storage.objects import ObjectError, ObjectFile
+from tailorbird.storage.objects import ObjectError
 from tailorbird.storage.tables import INCREMENTAL
 from tailorbird.workspace import Workspace
 
@@ -55,7 +55,7 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
                 if counted is not None:
                     counted.see(frame)
 
-            report = csv_files.read(sources, target.schema, keep, progress)
+            report = csv_files.read(sources, target.schema, keep, progress, [file.name for file in files])
             progress(0.99, "writing")
             # Before the rows can be seen: a job that fails leaves everything as it was.
             if counted is not None and document.get(PUBLISH):
@@ -66,9 +66,10 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
     except ObjectError as error:
         raise JobFailed(f"{FAILURES[error.kind].format(type=kind)} {error}") from error
     except csv_files.ImportFailed as error:
-        told = {"_report": error.report.as_document()} if error.report else {}
+        told = {"_report": error.report.as_document() | {"warnings": checkup.warnings()}} if error.report else {}
         raise JobFailed(f"Failed to create a data import job for {kind} dataset. {error}", **told) from error
-    warnings = [*_left_out(files, sources), *checkup.warnings(), *_without_metadata(workspace, document, checkup)]
+    left = sorted({file.name for file in files} - {source.name for source in sources})
+    warnings = [*left_out_files(left), *checkup.warnings(), *_without_metadata(workspace, document, checkup)]
     return {"_report": report.as_document() | {"warnings": warnings}}
 
 
@@ -86,9 +87,8 @@ def _write_metrics(counted: attributions.Bulk, document: Document) -> None:
         raise JobFailed(f"The metrics could not be written: {error}") from error
 
 
-def _left_out(files: list[ObjectFile], sources: list[csv_files.Source]) -> list[str]:
-    """What to say of files under the location that are not read."""
-    left = sorted({file.name for file in files} - {source.name for source in sources})
+def left_out_files(left: Sequence[str]) -> list[str]:
+    """What to say of files under a location that are not read."""
     if not left:
         return []
     return [

@@ -1,0 +1,114 @@
+"""One value, one answer at every door: what comes one by one and what comes in a file mean the same."""
+
+from __future__ import annotations
+
+import io
+import json
+from functools import partial
+
+import polars as pl
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tailorbird.data import schema, values
+from tailorbird.data.csv_files import ImportFailed, Source, read
+
+TYPES = ("string", "int", "long", "float", "boolean")
+FIELDS = [{"name": "ITEM_ID", "type": "string"}, {"name": "CREATION_TIMESTAMP", "type": ["null", "long"]}] + [
+    {"name": f"A_{type_}", "type": ["null", type_]} for type_ in TYPES
+]
+SCHEMA = schema.parse(json.dumps({"type": "record", "name": "Items", "fields": FIELDS}))
+
+texts = st.one_of(
+    st.text(st.sampled_from("0123456789.-+eE tTrRuUnN"), max_size=16),
+    st.sampled_from(
+        ["True", "FALSE", " true", "None", "null", "NULL", "nan", r"\N", "undefined", "", " ", "1_0", "inf"]
+    ),
+    st.integers(-(2**70), 2**70).map(str),
+    st.floats(allow_nan=False).map(str),
+    st.integers(0, 300_000_000_000).map(str),
+)
+
+
+def alone(field: schema.Field, text: str) -> tuple[values.Value, str]:
+    """What a single value is, and why it is none."""
+    try:
+        return values.read(field, text), ""
+    except values.Unusable as error:
+        return None, str(error)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(texts, min_size=1, max_size=30))
+@example(["1793337586.4376848", "-1.5", "9007199254740993", "9007199254740992.0", "253402300799", "20231114093000"])
+def test_a_file_and_a_single_value_are_read_alike(cells):
+    header = ",".join(field["name"] for field in FIELDS)
+    body = "".join(f"i{n}" + f",{cell}" * (len(FIELDS) - 1) + "\n" for n, cell in enumerate(cells))
+    frames: list[pl.DataFrame] = []
+    data = f"{header}\n{body}".encode()
+    report = read([Source("a.csv", len(data), partial(io.BytesIO, data))], SCHEMA, frames.append, lambda *_: None)
+    found = pl.concat(frames)
+    for field in SCHEMA.fields[1:]:
+        for cell, imported in zip(cells, found[field.name], strict=True):
+            single, reason = alone(field, cell)
+            assert single == imported
+            assert not reason or reason in report.counts
+
+
+def test_an_id_is_read_alike():
+    field = SCHEMA.fields[0]
+    for word in ("None", "", " ", "undefined", "x", "nanna", r"\N", "y" * 257):
+        data = f"{','.join(f['name'] for f in FIELDS)}\nok,,,,,,\n{word},,,,,,\n".encode()
+        frames: list[pl.DataFrame] = []
+        read([Source("a.csv", len(data), partial(io.BytesIO, data))], SCHEMA, frames.append, lambda *_: None)
+        single, _ = alone(field, word)
+        assert pl.concat(frames)["ITEM_ID"].to_list() == ["ok"] + [single] * (single is not None)
+
+
+@pytest.mark.parametrize(
+    ("type_", "given_value", "wanted"),
+    [
+        ("long", 1793337586.43, 1793337586),
+        ("int", -1.5, -2),
+        ("long", 2**63 - 1, 2**63 - 1),
+        ("float", 3, 3.0),
+        ("float", "", None),
+        ("boolean", "TRUE", True),
+        ("boolean", False, False),
+        ("string", 17, "17"),
+        ("string", "None", "None"),
+        ("string", "null", None),
+        ("string", None, None),
+        ("string", "x" * 1001, "x" * 1000),
+    ],
+)
+def test_values_of_json(type_, given_value, wanted):
+    found = values.read(SCHEMA.field(f"A_{type_}"), given_value)
+    assert (found, type(found)) == (wanted, type(wanted))
+
+
+@pytest.mark.parametrize(
+    ("type_", "given_value", "words"),
+    [
+        ("string", ["a", "b"], r"joined with \|"),
+        ("string", True, "must be a text"),
+        ("long", True, "not a number"),
+        ("boolean", 1, "neither true nor false"),
+        ("int", 2**31, "declare it long"),
+        ("float", {}, "one value"),
+    ],
+)
+def test_values_that_their_column_cannot_hold(type_, given_value, words):
+    with pytest.raises(values.Unusable, match=words):
+        values.read(SCHEMA.field(f"A_{type_}"), given_value)
+
+
+def test_a_category_too_long_fails_an_import_and_is_refused_alone():
+    text = {"name": "G", "type": "string", "categorical": True}
+    made = schema.parse(json.dumps({"type": "record", "name": "Items", "fields": [FIELDS[0], text]}))
+    with pytest.raises(values.Unusable, match=r"^Length cannot be more than 1000 characters for G\.\.\."):
+        values.read(made.fields[1], "g" * 1001)
+    data = b"ITEM_ID,G\n1," + b"g" * 1001 + b"\n"
+    with pytest.raises(ImportFailed, match="Length cannot be more"):
+        read([Source("a.csv", len(data), partial(io.BytesIO, data))], made, lambda frame: None, lambda *_: None)
