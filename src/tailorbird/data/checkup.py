@@ -63,7 +63,9 @@ class Checkup:
             self._words[texts.name] = count + len(found), first
 
     def warnings(self) -> list[str]:
-        """What to look at before training, each with the reason."""
+        """What to look at before training, each with the reason; nothing where no row was seen."""
+        if not self._rows:
+            return []
         return [
             *(text for ids in self._ids.values() for text in ids.warnings()),
             *(text for times in self._times.values() for text in times.warnings()),

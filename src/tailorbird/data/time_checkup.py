@@ -22,9 +22,9 @@ SHAPES: dict[str, tuple[pl.Expr, float]] = {
         & (_TIME % 100).is_between(1, 31),
         0.0,
     ),
-    "one of Excel's day numbers": (_TIME.is_between(30_000, 60_000), 0.5),
-    "a number of days since 1970": (_TIME.is_between(10_000, 25_000), 0.5),
-    "a year": (_TIME.is_between(1900, 2100), 0.5),
+    "one of Excel's day numbers": (_TIME.is_between(30_000, 60_000), 0.9),
+    "a number of days since 1970": (_TIME.is_between(10_000, 25_000), 0.9),
+    "a year": (_TIME.is_between(1900, 2100), 0.9),
 }
 """What a number that is no epoch second may be, and the share of the rows from which that is said: in data whose times
 are only an order, 1, 2, 3, some are such numbers too. As seconds all of them lie in 1970."""
