@@ -58,7 +58,7 @@ def begin(request: Request, first: bytes, secret_of: SecretOf, now: float) -> Fo
 
     Args:
         request: The head of the request.
-        first: The body, or its first `HEAD` bytes.
+        first: The body, or `HEAD` bytes of it and more.
         secret_of: As for `signature.verify`.
         now: Epoch seconds.
 
@@ -67,7 +67,7 @@ def begin(request: Request, first: bytes, secret_of: SecretOf, now: float) -> Fo
         AwsError: the policy's signature, time or one of its conditions does not hold.
     """
     boundary = _boundary(request)
-    fields, start, filename = _fields(first, boundary)
+    fields, start, filename = _fields(first[:HEAD], boundary)
     bucket = request.path.strip("/")
     if "key" not in fields or "/" in bucket or not bucket:
         raise _malformed("it needs the field 'key' and goes to the path of a bucket")

@@ -43,7 +43,10 @@ def verify(request: Request, secret_of: SecretOf, now: float) -> Scope:
     if secret is None:
         raise UnrecognizedClientException(f"This installation has no access key {access_key!r}.")
     _refuse_what_is_not_covered(request, named)
-    if not hmac.compare_digest(_signature(request, secret, expires, token).encode(), named["Signature"].encode()):
+    # A bucket has two names: boto3 signs /bucket/ and asks for /bucket, as if the bucket were the host.
+    paths = {request.path, request.path.rstrip("/") + "/" if request.path.count("/") == 1 else request.path}
+    expected = [_signature(request, secret, path, expires, token) for path in paths]
+    if not any(hmac.compare_digest(each.encode(), named["Signature"].encode()) for each in expected):
         raise InvalidSignatureException(
             "The request signature we calculated does not match the signature you provided. A URL in Signature "
             "Version 2 holds for one method, path, content type and set of x-amz- headers; presign with version 4, "
@@ -68,7 +71,7 @@ def _refuse_what_is_not_covered(request: Request, named: dict[str, str]) -> None
         )
 
 
-def _signature(request: Request, secret: str, expires: str, token: str) -> str:
+def _signature(request: Request, secret: str, path: str, expires: str, token: str) -> str:
     signer: Any = HmacV1Auth(Credentials("", secret))
     signer._get_date = lambda: expires
     headers: Any = HTTPHeaders()
@@ -76,7 +79,7 @@ def _signature(request: Request, secret: str, expires: str, token: str) -> str:
         headers[name] = value
     if token and "x-amz-security-token" not in headers:
         headers["x-amz-security-token"] = token
-    url = urlsplit(f"http://host{request.path}?{request.query}")
+    url = urlsplit(f"http://host{path}?{request.query}")
     return str(signer.sign_string(signer.canonical_string(request.method, url, headers)))
 
 
