@@ -152,6 +152,7 @@ def _restore(emulator: Emulator, folder: Path, bucket_name: str, name: str) -> N
     key = bucket.keys.get(name)
     if key is not None:
         emulator.s3(bucket_name).tagger.delete_all_tags_for_resource(key.arn)
+        key.multipart = None  # whose parts would go along, though the upload can still be completed
         bucket.keys.pop(name)
     if stored is not None:
         load_object(emulator, *stored)
