@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from tailorbird.errors import AwsError, ServiceUnavailable, UnknownOperationException
+from tailorbird.errors import AwsError, ServiceError, ServiceUnavailable, UnknownOperationException
 from tailorbird.neighbours import cors, journal, object_files, s3, sts
 from tailorbird.neighbours.credentials import Credentials, UserKey
 from tailorbird.neighbours.emulator import (
@@ -119,6 +119,8 @@ class Neighbours:
         action = _action(call)
         if service == "sts" and action in sts.ACTIONS:
             return self._sts.answer(action, _form(call), access_key, _token(headers, query))
+        if service in ("iam", "sts") and not action:
+            raise ServiceError(400, "MissingAction", "The request must name an Action, in its form or its query.")
         with self._lock:
             emulator = self._loaded()
             if service == "s3":

@@ -6,6 +6,8 @@ moto makes no network call. It loads in about half a second, so it is imported o
 from __future__ import annotations
 
 import io
+import logging
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,11 +15,15 @@ from typing import Any
 from urllib.parse import unquote
 from xml.parsers.expat import ExpatError
 
-from tailorbird.errors import ServiceError, ServiceUnavailable
+from botocore.model import OperationNotFoundError
+
+from tailorbird.errors import ServiceError, ServiceUnavailable, UnknownOperationException
 from tailorbird.neighbours.credentials import Principal, UserKey
 from tailorbird.storage import cloudwatch
 from tailorbird.storage.tallies import Tally
 from tailorbird.workspace import AccessKey
+
+log = logging.getLogger(__name__)
 
 Metrics = Callable[[str], Iterable[Tally]]
 """From a region to the metrics that CloudWatch shows of it."""
@@ -28,6 +34,9 @@ Answer = tuple[int, list[tuple[str, str]], bytes]
 BACKENDS = {"s3": "s3", "iam": "iam", "sts": "sts", "monitoring": "cloudwatch"}
 """moto's names of the services, by those in credential scopes."""
 SERVICES = tuple(BACKENDS)
+
+_MOTO_FAILS = (ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError)
+"""What moto raises where a request is not as it expects; it checks little."""
 
 _NOT_PASSED_ON = frozenset(
     {
@@ -138,7 +147,7 @@ class Emulator:
     def call(self, call: Call) -> Answer:
         """Answers a request; the content-length is left to the server, except after HEAD.
 
-        Raises ServiceError for a body that should be XML and is not.
+        Raises ServiceError for a body that should be XML and is not, and where moto fails.
         """
         from werkzeug.test import run_wsgi_app
 
@@ -146,6 +155,10 @@ class Emulator:
             body, status, headers = run_wsgi_app(self._applications[call.service], self._environ(call), buffered=True)
         except ExpatError as error:
             raise ServiceError(400, "MalformedXML", f"The body is not well-formed XML: {error}.") from error
+        except OperationNotFoundError as error:
+            raise UnknownOperationException(f"The service {call.service!r} has no such operation: {error}.") from error
+        except _MOTO_FAILS as error:
+            raise _beyond_moto(call, error) from error
         code = int(status.split(maxsplit=1)[0])
         silent = call.method == "HEAD" or code in (204, 304)
         dropped = _NOT_ANSWERED if call.method == "HEAD" else _NOT_ANSWERED | {"content-length"}
@@ -231,6 +244,25 @@ class Emulator:
                 if should_preserve_original_header_name(name)
             },
         }
+
+
+def _beyond_moto(call: Call, error: Exception) -> ServiceError:
+    """The answer to a request that moto cannot read or has no code for; it checks little of what it is sent."""
+    told = f"{type(error).__name__}: {error}"[:200]
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    log.warning(
+        "moto fails at %s %s %s: %s (%s)", call.service, call.method, call.path, told, f"{place.name}:{place.lineno}"
+    )
+    if isinstance(error, NotImplementedError):
+        status, code = 501, "NotImplemented"
+    else:
+        status, code = 400, "InvalidRequest" if call.service == "s3" else "ValidationError"
+    return ServiceError(
+        status,
+        code,
+        f"The emulated {call.service} cannot answer this request ({told}): something in it is missing, malformed or "
+        "beyond the emulation.",
+    )
 
 
 @cache

@@ -30,6 +30,8 @@ def refuse(emulator: Emulator, call: Call) -> None:
     """Raises ServiceError for what moto would accept though it cannot be kept, or would fail at."""
     _refuse_bucket(emulator, call)
     _refuse_upload(emulator, call)
+    if call.method == "PUT" and not call.key and "policy" in call.subresources:
+        _refuse_policy(call)
     copies = "x-amz-copy-source" in call.headers
     if call.body and not copies and (call.method == "PUT" or "delete" in call.subresources):
         checksums.check(call.headers, call.body)
@@ -54,6 +56,18 @@ def _refuse_bucket(emulator: Emulator, call: Call) -> None:
         raise ServiceError(
             412, "PreconditionFailed", "Bucket POST must be of the enclosure-type multipart/form-data, or ?delete."
         )
+
+
+def _refuse_policy(call: Call) -> None:
+    """Because moto reads the policy with each request to the bucket, and would fail at each."""
+    from moto.iam.access_control import IAMPolicy
+
+    try:
+        IAMPolicy(call.body.decode()).is_action_permitted("s3:GetObject", f"arn:aws:s3:::{call.bucket}/key")
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ServiceError(
+            400, "MalformedPolicy", f"The policy is not a JSON object with whole statements: {error}."
+        ) from error
 
 
 def _refuse_upload(emulator: Emulator, call: Call) -> None:
@@ -98,6 +112,7 @@ def change(emulator: Emulator, folder: Path, call: Call) -> Answer:
 
     Raises:
         ServiceUnavailable: the disk did not take it; the objects are what their files say, as before.
+        ServiceError: moto failed at it, with the same outcome.
     """
     before = _keys(emulator, call)
     bucket = emulator.bucket(call.bucket)
@@ -106,10 +121,12 @@ def change(emulator: Emulator, folder: Path, call: Call) -> Answer:
         answer = emulator.call(call)
         if answer[0] < 400:
             _mirror(emulator, folder, call, before | _keys(emulator, call))
-    except OSError as error:
-        for name in before | _keys(emulator, call):
+    except (OSError, ServiceError) as error:
+        for name in before | _keys(emulator, call) if call.key or isinstance(error, OSError) else ():
             _restore(emulator, folder, call.bucket, name)
         bucket.multiparts = uploads
+        if isinstance(error, ServiceError):
+            raise
         log.error("%s %s could not be stored: %s", call.method, call.path, error)
         raise ServiceUnavailable(
             f"The object could not be stored ({error.strerror}): free some space on the server's disk and try again. "
