@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from tailorbird import errors
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.api.rates import Rates
 from tailorbird.neighbours import Neighbours
-from tailorbird.wire.endpoint import Endpoint, Response, Service
+from tailorbird.wire.endpoint import Endpoint, Service
+from tailorbird.wire.response import Response
 from tailorbird.wire.signature import Request
 from tailorbird.workspace import Workspace
 
@@ -24,19 +26,17 @@ def make_endpoint(workspace: Workspace, neighbours: Neighbours | None) -> Endpoi
             rates.take(function, parameters)
         return OPERATIONS[function](workspace.at(region), parameters)
 
-    def neighbour(service: str, request: Request) -> Response:
-        assert neighbours is not None
-        answer = neighbours.answer(service, request.method, request.path, request.query, request.headers, request.body)
-        return Response(*answer)
-
-    def secret_of(access_key_id: str) -> str | None:
+    def secret_of(access_key_id: str, token: str) -> str | None:
+        if neighbours is not None:
+            return neighbours.secret_of(access_key_id, token)
         key = workspace.access_key
         return key.secret_access_key if access_key_id == key.access_key_id else None
 
     return Endpoint(
         Service(
             call=call,
-            neighbour=neighbour if neighbours else None,
+            neighbour=partial(_ask, neighbours) if neighbours else None,
+            preflight=partial(_preflight, neighbours) if neighbours else None,
             secret_of=secret_of,
             default_region=config.region,
             verify_signatures=config.verify_signatures,
@@ -45,3 +45,12 @@ def make_endpoint(workspace: Workspace, neighbours: Neighbours | None) -> Endpoi
             cors_origins=frozenset(config.cors_origins),
         )
     )
+
+
+def _ask(neighbours: Neighbours, service: str, request: Request) -> Response:
+    answer = neighbours.answer(service, request.method, request.path, request.query, request.headers, request.body)
+    return Response(*answer)
+
+
+def _preflight(neighbours: Neighbours, request: Request) -> Response:
+    return Response(*neighbours.preflight(request.path, request.headers))

@@ -17,6 +17,9 @@
     ├── MissingAuthenticationTokenException   403       403
     ├── UnrecognizedClientException           403       403
     ├── InvalidSignatureException             403       403
+    ├── AccessDeniedException                 400       403
+    ├── ExpiredTokenException                 400       403
+    ├── ServiceError                          its own, a neighbour's
     ├── InternalFailure                       500       500
     └── ServiceUnavailable                    503       503
 
@@ -122,6 +125,32 @@ class InvalidSignatureException(AwsError):
     """A signature that does not match the request and the secret key."""
 
     control_status = rest_status = 403
+
+
+class AccessDeniedException(AwsError):
+    """What this caller may not do."""
+
+    rest_status = 403
+
+
+class ExpiredTokenException(AwsError):
+    """A session token whose time is over."""
+
+    rest_status = 403
+
+
+class ServiceError(AwsError):
+    """An error of a service beside Personalize, under that service's own code and status."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.control_status = self.rest_status = status
+        self._code = code
+
+    @property
+    def code(self) -> str:
+        """The service's code."""
+        return self._code
 
 
 class InternalFailure(AwsError):

@@ -37,7 +37,7 @@ def serve(config: Config, ready: Callable[[str], None] = lambda url: None) -> No
     neighbours = None
     if config.s3_endpoint == url:
         metrics = partial(attributions.metrics, workspace)
-        neighbours = Neighbours(config.data_dir / "neighbours", config.account_id, metrics)
+        neighbours = Neighbours(config.data_dir / "neighbours", config.account_id, workspace.access_key, metrics)
         threading.Thread(target=neighbours.warm, daemon=True, name="warm").start()
     dispatcher = Dispatcher(workspace)
     server = uvicorn.Server(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tailorbird.errors import InvalidInputException
-from tailorbird.wire.endpoint import failure
+from tailorbird.wire.response import failure
 from tailorbird.wire.signature import Request
 
 

@@ -3,13 +3,13 @@
 moto emulates them in this process (optional extra `aws-local`); here their contents are made to survive a
 restart. What is changed is durable before the change is answered: every object is a file of its own
 (object_files.py), and the requests that changed buckets and IAM are kept in a journal and replayed at the
-start (journal.py).
+start (journal.py). The access keys that IAM and STS hand out are good for every service here (credentials.py).
 
 Limits: one process serves a folder. A request and an answer are held in memory, several times over, so
 objects up to some hundred megabytes are comfortable; at rest an object costs its file and about 4 kB of
 memory. An upload in parts that a restart interrupts must begin again. Buckets have no versions or locks, an
-object's access control list is forgotten at a restart, and so are sessions of STS and what clients put
-into CloudWatch themselves; the metrics of attributions, which it shows, have a store of their own.
+object's access control list is forgotten at a restart, and so is what clients put into CloudWatch themselves;
+the metrics of attributions, which it shows, have a store of their own. Policies are kept and not evaluated.
 """
 
 from __future__ import annotations
@@ -21,40 +21,39 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
-from uuid import uuid4
 
-from tailorbird.errors import UnknownOperationException
-from tailorbird.neighbours import chunked, journal, object_files
+from tailorbird.errors import AwsError, ServiceError, ServiceUnavailable, UnknownOperationException
+from tailorbird.neighbours import cors, journal, object_files, s3, sts
+from tailorbird.neighbours.credentials import Credentials, UserKey
 from tailorbird.neighbours.emulator import (
     SERVICES,
     Answer,
     Call,
     Emulator,
     Metrics,
-    s3_error,
     without_connection,
 )
-from tailorbird.storage.durable import sync
+from tailorbird.workspace import AccessKey
 
 log = logging.getLogger(__name__)
 
-_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _READING_ACTIONS = ("Get", "List", "Simulate", "Generate")
-_REGION = re.compile(r"Credential=[^,]*/\d{8}/([a-z0-9-]+)/")
+_CREDENTIAL = re.compile(r"Credential=([^,]+)/\d{8}/([a-z0-9-]+)/")
 
 
 class Neighbours:
     """S3, IAM, STS and CloudWatch over a folder. Safe to call from many threads; one request at a time is answered."""
 
-    def __init__(self, folder: Path, account_id: str, metrics: Metrics = lambda region: ()) -> None:
+    def __init__(
+        self, folder: Path, account_id: str, access_key: AccessKey, metrics: Metrics = lambda region: ()
+    ) -> None:
         """`folder` is created when first needed; `account_id` has 12 digits and stands in every ARN.
 
-        metrics: what CloudWatch shows of a region.
+        access_key: that of the account itself. metrics: what CloudWatch shows of a region.
         """
         self.account_id = account_id
         self._folder = folder
@@ -63,8 +62,11 @@ class Neighbours:
         self._lock = threading.Lock()
         self._metrics = metrics
         self._emulator: Emulator | None = None
+        self._user_keys: Mapping[str, UserKey] = {}
+        self._credentials = Credentials(access_key, account_id, self._keys_of_users)
+        self._sts = sts.Sts(self._credentials, account_id, time.time)
 
-    def warm(self) -> None:
+    def load(self) -> None:
         """Loads moto and the contents of the folder, which otherwise the first request does.
 
         Raises:
@@ -73,6 +75,17 @@ class Neighbours:
         """
         with self._lock:
             self._loaded()
+
+    def warm(self) -> None:
+        """Loads as well, and logs why it cannot be done; each request is then told the same."""
+        try:
+            self.load()
+        except AwsError as error:
+            log.error("no S3, IAM and CloudWatch here: %s", error.message)
+
+    def secret_of(self, access_key_id: str, token: str) -> str | None:
+        """The secret key of an access key of the account, a user or a session (`Credentials.secret_of`)."""
+        return self._credentials.secret_of(access_key_id, token, time.time())
 
     def answer(
         self, service: str, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
@@ -85,7 +98,7 @@ class Neighbours:
             path: Still percent-encoded, with the bucket in it.
             query: Still percent-encoded, without the question mark.
             headers: By lower-case name.
-            body: As received, aws-chunked where the headers say so.
+            body: As it is meant, without the encoding aws-chunked.
 
         Returns:
             Status, headers without the connection's own, and body. Content-Length is among the headers only
@@ -93,66 +106,60 @@ class Neighbours:
 
         Raises:
             UnknownOperationException: there is no such neighbour.
-            ServiceUnavailable: moto is not installed.
+            ServiceUnavailable: moto is not installed, or the disk does not take the change, which then is undone.
+            ServiceError: the service's own.
         """
         if service not in SERVICES:
             raise UnknownOperationException(
                 f"The service {service!r} is not served here; there are personalize, {', '.join(SERVICES)}."
             )
-        region = _region(headers, query)
-        call = Call(service, region, method, path, query, without_connection(headers), body)
-        if service == "sts" and _action(call) == "GetCallerIdentity":
-            return _caller_identity(self.account_id)
+        access_key, region = _signer(headers, query)
+        caller = access_key if access_key in self._user_keys else ""
+        call = Call(service, region, method, path, query, without_connection(headers), body, caller)
+        action = _action(call)
+        if service == "sts" and action in sts.ACTIONS:
+            return self._sts.answer(action, _form(call), access_key, _token(headers, query))
+        if service in ("iam", "sts") and not action:
+            raise ServiceError(400, "MissingAction", "The request must name an Action, in its form or its query.")
         with self._lock:
             emulator = self._loaded()
             if service == "s3":
                 return self._answer_s3(emulator, call)
             return self._answer_and_keep(emulator, call) if _changes_iam(call) else emulator.call(call)
 
-    # --- S3 -------------------------------------------------------------------------------------------------
+    def preflight(self, path: str, headers: Mapping[str, str]) -> Answer:
+        """Answers a browser's question whether a page may send a request to a bucket.
+
+        Raises ServiceError where no CORS rule of the bucket allows it.
+        """
+        call = Call("s3", "", "OPTIONS", path, "", {}, b"")
+        with self._lock:
+            bucket = self._loaded().bucket(call.bucket)
+            return 200, cors.preflight(() if bucket is None else bucket.cors, headers), b""
 
     def _answer_s3(self, emulator: Emulator, call: Call) -> Answer:
-        try:
-            headers, body = chunked.decode(call.headers, call.body)
-        except chunked.MalformedChunks as error:
-            return s3_error(400, "IncompleteBody", f"The aws-chunked body cannot be read: {error}")
-        call = replace(call, headers=headers, body=body)
-        refusal = _refuse(emulator, call)
-        if refusal is not None:
-            return refusal
-        if call.method in ("GET", "HEAD", "OPTIONS"):
-            return _range_of_file(emulator, call) or emulator.call(call)
-        if call.key or call.method == "POST":
-            return self._answer_and_mirror(emulator, call)
-        created_again = _creates_bucket(call) and emulator.bucket(call.bucket) is not None
-        if not call.bucket or created_again:
-            return emulator.call(call)
-        return self._answer_and_keep(emulator, call)
+        s3.refuse(emulator, call)
+        status, headers, body = self._change_or_read(emulator, call)
+        bucket = emulator.bucket(call.bucket) if "origin" in call.headers else None
+        if bucket is not None:
+            # moto would allow what the rule does not.
+            headers = [pair for pair in headers if not pair[0].lower().startswith("access-control-")]
+            headers += cors.allowed(bucket.cors, call.method, call.headers)
+        return status, headers, body
 
-    def _answer_and_mirror(self, emulator: Emulator, call: Call) -> Answer:
-        """Answers a request that may change objects, and brings their files up to date."""
-        before = _keys(emulator, call)
-        answer = emulator.call(call)
-        bucket = emulator.bucket(call.bucket)
-        if answer[0] < 400 and bucket is not None:
-            removed = False
-            for name in before | _keys(emulator, call):
-                key = bucket.keys.get(name)
-                if key is None:
-                    removed |= object_files.remove(self._objects, bucket.name, name)
-                elif call.key or not isinstance(key._value_buffer, object_files.StoredValue):
-                    tags = emulator.s3(bucket.name).tagger.get_tag_dict_for_resource(key.arn)
-                    object_files.save(self._objects, bucket, key, tags)
-            if removed:
-                sync(self._objects)
-        emulator.forget_instances()
-        return answer
+    def _change_or_read(self, emulator: Emulator, call: Call) -> Answer:
+        if call.method not in s3.CHANGING_METHODS:
+            return s3.range_of_file(emulator, call) or emulator.call(call)
+        if call.key or call.method == "POST":
+            return s3.change(emulator, self._objects, call)
+        created_again = s3.creates_bucket(call) and emulator.bucket(call.bucket) is not None
+        return emulator.call(call) if created_again else self._answer_and_keep(emulator, call)
 
     # --- Surviving a restart --------------------------------------------------------------------------------
 
     def _answer_and_keep(self, emulator: Emulator, call: Call) -> Answer:
         """Answers a request that changes buckets or IAM, and keeps it in the journal if it succeeded."""
-        moment, seed = time.time(), secrets.randbits(60)
+        moment, seed = time.time(), secrets.randbits(256)
         answer = _at(emulator, call, moment, seed)
         if answer[0] < 400:
             entry = vars(call) | {
@@ -160,19 +167,39 @@ class Neighbours:
                 "time": moment,
                 "seed": seed,
             }
-            journal.append(self._journal, entry)
+            try:
+                journal.append(self._journal, entry)
+            except OSError as error:
+                self._emulator = None  # what moto has beyond the journal is forgotten with it
+                log.error("%s %s could not be stored: %s", call.service, _action(call) or call.path, error)
+                raise ServiceUnavailable(
+                    f"The change could not be stored ({error.strerror}) and was not made: free some space on the "
+                    "server's disk and try again."
+                ) from error
+            self._user_keys = emulator.user_keys()
         return answer
+
+    def _keys_of_users(self) -> Mapping[str, UserKey]:
+        if self._emulator is None:
+            try:
+                self.load()
+            except AwsError as error:
+                log.warning("no access keys but the installation's own: %s", error.message)
+        return self._user_keys
 
     def _loaded(self) -> Emulator:
         if self._emulator is None:
             emulator = Emulator(self.account_id, self._metrics)
-            self._objects.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._objects.mkdir(exist_ok=True)
+            for folder in (self._folder, self._objects):
+                folder.chmod(0o700)  # also one that an earlier version made
             for number, entry in journal.entries(self._journal):
                 self._replay(emulator, number, entry)
             for about, value in object_files.load(self._objects):
-                _load_object(emulator, about, value)
+                s3.load_object(emulator, about, value)
             emulator.forget_instances()
-            self._emulator = emulator
+            self._emulator, self._user_keys = emulator, emulator.user_keys()
         return self._emulator
 
     def _replay(self, emulator: Emulator, number: int, entry: dict[str, Any]) -> None:
@@ -188,13 +215,16 @@ class Neighbours:
 
 
 def _at(emulator: Emulator, call: Call, moment: float, seed: int) -> Answer:
-    """Answers a request as at a moment (epoch seconds): the same seed gives its resources the same ids."""
+    """Answers a request as at a moment (epoch seconds): the same seed gives its resources the same ids and secrets."""
     from moto.moto_api._internal import mock_random
 
     mock_random.seed(seed)
-    with _iam_clock(moment):
-        answer = emulator.call(call)
-    if call.service == "s3" and _creates_bucket(call) and answer[0] < 400:
+    try:
+        with _iam_clock(moment):
+            answer = emulator.call(call)
+    finally:
+        mock_random.seed(secrets.randbits(256))  # ids made from now on must not tell the secrets made before
+    if call.service == "s3" and s3.creates_bucket(call) and answer[0] < 400:
         emulator.bucket(call.bucket).creation_date = datetime.fromtimestamp(moment, UTC)
     return answer
 
@@ -212,120 +242,31 @@ def _iam_clock(moment: float) -> Iterator[None]:
         module.utcnow = real
 
 
-def _load_object(emulator: Emulator, about: dict[str, Any], value: object_files.StoredValue) -> None:
-    backend = emulator.s3(about["bucket"])
-    if backend is None:
-        log.error("%s belongs to the bucket %r, which does not exist", value.path, about["bucket"])
-        return
-    encryption, kms_key_id, bucket_key_enabled = about["encryption"]
-    key = backend.put_object(
-        about["bucket"],
-        about["key"],
-        b"",
-        storage=about["storageClass"],
-        etag=about["etag"],
-        encryption=encryption,
-        kms_key_id=kms_key_id,
-        bucket_key_enabled=bucket_key_enabled,
-        disable_notification=True,
-    )
-    object_files.restore(key, about, value)
-    backend.put_object_tagging(key, about["tags"])
-
-
 # --- What a request is --------------------------------------------------------------------------------------
 
 
-def _region(headers: Mapping[str, str], query: str) -> str:
+def _signer(headers: Mapping[str, str], query: str) -> tuple[str, str]:
+    """Access key and region of a verified request."""
     presigned = parse_qs(query).get("X-Amz-Credential", [""])[0]
-    found = _REGION.search(headers.get("authorization") or f"Credential={presigned}")
-    return found[1] if found else "us-east-1"
+    found = _CREDENTIAL.search(headers.get("authorization") or f"Credential={presigned}")
+    return (found[1], found[2]) if found else ("", "us-east-1")
+
+
+def _token(headers: Mapping[str, str], query: str) -> str:
+    return headers.get("x-amz-security-token") or parse_qs(query).get("X-Amz-Security-Token", [""])[0]
+
+
+def _form(call: Call) -> dict[str, str]:
+    """The parameters of a request in AWS's query protocol; none for others."""
+    if call.service == "s3":
+        return {}
+    form = call.body.decode("utf-8", "replace") if call.method == "POST" else call.query
+    return {name: values[0] for name, values in parse_qs(form).items()}
 
 
 def _action(call: Call) -> str:
-    """The action of a request in AWS's query protocol; empty for others."""
-    if call.service == "s3":
-        return ""
-    form = call.body.decode("utf-8", "replace") if call.method == "POST" else call.query
-    return parse_qs(form).get("Action", [""])[0]
+    return _form(call).get("Action", "")
 
 
 def _changes_iam(call: Call) -> bool:
     return call.service == "iam" and not _action(call).startswith(_READING_ACTIONS)
-
-
-def _creates_bucket(call: Call) -> bool:
-    return call.method == "PUT" and not call.key and not call.subresources
-
-
-def _keys(emulator: Emulator, call: Call) -> set[str]:
-    """The keys that a request may change: the one it names, or else all of its bucket."""
-    part_of_upload = "uploadId" in call.subresources and call.method != "POST"
-    if part_of_upload or "uploads" in call.subresources:
-        return set()
-    if call.key:
-        return {call.key}
-    bucket = emulator.bucket(call.bucket)
-    return set() if bucket is None else set(bucket.keys)
-
-
-# --- Answers of our own -------------------------------------------------------------------------------------
-
-
-def _refuse(emulator: Emulator, call: Call) -> Answer | None:
-    """The answer to what moto would accept though it cannot be kept, or would fail at."""
-    names = call.subresources
-    if _creates_bucket(call) and not _BUCKET_NAME.fullmatch(call.bucket):
-        return s3_error(
-            400,
-            "InvalidBucketName",
-            "The specified bucket is not valid: 3 to 63 lower-case letters, digits, dots and dashes.",
-        )
-    locks = call.headers.get("x-amz-bucket-object-lock-enabled", "").lower() == "true"
-    if call.method == "PUT" and not call.key and (locks or names & {"versioning", "object-lock"}):
-        return s3_error(501, "NotImplemented", "The emulated S3 keeps no versions and no object locks.")
-    bucket = emulator.bucket(call.bucket)
-    if "uploadId" in names and bucket is not None:
-        upload = parse_qs(call.query).get("uploadId", [""])[0]
-        key = bucket.keys.get(call.key)
-        completed = key is not None and key.multipart is not None and key.multipart.id == upload
-        if upload not in bucket.multiparts and not (completed and call.method == "POST"):
-            return s3_error(
-                404,
-                "NoSuchUpload",
-                "The specified upload does not exist: it was completed or aborted, or the server restarted. "
-                "Begin the upload again.",
-            )
-    return None
-
-
-def _range_of_file(emulator: Emulator, call: Call) -> Answer | None:
-    """A range of an object, read from its file; None where the request is for anything else.
-
-    moto reads the whole object for every range of it, which makes downloads in ranges quadratic.
-    """
-    if call.method != "GET" or "range" not in call.headers or call.subresources:
-        return None
-    bucket = emulator.bucket(call.bucket)
-    key = bucket.keys.get(call.key) if bucket is not None else None
-    if key is None:
-        return None
-    status, headers, _ = emulator.call(replace(call, method="HEAD"))
-    found = re.fullmatch(r"bytes (\d+)-(\d+)/\d+", dict(headers).get("content-range", ""))
-    if status != 206 or found is None:
-        return None
-    first, last = int(found[1]), int(found[2])
-    key._value_buffer.seek(first)
-    body = key._value_buffer.read(last - first + 1)
-    return 206, [pair for pair in headers if pair[0].lower() != "content-length"], body
-
-
-def _caller_identity(account_id: str) -> Answer:
-    """STS GetCallerIdentity: every access key acts for the account itself; needs no moto."""
-    body = (
-        '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">'
-        f"<GetCallerIdentityResult><Arn>arn:aws:iam::{account_id}:root</Arn><UserId>{account_id}</UserId>"
-        f"<Account>{account_id}</Account></GetCallerIdentityResult>"
-        f"<ResponseMetadata><RequestId>{uuid4()}</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
-    )
-    return 200, [("Content-Type", "text/xml")], body.encode()

@@ -6,17 +6,24 @@ moto makes no network call. It loads in about half a second, so it is imported o
 from __future__ import annotations
 
 import io
+import logging
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from urllib.parse import unquote
 from xml.parsers.expat import ExpatError
-from xml.sax.saxutils import escape
 
-from tailorbird.errors import ServiceUnavailable
+from botocore.model import OperationNotFoundError
+
+from tailorbird.errors import ServiceError, ServiceUnavailable, UnknownOperationException
+from tailorbird.neighbours.credentials import Principal, UserKey
 from tailorbird.storage import cloudwatch
 from tailorbird.storage.tallies import Tally
+from tailorbird.workspace import AccessKey
+
+log = logging.getLogger(__name__)
 
 Metrics = Callable[[str], Iterable[Tally]]
 """From a region to the metrics that CloudWatch shows of it."""
@@ -27,6 +34,9 @@ Answer = tuple[int, list[tuple[str, str]], bytes]
 BACKENDS = {"s3": "s3", "iam": "iam", "sts": "sts", "monitoring": "cloudwatch"}
 """moto's names of the services, by those in credential scopes."""
 SERVICES = tuple(BACKENDS)
+
+_MOTO_FAILS = (ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError)
+"""What moto raises where a request is not as it expects; it checks little."""
 
 _NOT_PASSED_ON = frozenset(
     {
@@ -69,6 +79,8 @@ class Call:
     headers: dict[str, str]
     """By lower-case name."""
     body: bytes
+    caller: str = ""
+    """The access key of an IAM user, where one signed."""
 
     @property
     def bucket(self) -> str:
@@ -81,6 +93,11 @@ class Call:
         return unquote(self.path).lstrip("/").partition("/")[2]
 
     @property
+    def speaks_json(self) -> bool:
+        """Whether the service has operations that X-Amz-Target names; moto takes that header for one anywhere."""
+        return self.service == "monitoring"
+
+    @property
     def subresources(self) -> set[str]:
         """The names in the query, such as `policy` or `uploadId`, without those of a presigned URL."""
         names = {pair.partition("=")[0] for pair in self.query.split("&")}
@@ -90,15 +107,6 @@ class Call:
 def without_connection(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that a neighbour may see, and that are kept in the journal."""
     return {name: value for name, value in headers.items() if name not in _NOT_PASSED_ON}
-
-
-def s3_error(status: int, code: str, message: str) -> Answer:
-    """An error as S3 words it."""
-    body = (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code>'
-        f"<Message>{escape(message)}</Message></Error>"
-    )
-    return status, [("Content-Type", "application/xml")], body.encode()
 
 
 class Emulator:
@@ -137,13 +145,20 @@ class Emulator:
         _metrics_provider().metrics = metrics
 
     def call(self, call: Call) -> Answer:
-        """Answers a request; the content-length is left to the server, except after HEAD."""
+        """Answers a request; the content-length is left to the server, except after HEAD.
+
+        Raises ServiceError for a body that should be XML and is not, and where moto fails.
+        """
         from werkzeug.test import run_wsgi_app
 
         try:
             body, status, headers = run_wsgi_app(self._applications[call.service], self._environ(call), buffered=True)
         except ExpatError as error:
-            return s3_error(400, "MalformedXML", f"The body is not well-formed XML: {error}.")
+            raise ServiceError(400, "MalformedXML", f"The body is not well-formed XML: {error}.") from error
+        except OperationNotFoundError as error:
+            raise UnknownOperationException(f"The service {call.service!r} has no such operation: {error}.") from error
+        except _MOTO_FAILS as error:
+            raise _beyond_moto(call, error) from error
         code = int(status.split(maxsplit=1)[0])
         silent = call.method == "HEAD" or code in (204, 304)
         dropped = _NOT_ANSWERED if call.method == "HEAD" else _NOT_ANSWERED | {"content-length"}
@@ -161,6 +176,21 @@ class Emulator:
         """A moto bucket, or None."""
         backend = self.s3(bucket_name)
         return None if backend is None else backend.buckets[bucket_name]
+
+    def user_keys(self) -> dict[str, UserKey]:
+        """The access keys of IAM's users by id."""
+        from moto.iam.models import iam_backends
+
+        users = iam_backends[self.account_id]["aws"].users.values()
+        return {
+            key.access_key_id: UserKey(
+                AccessKey(key.access_key_id, key.secret_access_key),
+                Principal(user.arn, user.id),
+                key.status == "Active",
+            )
+            for user in users
+            for key in user.access_keys
+        }
 
     def forget_instances(self) -> None:
         """Empties moto's list of every S3 object there ever was, which only grows."""
@@ -181,9 +211,10 @@ class Emulator:
             should_preserve_original_header_name,
         )
 
-        headers = call.headers | {
-            # moto takes only the region and the service from it; the signature was verified before.
-            "authorization": "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20250101/"
+        named = {name: value for name, value in call.headers.items() if name != "x-amz-target" or call.speaks_json}
+        headers = named | {
+            # moto takes from it the region, the service and who asks; the signature was verified before.
+            "authorization": f"AWS4-HMAC-SHA256 Credential={call.caller or 'AKIAIOSFODNN7EXAMPLE'}/20250101/"
             f"{call.region}/{call.service}/aws4_request, SignedHeaders=host, Signature=verified",
             "x-moto-account-id": self.account_id,
         }
@@ -213,6 +244,25 @@ class Emulator:
                 if should_preserve_original_header_name(name)
             },
         }
+
+
+def _beyond_moto(call: Call, error: Exception) -> ServiceError:
+    """The answer to a request that moto cannot read or has no code for; it checks little of what it is sent."""
+    told = f"{type(error).__name__}: {error}"[:200]
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    log.warning(
+        "moto fails at %s %s %s: %s (%s)", call.service, call.method, call.path, told, f"{place.name}:{place.lineno}"
+    )
+    if isinstance(error, NotImplementedError):
+        status, code = 501, "NotImplemented"
+    else:
+        status, code = 400, "InvalidRequest" if call.service == "s3" else "ValidationError"
+    return ServiceError(
+        status,
+        code,
+        f"The emulated {call.service} cannot answer this request ({told}): something in it is missing, malformed or "
+        "beyond the emulation.",
+    )
 
 
 @cache

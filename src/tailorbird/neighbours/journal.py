@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tailorbird.errors import InternalFailure
-from tailorbird.storage.durable import sync
+from tailorbird.storage.durable import private, sync
 
 
 def append(path: Path, entry: dict[str, Any]) -> None:
@@ -19,11 +19,13 @@ def append(path: Path, entry: dict[str, Any]) -> None:
         OSError: the disk is full or the file cannot be written.
     """
     created = not path.exists()
-    with path.open("ab") as file:
+    rest = memoryview(json.dumps(entry).encode() + b"\n")
+    # Not buffered: a buffer that could not be written out would be tried again by truncate and close.
+    with private(path, "ab", buffering=0) as file:
         end = file.tell()
         try:
-            file.write(json.dumps(entry).encode() + b"\n")
-            file.flush()
+            while rest:
+                rest = rest[file.write(rest) :]
             os.fsync(file.fileno())
         except OSError:
             file.truncate(end)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tailorbird.errors import InternalFailure
-from tailorbird.storage.durable import sync
+from tailorbird.storage.durable import private, sync
 
 
 class StoredValue:
@@ -49,7 +49,10 @@ class StoredValue:
 
 
 def save(folder: Path, bucket: Any, key: Any, tags: dict[str, str]) -> None:
-    """Makes a moto object durable, unless its file says the same, and lets moto read from the file."""
+    """Makes a moto object durable, unless its file says the same, and lets moto read from the file.
+
+    Raises OSError where the disk does not take it; its file is then as before.
+    """
     path = _path(folder, bucket.name, key.name)
     if key.multipart is not None:
         # moto computes CRC-32 where CRC-32C or CRC-64/NVME was asked for and awscrt is missing. Clients that
@@ -60,13 +63,17 @@ def save(folder: Path, bucket: Any, key: Any, tags: dict[str, str]) -> None:
     if stored and _first_line(path) == line:
         return
     aside = path.with_suffix(".tmp")
-    with aside.open("wb") as file:
-        file.write(line)
-        key._value_buffer.seek(0)
-        shutil.copyfileobj(key._value_buffer, file, 1 << 20)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        with private(aside, "wb") as file:
+            file.write(line)
+            key._value_buffer.seek(0)
+            shutil.copyfileobj(key._value_buffer, file, 1 << 20)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError:
+        aside.unlink(missing_ok=True)  # on a full disk every half file counts
+        raise
     sync(folder)
     key._value_buffer.close()
     key._value_buffer = StoredValue(path, len(line))
@@ -90,15 +97,29 @@ def load(folder: Path) -> Iterator[tuple[dict[str, Any], StoredValue]]:
         if path.suffix == ".tmp":
             path.unlink()
             continue
-        line = _first_line(path)
-        try:
-            about = json.loads(line)
-            whole = path.stat().st_size == len(line) + about["size"]
-        except (ValueError, TypeError, KeyError):
-            whole = False
-        if not whole:
-            raise InternalFailure(f"{path} is damaged: move it out of the folder and start again.")
-        yield about, StoredValue(path, len(line))
+        yield _read(path)
+
+
+def find(folder: Path, bucket_name: str, key_name: str) -> tuple[dict[str, Any], StoredValue] | None:
+    """What `load` yields of one object; None where it has no file.
+
+    Raises:
+        InternalFailure: the file is damaged.
+    """
+    path = _path(folder, bucket_name, key_name)
+    return _read(path) if path.exists() else None
+
+
+def _read(path: Path) -> tuple[dict[str, Any], StoredValue]:
+    line = _first_line(path)
+    try:
+        about = json.loads(line)
+        whole = path.stat().st_size == len(line) + about["size"]
+    except (ValueError, TypeError, KeyError):
+        whole = False
+    if not whole:
+        raise InternalFailure(f"{path} is damaged: move it out of the folder and start again.")
+    return about, StoredValue(path, len(line))
 
 
 def restore(key: Any, about: dict[str, Any], value: StoredValue) -> None:

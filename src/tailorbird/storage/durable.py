@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 def sync(path: Path) -> None:
@@ -16,6 +17,11 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def private(path: Path, mode: str, buffering: int = -1) -> IO[bytes]:
+    """Opens a file that, if it is made now, only its owner can read; `mode` and `buffering` are those of `open`."""
+    return open(path, mode, buffering, opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out: request → operation → answer, in each of the three AWS protocols' own shape.
+"""HTTP in, HTTP out: request → operation → answer, in the shape of the AWS protocol it came in.
 
 Plain ASGI. The body is read here; everything after that blocks, so it runs in a pool of threads. This is the
 only place where an unexpected error is caught: it becomes InternalFailure, and the log has the rest.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ import msgspec
 
 from tailorbird import errors
 from tailorbird.errors import AwsError
-from tailorbird.wire import model, shapes, signature
+from tailorbird.wire import chunked, forms, model, shapes, signature, signature_v2
+from tailorbird.wire.response import Response, failure, protocol_of, standard_headers
 from tailorbird.wire.signature import Request, Scope
 
 log = logging.getLogger(__name__)
@@ -33,15 +33,6 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Response:
-    """An HTTP response."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-
-
-@dataclass(frozen=True)
 class Service:
     """What the endpoint needs of the rest of the program."""
 
@@ -49,8 +40,10 @@ class Service:
     """(function name, region, parameters) → answer; raises AwsError."""
     neighbour: Callable[[str, Request], Response] | None
     """(AWS service, request) → response, for the services beside Personalize; None where there are none."""
-    secret_of: Callable[[str], str | None]
-    """Secret access key of an access key id."""
+    preflight: Callable[[Request], Response] | None
+    """What a bucket answers a browser's question whether a page may use it; None where there are no neighbours."""
+    secret_of: signature.SecretOf
+    """Secret access key of an access key id and a session token."""
     default_region: str
     verify_signatures: bool = True
     body_limit: int = 10 << 20
@@ -88,7 +81,9 @@ class Endpoint:
         if head.path == "/healthz" and head.method == "GET":
             return Response(200, [("content-type", "application/json")], b'{"status":"ok"}')
         if head.method == "OPTIONS" and "access-control-request-method" in head.headers:
-            return Response(200, [], b"")
+            return await self._in_thread(head, lambda: self._preflight(head))
+        if forms.is_form(head) and self._service.neighbour is not None:
+            return await self._store_form(head, receive)
         claimed = signature.scope_of(head.headers, head.query)
         service = claimed.service if claimed else "personalize"
         limit = self._service.body_limit if service == "personalize" else self._service.neighbour_body_limit
@@ -98,16 +93,53 @@ class Endpoint:
         request = Request(head.method, head.path, head.query, head.headers, body)
         return await asyncio.get_running_loop().run_in_executor(self._threads, self.answer, request, claimed)
 
+    async def _store_form(self, head: Request, receive: Receive) -> Response:
+        """Answers an upload by a form, of which no more is taken in than its policy allows."""
+        first, more = await _read_first(receive, forms.HEAD)
+        begun: list[forms.Form] = []
+
+        def begin() -> Response:
+            begun.append(forms.begin(head, first, self._service.secret_of, time.time()))
+            return Response(200, [], b"")
+
+        response = await self._in_thread(head, begin)
+        if not begun:
+            return response
+        limit = forms.limit(begun[0], self._service.neighbour_body_limit)
+        rest = await _read(receive, limit - len(first)) if more else b""
+        if rest is None:
+            return failure(head, errors.RequestTooLargeException(f"The form is over {limit} bytes."))
+        whole = first + rest
+        return await self._in_thread(head, lambda: self._stored(head, begun[0], whole))
+
+    def _stored(self, head: Request, form: forms.Form, body: bytes) -> Response:
+        assert self._service.neighbour is not None
+        stored = self._service.neighbour("s3", forms.upload(form, head, body))
+        return forms.answer(form, stored, f"http://{head.headers.get('host', 'localhost')}")
+
+    def _preflight(self, head: Request) -> Response:
+        if self._service.preflight is None or model.find(None, head.path) is not None:
+            return Response(200, [], b"")
+        return self._service.preflight(head)
+
+    async def _in_thread(self, head: Request, work: Callable[[], Response]) -> Response:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._guarded, head, work)
+
     def answer(self, request: Request, claimed: Scope | None) -> Response:
         """Verifies, dispatches and answers a request whose body is there; never raises."""
+        return self._guarded(request, lambda: self._answer(request, claimed))
+
+    def _answer(self, request: Request, claimed: Scope | None) -> Response:
+        if self._service.verify_signatures:
+            claimed, request = self._verified(request)
+        if claimed is not None and claimed.service != "personalize":
+            return self._of_neighbour(claimed.service, request)
+        return self._call(request, claimed.region if claimed else self._service.default_region)
+
+    def _guarded(self, request: Request, work: Callable[[], Response]) -> Response:
+        """What `work` answers, or its error in the shape of the request's protocol."""
         try:
-            if self._service.verify_signatures:
-                claimed = signature.verify(request, self._service.secret_of, time.time())
-            if claimed is not None and claimed.service != "personalize":
-                if self._service.neighbour is None:
-                    raise errors.UnknownOperationException(f"This server does not offer the service {claimed.service}.")
-                return self._service.neighbour(claimed.service, request)
-            return self._call(request, claimed.region if claimed else self._service.default_region)
+            return work()
         except AwsError as error:
             return failure(request, error)
         except Exception:
@@ -115,18 +147,39 @@ class Endpoint:
             log.exception("internal error", extra={"request_id": dict(response.headers)["x-amzn-requestid"]})
             return response
 
+    def _verified(self, request: Request) -> tuple[Scope, Request]:
+        """Who signed the request, and the request without the signatures of its parts."""
+        secret_of, now = self._service.secret_of, time.time()
+        if signature_v2.is_presigned(request):
+            return signature_v2.verify(request, secret_of, now), request
+        claimed = signature.verify(request, secret_of, now)
+        if claimed.service != "s3":
+            return claimed, request
+        return claimed, chunked.plain(request, signature.chain(request, secret_of))
+
+    def _of_neighbour(self, service: str, request: Request) -> Response:
+        if request.method == "POST" and model.is_ours(request.headers, request.path):
+            raise errors.InvalidSignatureException(
+                f"Credential should be scoped to correct service: 'personalize', not {service!r}."
+            )
+        if self._service.neighbour is None:
+            raise errors.UnknownOperationException(f"This server does not offer the service {service}.")
+        return self._service.neighbour(service, chunked.plain(request, None))
+
     def _call(self, request: Request, region: str) -> Response:
         operation = model.find(request.headers.get("x-amz-target"), request.path) if request.method == "POST" else None
         if operation is None:
+            if protocol_of(request) in ("query", "ec2"):
+                raise errors.InvalidSignatureException("Credential should be scoped to correct service.")
             named = request.headers.get("x-amz-target") or f"{request.method} {request.path}"
             raise errors.UnknownOperationException(f"There is no operation {named[:200]!r}.")
         parameters = shapes.parse(operation.input, _decode(request.body))
         result = self._service.call(operation.function, region, parameters)
         if result is None or operation.output is None:
-            return Response(200, _standard_headers(operation.protocol), b"")
+            return Response(200, standard_headers(operation.protocol), b"")
         return Response(
             200,
-            _standard_headers(operation.protocol),
+            standard_headers(operation.protocol),
             msgspec.json.encode(shapes.project(operation.output, result)),
         )
 
@@ -149,8 +202,21 @@ def _headers(raw: list[tuple[bytes, bytes]]) -> Mapping[str, str]:
     joined: dict[str, str] = {}
     for name, value in raw:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        if "_" in key and not key.startswith("x-amz-meta-"):
+            continue  # WSGI would take it for its namesake with dashes, which may have to be signed
         joined[key] = f"{joined[key]},{text}" if key in joined else text
     return joined
+
+
+async def _read_first(receive: Receive, size: int) -> tuple[bytes, bool]:
+    """The body's beginning, `size` bytes or somewhat more, and whether more of it may come."""
+    taken = b""
+    while len(taken) < size:
+        message = await receive()
+        taken += message.get("body", b"")
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return taken, False
+    return taken, True
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:
@@ -174,21 +240,3 @@ def _decode(body: bytes) -> Any:
         return msgspec.json.decode(body) if body.strip() else {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise errors.InvalidInputException(f"The request body is not valid JSON: {error}") from error
-
-
-def _standard_headers(protocol: str) -> list[tuple[str, str]]:
-    kind = "application/x-amz-json-1.1" if protocol == "json" else "application/json"
-    return [("content-type", kind), ("x-amzn-requestid", str(uuid.uuid4()))]
-
-
-def failure(request: Request, error: AwsError) -> Response:
-    """The error in the shape of the request's protocol (spec control-plane 1.3)."""
-    control = "x-amz-target" in request.headers
-    status = error.control_status if control else error.rest_status
-    headers = _standard_headers("json" if control else "rest-json")
-    if not control:
-        headers.append(("x-amzn-errortype", error.code))
-    # A message may quote what no UTF-8 can hold; telling an error must not be one.
-    message = error.message.encode(errors="backslashreplace").decode()
-    log.info("refused", extra={"code": error.code, "reason": message, "request_id": headers[1][1]})
-    return Response(status, headers, msgspec.json.encode({"__type": error.code, "message": message}))

@@ -90,3 +90,16 @@ def _targets() -> Mapping[str, Operation]:
 def find(target: str | None, path: str) -> Operation | None:
     """The operation that a POST with this X-Amz-Target, or else this path, names; None if there is none."""
     return _paths().get(path) if target is None else _targets().get(target)
+
+
+@cache
+def _prefixes() -> frozenset[str]:
+    return frozenset(target.partition(".")[0] for target in _targets())
+
+
+def is_ours(headers: Mapping[str, str], path: str) -> bool:
+    """Whether a request is written for one of the `SERVICES`, whatever its signature says."""
+    target = headers.get("x-amz-target")
+    if target is not None:
+        return target.partition(".")[0] in _prefixes()
+    return path in _paths() and headers.get("content-type", "").startswith("application/json")

@@ -1,7 +1,8 @@
 """AWS Signature Version 4: does this request come from the holder of the secret key that it names?
 
 Verifies the Authorization header of every service and the presigned query of S3, after AWS's "Signature
-Version 4 signing process"; errors and the 15 minutes of clock skew after spec control-plane 1.3.
+Version 4 signing process"; errors and the 15 minutes of clock skew after spec control-plane 1.3. URLs presigned in
+version 2 are in `signature_v2`, forms in `forms`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 from tailorbird.errors import (
+    AccessDeniedException,
     IncompleteSignatureException,
     InvalidSignatureException,
     MissingAuthenticationTokenException,
@@ -28,15 +30,17 @@ MAX_SKEW = 15 * 60
 """Seconds that a request's date may differ from the server's clock."""
 MAX_EXPIRES = 7 * 24 * 60 * 60
 """Seconds that a presigned URL may live at most."""
-S3_PAYLOAD_WORDS = frozenset(
-    {
-        "UNSIGNED-PAYLOAD",
-        "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
-    }
-)
-"""What S3 clients send as x-amz-content-sha256 where the body's hash is not part of the signature."""
+SIGNED_STREAMS = frozenset({"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"})
+"""What S3 clients send as x-amz-content-sha256 where each chunk of the body has a signature of its own."""
+S3_PAYLOAD_WORDS = SIGNED_STREAMS | {"UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}
+"""What they send where the body's hash is not part of the request's signature."""
+REGION = "us-east-1"
+"""Where a signature says no region."""
+
+SecretOf = Callable[[str, str], str | None]
+"""(access key id, session token or "") → its secret key; None where there is no such access key."""
+Chain = Callable[[str, str], str]
+"""(PAYLOAD or TRAILER, what to sign of it) → the next signature of a streamed body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +92,21 @@ def scope_of(headers: Mapping[str, str], query: str) -> Scope | None:
     return Scope(parts[0], parts[2], parts[3]) if len(parts) == 5 else None
 
 
-def verify(request: Request, secret_of: Callable[[str], str | None], now: float) -> Scope:
+def service_of(request: Request) -> str | None:
+    """The service that a request names by its signature of any version; None where it is not signed."""
+    scope = scope_of(request.headers, request.query)
+    if scope is not None:
+        return scope.service
+    old = request.headers.get("authorization", "").startswith("AWS ") or "AWSAccessKeyId=" in request.query
+    return "s3" if old else None
+
+
+def verify(request: Request, secret_of: SecretOf, now: float) -> Scope:
     """Returns the scope of a request whose signature is right.
 
     Args:
         request: The request as received.
-        secret_of: The secret key of an access key; None where there is no such access key.
+        secret_of: The secret key of an access key; may raise ExpiredTokenException.
         now: The server's clock, epoch seconds.
 
     Raises:
@@ -101,10 +114,11 @@ def verify(request: Request, secret_of: Callable[[str], str | None], now: float)
         IncompleteSignatureException: the signature's fields cannot be read.
         UnrecognizedClientException: nobody has this access key.
         RequestExpired: its date is too far from the server's clock.
+        AccessDeniedException: a presigned URL's time is over.
         InvalidSignatureException: the signature is not that of this request under the secret key.
     """
     claim = _claim(request)
-    secret = secret_of(claim.scope.access_key)
+    secret = secret_of(claim.scope.access_key, session_token(request))
     if secret is None:
         raise UnrecognizedClientException(
             "The security token included in the request is invalid: this installation has no access key "
@@ -122,6 +136,26 @@ def verify(request: Request, secret_of: Callable[[str], str | None], now: float)
             f"{request.headers['host']!r})."
         )
     return claim.scope
+
+
+def session_token(request: Request) -> str:
+    """The token that comes with a session's access key; empty where there is none."""
+    token = request.headers.get("x-amz-security-token")
+    return token if token is not None else _parameters(request.query).get("X-Amz-Security-Token", "")
+
+
+def chain(request: Request, secret_of: SecretOf) -> Chain:
+    """Signs the links of the chain of signatures that begins with that of a verified request (see `chunked`)."""
+    claim = _claim(request)
+    secret = secret_of(claim.scope.access_key, session_token(request)) or ""
+    latest = claim.signature
+
+    def sign(kind: str, content: str) -> str:
+        nonlocal latest
+        latest = _signed(claim, secret, f"{ALGORITHM}-{kind}", f"{latest}\n{content}")
+        return latest
+
+    return sign
 
 
 # --- Reading the claim --------------------------------------------------------------------------------------
@@ -150,7 +184,7 @@ def _header_claim(authorization: str, headers: Mapping[str, str]) -> _Claim:
     for name in ("Credential", "SignedHeaders", "Signature"):
         if not fields.get(name):
             raise IncompleteSignatureException(f"The Authorization header has no {name}. Sign again.")
-    scope, date = _credential(fields["Credential"])
+    scope, date = credential(fields["Credential"])
     if "x-amz-date" in headers:
         stamp = headers["x-amz-date"]
         signed_at = _basic_time(stamp, "x-amz-date")
@@ -165,7 +199,7 @@ def _query_claim(parameters: Mapping[str, str]) -> _Claim:
     for name in ("Credential", "Date", "Expires", "SignedHeaders", "Signature"):
         if not parameters.get(f"X-Amz-{name}"):
             raise IncompleteSignatureException(f"The presigned URL has no X-Amz-{name}. Presign again.")
-    scope, date = _credential(parameters["X-Amz-Credential"])
+    scope, date = credential(parameters["X-Amz-Credential"])
     if scope.service != "s3":
         raise IncompleteSignatureException(
             f"Presigned URLs are for s3, not for {scope.service!r}: sign with the Authorization header."
@@ -202,9 +236,10 @@ def _check_algorithm(algorithm: str, where: str) -> None:
         )
 
 
-def _credential(credential: str) -> tuple[Scope, str]:
+def credential(text: str) -> tuple[Scope, str]:
+    """The scope that a credential names, and its date; raises IncompleteSignatureException."""
     # From the right: an access key may hold a slash, the four words after it never do.
-    parts = credential.rsplit("/", 4)
+    parts = text.rsplit("/", 4)
     if len(parts) != 5 or not all(parts) or parts[4] != "aws4_request":
         raise IncompleteSignatureException(
             "Credential must read ACCESS_KEY/YYYYMMDD/REGION/SERVICE/aws4_request. Sign again."
@@ -244,11 +279,14 @@ def _check_time(claim: _Claim, now: float) -> None:
         )
     age = now - claim.signed_at
     lifetime = MAX_SKEW if claim.expires is None else claim.expires
-    if age > lifetime or age < -MAX_SKEW:
-        raise RequestExpired(
-            f"The request was signed at {claim.stamp} and may be {lifetime} seconds old; the server's clock "
-            f"says {_stamp(now)}. Set the client's clock, or sign again."
-        )
+    if -MAX_SKEW <= age <= lifetime:
+        return
+    told = (
+        f"The request was signed at {claim.stamp} and may be {lifetime} seconds old; the server's clock "
+        f"says {_stamp(now)}. Set the client's clock, or sign again."
+    )
+    # S3's word for it; clients that correct their clock by the other one cannot help a URL.
+    raise RequestExpired(told) if claim.expires is None else AccessDeniedException(f"Request has expired. {told}")
 
 
 def _check_coverage(request: Request, claim: _Claim) -> None:
@@ -293,14 +331,19 @@ def _signature(request: Request, claim: _Claim, secret: str, payload: str) -> st
             payload,
         ]
     )
-    digest = hashlib.sha256(canonical_request.encode()).hexdigest()
-    to_sign = f"{ALGORITHM}\n{claim.stamp}\n{claim.date}/{scope.region}/{scope.service}/aws4_request\n{digest}"
-    key = _signing_key(secret, claim.date, scope.region, scope.service)
-    return hmac.digest(key, to_sign.encode(), "sha256").hex()
+    return _signed(claim, secret, ALGORITHM, hashlib.sha256(canonical_request.encode()).hexdigest())
+
+
+def _signed(claim: _Claim, secret: str, kind: str, content: str) -> str:
+    scope = claim.scope
+    text = f"{kind}\n{claim.stamp}\n{claim.date}/{scope.region}/{scope.service}/aws4_request\n{content}"
+    key = signing_key(secret, claim.date, scope.region, scope.service)
+    return hmac.digest(key, text.encode(), "sha256").hex()
 
 
 @lru_cache(maxsize=256)
-def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+    """The key that signs for one day (YYYYMMDD), region and service."""
     key = f"AWS4{secret}".encode()
     for word in (date, region, service, "aws4_request"):
         key = hmac.digest(key, word.encode(), "sha256")

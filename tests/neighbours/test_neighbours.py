@@ -4,160 +4,28 @@ from __future__ import annotations
 
 import io
 import json
-import sys
-import threading
 import time
 import urllib.error
 import urllib.request
-import zlib
-from base64 import b64encode
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote
 
 import boto3
 import pytest
 from boto3.s3.transfer import TransferConfig
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.config import Config
-from botocore.credentials import Credentials
-from botocore.exceptions import ClientError
-from hypothesis import given
-from hypothesis import strategies as st
 
+from neighbours.talk import ACCOUNT, KEYS, TRUST, code_of, plain, put
 from tailorbird import errors
-from tailorbird.neighbours import Neighbours, chunked, journal
-from tailorbird.wire.signature import Request, verify
+from tailorbird.neighbours import Neighbours, journal
+from tailorbird.workspace import AccessKey
 
-pytest.importorskip("moto", reason="the extra aws-local is not installed")
-
-ACCOUNT = "210987654321"
-KEYS = ("TAILORBIRDLOCALKEY01", "secret")
-TRUST = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "personalize.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-            }
-        ],
-    }
-)
 FULL_ACCESS = "arn:aws:iam::aws:policy/service-role/AmazonPersonalizeFullAccess"
-
-
-class Handler(BaseHTTPRequestHandler):
-    """What the application does with a request to a neighbour: verify, answer."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args):
-        """The test's output stays readable."""
-
-    def handle_any(self):
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        path, _, query = self.path.partition("?")
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, path, query, headers, body)
-        scope = verify(request, {KEYS[0]: KEYS[1]}.get, time.time())
-        status, answered, content = self.server.neighbours.answer(
-            scope.service, self.command, path, query, headers, body
-        )
-        self.send_response(status)
-        for name, value in answered:
-            self.send_header(name, value)
-        if self.command != "HEAD" and status not in (204, 304):
-            self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_any  # noqa: N815
-
-
-@pytest.fixture
-def server(tmp_path):
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.neighbours = Neighbours(tmp_path, ACCOUNT)
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def restart(server, tmp_path):
-    """Empties the emulation, as the end of a process does, and serves the same folder anew."""
-
-    def again():
-        server.neighbours = Neighbours(tmp_path, ACCOUNT)
-        server.neighbours.warm()
-
-    return again
-
-
-@pytest.fixture
-def client(server):
-    made = []
-
-    def make(service, region="us-east-1", kind=boto3.client, **config):
-        made.append(
-            kind(
-                service,
-                region_name=region,
-                endpoint_url=f"http://127.0.0.1:{server.server_port}",
-                aws_access_key_id=KEYS[0],
-                aws_secret_access_key=KEYS[1],
-                config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, **config),
-            )
-        )
-        return made[-1]
-
-    yield make
-    for each in made:
-        getattr(each, "meta", each).client.close() if hasattr(each.meta, "client") else each.close()
-
-
-@pytest.fixture
-def s3(client):
-    made = client("s3")
-    made.create_bucket(Bucket="data")
-    return made
-
-
-def code_of(call, **arguments):
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    return caught.value.response["Error"]["Code"]
-
-
-def plain(answer):
-    """An answer without what differs from one request to the next."""
-    return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
-
-
-def signed_put(server, path, body, headers, word="STREAMING-UNSIGNED-PAYLOAD-TRAILER"):
-    """Puts a body as SDKs do that stream it: signed without its hash."""
-
-    class Streaming(S3SigV4Auth):
-        def payload(self, request):
-            return word
-
-    request = AWSRequest("PUT", f"http://127.0.0.1:{server.server_port}{path}", headers, body)
-    Streaming(Credentials(*KEYS), "s3", "us-east-1").add_auth(request)
-    prepared = request.prepare()
-    sent = urllib.request.Request(prepared.url, prepared.body, dict(prepared.headers), method="PUT")
-    with urllib.request.urlopen(sent, timeout=20) as answer:
-        return dict(answer.headers)
 
 
 # --- S3 -----------------------------------------------------------------------------------------------------
 
 
 def test_object_round_trip(s3):
-    put = s3.put_object(
+    stored = s3.put_object(
         Bucket="data",
         Key="raw/a b+c.csv",
         Body=b"USER_ID\n1\n",
@@ -166,11 +34,11 @@ def test_object_round_trip(s3):
     )
     got = s3.get_object(Bucket="data", Key="raw/a b+c.csv")
     assert got["Body"].read() == b"USER_ID\n1\n"
-    assert (got["ETag"], got["ContentType"], got["Metadata"]) == (put["ETag"], "text/csv", {"by_me": "x"})
-    assert got["ChecksumCRC32"] == put["ChecksumCRC32"]
+    assert (got["ETag"], got["ContentType"], got["Metadata"]) == (stored["ETag"], "text/csv", {"by_me": "x"})
+    assert got["ChecksumCRC32"] == stored["ChecksumCRC32"]
     head = s3.head_object(Bucket="data", Key="raw/a b+c.csv")
     assert head["ContentLength"] == 10
-    assert head["ETag"] == put["ETag"]
+    assert head["ETag"] == stored["ETag"]
     json.dumps(got["ResponseMetadata"])
 
 
@@ -340,52 +208,17 @@ def test_many_objects_are_listed_in_pages_and_deleted_at_once(s3, client, restar
 def test_presigned_urls(client):
     s3 = client("s3", signature_version="s3v4")
     s3.create_bucket(Bucket="data")
-    put = s3.generate_presigned_url("put_object", {"Bucket": "data", "Key": "p q"})
-    with urllib.request.urlopen(urllib.request.Request(put, b"shared", method="PUT"), timeout=20) as answer:
+    store = s3.generate_presigned_url("put_object", {"Bucket": "data", "Key": "p q"})
+    with urllib.request.urlopen(urllib.request.Request(store, b"shared", method="PUT"), timeout=20) as answer:
         assert answer.status == 200
     get = s3.generate_presigned_url("get_object", {"Bucket": "data", "Key": "p q"})
     with urllib.request.urlopen(get, timeout=20) as answer:
         assert answer.read() == b"shared"
 
 
-@pytest.mark.parametrize("signature", ["", ";chunk-signature=0a"])
-def test_chunked_uploads(s3, server, signature):
-    content = b"0123456789" * 7000
-    checksum = b64encode(zlib.crc32(content).to_bytes(4)).decode()
-    chunks = [content[:65536], content[65536:], b""]
-    body = b"".join(b"%x%s\r\n%s\r\n" % (len(c), signature.encode(), c) for c in chunks)
-    body = body[:-2] + f"x-amz-checksum-crc32:{checksum}\r\n\r\n".encode()
-    headers = {
-        "Content-Encoding": "aws-chunked,gzip",
-        "X-Amz-Decoded-Content-Length": str(len(content)),
-        "X-Amz-Sdk-Checksum-Algorithm": "CRC32",
-        "X-Amz-Trailer": "x-amz-checksum-crc32",
-        "Content-Type": "text/csv",
-    }
-    word = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" if signature else "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-    answered = signed_put(server, "/data/k", body, headers, word)
-    assert answered["x-amz-checksum-crc32"] == checksum
-    got = s3.get_object(Bucket="data", Key="k")
-    assert got["Body"].read() == content
-    assert (got["ContentEncoding"], got["ChecksumCRC32"]) == ("gzip", checksum)
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        signed_put(server, "/data/k", body[:-9000], headers, word)
-    with caught.value:
-        assert (caught.value.code, b"IncompleteBody" in caught.value.read()) == (400, True)
-
-
-@given(st.binary(max_size=60))
-def test_hostile_chunks_are_refused_or_decoded(body):
-    try:
-        _, content = chunked.decode({"x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}, body)
-    except chunked.MalformedChunks:
-        return
-    assert len(content) < len(body)
-
-
 def test_malformed_xml_is_the_clients_error(s3, server):
     with pytest.raises(urllib.error.HTTPError) as caught:
-        signed_put(server, "/data?tagging", b"<Tagging", {}, "UNSIGNED-PAYLOAD")
+        put(server, "/data?tagging", b"<Tagging", {}, "UNSIGNED-PAYLOAD")
     with caught.value:
         assert (caught.value.code, b"MalformedXML" in caught.value.read()) == (400, True)
 
@@ -508,7 +341,7 @@ def test_an_incomplete_last_line_is_cut_off(tmp_path):
 def test_an_unreadable_journal_is_named(tmp_path):
     (tmp_path / "journal.jsonl").write_bytes(b'nonsense\n{"n": 2}\n')
     with pytest.raises(errors.InternalFailure, match=r"journal\.jsonl line 1"):
-        Neighbours(tmp_path, ACCOUNT).warm()
+        Neighbours(tmp_path, ACCOUNT, AccessKey(*KEYS)).load()
 
 
 def test_a_damaged_object_is_named_and_a_half_written_one_removed(s3, restart, tmp_path):
@@ -531,18 +364,6 @@ def test_what_cannot_be_replayed_is_logged(client, restart, tmp_path, caplog):
     assert "line 2: iam POST CreateRole is answered 409" in record.getMessage()
 
 
-def test_missing_moto_is_said_with_what_to_install(tmp_path, monkeypatch):
-    for name in [name for name in sys.modules if name.split(".")[0] == "moto"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "moto", None)
-    neighbours = Neighbours(tmp_path, ACCOUNT)
-    with pytest.raises(errors.ServiceUnavailable, match=r"tailorbird\[aws-local\]"):
-        neighbours.answer("s3", "GET", "/", "", {}, b"")
-    body = b"Action=GetCallerIdentity&Version=2011-06-15"
-    status, _, content = neighbours.answer("sts", "POST", "/", "", {}, body)
-    assert (status, ACCOUNT.encode() in content) == (200, True)
-
-
 def test_unknown_services_are_named(tmp_path):
     with pytest.raises(errors.UnknownOperationException, match="'sqs'"):
-        Neighbours(tmp_path, ACCOUNT).answer("sqs", "POST", "/", "", {}, b"")
+        Neighbours(tmp_path, ACCOUNT, AccessKey(*KEYS)).answer("sqs", "POST", "/", "", {}, b"")
