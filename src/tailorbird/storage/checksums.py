@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -62,9 +63,10 @@ def check(path: Path, written: Checksum, remedy: str, touched: str) -> None:
 
 
 def unreadable(path: Path, error: Exception, remedy: str, touched: str) -> DamagedFile:
-    """The error for a file that cannot be opened, or made sense of."""
-    gone = isinstance(error, FileNotFoundError)
-    return DamagedFile(path, "is missing" if gone else f"cannot be read ({error})", remedy, touched)
+    """The error for a file, or a folder of files, that cannot be opened or made sense of."""
+    if isinstance(error, FileNotFoundError):
+        return DamagedFile(Path(error.filename or path), "is missing", remedy, touched)
+    return DamagedFile(path, f"cannot be read ({error})", remedy, touched)
 
 
 def sealed(content: bytes) -> bytes:
@@ -91,27 +93,33 @@ def write(folder: Path) -> None:
 
     A folder that has it already keeps it.
     """
-    if not (folder / NAME).exists():
+    if not verifiable(folder):
         found = {str(path.relative_to(folder)): of(path) for path in _files(folder)}
         (folder / NAME).write_bytes(sealed(msgspec.json.encode(_Folder(found))))
 
 
-def check_folder(folder: Path, remedy: str, touched: str) -> bool:
-    """Raises DamagedFile where a file that `NAME` names has changed; False where there is no `NAME` to tell."""
-    written = _read(folder, remedy, touched)
-    for name, checksum in written.items():
-        check(folder / name, checksum, remedy, touched)
-    return bool(written)
+@contextmanager
+def reading(folder: Path, remedy: str, touched: str, name: str | None = None) -> Iterator[None]:
+    """Checks the files of a folder that was written whole, or the one of that name, before a `with` that reads them.
+
+    Raises DamagedFile where one has changed, and where the `with` itself cannot read them.
+    """
+    for each, checksum in _read(folder, remedy, touched).items():
+        if name in (None, each):
+            check(folder / each, checksum, remedy, touched)
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        raise unreadable(folder / (name or ""), error, remedy, touched) from error
 
 
-def check_file(folder: Path, name: str, remedy: str, touched: str) -> None:
-    """As `check_folder`, for one file of it."""
-    if name in (written := _read(folder, remedy, touched)):
-        check(folder / name, written[name], remedy, touched)
+def verifiable(folder: Path) -> bool:
+    """Whether checksums tell what the folder's files were; an older version wrote none."""
+    return (folder / NAME).exists()
 
 
 def damages(folder: Path, remedy: str, touched: str) -> Iterator[DamagedFile]:
-    """Every damage that can be told of a folder that was written whole."""
+    """Every damage that can be told of a folder that was written whole; reads all of it."""
     try:
         written = _read(folder, remedy, touched)
     except DamagedFile as error:
@@ -138,5 +146,5 @@ def _files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if not path.is_dir():
             yield path
-        elif not (path / NAME).exists():
+        elif not verifiable(path):
             yield from _files(path)
