@@ -46,7 +46,7 @@ def refused(folder):
     ):
         with pytest.raises(DamagedFile):
             read(Tables(folder))
-    assert list(Tables(folder).damages(KEY))
+    assert list(Tables(folder).damages([KEY]))
 
 
 def test_every_flipped_bit_of_a_segment_is_found(tmp_path):
@@ -116,7 +116,7 @@ def test_a_full_import_heals_a_damaged_segment(tmp_path):
         segment.write(pl.DataFrame({"USER_ID": ["a"]}))
         segment.commit(FULL)
     assert tables.read(KEY).rows() == [("a",)]
-    assert not list(tables.damages(KEY))
+    assert not list(tables.damages([KEY]))
 
 
 def test_a_damage_says_what_to_do(tmp_path):
@@ -127,7 +127,7 @@ def test_a_damage_says_what_to_do(tmp_path):
             segment.commit(mode, at=job)
     for path in tmp_path.rglob("*.parquet"):
         path.unlink()
-    bulk, streamed = Tables(tmp_path).damages(KEY)
+    bulk, streamed = Tables(tmp_path).damages([KEY])
     assert "import the data once more with importMode FULL" in bulk.remedy
     assert "these events are lost" in streamed.remedy
     assert str(tmp_path) not in bulk.message
@@ -141,15 +141,15 @@ def test_what_an_older_version_wrote_is_read_and_checked_from_the_next_write_on(
     del old["parts"][0]["checksum"]
     path.write_bytes(msgspec.json.encode(old))
     assert tables.read(KEY).equals(rows)
-    assert tables.unverified(KEY) == 1
-    assert not list(tables.damages(KEY))
+    assert tables.unverified([KEY]) == 1
+    assert not list(tables.damages([KEY]))
     with tables.begin(KEY, "2") as segment:
         segment.write(rows)
         segment.commit(INCREMENTAL)
-    assert tables.unverified(KEY) == 1
+    assert tables.unverified([KEY]) == 1
     assert len(Tables(tmp_path).read(KEY)) == 6000
     tables.remove(KEY, "3", lambda _: pl.col("USER_ID") == "7")
-    assert tables.unverified(KEY) == 0
+    assert tables.unverified([KEY]) == 0
     assert msgspec.json.decode(checksums.unsealed(path.read_bytes()), type=Manifest).jobs == ("1", "2", "3")
 
 

@@ -80,10 +80,15 @@ class Served:
 
 def folder_of(workspace: Workspace, version_arn: str) -> Path:
     """Where the files of a solution version, or of a recommender, are."""
+    return folder_in(workspace.artifacts, version_arn)
+
+
+def folder_in(artifacts: Path, version_arn: str) -> Path:
+    """As `folder_of`, without an open workspace."""
     region, _, path = version_arn.split(":", 5)[3:]
     kind, _, name = path.partition("/")
     # No solution's name begins with an underscore.
-    return workspace.artifacts / region / (name if kind == "solution" else f"_{kind}/{name}")
+    return artifacts / region / (name if kind == "solution" else f"_{kind}/{name}")
 
 
 def part(folder: Path, name: str) -> Path:

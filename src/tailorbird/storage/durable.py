@@ -21,11 +21,14 @@ def room(folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        # Polars has no errno for it, only Rust's words.
-        told = getattr(error, "errno", None) in _FULL or any(f"(os error {code})" in str(error) for code in _FULL)
-        if not told:
+        if not full(error):
             raise
         raise NoSpace(folder) from error
+
+
+def full(error: Exception) -> bool:
+    """Whether a disk, or somebody's share of it, is full; Polars has no errno for that, only Rust's words."""
+    return getattr(error, "errno", None) in _FULL or any(f"(os error {code})" in str(error) for code in _FULL)
 
 
 def sync(path: Path) -> None:

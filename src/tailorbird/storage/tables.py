@@ -15,8 +15,8 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +43,7 @@ JOBS_REMEMBERED = 1000
 """Newest jobs whose repeated commit is recognised."""
 
 _NAME_LENGTH = 120
+_DROPPED = "dropped-"
 _REMEDIES = {
     False: "Restore it from a backup, or import the data once more with importMode FULL.",
     True: "Restore it from a backup. Without one these events are lost: delete the dataset, create it again and import "
@@ -181,13 +182,24 @@ class Tables:
         """Deletes the dataset's rows, also those that are being written."""
         folder = self._of(key).path
         if folder.exists():
-            gone = self._folder / f"dropped-{secrets.token_hex(8)}"
+            gone = self._folder / f"{_DROPPED}{secrets.token_hex(8)}"
             folder.rename(gone)
             shutil.rmtree(gone)
 
-    def damages(self, key: str) -> Iterator[DamagedFile]:
-        """Every damage that can be told of the dataset's files, all of which are read."""
-        folder = self._of(key)
+    def damages(self, keys: Iterable[str], imported: Collection[str] = ()) -> Iterator[DamagedFile]:
+        """Every damage that can be told of all files, all of which are read.
+
+        keys: of the datasets that there are; rows of others are looked at too. imported: those that must have rows.
+        """
+        known = {self._of(key).path: key for key in keys}
+        for key in imported:
+            if not self._of(key).path.exists():
+                yield DamagedFile(self._of(key).path, "is missing, though rows were imported", manifests.LOST, key)
+        for path in sorted(self._folder.glob("*")):
+            if not path.name.startswith(_DROPPED):
+                yield from self._damages(Folder(path, known.get(path, "an unknown dataset")))
+
+    def _damages(self, folder: Folder) -> Iterator[DamagedFile]:
         try:
             manifest = manifests.read(folder)
         except DamagedFile as error:
@@ -203,9 +215,13 @@ class Tables:
                 if part in manifests.read(folder).parts:
                     yield error
 
-    def unverified(self, key: str) -> int:
-        """How many segments have no checksum, since an older version wrote them."""
-        return sum(part.checksum is None for part in manifests.read(self._of(key)).parts)
+    def unverified(self, keys: Iterable[str]) -> int:
+        """How many segments of these datasets have no checksum, since an older version wrote them."""
+        unverified = 0
+        for key in keys:
+            with suppress(DamagedFile):  # whose segments nobody can count
+                unverified += sum(part.checksum is None for part in manifests.read(self._of(key)).parts)
+        return unverified
 
     def _of(self, key: str) -> Folder:
         """The dataset's folder; the digest keeps apart what shortening, or ignoring case, would merge."""

@@ -189,6 +189,6 @@ def failure(request: Request, error: AwsError) -> Response:
     if not control:
         headers.append(("x-amzn-errortype", error.code))
     # A message may quote what no UTF-8 can hold; telling an error must not be one.
-    message = error.message.encode(errors="backslashreplace").decode()
-    log.info("refused", extra={"code": error.code, "reason": message, "request_id": headers[1][1]})
+    message, reason = (text.encode(errors="backslashreplace").decode() for text in (error.message, str(error)))
+    log.info("refused", extra={"code": error.code, "reason": reason, "request_id": headers[1][1]})
     return Response(status, headers, msgspec.json.encode({"__type": error.code, "message": message}))
