@@ -65,7 +65,7 @@ def examine(config: Config) -> bool:
     if found.unverified:
         report.say(
             f"{found.unverified} segments and models were written by an older version and have no checksums: a changed "
-            "bit in them cannot be told. The next import and the next training write them."
+            "bit in them cannot be told. The next FULL import and the next training write them."
         )
     return not damaged
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from support import small_disk
 from tailorbird.errors import NoSpace
 from tailorbird.storage import durable, shown
 from tailorbird.storage.arrays import save_arrays
@@ -27,13 +26,8 @@ NOISE = np.random.default_rng(0).integers(0, 1 << 60, 100_000)
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """The root of a file system of 512 kB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip("a small file system can only be mounted by root, outside containers that forbid it")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with small_disk(tmp_path / "disk", "512k") as folder:
+        yield folder
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -68,7 +68,7 @@ def read(folder: Folder) -> Manifest:
         try:
             return msgspec.json.decode(checksums.unsealed(path.read_bytes()), type=Manifest)
         except FileNotFoundError as error:
-            if next(folder.path.glob("*.parquet"), None) is None:
+            if not list(folder.path.glob("*.parquet")):
                 return Manifest()
             if not path.exists():  # else the first commit came between
                 raise DamagedFile(path, "is missing, and there are segments beside it", LOST, folder.key) from error
