@@ -169,10 +169,24 @@ def test_a_database_that_is_none_is_one_clear_line(tmp_path: Path, name: str) ->
     assert ("move it away" if name in ("shown", "tallies") else "restore it from a backup") in line
 
 
-def test_a_server_does_not_start_on_a_damaged_database_and_says_why(tmp_path: Path) -> None:
-    World(tmp_path).workspace.close()
+def test_objects_are_read_and_a_server_does_not_start_on_a_damaged_database(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data").start()
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="bucket")
+    s3.put_object(Bucket="bucket", Key="k", Body=b"user,item\n1,2\n")
+    server.stop()
+    command = ["check", "--data-dir", str(tmp_path / "data")]
+    result = CliRunner().invoke(cli.app, command)
+    assert result.exit_code == 0, result.output
+    (path,) = (tmp_path / "data" / "neighbours" / "objects").iterdir()
+    path.write_bytes(path.read_bytes()[:-2] + b"3\n")
+    journal = tmp_path / "data" / "neighbours" / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b"{", b"(", 1))
+    result = CliRunner().invoke(cli.app, command)
+    assert result.exit_code == 1
+    assert f"{path} does not hold the bytes that its ETag stands for" in result.output
+    assert f"{journal} is not JSON in line 1" in result.output
     (tmp_path / "data" / "live.db").write_bytes(NO_DATABASE)
-    server = Server(tmp_path / "data")
     with pytest.raises(AssertionError, match="did not start"):
         server.start()
     assert server._reap() == 1
