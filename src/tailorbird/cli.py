@@ -5,18 +5,33 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from tailorbird import check as folder_check
 from tailorbird import config as configuration
 from tailorbird import doctor as import_doctor
 from tailorbird import recipe_reference as recipe_pages
 from tailorbird import reference as reference_pages
 from tailorbird import report, server, settings_reference
 from tailorbird.config import Config
+from tailorbird.errors import DamagedFile, NoSpace
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+
+class _Commands(TyperGroup):
+    """Every command tells a damaged file, or a full disk, in a sentence."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (DamagedFile, NoSpace) as error:
+            typer.echo(error, err=True)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder that holds everything the installation owns.")]
 
@@ -92,6 +107,16 @@ def job(
 def metrics(arn: str, data_dir: DataDir = None) -> None:
     """Show what the exam of a solution version or recommender told, beyond the metrics of GetSolutionMetrics."""
     if not report.print_metrics(_config(data_dir=data_dir), arn):
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(data_dir: DataDir = None) -> None:
+    """Read every file of the data folder and say which are damaged, what that touches and what to do.
+
+    Exit code 1 where one is. Databases of other kinds than SQLite, named by a URL, have checks of their own.
+    """
+    if not folder_check.examine(_config(data_dir=data_dir)):
         raise typer.Exit(1)
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from tailorbird.cache import Cache
 from tailorbird.config import Config
+from tailorbird.errors import DamagedFile
 from tailorbird.storage.catalogue import Catalogue
 from tailorbird.storage.live import Live
 from tailorbird.storage.objects import Objects
@@ -126,4 +127,8 @@ def access_key(folder: Path) -> AccessKey:
             return access_key(folder)
         finally:
             fresh.unlink()
-    return msgspec.json.decode(path.read_bytes(), type=AccessKey)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=AccessKey)
+    except ValueError as error:
+        remedy = "Restore it, or remove it: the next start makes a new key, which all clients need (`tailorbird env`)."
+        raise DamagedFile(path, f"cannot be read ({error})", remedy, "all clients") from error

@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from tailorbird.errors import DamagedFile
 from tailorbird.storage.tables import FULL, INCREMENTAL, ROW_GROUP, STREAMED, Tables
 
 KEY = "arn:aws:personalize:us-east-1:123456789012:dataset/../group/INTERACTIONS"
@@ -210,7 +211,7 @@ def test_readers_racing_commits_never_fail(tables):
 def test_a_lost_segment_is_an_error_and_no_endless_retry(tables, tmp_path):
     put(tables, FULL, "1", "a")
     next(tmp_path.rglob("*.parquet")).unlink()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(DamagedFile, match=r"parquet is missing\. It holds data of arn:aws:.*importMode FULL"):
         tables.read(KEY)
 
 

@@ -50,7 +50,7 @@ def get_extended_metrics(workspace: Workspace, request: dict[str, Any]) -> dict[
     document = lifecycle.find(workspace, resource, arn)
     if "_metrics" not in document or document["status"] not in SETTLED:
         raise ResourceInUseException(f"{arn} has status {document['status']}; metrics are there once it is ACTIVE.")
-    rows = models.read_metrics(models.folder_of(workspace, document.get("_artifact", arn)))
+    rows = models.read_metrics(workspace, document.get("_artifact", arn))
     return {"resourceArn": arn, "metrics": [dataclasses.asdict(row) for row in rows]}
 
 

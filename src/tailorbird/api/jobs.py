@@ -25,6 +25,7 @@ from tailorbird.api.lifecycle import STOPPED, STOPPING, UNFINISHED, JobFailed, R
 from tailorbird.api.resources import RESOURCES, dataset
 from tailorbird.config import Config
 from tailorbird.data import compaction
+from tailorbird.errors import DamagedFile, NoSpace
 from tailorbird.recipes.recipe import Epoch
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace, open_workspace
@@ -221,6 +222,9 @@ def work(workspace: Workspace, resource: Resource, arn: str) -> None:
         # The built-in S3 goes with the server: a worker that is left alone meets closed connections.
         executors.leave_if_orphan()
         outcome = {"status": stages.failed, "failureReason": str(failure), **failure.members}
+    except (DamagedFile, NoSpace) as error:
+        log.error("job failed", extra={"arn": arn, "reason": str(error)})
+        outcome = {"status": stages.failed, "failureReason": error.message}
     except Exception as error:
         executors.leave_if_orphan()
         log.exception("job failed by a defect", extra={"arn": arn})

@@ -157,3 +157,24 @@ def _path(folder: Path, bucket_name: str, key_name: str) -> Path:
 def _first_line(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.readline()
+
+
+def damage(path: Path) -> str:
+    """What is wrong with a file that `save` wrote, as it follows its path in a sentence; empty where nothing is.
+
+    Reads all of it. The bytes of an object that was put together from parts, whose ETag is no MD5, are not told.
+    """
+    with path.open("rb") as file:
+        line = file.readline()
+        try:
+            about = json.loads(line)
+            size, etag = about["size"], about["etag"]
+        except (ValueError, TypeError, KeyError):
+            return "does not begin with the description of an object"
+        digest, found = hashlib.md5(usedforsecurity=False), 0
+        while data := file.read(1 << 20):
+            digest.update(data)
+            found += len(data)
+    if found != size:
+        return f"has {found} bytes of an object of {size}"
+    return "" if "-" in etag or digest.hexdigest() == etag else "does not hold the bytes that its ETag stands for"

@@ -23,12 +23,15 @@ from tailorbird.recipes import RECIPES, new_items, objective
 from tailorbird.recipes.recipe import Following, Incremental, Model, Recipe
 from tailorbird.serving import pools
 from tailorbird.serving.pools import Pool
+from tailorbird.storage import checksums
 from tailorbird.workspace import Workspace
 
 MANIFEST = "recipe.json"
 METRICS = "metrics.json"
 FOLLOWING_SECONDS = 60.0
 """How long events that come after their interval has closed may stay unseen by a model that follows events."""
+REMEDY = "Train it anew, or restore the folder from a backup."
+"""For a damaged model."""
 UPDATE_SECONDS = 1800
 """How long new and changed items may stay unseen by a model that takes them up (spec recipes-and-runtime 1.4)."""
 
@@ -77,10 +80,15 @@ class Served:
 
 def folder_of(workspace: Workspace, version_arn: str) -> Path:
     """Where the files of a solution version, or of a recommender, are."""
+    return folder_in(workspace.artifacts, version_arn)
+
+
+def folder_in(artifacts: Path, version_arn: str) -> Path:
+    """As `folder_of`, without an open workspace."""
     region, _, path = version_arn.split(":", 5)[3:]
     kind, _, name = path.partition("/")
     # No solution's name begins with an underscore.
-    return workspace.artifacts / region / (name if kind == "solution" else f"_{kind}/{name}")
+    return artifacts / region / (name if kind == "solution" else f"_{kind}/{name}")
 
 
 def part(folder: Path, name: str) -> Path:
@@ -99,14 +107,19 @@ def write_metrics(folder: Path, rows: Sequence[Row]) -> None:
     (folder / METRICS).write_bytes(msgspec.json.encode(rows))
 
 
-def read_metrics(folder: Path) -> list[Row]:
-    """Reads what `write_metrics` wrote."""
-    return msgspec.json.decode((folder / METRICS).read_bytes(), type=list[Row])
+def read_metrics(workspace: Workspace, version_arn: str) -> list[Row]:
+    """Reads what `write_metrics` wrote; raises DamagedFile."""
+    folder = folder_of(workspace, version_arn)
+    with checksums.reading(folder, REMEDY, version_arn, METRICS):
+        return msgspec.json.decode((folder / METRICS).read_bytes(), type=list[Row])
 
 
 def open_model(workspace: Workspace, version_arn: str) -> Served:
-    """The model of an ACTIVE solution version, from memory if it was used lately."""
-    return workspace.cache.get("model", version_arn, lambda: _load(folder_of(workspace, version_arn)))
+    """The model of an ACTIVE solution version, from memory if it was used lately.
+
+    Raises DamagedFile: all its files are checked when they are opened.
+    """
+    return workspace.cache.get("model", version_arn, lambda: _load(folder_of(workspace, version_arn), version_arn))
 
 
 def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset, items: Dataset | None) -> Served:
@@ -118,7 +131,7 @@ def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset, ite
     if served.recipe.updates:
         folder = folder_of(workspace, version_arn)
         name = pools.newest(folder)
-        return workspace.cache.get("updated", (version_arn, name), lambda: _updated(served, folder, name))
+        return workspace.cache.get("updated", (version_arn, name), lambda: _updated(served, folder, name, version_arn))
     if not isinstance(model, Following):
         return served
 
@@ -170,17 +183,19 @@ def others_table(
     return _table(others, items, workspace.cache.get("other items", key, records))
 
 
-def _load(folder: Path) -> Served:
-    manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
-    recipe = RECIPES[manifest.recipe]
-    return Served(recipe, manifest, objective.load(recipe, folder / "model"), history.load(folder / "history"))
+def _load(folder: Path, version_arn: str) -> Served:
+    with checksums.reading(folder, REMEDY, version_arn):
+        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+        recipe = RECIPES[manifest.recipe]
+        return Served(recipe, manifest, objective.load(recipe, folder / "model"), history.load(folder / "history"))
 
 
-def _updated(served: Served, folder: Path, name: str) -> Served:
+def _updated(served: Served, folder: Path, name: str, version_arn: str) -> Served:
     """The model with the items of its newest pool."""
     if not name:  # trained before there were pools: as it is, until its first update
         return served
-    pool = pools.load(folder, name)
+    with checksums.reading(folder / pools.FOLDER / name, pools.REMEDY, version_arn):
+        pool = pools.load(folder, name)
     new = len(pool.items) > len(served.model.items)
     model = new_items.Extended(served.model, pool.items, pool.likeness) if new else served.model
     return replace(served, model=model, pool=pool)

@@ -26,6 +26,8 @@ FOLDER = "pools"
 """Inside the folder of a model's files."""
 KEPT = 2
 """Newest pools that are not removed: a process may be about to open the one before the newest."""
+REMEDY = "Remove its folder, so that the one before counts until the next update, or restore it from a backup."
+"""For a damaged pool."""
 ARRAYS = ("items", "interactions", "impressions", "created")
 
 

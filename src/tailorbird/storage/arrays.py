@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,18 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
+@dataclass(frozen=True)
+class _Sink:
+    """No real file for numpy, which writes to those past Python and then cannot tell that a disk is full."""
+
+    write: Callable[[bytes], int]
+
+
 def save_arrays(folder: Path, **arrays: Array | np.generic) -> None:
     """Writes each array into the existing folder, under its name."""
     for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+        with (folder / f"{name}.npy").open("wb") as file:
+            np.save(_Sink(file.write), array, allow_pickle=False)
 
 
 def load_arrays(folder: Path, *names: str) -> tuple[Array, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tailorbird.storage.database import open_engine
+from tailorbird.storage.database import RECOVERY, Database
 
 Document = dict[str, Any]
 
@@ -34,11 +34,16 @@ class AlreadyExists(Exception):
     """A document with this ARN is there already."""
 
 
+def database(url: str) -> Database:
+    """The store as a database."""
+    return Database(url, "all resources", RECOVERY)
+
+
 class Catalogue:
     """All documents of one installation; safe to use from many threads and processes."""
 
     def __init__(self, url: str) -> None:
-        self._engine = open_engine(url)
+        self._engine = database(url).open()
         _metadata.create_all(self._engine)
 
     def insert(self, kind: str, arn: str, document: Document) -> None:

@@ -1,13 +1,35 @@
-"""Making files and names survive a power cut."""
+"""Making files and names survive a power cut, and leaving nothing half-written where a disk is full."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from tailorbird.errors import NoSpace
+from tailorbird.storage import checksums
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def room(folder: Path) -> Iterator[None]:
+    """For what writes below `folder`: raises NoSpace where there is no room, whoever finds that."""
+    try:
+        yield
+    except Exception as error:
+        if not full(error):
+            raise
+        raise NoSpace(folder) from error
+
+
+def full(error: Exception) -> bool:
+    """Whether a disk, or somebody's share of it, is full; Polars has no errno for that, only Rust's words."""
+    return getattr(error, "errno", None) in _FULL or any(f"(os error {code})" in str(error) for code in _FULL)
 
 
 def sync(path: Path) -> None:
@@ -24,15 +46,37 @@ def private(path: Path, mode: str, buffering: int = -1) -> IO[bytes]:
     return open(path, mode, buffering, opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
+def replace(path: Path, content: bytes) -> None:
+    """Gives a file new content: after a crash there is the old one or the new one, and no part of either."""
+    draft = path.with_name(f"{path.name}.new")
+    try:
+        with room(path.parent):
+            draft.write_bytes(content)
+            sync(draft)
+            draft.rename(path)
+            sync(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 @contextmanager
 def publish(folder: Path) -> Iterator[Path]:
-    """Gives a fresh folder to write into, which takes the place of `folder` at the end, on disk and whole."""
+    """Gives a fresh folder to write into, which takes the place of `folder` at the end, on disk and whole.
+
+    Its files' checksums are beside them then. Nothing stays of it where that fails.
+    """
     fresh = folder.with_name(f".{folder.name}.fresh")
     shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    yield fresh
-    for path in [*fresh.rglob("*"), fresh]:
-        sync(path)
+    try:
+        with room(folder.parent):
+            fresh.mkdir(parents=True)
+            yield fresh
+            checksums.write(fresh)
+            for path in [*fresh.rglob("*"), fresh]:
+                sync(path)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
     shutil.rmtree(folder, ignore_errors=True)  # left by a worker that died between here and its document
     fresh.rename(folder)
     sync(folder.parent)

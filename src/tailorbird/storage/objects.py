@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Literal, Protocol
 from urllib.parse import unquote
 
 from tailorbird.storage import aws
+from tailorbird.storage.durable import full, room
 
 BUFFER = 1 << 20
 """Bytes asked of a store at a time."""
@@ -64,7 +65,7 @@ class Objects:
     """The files that an installation can reach.
 
     `s3_endpoint` is the URL of an S3 service; without one s3:// locations are refused. Every method raises
-    ObjectError for a location that cannot be used.
+    ObjectError for a location that cannot be used, and those that write NoSpace.
     """
 
     def __init__(
@@ -136,19 +137,20 @@ class _Disk:
     def writer(self, uri: str) -> Iterator[BinaryIO]:
         path = self._path(uri)
         draft = path.with_name(f".{secrets.token_hex(8)}.part")
-        with _disk_errors(uri):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = draft.open("xb")
-        try:
-            with file:
-                yield file
-                with _disk_errors(uri):
-                    file.flush()
-                    os.fsync(file.fileno())
+        with room(path.parent):
             with _disk_errors(uri):
-                draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                file = draft.open("xb")
+            try:
+                with file:
+                    yield file
+                    with _disk_errors(uri):
+                        file.flush()
+                        os.fsync(file.fileno())
+                with _disk_errors(uri):
+                    draft.replace(path)
+            finally:
+                draft.unlink(missing_ok=True)
 
     def _path(self, uri: str) -> Path:
         match = _FILE_URI.fullmatch(uri)
@@ -194,6 +196,8 @@ def _disk_errors(uri: str) -> Iterator[None]:
     except PermissionError as error:
         raise ObjectError("denied", f"The server may not use {uri}. Check the file's permissions.") from error
     except OSError as error:
+        if full(error):
+            raise
         raise ObjectError("location", f"{uri} cannot be used: {error.strerror}.") from error
 
 
@@ -239,7 +243,7 @@ class _S3:
     @contextmanager
     def writer(self, uri: str) -> Iterator[BinaryIO]:
         bucket, key = _bucket_and_key(uri)
-        with tempfile.TemporaryFile() as file:
+        with room(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as file:
             yield file
             size = file.seek(0, io.SEEK_END)
             file.seek(0)

@@ -10,23 +10,26 @@ process lives, so what a crashed writer left can be told from what a running one
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
 import polars as pl
 
-from tailorbird.storage.durable import sync
+from tailorbird.errors import DamagedFile
+from tailorbird.storage import checksums, manifests
+from tailorbird.storage.checksums import Checksum
+from tailorbird.storage.durable import room, sync
+from tailorbird.storage.manifests import Folder, Manifest, Part, consistently, locked
 
 FULL = "FULL"
 INCREMENTAL = "INCREMENTAL"
@@ -39,32 +42,14 @@ ROW_GROUP = 50_000
 JOBS_REMEMBERED = 1000
 """Newest jobs whose repeated commit is recognised."""
 
-_WRITING = "writing-"
 _NAME_LENGTH = 120
-
-T = TypeVar("T")
-
-
-class _Part(msgspec.Struct, frozen=True):
-    """One segment in the manifest."""
-
-    file: str
-    rows: int
-    streamed: bool
-    at: int = 0
-    """Number of the newest single row when the segment was committed: its place in the order of arrival."""
-
-
-class _Manifest(msgspec.Struct, frozen=True):
-    """Which segments make up the dataset, in commit order."""
-
-    version: str = ""
-    parts: tuple[_Part, ...] = ()
-    jobs: tuple[str, ...] = ()
-    moved: int = 0
-    """Single rows with numbers up to this one are in the streamed segments."""
-    rewritten: str = ""
-    """Changes when rows are removed from segments."""
+_DROPPED = "dropped-"
+_REMEDIES = {
+    False: "Restore it from a backup, or import the data once more with importMode FULL.",
+    True: "Restore it from a backup. Without one these events are lost: delete the dataset, create it again and import "
+    "its data.",
+}
+"""For a segment, by whether it is streamed."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +62,16 @@ class View:
 
 
 class Tables:
-    """All datasets below one folder; a key is any string, such as a dataset's ARN."""
+    """All datasets below one folder; a key is any string, such as a dataset's ARN.
+
+    A segment is checked against its checksum when it is first read: once in a server, and once in every job. All
+    methods raise DamagedFile, and those that write raise NoSpace.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._checked: set[Path] = set()
+        self._checking = threading.Lock()
 
     def begin(self, key: str, job_id: str, sort_by: Sequence[str] | None = None) -> Segment:
         """Starts a segment, to be used in a `with`; it is visible only once committed.
@@ -89,9 +80,11 @@ class Tables:
         what crashed writers left.
         """
         folder = self._of(key)
-        with _locked(folder):
-            _sweep(folder)
-            return Segment(folder, job_id, tuple(sort_by or ()), _manifest(folder))
+        with room(self._folder), locked(folder):
+            if not (folder.path / manifests.NAME).exists():
+                manifests.swap(folder, manifests.read(folder))
+            manifests.sweep(folder)
+            return Segment(folder, job_id, tuple(sort_by or ()), manifests.read(folder))
 
     def read(self, key: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """All rows, oldest segment first; a column that an older segment lacks is null there.
@@ -117,42 +110,33 @@ class Tables:
         """
         folder = self._of(key)
 
-        def look(manifest: _Manifest) -> View:
+        def look(manifest: Manifest) -> View:
             found = [
-                _rows(folder, part, columns, where, number)
+                self._rows(folder, part, columns, where, number)
                 for part in manifest.parts
                 if streamed in (None, part.streamed)
             ]
             empty = pl.DataFrame(schema=dict.fromkeys(columns or (), pl.Null))
             return View(pl.concat(found, how="diagonal_relaxed") if found else empty, manifest.moved)
 
-        return _consistently(folder, look)
+        return consistently(folder, look)
 
     def moved(self, key: str) -> int:
         """Single rows with numbers up to this one are in the streamed segments."""
-        return _manifest(self._of(key)).moved
+        return manifests.read(self._of(key)).moved
 
     def imported(self, key: str) -> bool:
         """Whether there are rows of a bulk import."""
-        return any(not part.streamed for part in _manifest(self._of(key)).parts)
+        return any(not part.streamed for part in manifests.read(self._of(key)).parts)
 
     def count(self, key: str, chosen: Callable[[Sequence[str]], pl.Expr]) -> int:
         """How many rows meet a condition, which `chosen` makes from a segment's columns."""
         folder = self._of(key)
 
-        def look(manifest: _Manifest) -> int:
-            frames = (pl.scan_parquet(folder / part.file, glob=False) for part in manifest.parts)
-            return sum(
-                int(
-                    frame.select(chosen(frame.collect_schema().names()).fill_null(False).sum())
-                    .collect(engine="streaming")
-                    .item()
-                    or 0
-                )
-                for frame in frames
-            )
+        def look(manifest: Manifest) -> int:
+            return sum(self._count(folder, part, chosen) for part in manifest.parts)
 
-        return _consistently(folder, look)
+        return consistently(folder, look)
 
     def remove(self, key: str, job_id: str, gone: Callable[[Sequence[str]], pl.Expr]) -> None:
         """Writes all segments anew without some rows; does nothing when the same job did it before.
@@ -161,63 +145,156 @@ class Tables:
         before and is committed later is discarded, since it may hold such rows.
         """
         folder = self._of(key)
-        if not folder.exists():
+        if not folder.path.exists():
             return
-        with _locked(folder):
-            old = _manifest(folder)
+        with locked(folder):
+            old = manifests.read(folder)
             if job_id in old.jobs:
                 return
-            parts = tuple(kept for part in old.parts if (kept := _without(folder, part, gone)))
-            fresh = msgspec.structs.replace(
-                old,
-                version=secrets.token_hex(8),
-                parts=parts,
-                jobs=(*old.jobs, job_id)[-JOBS_REMEMBERED:],
-                rewritten=job_id,
-            )
-            _swap(folder, fresh)
-            _sweep(folder)
+            try:
+                parts = tuple(kept for part in old.parts if (kept := self._without(folder, part, gone)))
+                fresh = msgspec.structs.replace(
+                    old,
+                    version=secrets.token_hex(8),
+                    parts=parts,
+                    jobs=(*old.jobs, job_id)[-JOBS_REMEMBERED:],
+                    rewritten=job_id,
+                )
+                manifests.swap(folder, fresh)
+            finally:
+                manifests.sweep(folder)
 
     def version(self, key: str) -> str:
         """A text that each commit changes; empty when nothing was committed."""
-        return _manifest(self._of(key)).version
+        return manifests.read(self._of(key)).version
 
     def bulk_version(self, key: str) -> str:
         """As `version`, but streamed segments change nothing: each import and each removal of rows does."""
-        manifest = _manifest(self._of(key))
+        manifest = manifests.read(self._of(key))
         newest = [part.file for part in manifest.parts if not part.streamed][-1:]
         return " ".join([*newest, manifest.rewritten]).strip()
 
     def rows(self, key: str) -> int:
         """How many rows there are."""
-        return sum(part.rows for part in _manifest(self._of(key)).parts)
+        return sum(part.rows for part in manifests.read(self._of(key)).parts)
 
     def drop(self, key: str) -> None:
         """Deletes the dataset's rows, also those that are being written."""
-        folder = self._of(key)
+        folder = self._of(key).path
         if folder.exists():
-            gone = self._folder / f"dropped-{secrets.token_hex(8)}"
+            gone = self._folder / f"{_DROPPED}{secrets.token_hex(8)}"
             folder.rename(gone)
             shutil.rmtree(gone)
 
-    def _of(self, key: str) -> Path:
+    def damages(self, keys: Iterable[str], imported: Collection[str] = ()) -> Iterator[DamagedFile]:
+        """Every damage that can be told of all files, all of which are read.
+
+        keys: of the datasets that there are; rows of others are looked at too. imported: those that must have rows.
+        """
+        known = {self._of(key).path: key for key in keys}
+        for key in imported:
+            if not self._of(key).path.exists():
+                yield DamagedFile(self._of(key).path, "is missing, though rows were imported", manifests.LOST, key)
+        for path in sorted(self._folder.glob("*")):
+            if not path.name.startswith(_DROPPED):
+                yield from self._damages(Folder(path, known.get(path, "an unknown dataset")))
+
+    def _damages(self, folder: Folder) -> Iterator[DamagedFile]:
+        try:
+            manifest = manifests.read(folder)
+        except DamagedFile as error:
+            yield error
+            return
+        for part in manifest.parts:
+            try:
+                with self._segment(folder, part) as rows:
+                    if part.checksum is None:
+                        rows.collect(engine="streaming")
+            except DamagedFile as error:
+                # A commit may have replaced it meanwhile.
+                if part in manifests.read(folder).parts:
+                    yield error
+
+    def unverified(self, keys: Iterable[str]) -> int:
+        """How many segments of these datasets have no checksum, since an older version wrote them."""
+        unverified = 0
+        for key in keys:
+            with suppress(DamagedFile):  # whose segments nobody can count
+                unverified += sum(part.checksum is None for part in manifests.read(self._of(key)).parts)
+        return unverified
+
+    def _of(self, key: str) -> Folder:
         """The dataset's folder; the digest keeps apart what shortening, or ignoring case, would merge."""
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-        return self._folder / f"{quote(key, safe='')[:_NAME_LENGTH].replace('.', '%2E')}-{digest}"
+        return Folder(self._folder / f"{quote(key, safe='')[:_NAME_LENGTH].replace('.', '%2E')}-{digest}", key)
+
+    @contextmanager
+    def _segment(self, folder: Folder, part: Part) -> Iterator[pl.LazyFrame]:
+        """A segment to read in a `with`, checked before."""
+        path, remedy = folder.path / part.file, _REMEDIES[part.streamed]
+        with self._checking:
+            if part.checksum is not None and path not in self._checked:
+                checksums.check(path, part.checksum, remedy, folder.key)
+                self._checked.add(path)
+        try:
+            yield pl.scan_parquet(path, glob=False)
+        except OSError as error:
+            raise checksums.unreadable(path, error, remedy, folder.key) from error
+        except (pl.exceptions.ComputeError, pl.exceptions.PanicException) as error:
+            if part.checksum is None:
+                raise checksums.unreadable(path, error, remedy, folder.key) from error
+            checksums.check(path, part.checksum, remedy, folder.key)  # damaged since it was checked
+            raise
+
+    def _count(self, folder: Folder, part: Part, chosen: Callable[[Sequence[str]], pl.Expr]) -> int:
+        with self._segment(folder, part) as rows:
+            met = chosen(rows.collect_schema().names()).fill_null(False).sum()
+            return int(rows.select(met).collect(engine="streaming").item() or 0)
+
+    def _without(self, folder: Folder, part: Part, gone: Callable[[Sequence[str]], pl.Expr]) -> Part | None:
+        """The segment without some rows: itself where there are none of them, None where nothing is left."""
+        with self._segment(folder, part) as rows:
+            kept = rows.filter(~gone(rows.collect_schema().names()).fill_null(False))
+            count = int(kept.select(pl.len()).collect(engine="streaming").item())
+            if count in (0, part.rows):
+                return part if count else None
+            target = folder.path / f"{secrets.token_hex(8)}.parquet"
+            with room(folder.path.parent):
+                return msgspec.structs.replace(part, file=target.name, rows=count, checksum=_written(kept, target))
+
+    def _rows(
+        self,
+        folder: Folder,
+        part: Part,
+        columns: Sequence[str] | None,
+        where: tuple[str, object] | None,
+        number: str | None,
+    ) -> pl.DataFrame:
+        with self._segment(folder, part) as frame:
+            present = frame.collect_schema()
+            if number is not None and number not in present:
+                frame = frame.with_columns(pl.lit(part.at, pl.Int64).alias(number))
+                present[number] = pl.Int64()
+            if where is not None:
+                column, value = where
+                frame = frame.filter(pl.col(column) == value if column in present else pl.lit(False))
+            if columns is not None:
+                frame = frame.select(pl.col(name) if name in present else pl.lit(None).alias(name) for name in columns)
+            return frame.collect()
 
 
 class Segment:
     """A segment that is being written. Leaving its `with` without a commit discards it."""
 
-    def __init__(self, folder: Path, job_id: str, sort_by: tuple[str, ...], begun: _Manifest) -> None:
+    def __init__(self, folder: Folder, job_id: str, sort_by: tuple[str, ...], begun: Manifest) -> None:
         self._folder = folder
         self._job_id = job_id
         self._sort_by = sort_by
         self._begun = begun
         self._token = secrets.token_hex(8)
-        self._own = folder / f"{_WRITING}{self._token}"
+        self._own = folder.path / f"{manifests.WRITING}{self._token}"
         self._own.mkdir()
-        self._alive = _lock(self._own / "alive")
+        self._alive = manifests.lock(self._own / "alive")
         self._pieces: list[Path] = []
         self._rows = 0
 
@@ -229,14 +306,15 @@ class Segment:
     ) -> None:
         # Dropping the dataset takes the folder along.
         if self._own.exists():
-            with _locked(self._folder):
+            with locked(self._folder):
                 shutil.rmtree(self._own)
         os.close(self._alive)
 
     def write(self, frame: pl.DataFrame) -> None:
         """Adds rows; all frames of a segment have the same columns."""
         piece = self._own / f"{len(self._pieces):08}.parquet"
-        frame.write_parquet(piece, compression="lz4", statistics=False)
+        with room(self._folder.path.parent):
+            frame.write_parquet(piece, compression="lz4", statistics=False)
         self._pieces.append(piece)
         self._rows += len(frame)
 
@@ -255,126 +333,37 @@ class Segment:
         if mode not in MODES:
             raise ValueError(f"{mode!r} is no mode; use one of {', '.join(MODES)}")
         streamed = mode == STREAMED
-        part = _Part(f"{self._token}.parquet", self._rows, streamed, at)
-        if self._pieces:
-            self._join(self._own / part.file)
-        with _locked(self._folder):
-            old = _manifest(self._folder)
+        name = f"{self._token}.parquet"
+        checksum = self._join(self._own / name) if self._pieces else None
+        part = Part(name, self._rows, streamed, at, checksum)
+        with locked(self._folder):
+            old = manifests.read(self._folder)
             begun = self._begun
             late = streamed and (old.moved, old.rewritten) != (begun.moved, begun.rewritten)
             if late or self._job_id in old.jobs:
                 return
             kept = tuple(each for each in old.parts if mode != FULL or each.streamed)
             if self._pieces:
-                (self._own / part.file).rename(self._folder / part.file)
+                (self._own / name).rename(self._folder.path / name)
                 kept += (part,)
             jobs = (*old.jobs, self._job_id)[-JOBS_REMEMBERED:]
             moved = at if streamed else old.moved
-            _swap(self._folder, _Manifest(secrets.token_hex(8), kept, jobs, moved, old.rewritten))
-            _sweep(self._folder)
+            try:
+                manifests.swap(self._folder, Manifest(secrets.token_hex(8), kept, jobs, moved, old.rewritten))
+            finally:
+                manifests.sweep(self._folder)
 
-    def _join(self, target: Path) -> None:
+    def _join(self, target: Path) -> Checksum:
         """Writes the pieces as one file, without holding more in memory than sorting them takes."""
         rows = pl.scan_parquet(self._pieces, glob=False)
         if self._sort_by:
             rows = rows.sort(self._sort_by, maintain_order=True)
-        rows.sink_parquet(target, compression="zstd", row_group_size=ROW_GROUP, engine="streaming")
-        sync(target)
+        with room(self._folder.path.parent):
+            return _written(rows, target)
 
 
-def _without(folder: Path, part: _Part, gone: Callable[[Sequence[str]], pl.Expr]) -> _Part | None:
-    """The segment without some rows: itself where there are none of them, None where nothing is left."""
-    rows = pl.scan_parquet(folder / part.file, glob=False)
-    kept = rows.filter(~gone(rows.collect_schema().names()).fill_null(False))
-    count = int(kept.select(pl.len()).collect(engine="streaming").item())
-    if count in (0, part.rows):
-        return part if count else None
-    fresh = msgspec.structs.replace(part, file=f"{secrets.token_hex(8)}.parquet", rows=count)
-    kept.sink_parquet(folder / fresh.file, compression="zstd", row_group_size=ROW_GROUP, engine="streaming")
-    sync(folder / fresh.file)
-    return fresh
-
-
-def _rows(
-    folder: Path,
-    part: _Part,
-    columns: Sequence[str] | None,
-    where: tuple[str, object] | None,
-    number: str | None,
-) -> pl.DataFrame:
-    frame = pl.scan_parquet(folder / part.file, glob=False)
-    present = frame.collect_schema()
-    if number is not None and number not in present:
-        frame = frame.with_columns(pl.lit(part.at, pl.Int64).alias(number))
-        present[number] = pl.Int64()
-    if where is not None:
-        column, value = where
-        frame = frame.filter(pl.col(column) == value if column in present else pl.lit(False))
-    if columns is not None:
-        frame = frame.select(pl.col(name) if name in present else pl.lit(None).alias(name) for name in columns)
-    return frame.collect()
-
-
-def _consistently(folder: Path, read: Callable[[_Manifest], T]) -> T:
-    """Reads what the manifest names; starts again where a commit replaced that meanwhile."""
-    while True:
-        manifest = _manifest(folder)
-        try:
-            return read(manifest)
-        except FileNotFoundError:
-            if _manifest(folder).version == manifest.version:
-                raise
-
-
-def _manifest(folder: Path) -> _Manifest:
-    try:
-        return msgspec.json.decode((folder / "manifest.json").read_bytes(), type=_Manifest)
-    except FileNotFoundError:
-        return _Manifest()
-
-
-def _swap(folder: Path, manifest: _Manifest) -> None:
-    """Replaces the manifest: after a crash there is the old one or the new one, with all its segments."""
-    sync(folder)
-    draft = folder / "manifest.json.new"
-    draft.write_bytes(msgspec.json.encode(manifest))
-    sync(draft)
-    draft.rename(folder / "manifest.json")
-    sync(folder)
-
-
-def _sweep(folder: Path) -> None:
-    """Removes segments that no manifest names and folders of writers that are gone; needs the lock."""
-    named = {part.file for part in _manifest(folder).parts}
-    for path in folder.glob("*.parquet"):
-        if path.name not in named:
-            path.unlink()
-    for path in folder.glob(f"{_WRITING}*"):
-        try:
-            alive = _lock(path / "alive", wait=False)
-        except BlockingIOError:
-            continue
-        shutil.rmtree(path)
-        os.close(alive)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keeps other writers of the dataset, in any process, from changing its folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = _lock(folder / "lock")
-    try:
-        yield
-    finally:
-        os.close(lock)
-
-
-def _lock(path: Path, *, wait: bool = True) -> int:
-    """An open file that is locked until it is closed, or its process ends."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise
-    return descriptor
+def _written(rows: pl.LazyFrame, target: Path) -> Checksum:
+    """The checksum of a new file with these rows, which is on disk."""
+    rows.sink_parquet(target, compression="zstd", row_group_size=ROW_GROUP, engine="streaming")
+    sync(target)
+    return checksums.of(target)

@@ -86,8 +86,8 @@ def failure(request: Request, error: AwsError) -> Response:
     protocol = protocol_of(request)
     identity = str(uuid.uuid4())
     # A message may quote what no UTF-8 can hold; telling an error must not be one.
-    message = error.message.encode(errors="backslashreplace").decode()
-    log.info("refused", extra={"code": error.code, "reason": message, "request_id": identity})
+    message, reason = (text.encode(errors="backslashreplace").decode() for text in (error.message, str(error)))
+    log.info("refused", extra={"code": error.code, "reason": reason, "request_id": identity})
     code = code_in(protocol, error)
     kind, write = _SHAPES[protocol]
     headers = [("content-type", kind), ("x-amzn-requestid", identity)]

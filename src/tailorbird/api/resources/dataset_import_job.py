@@ -14,7 +14,7 @@ from tailorbird.api.resources import dataset
 from tailorbird.data import csv_files
 from tailorbird.data.checkup import Checkup
 from tailorbird.data.datasets import arrival, latest_records, stamp
-from tailorbird.errors import InvalidInputException
+from tailorbird.errors import DamagedFile, InvalidInputException
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.objects import ObjectError
 from tailorbird.storage.tables import INCREMENTAL
@@ -100,9 +100,14 @@ def left_out_files(left: Sequence[str]) -> list[str]:
 def _without_metadata(workspace: Workspace, document: Document, checkup: Checkup) -> list[str]:
     """What to say of imported interactions with items of which the Items dataset knows nothing."""
     items = dataset.of_group(workspace, document["datasetGroupArn"], "ITEMS")
-    if items is None or checkup.schema.dataset_type != "INTERACTIONS" or not any(stamp(workspace, items)):
+    if items is None or checkup.schema.dataset_type != "INTERACTIONS":
         return []
-    return checkup.unknown_items(latest_records(workspace, items, "ITEM_ID")["ITEM_ID"])
+    try:
+        if not any(stamp(workspace, items)):
+            return []
+        return checkup.unknown_items(latest_records(workspace, items, "ITEM_ID")["ITEM_ID"])
+    except DamagedFile as error:  # these rows are whole, and in
+        return [f"Whether the Items dataset knows the items could not be seen: {error.message}"]
 
 
 def is_csv(name: str, location: str) -> bool:

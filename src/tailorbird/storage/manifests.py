@@ -1,0 +1,130 @@
+"""What makes segments a table: the manifest of a dataset's folder, the lock of its writers, what may be swept away.
+
+A folder has a manifest before it has its first segment, so that segments without one mean that it got lost.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from tailorbird.errors import DamagedFile
+from tailorbird.storage import checksums, durable
+from tailorbird.storage.checksums import Checksum
+
+NAME = "manifest.json"
+WRITING = "writing-"
+"""What the folder of a writer at work begins with."""
+LOST = "Restore it from a backup. Without one, delete the dataset, create it again and import its data."
+"""The remedy for a manifest."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where a dataset's rows are, and whose they are."""
+
+    path: Path
+    key: str
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One segment in the manifest."""
+
+    file: str
+    rows: int
+    streamed: bool
+    at: int = 0
+    """Number of the newest single row when the segment was committed: its place in the order of arrival."""
+    checksum: Checksum | None = None
+    """None where it was written before there were checksums."""
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which segments make up the dataset, in commit order."""
+
+    version: str = ""
+    parts: tuple[Part, ...] = ()
+    jobs: tuple[str, ...] = ()
+    moved: int = 0
+    """Single rows with numbers up to this one are in the streamed segments."""
+    rewritten: str = ""
+    """Changes when rows are removed from segments."""
+
+
+def read(folder: Folder) -> Manifest:
+    """The manifest; an empty one where nothing was ever written. Raises DamagedFile where it is not whole."""
+    path = folder.path / NAME
+    while True:
+        try:
+            return msgspec.json.decode(checksums.unsealed(path.read_bytes()), type=Manifest)
+        except FileNotFoundError as error:
+            if not list(folder.path.glob("*.parquet")):
+                return Manifest()
+            if not path.exists():  # else the first commit came between
+                raise DamagedFile(path, "is missing, and there are segments beside it", LOST, folder.key) from error
+        except (OSError, ValueError) as error:
+            raise checksums.unreadable(path, error, LOST, folder.key) from error
+
+
+def swap(folder: Folder, manifest: Manifest) -> None:
+    """Replaces the manifest: after a crash there is the old one or the new one, with all its segments."""
+    durable.sync(folder.path)
+    durable.replace(folder.path / NAME, checksums.sealed(msgspec.json.encode(manifest)))
+
+
+def consistently(folder: Folder, look: Callable[[Manifest], T]) -> T:
+    """Looks at what the manifest names; starts again where a commit replaced that meanwhile."""
+    while True:
+        manifest = read(folder)
+        try:
+            return look(manifest)
+        except DamagedFile:
+            if read(folder).version == manifest.version:
+                raise
+
+
+def sweep(folder: Folder) -> None:
+    """Removes segments that no manifest names and folders of writers that are gone; needs the lock."""
+    named = {part.file for part in read(folder).parts}
+    for path in folder.path.glob("*.parquet"):
+        if path.name not in named:
+            path.unlink()
+    for path in folder.path.glob(f"{WRITING}*"):
+        try:
+            alive = lock(path / "alive", wait=False)
+        except BlockingIOError:
+            continue
+        shutil.rmtree(path)
+        os.close(alive)
+
+
+@contextmanager
+def locked(folder: Folder) -> Iterator[None]:
+    """Keeps other writers of the dataset, in any process, from changing its folder."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    held = lock(folder.path / "lock")
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
+def lock(path: Path, *, wait: bool = True) -> int:
+    """An open file that is locked until it is closed, or its process ends."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    return descriptor
