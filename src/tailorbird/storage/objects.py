@@ -137,8 +137,10 @@ class _Disk:
         path = self._path(uri)
         draft = path.with_name(f".{secrets.token_hex(8)}.part")
         with _disk_errors(uri):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folders(path.parent)
             file = draft.open("xb")
+            # As open as the folder is: what is exported is for its users, unlike the installation's own files.
+            draft.chmod(path.parent.stat().st_mode & 0o666)
         try:
             with file:
                 yield file
@@ -177,6 +179,14 @@ class _Disk:
                 return ObjectFile(uri, name, path.stat().st_size)
         hint = " It is a folder: end the location with a slash." if path.is_dir() else ""
         raise ObjectError("missing", f"There is no file {uri}.{hint}")
+
+
+def _make_folders(folder: Path) -> None:
+    """Makes what is missing of a path, as open as the folder in which it begins."""
+    if not folder.exists():
+        _make_folders(folder.parent)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(folder.parent.stat().st_mode & 0o777)
 
 
 def _raise(error: OSError) -> None:

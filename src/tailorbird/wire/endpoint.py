@@ -1,25 +1,30 @@
 """HTTP in, HTTP out: request → operation → answer, in each of the three AWS protocols' own shape.
 
-Plain ASGI. The body is read here; everything after that blocks, so it runs in a pool of threads. This is the
-only place where an unexpected error is caught: it becomes InternalFailure, and the log has the rest.
+Plain ASGI. What needs no body is checked first; then the body is read here; everything after that blocks, so it runs
+in a pool of threads. This is the only place where an unexpected error is caught: it becomes InternalFailure, and the
+log has the rest; only a full disk is ServiceUnavailable.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import sqlite3
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tailorbird import errors
 from tailorbird.errors import AwsError
-from tailorbird.wire import model, shapes, signature
+from tailorbird.wire import bodies, model, shapes, signature
+from tailorbird.wire.bodies import Bodies, Body, Disconnected, Incoming, Receive
 from tailorbird.wire.signature import Request, Scope
 
 log = logging.getLogger(__name__)
@@ -27,8 +32,12 @@ log = logging.getLogger(__name__)
 THREADS = 32
 """Requests worked on at a time; more wait. Most of a PutEvents is waiting for the disk."""
 
+HEADERS = 200
+"""Headers that a request may have; S3 takes about 90 of metadata beside its own."""
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""System errors of a disk, a quota or a file without room."""
+
 Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
@@ -52,9 +61,16 @@ class Service:
     secret_of: Callable[[str], str | None]
     """Secret access key of an access key id."""
     default_region: str
+    alive: Callable[[], list[str]] = list
+    """Why the process should be started again; costs nothing."""
+    ready: Callable[[], list[str]] = list
+    """Why requests should go elsewhere for now."""
+    folder: Path | None = None
+    """Where large bodies lie until they are verified; None for the system's."""
     verify_signatures: bool = True
     body_limit: int = 10 << 20
     neighbour_body_limit: int = 1 << 30
+    bodies_limit: int = 2 << 30
     cors_origins: frozenset[str] = frozenset()
 
 
@@ -64,6 +80,7 @@ class Endpoint:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
+        self._bodies = Bodies(service.folder, service.bodies_limit)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answers one HTTP request."""
@@ -76,44 +93,80 @@ class Endpoint:
             headers=_headers(scope["headers"]),
             body=b"",
         )
-        response = await self._respond(head, receive)
+        incoming, expects = Incoming(receive), "expect" in head.headers
+        try:
+            response = await self._respond(head, incoming)
+            if incoming.begun or not expects:
+                await incoming.drain()
+        except Disconnected:
+            return
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
         if not any(name == b"content-length" for name, _ in headers):
             headers.append((b"content-length", str(len(response.body)).encode()))
+        if not incoming.begun and expects:
+            headers.append((b"connection", b"close"))  # the body was not asked for: the next bytes may be anything
         headers += self._cors(head)
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if head.method == "HEAD" else response.body})
 
-    async def _respond(self, head: Request, receive: Receive) -> Response:
-        if head.path == "/healthz" and head.method == "GET":
-            return Response(200, [("content-type", "application/json")], b'{"status":"ok"}')
+    async def _respond(self, head: Request, incoming: Incoming) -> Response:
+        in_thread = asyncio.get_running_loop().run_in_executor
+        if head.path == "/healthz" and head.method in ("GET", "HEAD"):
+            return _probe("failing", self._service.alive())
+        if head.path == "/readyz" and head.method in ("GET", "HEAD"):
+            return _probe("not ready", await in_thread(self._threads, self._service.ready))
         if head.method == "OPTIONS" and "access-control-request-method" in head.headers:
             return Response(200, [], b"")
-        claimed = signature.scope_of(head.headers, head.query)
-        service = claimed.service if claimed else "personalize"
-        limit = self._service.body_limit if service == "personalize" else self._service.neighbour_body_limit
-        body = await _read(receive, limit)
-        if body is None:
-            return failure(head, errors.RequestTooLargeException(f"The request body is over {limit} bytes."))
-        request = Request(head.method, head.path, head.query, head.headers, body)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self.answer, request, claimed)
+        with Body(self._bodies) as body:
+            try:
+                claimed, limit = self._admit(head)
+                await body.receive(incoming, limit, self._threads)
+            except (AwsError, OSError) as error:
+                return self._failure(head, error)
+            return await in_thread(self._threads, self.answer, head, body, claimed)
 
-    def answer(self, request: Request, claimed: Scope | None) -> Response:
+    def _admit(self, head: Request) -> tuple[Scope | None, int]:
+        """What the request claims, and how large its body may be; raises AwsError where it needs no body for that."""
+        if len(head.headers) > HEADERS:
+            raise errors.RequestHeaderSectionTooLarge(f"A request may have {HEADERS} headers at most.")
+        if self._service.verify_signatures:
+            claimed: Scope | None = signature.admit(head, self._service.secret_of, time.time())
+        else:
+            claimed = signature.scope_of(head.headers, head.query)
+        ours = claimed is None or claimed.service == "personalize"
+        limit = self._service.body_limit if ours else self._service.neighbour_body_limit
+        if int(head.headers.get("content-length", "0")) > limit:
+            raise bodies.too_large(limit)
+        return claimed, limit
+
+    def answer(self, head: Request, body: Body, claimed: Scope | None) -> Response:
         """Verifies, dispatches and answers a request whose body is there; never raises."""
         try:
             if self._service.verify_signatures:
-                claimed = signature.verify(request, self._service.secret_of, time.time())
+                hashed = replace(head, payload_hash=body.sha256())
+                claimed = signature.verify(hashed, self._service.secret_of, time.time())
+            request = replace(head, body=body.content())
             if claimed is not None and claimed.service != "personalize":
                 if self._service.neighbour is None:
                     raise errors.UnknownOperationException(f"This server does not offer the service {claimed.service}.")
                 return self._service.neighbour(claimed.service, request)
             return self._call(request, claimed.region if claimed else self._service.default_region)
-        except AwsError as error:
-            return failure(request, error)
-        except Exception:
-            response = failure(request, errors.InternalFailure("The server met an internal error; its log says more."))
-            log.exception("internal error", extra={"request_id": dict(response.headers)["x-amzn-requestid"]})
-            return response
+        except Exception as error:
+            return self._failure(head, error)
+
+    def _failure(self, head: Request, error: Exception) -> Response:
+        """The answer to a request that met an error; the log has what the client is not told."""
+        if isinstance(error, AwsError):
+            return failure(head, error)
+        if _is_full(error):
+            where = self._service.folder or "the server's disk"
+            return failure(
+                head, errors.ServiceUnavailable(f"There is no space left in {where}. Make room there and try again.")
+            )
+        response = failure(head, errors.InternalFailure("The server met an internal error; its log says more."))
+        request_id = dict(response.headers)["x-amzn-requestid"]
+        log.error("internal error", exc_info=error, extra={"request_id": request_id})
+        return response
 
     def _call(self, request: Request, region: str) -> Response:
         operation = model.find(request.headers.get("x-amz-target"), request.path) if request.method == "POST" else None
@@ -153,20 +206,25 @@ def _headers(raw: list[tuple[bytes, bytes]]) -> Mapping[str, str]:
     return joined
 
 
-async def _read(receive: Receive, limit: int) -> bytes | None:
-    """The body, or None when it is over the limit; the rest is then taken in and thrown away."""
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return b"".join(parts)
-        part = message.get("body", b"")
-        size += len(part)
-        if size <= limit:
-            parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts) if size <= limit else None
+def _probe(word: str, reasons: list[str]) -> Response:
+    """The answer of /healthz and /readyz."""
+    told: dict[str, Any] = {"status": word, "reasons": reasons} if reasons else {"status": "ok"}
+    return Response(503 if reasons else 200, [("content-type", "application/json")], msgspec.json.encode(told))
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk is full, in the system's words or SQLite's."""
+    return any(
+        (isinstance(each, OSError) and each.errno in FULL)
+        or (isinstance(each, sqlite3.OperationalError) and "disk is full" in str(each))
+        for each in _causes(error)
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 def _decode(body: bytes) -> Any:
