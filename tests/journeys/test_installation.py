@@ -161,15 +161,20 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+def stuff(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
 def test_a_full_disk_is_told_and_passes(small_disk: Path) -> None:
     server = Server(small_disk / "data", disk_reserve=1 << 20).start()
     client, s3 = server.client("personalize"), server.client("s3")
     s3.create_bucket(Bucket="full")
     assert probe(server, "/readyz") == (200, {"status": "ok"})
     stuffing = small_disk / "stuffing"
-    with stuffing.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
-        while True:
-            file.write(bytes(4096))
+    with pytest.raises(OSError, match="No space left"):
+        stuff(stuffing)
     status, told = wait_for(lambda: found if (found := probe(server, "/readyz"))[0] == 503 else None)
     assert "no space left" in str(told["reasons"]), status
     assert probe(server, "/healthz")[0] == 200
