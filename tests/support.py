@@ -45,7 +45,7 @@ class Server:
         )
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            if found := re.search(rb"ready at (http://\S+)", line):
+            if found := re.search(rb"ready at (https?://\S+)", line):
                 self.url = found[1].decode()
                 return self
         raise AssertionError(f"the server did not start: {Path(self.log.name).read_text()[-3000:]}")

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from tailorbird import errors
+from tailorbird.api.health import Health
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.api.rates import Rates
 from tailorbird.neighbours import Neighbours
@@ -15,8 +16,8 @@ from tailorbird.wire.signature import Request
 from tailorbird.workspace import Workspace
 
 
-def make_endpoint(workspace: Workspace, neighbours: Neighbours | None) -> Endpoint:
-    """The ASGI application over an open workspace; jobs need a `Dispatcher` beside it."""
+def make_endpoint(workspace: Workspace, neighbours: Neighbours | None, health: Health) -> Endpoint:
+    """The ASGI application over an open workspace, beside the `Dispatcher` that `health` looks after."""
     config, rates = workspace.config, Rates()
 
     def call(function: str, region: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
@@ -39,9 +40,13 @@ def make_endpoint(workspace: Workspace, neighbours: Neighbours | None) -> Endpoi
             preflight=partial(_preflight, neighbours) if neighbours else None,
             secret_of=secret_of,
             default_region=config.region,
+            alive=health.alive,
+            ready=health.ready,
+            folder=config.data_dir,
             verify_signatures=config.verify_signatures,
             body_limit=config.body_limit,
             neighbour_body_limit=config.s3_body_limit,
+            bodies_limit=config.bodies_limit,
             cors_origins=frozenset(config.cors_origins),
         )
     )

@@ -18,6 +18,8 @@ from tailorbird import reference as reference_pages
 from tailorbird import report, server, settings_reference
 from tailorbird.config import Config
 from tailorbird.errors import DamagedFile, NoSpace
+from tailorbird.storage.folder import MASK
+from tailorbird.workspace import KEY_FILE
 
 
 class _Commands(TyperGroup):
@@ -45,6 +47,24 @@ def _config(**given: object) -> Config:
         raise typer.BadParameter(str(error)) from error
 
 
+def _ended(reason: str) -> typer.Exit:
+    """Says in one sentence why a command ends, and ends it."""
+    typer.echo(reason, err=True)
+    return typer.Exit(1)
+
+
+def _installation(data_dir: Path | None) -> Config:
+    """The configuration of an installation that is there: only `serve` makes one."""
+    config = _config(data_dir=data_dir)
+    os.umask(MASK)
+    if not (config.data_dir / KEY_FILE).exists():
+        raise _ended(
+            f"There is no installation in {config.data_dir}. Name its folder with --data-dir or TAILORBIRD_DATA_DIR; "
+            "`tailorbird serve` makes a new one."
+        )
+    return config
+
+
 @app.callback()
 def tailorbird() -> None:
     """Tailorbird: a self-hosted personalisation service with the wire protocol of Amazon Personalize."""
@@ -64,13 +84,16 @@ def serve(
         typer.echo(f"Tailorbird is ready at {url}")
         typer.echo(f'In another shell: eval "$(tailorbird env --data-dir {config.data_dir})", then use any AWS SDK.')
 
-    server.serve(config, ready)
+    try:
+        server.serve(config, ready)
+    except server.StartRefused as refusal:
+        raise _ended(str(refusal)) from refusal
 
 
 @app.command()
 def env(data_dir: DataDir = None) -> None:
     """Print the variables that point an AWS client at the server; AWS_DATA_PATH lets it know `tailorbird` too."""
-    for name, value in server.environment(_config(data_dir=data_dir)).items():
+    for name, value in server.environment(_installation(data_dir)).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
 
@@ -89,7 +112,7 @@ def config(data_dir: DataDir = None) -> None:
 @app.command()
 def jobs(data_dir: DataDir = None) -> None:
     """List imports, trainings and batch jobs with their status and progress."""
-    report.print_jobs(_config(data_dir=data_dir))
+    report.print_jobs(_installation(data_dir))
 
 
 @app.command()
@@ -99,14 +122,14 @@ def job(
     follow: Annotated[bool, typer.Option("--follow", help="Show its progress until it ends.")] = False,
 ) -> None:
     """Show one job: progress, what an import left out and why, metrics beside popularity's."""
-    if not report.print_job(_config(data_dir=data_dir), arn, follow):
+    if not report.print_job(_installation(data_dir), arn, follow):
         raise typer.Exit(1)
 
 
 @app.command()
 def metrics(arn: str, data_dir: DataDir = None) -> None:
     """Show what the exam of a solution version or recommender told, beyond the metrics of GetSolutionMetrics."""
-    if not report.print_metrics(_config(data_dir=data_dir), arn):
+    if not report.print_metrics(_installation(data_dir), arn):
         raise typer.Exit(1)
 
 

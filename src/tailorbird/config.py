@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -29,6 +30,16 @@ class Config:
     data_dir: Path = setting(Path("data"), "Folder that holds everything the installation owns.")
     host: str = setting("127.0.0.1", "Address to listen on; loopback by default, so nothing is exposed unasked.")
     port: int = setting(8000, "TCP port to listen on; 0 lets the system choose a free one.")
+    public_url: str = setting(
+        "",
+        "URL that `tailorbird env` hands to clients; empty means host and port, loopback where host is all addresses.",
+    )
+    connections: int = setting(
+        1000, "Connections open at a time; for one more, the one that has been idle longest goes, or it gets a 503."
+    )
+    silence_seconds: float = setting(
+        20.0, "Seconds that a client may take over a request's head, be idle, or neither send nor take what is due."
+    )
     region: str = setting("us-east-1", "AWS region that `tailorbird env` hands to clients and the neighbours use.")
     account_id: str = setting("123456789012", "Account number in ARNs: 12 digits, any will do.")
     database_url: str = setting("", "SQLAlchemy URL of documents and events; empty means SQLite in data_dir.")
@@ -60,7 +71,15 @@ class Config:
     verify_signatures: bool = setting(True, "Whether requests must carry a valid AWS signature; leave it on.")
     cors_origins: tuple[str, ...] = setting((), "Web origins whose pages may call the events and runtime paths.")
     body_limit: int = setting(10 << 20, "Largest request body in bytes for Personalize's own operations.")
-    s3_body_limit: int = setting(1 << 30, "Largest request body in bytes for the built-in S3; it is held in memory.")
+    s3_body_limit: int = setting(
+        1 << 30, "Largest request body in bytes for the built-in S3; held in memory once its signature is verified."
+    )
+    bodies_limit: int = setting(
+        2 << 30, "Bytes of all request bodies that are taken in or worked on at a time; what is over it gets a 503."
+    )
+    disk_reserve: int = setting(
+        256 << 20, "Free bytes on the disk of data_dir below which `/readyz` says that there is no space left."
+    )
     models_kept: int = setting(8, "Models that a serving process keeps open at a time.")
     seed: int = setting(0, "Seed of every random choice in training and evaluation.")
     log_level: str = setting("INFO", "Least level of the log lines written to standard error.")
@@ -126,5 +145,7 @@ def load(environment: Mapping[str, str], **given: Any) -> Config:
                 raise ValueError(f"{name}={environment[name]!r} is not a valid {wanted}") from error
     values |= {name: value for name, value in given.items() if value is not None}
     config = Config(**values)
+    if config.public_url and not re.fullmatch(r"https?://[^/?#\s]+", config.public_url):
+        raise ValueError(f"TAILORBIRD_PUBLIC_URL={config.public_url!r} is not like https://recommend.example.com")
     roots = tuple(Path(root).resolve() for root in config.file_roots)
     return Config(**{**vars(config), "data_dir": Path(config.data_dir).resolve(), "file_roots": roots})

@@ -12,6 +12,7 @@
     ├── TooManyTagKeysException               400       400
     ├── UnknownOperationException             400       404
     ├── RequestTooLargeException              413       413
+    ├── RequestHeaderSectionTooLarge          431       431
     ├── IncompleteSignatureException          400       400
     ├── RequestExpired                        400       400
     ├── MissingAuthenticationTokenException   403       403
@@ -104,6 +105,12 @@ class RequestTooLargeException(AwsError):
     """A body over the configured limit."""
 
     control_status = rest_status = 413
+
+
+class RequestHeaderSectionTooLarge(AwsError):
+    """More headers than a request may have."""
+
+    control_status = rest_status = 431
 
 
 class IncompleteSignatureException(AwsError):

@@ -23,6 +23,9 @@ from tailorbird.storage.shown import ShownLists
 from tailorbird.storage.tables import Tables
 from tailorbird.storage.tallies import Tallies
 
+KEY_FILE = "access_key.json"
+"""In the data folder; a folder without one holds no installation."""
+
 
 @dataclass(frozen=True)
 class AccessKey:
@@ -111,7 +114,7 @@ def open_workspace(config: Config, clock: Callable[[], float] = time.time) -> Wo
 
 def access_key(folder: Path) -> AccessKey:
     """The installation's access key; made at the first call, kept in a file that only its owner can read."""
-    path = folder / "access_key.json"
+    path = folder / KEY_FILE
     if not path.exists():
         letters = string.ascii_uppercase + "234567"
         made = AccessKey("AKIA" + "".join(secrets.choice(letters) for _ in range(16)), secrets.token_urlsafe(30))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import secrets
 import signal
 import threading
@@ -41,6 +42,8 @@ COMPACTION_SECONDS = 2.0
 """Between two looks at how many events wait in the live store."""
 COUNT_SECONDS = 5.0
 """Between two looks at whether events came that metrics count."""
+PROGRESS_SECONDS = 60.0
+"""Between two log lines about one step of a job; a new step is told at once."""
 TIDY_SECONDS = 3600.0
 """Between two removals of what has grown too old."""
 SHOWN_KEPT = 14 * 86400.0
@@ -68,6 +71,13 @@ class Dispatcher:
         self._due = [0.0] * len(self._periodic)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
+        self.turned = time.monotonic()
+        """When the newest look at waiting jobs began, by the monotonic clock."""
+
+    @property
+    def runs(self) -> bool:
+        """Whether its thread lives."""
+        return self._thread.is_alive()
 
     def start(self) -> None:
         """Starts the thread; jobs that an earlier server left behind are taken up too."""
@@ -85,6 +95,7 @@ class Dispatcher:
 
     def _loop(self) -> None:
         while not self._stopping.wait(POLL_SECONDS):
+            self.turned = time.monotonic()
             try:
                 self.step()
             except Exception:
@@ -294,6 +305,11 @@ def _figures(told: str | Epoch) -> Document:
     return {"epoch": told.number, "epochs": told.of, **known}
 
 
+def _step(latest: Document) -> str:
+    """What a job is at, without how far it is: counts and losses change all the time."""
+    return re.sub(r"[\d.,]+", "", latest["text"])
+
+
 class _Lease:
     """Renews a claim in the background, publishes progress, and notices when the claim is lost."""
 
@@ -325,15 +341,18 @@ class _Lease:
         self.latest = {"share": round(share, 4), "text": str(told), **ends, **_figures(told)}
 
     def _loop(self) -> None:
-        renewed = time.monotonic()
+        renewed = told = time.monotonic()
         shown: object = None
+        step = ""
         while not self._ended.wait(0.5):
             due = time.monotonic() - renewed > self._workspace.config.lease_seconds / 3
             if not due and shown is self.latest:
                 continue
             shown = latest = self.latest
-            left = {"secondsLeft": round(latest["ends"] - self._workspace.clock())} if "ends" in latest else {}
-            log.info("job progress", extra={"arn": self._arn, **latest, **left})
+            if _step(latest) != step or time.monotonic() - told > PROGRESS_SECONDS:
+                step, told = _step(latest), time.monotonic()
+                left = {"secondsLeft": round(latest["ends"] - self._workspace.clock())} if "ends" in latest else {}
+                log.info("job progress", extra={"arn": self._arn, **latest, **left})
             if self._workspace.catalogue.update(self._arn, self._renewed) is None:
                 self._lost.set()
                 return

@@ -139,8 +139,10 @@ class _Disk:
         draft = path.with_name(f".{secrets.token_hex(8)}.part")
         with room(path.parent):
             with _disk_errors(uri):
-                path.parent.mkdir(parents=True, exist_ok=True)
+                _make_folders(path.parent)
                 file = draft.open("xb")
+                # As open as the folder is: what is exported is for its users, unlike the installation's own files.
+                draft.chmod(path.parent.stat().st_mode & 0o666)
             try:
                 with file:
                     yield file
@@ -181,6 +183,14 @@ class _Disk:
         if not path.parent.is_dir():
             hint = f" Nor is there its folder {path.parent.as_uri()}/."
         raise ObjectError("missing", f"There is no file {uri}.{hint}")
+
+
+def _make_folders(folder: Path) -> None:
+    """Makes what is missing of a path, as open as the folder in which it begins."""
+    if not folder.exists():
+        _make_folders(folder.parent)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(folder.parent.stat().st_mode & 0o777)
 
 
 def _raise(error: OSError) -> None:

@@ -1,24 +1,29 @@
 """HTTP in, HTTP out: request → operation → answer, in the shape of the AWS protocol it came in.
 
-Plain ASGI. The body is read here; everything after that blocks, so it runs in a pool of threads. This is the
-only place where an unexpected error is caught: it becomes InternalFailure, and the log has the rest.
+Plain ASGI. What needs no body is checked first; then the body is read here; everything after that blocks, so it runs
+in a pool of threads. This is the only place where an unexpected error is caught: it becomes InternalFailure, and the
+log has the rest; only a full disk is ServiceUnavailable.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tailorbird import errors
 from tailorbird.errors import AwsError
-from tailorbird.wire import chunked, forms, model, shapes, signature, signature_v2
+from tailorbird.storage import durable
+from tailorbird.wire import bodies, chunked, forms, model, shapes, signature, signature_v2
+from tailorbird.wire.bodies import Bodies, Body, Disconnected, Incoming, Receive
 from tailorbird.wire.response import Response, failure, protocol_of, standard_headers
 from tailorbird.wire.signature import Request, Scope
 
@@ -27,8 +32,10 @@ log = logging.getLogger(__name__)
 THREADS = 32
 """Requests worked on at a time; more wait. Most of a PutEvents is waiting for the disk."""
 
+HEADERS = 200
+"""Headers that a request may have; S3 takes about 90 of metadata beside its own."""
+
 Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
@@ -45,9 +52,16 @@ class Service:
     secret_of: signature.SecretOf
     """Secret access key of an access key id and a session token."""
     default_region: str
+    alive: Callable[[], list[str]] = list
+    """Why the process should be started again; costs nothing."""
+    ready: Callable[[], list[str]] = list
+    """Why requests should go elsewhere for now."""
+    folder: Path | None = None
+    """Where large bodies lie until they are verified; None for the system's."""
     verify_signatures: bool = True
     body_limit: int = 10 << 20
     neighbour_body_limit: int = 1 << 30
+    bodies_limit: int = 2 << 30
     cors_origins: frozenset[str] = frozenset()
 
 
@@ -57,6 +71,7 @@ class Endpoint:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
+        self._bodies = Bodies(service.folder, service.bodies_limit)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answers one HTTP request."""
@@ -69,50 +84,52 @@ class Endpoint:
             headers=_headers(scope["headers"]),
             body=b"",
         )
-        response = await self._respond(head, receive)
+        incoming, expects = Incoming(receive), "expect" in head.headers
+        try:
+            response = await self._respond(head, incoming)
+            if incoming.begun or not expects:
+                await incoming.drain()
+        except Disconnected:
+            return
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
         if not any(name == b"content-length" for name, _ in headers):
             headers.append((b"content-length", str(len(response.body)).encode()))
+        if not incoming.begun and expects:
+            headers.append((b"connection", b"close"))  # the body was not asked for: the next bytes may be anything
         headers += self._cors(head)
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if head.method == "HEAD" else response.body})
 
-    async def _respond(self, head: Request, receive: Receive) -> Response:
-        if head.path == "/healthz" and head.method == "GET":
-            return Response(200, [("content-type", "application/json")], b'{"status":"ok"}')
+    async def _respond(self, head: Request, incoming: Incoming) -> Response:
+        in_thread = asyncio.get_running_loop().run_in_executor
+        if head.path == "/healthz" and head.method in ("GET", "HEAD"):
+            return _probe("failing", self._service.alive())
+        if head.path == "/readyz" and head.method in ("GET", "HEAD"):
+            return _probe("not ready", await in_thread(self._threads, self._service.ready))
         if head.method == "OPTIONS" and "access-control-request-method" in head.headers:
-            return await self._in_thread(head, lambda: self._preflight(head))
+            return await in_thread(self._threads, self._guarded, head, lambda: self._preflight(head))
+        with Body(self._bodies) as body:
+            try:
+                work = await self._take_in(head, body, incoming)
+            except (AwsError, OSError) as error:
+                return self._failure(head, error)
+            return await in_thread(self._threads, self._guarded, head, work)
+
+    async def _take_in(self, head: Request, body: Body, incoming: Incoming) -> Callable[[], Response]:
+        """Takes in the body of a request that may have one, and says what answers it."""
+        if len(head.headers) > HEADERS:
+            raise errors.RequestHeaderSectionTooLarge(f"A request may have {HEADERS} headers at most.")
         if forms.is_form(head) and self._service.neighbour is not None:
-            return await self._store_form(head, receive)
-        claimed = signature.scope_of(head.headers, head.query)
-        service = claimed.service if claimed else "personalize"
-        limit = self._service.body_limit if service == "personalize" else self._service.neighbour_body_limit
-        body = await _read(receive, limit)
-        if body is None:
-            return failure(head, errors.RequestTooLargeException(f"The request body is over {limit} bytes."))
-        request = Request(head.method, head.path, head.query, head.headers, body)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self.answer, request, claimed)
+            await body.begin(incoming, forms.HEAD)
+            form = forms.begin(head, body.content(), self._service.secret_of, time.time())
+            await body.receive(incoming, forms.limit(form, self._service.neighbour_body_limit), self._threads)
+            return lambda: self._store(head, form, body.content())
+        claimed, limit = self._admit(head)
+        await body.receive(incoming, limit, self._threads)
+        return lambda: self._answer(head, body, claimed)
 
-    async def _store_form(self, head: Request, receive: Receive) -> Response:
-        """Answers an upload by a form, of which no more is taken in than its policy allows."""
-        first, more = await _read_first(receive, forms.HEAD)
-        begun: list[forms.Form] = []
-
-        def begin() -> Response:
-            begun.append(forms.begin(head, first, self._service.secret_of, time.time()))
-            return Response(200, [], b"")
-
-        response = await self._in_thread(head, begin)
-        if not begun:
-            return response
-        limit = forms.limit(begun[0], self._service.neighbour_body_limit)
-        rest = await _read(receive, limit - len(first)) if more else b""
-        if rest is None:
-            return failure(head, errors.RequestTooLargeException(f"The form is over {limit} bytes."))
-        whole = first + rest
-        return await self._in_thread(head, lambda: self._stored(head, begun[0], whole))
-
-    def _stored(self, head: Request, form: forms.Form, body: bytes) -> Response:
+    def _store(self, head: Request, form: forms.Form, body: bytes) -> Response:
+        """Answers an upload by a form."""
         assert self._service.neighbour is not None
         stored = self._service.neighbour("s3", forms.upload(form, head, body))
         return forms.answer(form, stored, f"http://{head.headers.get('host', 'localhost')}")
@@ -122,40 +139,28 @@ class Endpoint:
             return Response(200, [], b"")
         return self._service.preflight(head)
 
-    async def _in_thread(self, head: Request, work: Callable[[], Response]) -> Response:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._guarded, head, work)
+    def _admit(self, head: Request) -> tuple[Scope | None, int]:
+        """What the request claims, and how large its body may be; raises AwsError where it needs no body for that."""
+        if not self._service.verify_signatures:
+            claimed = signature.scope_of(head.headers, head.query)
+        elif signature_v2.is_presigned(head):
+            claimed = signature_v2.verify(head, self._service.secret_of, time.time())
+        else:
+            claimed = signature.admit(head, self._service.secret_of, time.time())
+        ours = claimed is None or claimed.service == "personalize"
+        limit = self._service.body_limit if ours else self._service.neighbour_body_limit
+        if int(head.headers.get("content-length", "0")) > limit:
+            raise bodies.too_large(limit)
+        return claimed, limit
 
-    def answer(self, request: Request, claimed: Scope | None) -> Response:
-        """Verifies, dispatches and answers a request whose body is there; never raises."""
-        return self._guarded(request, lambda: self._answer(request, claimed))
-
-    def _answer(self, request: Request, claimed: Scope | None) -> Response:
-        if self._service.verify_signatures:
-            claimed, request = self._verified(request)
+    def _answer(self, head: Request, body: Body, claimed: Scope | None) -> Response:
+        """Verifies, dispatches and answers a request whose body is there."""
+        if self._service.verify_signatures and not signature_v2.is_presigned(head):
+            claimed = signature.verify(replace(head, payload_hash=body.sha256()), self._service.secret_of, time.time())
+        request = replace(head, body=body.content())
         if claimed is not None and claimed.service != "personalize":
             return self._of_neighbour(claimed.service, request)
         return self._call(request, claimed.region if claimed else self._service.default_region)
-
-    def _guarded(self, request: Request, work: Callable[[], Response]) -> Response:
-        """What `work` answers, or its error in the shape of the request's protocol."""
-        try:
-            return work()
-        except AwsError as error:
-            return failure(request, error)
-        except Exception:
-            response = failure(request, errors.InternalFailure("The server met an internal error; its log says more."))
-            log.exception("internal error", extra={"request_id": dict(response.headers)["x-amzn-requestid"]})
-            return response
-
-    def _verified(self, request: Request) -> tuple[Scope, Request]:
-        """Who signed the request, and the request without the signatures of its parts."""
-        secret_of, now = self._service.secret_of, time.time()
-        if signature_v2.is_presigned(request):
-            return signature_v2.verify(request, secret_of, now), request
-        claimed = signature.verify(request, secret_of, now)
-        if claimed.service != "s3":
-            return claimed, request
-        return claimed, chunked.plain(request, signature.chain(request, secret_of))
 
     def _of_neighbour(self, service: str, request: Request) -> Response:
         if request.method == "POST" and model.is_ours(request.headers, request.path):
@@ -164,7 +169,27 @@ class Endpoint:
             )
         if self._service.neighbour is None:
             raise errors.UnknownOperationException(f"This server does not offer the service {service}.")
-        return self._service.neighbour(service, chunked.plain(request, None))
+        verified = self._service.verify_signatures and not signature_v2.is_presigned(request)
+        chain = signature.chain(request, self._service.secret_of) if verified and service == "s3" else None
+        return self._service.neighbour(service, chunked.plain(request, chain))
+
+    def _guarded(self, head: Request, work: Callable[[], Response]) -> Response:
+        """What `work` answers, or its error in the shape of the request's protocol; never raises."""
+        try:
+            return work()
+        except Exception as error:
+            return self._failure(head, error)
+
+    def _failure(self, head: Request, error: Exception) -> Response:
+        """The answer to a request that met an error; the log has what the client is not told."""
+        if isinstance(error, AwsError):
+            return failure(head, error)
+        if durable.full(error):
+            return failure(head, errors.NoSpace(self._service.folder or Path(tempfile.gettempdir())))
+        response = failure(head, errors.InternalFailure("The server met an internal error; its log says more."))
+        request_id = dict(response.headers)["x-amzn-requestid"]
+        log.error("internal error", exc_info=error, extra={"request_id": request_id})
+        return response
 
     def _call(self, request: Request, region: str) -> Response:
         operation = model.find(request.headers.get("x-amz-target"), request.path) if request.method == "POST" else None
@@ -208,31 +233,10 @@ def _headers(raw: list[tuple[bytes, bytes]]) -> Mapping[str, str]:
     return joined
 
 
-async def _read_first(receive: Receive, size: int) -> tuple[bytes, bool]:
-    """The body's beginning, `size` bytes or somewhat more, and whether more of it may come."""
-    taken = b""
-    while len(taken) < size:
-        message = await receive()
-        taken += message.get("body", b"")
-        if message["type"] == "http.disconnect" or not message.get("more_body", False):
-            return taken, False
-    return taken, True
-
-
-async def _read(receive: Receive, limit: int) -> bytes | None:
-    """The body, or None when it is over the limit; the rest is then taken in and thrown away."""
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return b"".join(parts)
-        part = message.get("body", b"")
-        size += len(part)
-        if size <= limit:
-            parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts) if size <= limit else None
+def _probe(word: str, reasons: list[str]) -> Response:
+    """The answer of /healthz and /readyz."""
+    told: dict[str, Any] = {"status": word, "reasons": reasons} if reasons else {"status": "ok"}
+    return Response(503 if reasons else 200, [("content-type", "application/json")], msgspec.json.encode(told))
 
 
 def _decode(body: bytes) -> Any:

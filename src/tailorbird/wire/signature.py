@@ -55,6 +55,8 @@ class Request:
     headers: Mapping[str, str]
     """By lower-case name; the values of a repeated header joined with a comma."""
     body: bytes
+    payload_hash: str = ""
+    """The body's SHA-256 in hex, where it was computed as the body came; `body` is then not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,14 @@ def service_of(request: Request) -> str | None:
     return "s3" if old else None
 
 
+def admit(request: Request, secret_of: SecretOf, now: float) -> Scope:
+    """Returns the scope that a request claims, after all checks that need no body; raises what `verify` raises.
+
+    Nobody has proved anything by that; but who knows no access key is told so before his body is taken in.
+    """
+    return _admitted(request, secret_of, now)[0].scope
+
+
 def verify(request: Request, secret_of: SecretOf, now: float) -> Scope:
     """Returns the scope of a request whose signature is right.
 
@@ -117,15 +127,7 @@ def verify(request: Request, secret_of: SecretOf, now: float) -> Scope:
         AccessDeniedException: a presigned URL's time is over.
         InvalidSignatureException: the signature is not that of this request under the secret key.
     """
-    claim = _claim(request)
-    secret = secret_of(claim.scope.access_key, session_token(request))
-    if secret is None:
-        raise UnrecognizedClientException(
-            "The security token included in the request is invalid: this installation has no access key "
-            f"{claim.scope.access_key!r}. Check AWS_ACCESS_KEY_ID."
-        )
-    _check_time(claim, now)
-    _check_coverage(request, claim)
+    claim, secret = _admitted(request, secret_of, now)
     payload = _payload_hash(request, claim)
     expected = _signature(request, claim, secret, payload)
     if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
@@ -156,6 +158,19 @@ def chain(request: Request, secret_of: SecretOf) -> Chain:
         return latest
 
     return sign
+
+
+def _admitted(request: Request, secret_of: SecretOf, now: float) -> tuple[_Claim, str]:
+    claim = _claim(request)
+    secret = secret_of(claim.scope.access_key, session_token(request))
+    if secret is None:
+        raise UnrecognizedClientException(
+            "The security token included in the request is invalid: this installation has no access key "
+            f"{claim.scope.access_key!r}. Check AWS_ACCESS_KEY_ID."
+        )
+    _check_time(claim, now)
+    _check_coverage(request, claim)
+    return claim, secret
 
 
 # --- Reading the claim --------------------------------------------------------------------------------------
@@ -308,7 +323,7 @@ def _payload_hash(request: Request, claim: _Claim) -> str:
     named = request.headers.get("x-amz-content-sha256", default)
     if named in S3_PAYLOAD_WORDS and claim.scope.service == "s3":
         return named
-    actual = hashlib.sha256(request.body).hexdigest()
+    actual = request.payload_hash or hashlib.sha256(request.body).hexdigest()
     if named is not None and not hmac.compare_digest(named.encode(), actual.encode()):
         raise InvalidSignatureException(
             "The body's SHA-256 is not the x-amz-content-sha256 that was signed: the body was changed on its "

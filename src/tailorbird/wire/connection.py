@@ -1,0 +1,185 @@
+"""One client's connection: how long it may keep us waiting, and how much it may send before it is known.
+
+uvicorn's protocol over httptools parses HTTP and runs the application. What it does not bound is bounded here: the
+time for a head and for a body, the bytes of a head, requests sent without awaiting answers, answers that are not
+taken, and connections altogether.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_LIMIT = 64 << 10
+"""Bytes of a request's line, headers and trailers; AWS's own services take 8 to 16 kB."""
+PIPELINE = 8
+"""Requests that may wait behind the one being answered; no AWS SDK sends any."""
+LEAST_RATE = 1024
+"""Bytes a second that a body or an answer must move by, so that no client holds a place for ever."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server grants to its clients."""
+
+    connections: int
+    """Open at a time."""
+    silence_seconds: float
+    """For a head, between requests, and between two looks at whether a body or an answer moves."""
+
+
+class Connection(HttpToolsProtocol):
+    """Ends itself when the client keeps it waiting."""
+
+    def __init__(self, limits: Limits, **given: Any) -> None:
+        super().__init__(**given)
+        self._limits = limits
+        self._in_head = False
+        self._head_bytes = 0
+        self._unparsed = 0
+        """Bytes since the parser last told of anything: it keeps an unfinished header to itself."""
+        self._body_bytes = 0
+        """Since the last look."""
+        self._untaken = 0
+        """Bytes of answers that waited for the client at the last look."""
+        self._since = 0.0
+        """When the client began to keep us waiting, by the loop's clock."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    # --- The life of a connection ---------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Takes the connection, or refuses it where all places are taken by clients that are being answered."""
+        super().connection_made(transport)
+        self._since = self.loop.time()
+        self._timer = self.loop.call_later(self._limits.silence_seconds, self._look)
+        if len(self.connections) > self._limits.connections:
+            self._find_place()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Ends what belongs to the connection."""
+        if self._timer is not None:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    def _find_place(self) -> None:
+        """Ends the connection that has been idle longest, or else this one."""
+        others: list[Any] = [each for each in self.connections if each is not self and not each.transport.is_closing()]
+        if len(others) < self._limits.connections:
+            return
+        idle = [each for each in others if each.is_idle]
+        if idle:
+            min(idle, key=lambda each: each._since).transport.close()
+        else:
+            self._refuse(b"503 Service Unavailable")
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is under way."""
+        return not self._in_head and (self.cycle is None or (self.cycle.response_complete and not self.pipeline))
+
+    def _look(self) -> None:
+        """Ends the connection if the client has kept it waiting, and looks again later otherwise."""
+        now, patience = self.loop.time(), self._limits.silence_seconds
+        if now - self._since >= patience:
+            if not self._moves():
+                self._end()
+                return
+            self._since = now
+        self._timer = self.loop.call_later(self._since + patience - now, self._look)
+
+    def _moves(self) -> bool:
+        """Whether it is not the client who is waited for, or the client sent or took enough since the last look."""
+        least = LEAST_RATE * self._limits.silence_seconds
+        before, self._untaken = self._untaken, self.transport.get_write_buffer_size()
+        received, self._body_bytes = self._body_bytes, 0
+        if self._untaken:
+            return not before or before - self._untaken >= least
+        if self._in_head or self.is_idle:
+            return False
+        return not self.cycle.more_body or self.flow.read_paused or received >= least
+
+    def _end(self) -> None:
+        if self._untaken:
+            self.transport.abort()
+        elif self.is_idle:
+            self.transport.close()
+        else:
+            self._refuse(b"408 Request Timeout")
+        # Closing waits until what was written is taken; look whether it is.
+        self._since = self.loop.time()
+        self._timer = self.loop.call_later(self._limits.silence_seconds, self._look)
+
+    def _refuse(self, status: bytes) -> None:
+        self.transport.write(b"HTTP/1.1 %b\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % status)
+        self.transport.close()
+
+    # --- What the parser tells ------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Parses what came; refuses a head that does not end."""
+        self._unparsed += len(data)
+        super().data_received(data)
+        if self._head_bytes + self._unparsed > HEAD_LIMIT and not self.transport.is_closing():
+            self._refuse(b"431 Request Header Fields Too Large")
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        super().on_message_begin()
+        self._in_head = True
+        self._since = self.loop.time()
+        self._head_bytes = self._unparsed = 0
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the request's target."""
+        self._count(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer, which nothing needs: the application has its headers already."""
+        self._count(name, value)
+        if self._in_head:
+            super().on_header(name, value)
+
+    def _count(self, *parts: bytes) -> None:
+        self._head_bytes += sum(map(len, parts))
+        self._unparsed = 0
+
+    def on_headers_complete(self) -> None:
+        """Hands the request to the application."""
+        self._in_head = False
+        self._since = self.loop.time()
+        self._unparsed = 0
+        if len(self.pipeline) >= PIPELINE:
+            self.transport.abort()
+            return
+        super().on_headers_complete()
+        if self.parser.should_upgrade():
+            # HTTP/1.1 is spoken on; but what follows is not parsed, since the client might speak otherwise by now.
+            self.cycle.keep_alive = False
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing: whoever asks for another protocol is answered in this one, as RFC 9110 has it."""
+
+    def on_chunk_header(self) -> None:
+        """The size of a chunk."""
+        self._unparsed = 0
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        self._unparsed = 0
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The last byte of a request."""
+        self._unparsed = 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The last byte of an answer, as far as we are concerned."""
+        self._since = self.loop.time()
+        super().on_response_complete()
