@@ -18,17 +18,25 @@
     ├── UnrecognizedClientException           403       403
     ├── InvalidSignatureException             403       403
     ├── InternalFailure                       500       500
+    │   └── DamagedFile
     └── ServiceUnavailable                    503       503
+        └── NoSpace
 
-The class name is the code on the wire (spec control-plane 1.3). A message says what is wrong and what to do.
+The class name is the code on the wire (spec control-plane 1.3); the two last, which AWS has not, go by the code of
+their parent. A message says what is wrong and what to do.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
 
 
 class AwsError(Exception):
     """An error answered to the client; never raised itself, only through a subclass."""
 
+    code: ClassVar[str]
+    """AWS's error code."""
     control_status = 400
     rest_status = 400
 
@@ -36,10 +44,9 @@ class AwsError(Exception):
         super().__init__(message)
         self.message = message
 
-    @property
-    def code(self) -> str:
-        """AWS's error code."""
-        return type(self).__name__
+    def __init_subclass__(cls) -> None:
+        """Gives each class its own name as code, unless it has another."""
+        cls.code = vars(cls).get("code", cls.__name__)
 
 
 class InvalidInputException(AwsError):
@@ -134,3 +141,47 @@ class ServiceUnavailable(AwsError):
     """The server cannot answer now; try again."""
 
     control_status = rest_status = 503
+
+
+class DamagedFile(InternalFailure):
+    """A file of the installation that is not as it was written, or is gone.
+
+    `message` is for clients, whom no path concerns; str() is for logs and the terminal.
+    """
+
+    code = "InternalFailure"
+
+    def __init__(self, path: Path, reason: str, remedy: str, touched: str) -> None:
+        super().__init__(
+            f"The stored data of {touched} are damaged. The server's log, and `tailorbird check` on its machine, name "
+            "the file and the remedy."
+        )
+        self.path = path
+        self.reason = reason
+        """What is wrong, as it follows the path in a sentence."""
+        self.remedy = remedy
+        """Whole sentences."""
+        self.touched = touched
+        """Whose data are in the file: an ARN, or words such as "all resources"."""
+
+    def __str__(self) -> str:
+        """Path, reason, what it touches, remedy."""
+        return f"{self.path} {self.reason}. It holds data of {self.touched}. {self.remedy}"
+
+    def __reduce__(self) -> tuple[type[DamagedFile], tuple[Path, str, str, str]]:
+        """So that it comes back from a worker process as it was."""
+        return DamagedFile, (self.path, self.reason, self.remedy, self.touched)
+
+
+class NoSpace(ServiceUnavailable):
+    """A disk of the server is full; what was to be written is not there, not even in part."""
+
+    code = "ServiceUnavailable"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"There is no space left in {folder}. Make room there and try again.")
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[type[NoSpace], tuple[Path]]:
+        """So that it comes back from a worker process as it was."""
+        return NoSpace, (self.folder,)
