@@ -29,14 +29,11 @@ their parent. A message says what is wrong and what to do.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 
 class AwsError(Exception):
     """An error answered to the client; never raised itself, only through a subclass."""
 
-    code: ClassVar[str]
-    """AWS's error code."""
     control_status = 400
     rest_status = 400
 
@@ -44,9 +41,10 @@ class AwsError(Exception):
         super().__init__(message)
         self.message = message
 
-    def __init_subclass__(cls) -> None:
-        """Gives each class its own name as code, unless it has another."""
-        cls.code = vars(cls).get("code", cls.__name__)
+    @property
+    def code(self) -> str:
+        """AWS's error code."""
+        return type(self).__name__
 
 
 class InvalidInputException(AwsError):
@@ -149,8 +147,6 @@ class DamagedFile(InternalFailure):
     `message` is for clients, whom no path concerns; str() is for logs and the terminal.
     """
 
-    code = "InternalFailure"
-
     def __init__(self, path: Path, reason: str, remedy: str, touched: str) -> None:
         super().__init__(
             f"The stored data of {touched} are damaged. The server's log, and `tailorbird check` on its machine, name "
@@ -164,6 +160,11 @@ class DamagedFile(InternalFailure):
         self.touched = touched
         """Whose data are in the file: an ARN, or words such as "all resources"."""
 
+    @property
+    def code(self) -> str:
+        """Its parent's."""
+        return InternalFailure.__name__
+
     def __str__(self) -> str:
         """Path, reason, what it touches, remedy."""
         return f"{self.path} {self.reason}. It holds data of {self.touched}. {self.remedy}"
@@ -176,11 +177,14 @@ class DamagedFile(InternalFailure):
 class NoSpace(ServiceUnavailable):
     """A disk of the server is full; what was to be written is not there, not even in part."""
 
-    code = "ServiceUnavailable"
-
     def __init__(self, folder: Path) -> None:
         super().__init__(f"There is no space left in {folder}. Make room there and try again.")
         self.folder = folder
+
+    @property
+    def code(self) -> str:
+        """Its parent's."""
+        return ServiceUnavailable.__name__
 
     def __reduce__(self) -> tuple[type[NoSpace], tuple[Path]]:
         """So that it comes back from a worker process as it was."""

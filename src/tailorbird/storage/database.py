@@ -1,29 +1,89 @@
-"""One way to open an SQL database: SQLite in WAL mode with full durability, or whatever the URL names."""
+"""One way to open an SQL database: SQLite in WAL mode with full durability, or whatever the URL names.
+
+What SQLite finds damaged, or full, is told as DamagedFile and NoSpace, whichever statement met it.
+"""
 
 from __future__ import annotations
 
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from tailorbird.errors import DamagedFile, NoSpace
 
-def open_engine(url: str, *, durable: bool = True) -> sa.Engine:
-    """Returns an engine whose commits survive a power cut (SQLite: synchronous=FULL).
+_DAMAGED = {
+    sqlite3.SQLITE_CORRUPT: "is damaged",
+    sqlite3.SQLITE_NOTADB: "is no database",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened",
+    sqlite3.SQLITE_IOERR: "cannot be read or written",
+}
+"""SQLite's primary result codes, https://www.sqlite.org/rescode.html."""
+RECOVERY = (
+    "Stop the server and restore it from a backup; without one, SQLite's command line saves what can still be read: "
+    "`sqlite3 OLD .recover | sqlite3 NEW`."
+)
+"""The remedy for a database that cannot be done without."""
+LOSS = "Stop the server and move it away, with the files -wal and -shm beside it: the server then makes a new one, "
+"""What the remedy begins with for a database that can be done without."""
+_NO_TEXT = "Could not decode to UTF-8"
+"""What Python's sqlite3 says, without a code, of a text with damaged bytes."""
 
-    Without `durable` the newest ones may be lost in it, and no commit waits for the disk.
-    """
-    engine = sa.create_engine(
-        url,
-        pool_size=32,
-        max_overflow=32,
-        json_serializer=lambda value: msgspec.json.encode(value).decode(),
-        json_deserializer=msgspec.json.decode,
-    )
-    if engine.dialect.name == "sqlite":
-        synchronous = "FULL" if durable else "NORMAL"
-        sa.event.listen(engine, "connect", lambda connection, _: _prepare_sqlite(connection, synchronous))
-    return engine
+
+@dataclass(frozen=True)
+class Database:
+    """What is to be said of a database that is damaged."""
+
+    url: str
+    holds: str
+    """Words, as in: it holds data of <holds>."""
+    remedy: str
+
+    @property
+    def file(self) -> Path:
+        """Where SQLite has it; of others, the name of the database."""
+        return Path(sa.make_url(self.url).database or self.url)
+
+    def damaged(self, reason: str) -> DamagedFile:
+        """The error; `reason` follows the path in a sentence."""
+        return DamagedFile(self.file, reason, self.remedy, self.holds)
+
+    def decode(self, text: str) -> Any:
+        """The value of a JSON text that is stored in it; raises DamagedFile."""
+        try:
+            return msgspec.json.decode(text)
+        except ValueError as error:
+            raise self.damaged(f"holds a row that is not JSON ({error}): {text[:200]!r}") from error
+
+    def open(self, *, durable: bool = True) -> sa.Engine:
+        """Returns an engine whose commits survive a power cut (SQLite: synchronous=FULL).
+
+        Without `durable` the newest ones may be lost in it, and no commit waits for the disk.
+        """
+        engine = sa.create_engine(
+            self.url,
+            pool_size=32,
+            max_overflow=32,
+            json_serializer=lambda value: msgspec.json.encode(value).decode(),
+            json_deserializer=self.decode,
+        )
+        if engine.dialect.name == "sqlite":
+            synchronous = "FULL" if durable else "NORMAL"
+            sa.event.listen(engine, "connect", lambda connection, _: _prepare_sqlite(connection, synchronous))
+            sa.event.listen(engine, "handle_error", self._tell)
+        return engine
+
+    def _tell(self, context: sa.engine.ExceptionContext) -> None:
+        """Raises what SQLite's error means, where that is known."""
+        error = context.original_exception
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise NoSpace(self.file.parent) from error
+        if code in _DAMAGED or str(error).startswith(_NO_TEXT):
+            raise self.damaged(f"{_DAMAGED.get(code, 'is damaged')} ({error})") from error
 
 
 def _prepare_sqlite(connection: Any, synchronous: str) -> None:

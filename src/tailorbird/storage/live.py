@@ -19,7 +19,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tailorbird.storage.database import open_engine
+from tailorbird.storage.database import RECOVERY, Database
 
 _metadata = sa.MetaData()
 _events = sa.Table(
@@ -78,11 +78,17 @@ class _Ticket:
     error: Exception | None = None
 
 
+def database(url: str) -> Database:
+    """The store as a database."""
+    return Database(url, "the recent events and single records of all datasets", RECOVERY)
+
+
 class Live:
     """The events of one installation; safe to use from many threads and processes."""
 
     def __init__(self, url: str) -> None:
-        self._engine = open_engine(url)
+        self._database = database(url)
+        self._engine = self._database.open()
         self._insert = _INSERTS[self._engine.dialect.name]
         self._queue: deque[_Ticket] = deque()
         self._writing = threading.Lock()
@@ -146,7 +152,7 @@ class Live:
         query = sa.select(*(_events.c[name] for name in columns)).where(_here, *where)
         with self._engine.connect() as connection:
             return [
-                Event(subject, session, timestamp, msgspec.json.decode(row), number=number)
+                Event(subject, session, timestamp, self._database.decode(row), number=number)
                 for subject, session, timestamp, row, number in connection.execute(
                     query.order_by(_events.c.number).limit(limit)
                 )

@@ -14,12 +14,15 @@ from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
-from tailorbird.storage.database import open_engine
+from tailorbird.errors import AwsError, DamagedFile
+from tailorbird.storage.database import LOSS, Database
 
 log = logging.getLogger(__name__)
 
 WRITE_SECONDS = 0.05
 """Between two writes, so that many lists share one."""
+RETRY_SECONDS = 5.0
+"""After a write that failed, so that a full disk fills no log; lists that come meanwhile wait."""
 AT_ONCE = 500
 """Ids that one statement names."""
 DROPPED_AT_ONCE = 10_000
@@ -56,16 +59,24 @@ class Shown:
     """How likely each was to be shown in its place, 0 to 1, where the campaign explores."""
 
 
+def database(url: str) -> Database:
+    """The store as a database."""
+    return Database(
+        url, "the answers of the last days", LOSS + "and events that name an earlier answer bring no impressions."
+    )
+
+
 class ShownLists:
     """The answers of one installation; safe to use from many threads and processes."""
 
     def __init__(self, url: str) -> None:
-        self._engine = open_engine(url, durable=False)
+        self._engine = database(url).open(durable=False)
         self._lock = threading.Lock()
         self._waiting: dict[str, Shown] = {}
         self._news = threading.Event()
         self._closing = threading.Event()
         self._writer: threading.Thread | None = None
+        self._pause = WRITE_SECONDS
         _metadata.create_all(self._engine)
 
     def remember(self, shown: Shown) -> None:
@@ -78,14 +89,17 @@ class ShownLists:
         self._news.set()
 
     def find(self, ids: Collection[str]) -> dict[str, Shown]:
-        """The answers with these ids; unknown and expired ids are left out."""
+        """The answers with these ids; unknown and expired ids are left out, and all that a damaged file hides."""
         with self._lock:
             found = {each: self._waiting[each] for each in ids if each in self._waiting}
         missing = [each for each in ids if each not in found]
-        for start in range(0, len(missing), AT_ONCE):
-            query = sa.select(_shown).where(_shown.c.id.in_(missing[start : start + AT_ONCE]))
-            with self._engine.connect() as connection:
-                found |= {row["id"]: Shown(**row) for row in connection.execute(query).mappings()}
+        try:
+            for start in range(0, len(missing), AT_ONCE):
+                query = sa.select(_shown).where(_shown.c.id.in_(missing[start : start + AT_ONCE]))
+                with self._engine.connect() as connection:
+                    found |= {row["id"]: Shown(**row) for row in connection.execute(query).mappings()}
+        except DamagedFile as error:
+            log.error("answers are not found: events that name them bring no impressions", extra={"reason": str(error)})
         return found
 
     def drop_before(self, time: float) -> None:
@@ -108,7 +122,7 @@ class ShownLists:
         ending = False
         while not ending:
             self._news.wait()
-            ending = self._closing.wait(WRITE_SECONDS)
+            ending = self._closing.wait(self._pause)
             self._news.clear()
             self._write()
 
@@ -117,11 +131,14 @@ class ShownLists:
             written = list(self._waiting.values())
         if not written:
             return
+        self._pause = WRITE_SECONDS
         try:
             with self._engine.begin() as connection:
                 connection.execute(_shown.insert(), [asdict(shown) for shown in written])
-        except sa.exc.SQLAlchemyError:
-            log.exception("answers are not kept: events that name them bring no impressions", extra={"n": len(written)})
+        except (sa.exc.SQLAlchemyError, AwsError) as error:
+            told = {"n": len(written), "reason": str(error)}
+            log.error("answers are not kept: events that name them bring no impressions", extra=told)
+            self._pause = RETRY_SECONDS
         with self._lock:
             for shown in written:
                 del self._waiting[shown.id]

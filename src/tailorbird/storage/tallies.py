@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tailorbird.storage.database import open_engine
+from tailorbird.storage.database import LOSS, Database
 
 PERIOD = 900
 """Seconds of a bucket (spec recipes-and-runtime 6.4)."""
@@ -54,11 +54,20 @@ class Tally:
     value: float
 
 
+def database(url: str) -> Database:
+    """The store as a database."""
+    return Database(
+        url,
+        "the metrics of all attributions",
+        LOSS + "and metrics of recorded events are counted again, those of imports not.",
+    )
+
+
 class Tallies:
     """The metrics of one installation; safe to use from many threads and processes."""
 
     def __init__(self, url: str) -> None:
-        self._engine = open_engine(url)
+        self._engine = database(url).open()
         self._insert = _INSERTS[self._engine.dialect.name]
         _metadata.create_all(self._engine)
 
