@@ -260,8 +260,9 @@ def sweep(workspace: Workspace, resources: Mapping[str, Resource]) -> None:
     found = workspace.catalogue.with_status(DELETING, workspace.faults.failed)
     # What was deleted first goes first, of the same moment the younger, so that nobody sees a group gone and its parts
     # still there.
+    found.reverse()
     held: set[str] = set()
-    for arn, kind, document in sorted(reversed(found), key=lambda each: float(each[2].get("_deletedAt", 0.0))):
+    for arn, kind, document in sorted(found, key=lambda each: float(each[2].get("_deletedAt", 0.0))):
         step = partial(_sweep, workspace, resources, arn, kind, document)
         if arn not in held and not workspace.faults.attempt(f"deletion of {arn}", step):
             held.update(value for value in document.values() if isinstance(value, str))
