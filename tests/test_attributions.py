@@ -51,8 +51,8 @@ class Counted(World):
 
     def counted(self) -> dict[tuple[str, str], float]:
         """By metric and source, all time together."""
-        if attributions.due(self.workspace):
-            attributions.work(self.workspace)
+        for arn in attributions.due(self.workspace):
+            attributions.count(self.workspace, self.workspace.catalogue.get(arn))
         assert not attributions.due(self.workspace)
         found: dict[tuple[str, str], float] = {}
         for tally in attributions.metrics(self.workspace, "us-east-1"):
@@ -149,14 +149,15 @@ def test_whole_buckets_are_sent_to_another_cloudwatch(world: Counted, server: Se
         return [point["Sum"] for point in points["Datapoints"]]
 
     world.click(2)
-    attributions.work(elsewhere)
+    assert world.counted() == {("CLICKS", "MAIL"): 2.0}
+    attributions.publish(elsewhere)
     assert sums() == []
     world.now += 900
     broken = dataclasses.replace(elsewhere.config, s3_secret_key="wrong")
     with pytest.raises(CloudWatchError, match="InvalidSignature"):
-        attributions.work(dataclasses.replace(elsewhere, config=broken))
-    assert attributions.due(elsewhere)
+        attributions.publish(dataclasses.replace(elsewhere, config=broken))
+    assert attributions.unpublished(elsewhere)
     for _ in range(2):
-        attributions.work(elsewhere)
+        attributions.publish(elsewhere)
         assert sums() == [2.0]
-    assert not attributions.due(elsewhere)
+    assert not attributions.unpublished(elsewhere)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ ARN = "arn:aws:personalize:us-east-1:123456789012:solution/silent/"
 def train(workspace: Workspace, document: Document, progress: Progress) -> Document:
     """A job that does as its name says."""
     name, folder = document["hexId"], workspace.config.data_dir
+    (folder / f"{name}.process").write_text(str(os.getpid()))
     (folder / name).touch()
     if name == "forever":
         sum(range(10**15))  # one step of hours, in which no other thread of the process runs
@@ -91,7 +93,7 @@ def test_a_silent_training_is_stopped_and_its_neighbour_goes_on(workspace: Works
         assert found is not None
         return found
 
-    worker = Path("/proc") / str(document("forever")["_process"])
+    worker = Path("/proc") / (workspace.config.data_dir / "forever.process").read_text()
     assert worker.exists()
     began = time.monotonic()
     OPERATIONS["stop_solution_version_creation"](workspace, {"solutionVersionArn": ARN + "forever"})

@@ -21,10 +21,10 @@ SIMS = "arn:aws:personalize:::recipe/aws-sims"
 class World:
     """Its clock stands still until it is turned."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
         self.now = 1_700_000_000.0
         (folder / "files").mkdir()
-        config = configuration.load({}, data_dir=folder / "data", file_roots=(folder / "files",))
+        config = configuration.load({}, data_dir=folder / "data", file_roots=(folder / "files",), **settings)
         self.files = folder / "files"
         self.workspace: Workspace = open_workspace(config, lambda: self.now)
 

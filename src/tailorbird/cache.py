@@ -42,3 +42,8 @@ class Cache:
                 slot.expires = time.monotonic() + seconds
             value: T = slot.value
             return value
+
+    def forget(self, kind: str) -> None:
+        """Has all values of a kind made anew."""
+        with self._lock:
+            self._kinds.pop(kind, None)

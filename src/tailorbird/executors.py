@@ -1,4 +1,4 @@
-"""A concurrent.futures.Executor by name; jobs reach it as a function's name, the configuration and an ARN."""
+"""Workers by name; jobs reach them as a function's name, the configuration and an ARN."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ NICENESS = 10
 """Of workers: beside a busy server they get a tenth of its share of a core; when it is idle, all of it."""
 
 
-class Inline(Executor):
+class Workers(Executor):
+    """An executor whose calls can be ended from outside."""
+
+    def end(self, future: Future[Any]) -> None:
+        """Ends the process that makes the call of a future; nothing where no process of this executor makes it."""
+
+
+class Inline(Workers):
     """Runs each call at once, in the caller's thread: for tests and for finding faults."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -35,7 +42,7 @@ def workers(config: Config) -> int:
     return config.workers or os.cpu_count() or 1
 
 
-class Processes(Executor):
+class Processes(Workers):
     """Fresh processes, each in a pool of its own: the end of one is felt by its own job only."""
 
     def __init__(self, count: int) -> None:
@@ -44,30 +51,56 @@ class Processes(Executor):
         self._idle: SimpleQueue[int] = SimpleQueue()
         for number in range(count):
             self._idle.put(number)
+        self._busy: dict[Future[Any], int] = {}
+        self._changing = threading.Lock()
+        """Held while `_busy` is changed or relied upon."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Has the call made by the process that is free first; BrokenExecutor tells that it died meanwhile."""
-        return self._threads.submit(self._call, fn, args, kwargs)
+        future: Future[Any] = Future()
+        self._threads.submit(self._call, future, fn, args, kwargs)
+        return future
 
-    def _call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _call(self, future: Future[Any], fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         number = self._idle.get()
+        with self._changing:
+            self._busy[future] = number
+        outcome, error = None, None
         try:
-            return self._workers[number].submit(fn, *args, **kwargs).result()
-        except BrokenExecutor:
+            outcome = self._workers[number].submit(fn, *args, **kwargs).result()
+        except Exception as met:
+            error = met
+        # From here on `end` finds no process for this future, so that it cannot meet the next call's.
+        with self._changing:
+            del self._busy[future]
+        if isinstance(error, BrokenExecutor):
             self._workers[number].shutdown(wait=False)
             self._workers[number] = _worker()
-            raise
-        finally:
-            self._idle.put(number)
+        self._idle.put(number)
+        if error is None:
+            future.set_result(outcome)
+        else:
+            future.set_exception(error)
+
+    def end(self, future: Future[Any]) -> None:
+        """See `Workers`; the future then has the exception BrokenExecutor."""
+        with self._changing:
+            if future in self._busy:
+                _kill(self._workers[self._busy[future]])
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Ends all processes, whatever they do."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         for worker in self._workers:
-            for process in list((worker._processes or {}).values()):
-                process.kill()
+            _kill(worker)
             worker.shutdown(wait=wait, cancel_futures=cancel_futures)
         self._threads.shutdown(wait=wait)
+
+
+def _kill(worker: ProcessPoolExecutor) -> None:
+    """Ends the process of a pool, by the handle of the pool that started it."""
+    for process in list((worker._processes or {}).values()):
+        process.kill()
 
 
 def _worker() -> ProcessPoolExecutor:
@@ -104,13 +137,13 @@ def leave_if_orphan() -> None:
         os._exit(1)
 
 
-_EXECUTORS: dict[str, Callable[[Config], Executor]] = {
+_EXECUTORS: dict[str, Callable[[Config], Workers]] = {
     "inline": lambda _: Inline(),
     "processes": lambda config: Processes(workers(config)),
 }
 
 
-def start(config: Config) -> Executor:
+def start(config: Config) -> Workers:
     """The executor that the configuration names; raises ValueError for an unknown name."""
     if config.executor not in _EXECUTORS:
         raise ValueError(f"executor={config.executor!r} is not one of {', '.join(_EXECUTORS)}")

@@ -8,7 +8,7 @@ import secrets
 import string
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -16,6 +16,7 @@ import msgspec
 from tailorbird.cache import Cache
 from tailorbird.config import Config
 from tailorbird.errors import DamagedFile
+from tailorbird.faults import Faults
 from tailorbird.storage.catalogue import Catalogue
 from tailorbird.storage.live import Live
 from tailorbird.storage.objects import Objects
@@ -54,6 +55,7 @@ class Workspace:
     objects: Objects
     cache: Cache
     clock: Callable[[], float] = time.time
+    faults: Faults = field(default_factory=Faults)
 
     def at(self, region: str) -> Workspace:
         """The same installation seen from a region."""

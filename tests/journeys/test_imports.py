@@ -260,7 +260,7 @@ from pathlib import Path
 from tailorbird import config
 from tailorbird.api import jobs
 from tailorbird.api.operations import OPERATIONS
-from tailorbird.api.resources import RESOURCES
+from tailorbird.api.resources import RESOURCES, dataset
 from tailorbird.workspace import open_workspace
 
 folder, kind, schema = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -274,7 +274,8 @@ arn = call("create_dataset_import_job", jobName="j", datasetArn=target, dataSour
 jobs.work(workspace, RESOURCES["DatasetImportJob"], arn)
 document = workspace.catalogue.get(arn)
 assert document["status"] == "ACTIVE", document
-print(workspace.tables.rows(target), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+place = dataset.opened(workspace, workspace.catalogue.get(target)).place
+print(workspace.tables.rows(place), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 MILLION_ROWS = {
     "INTERACTIONS": ("USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP", lambda n: f"{n % 99991},i {n % 4999},click,{10**9 + n}"),

@@ -37,20 +37,23 @@ def of_group(workspace: Workspace, group: str) -> Document | None:
     return found[0] if found else None
 
 
-def due(workspace: Workspace) -> bool:
-    """Whether `work` would find anything to do."""
-    waits = any(
-        _news(workspace.at_arn(each["metricAttributionArn"]), each) for _, each in workspace.catalogue.select(KIND)
-    )
-    return waits or (bool(workspace.config.cloudwatch_endpoint) and workspace.tallies.unpublished(*_window(workspace)))
+def due(workspace: Workspace) -> list[str]:
+    """The ARNs of the attributions, in all regions, for which events came that are not counted yet."""
+    found: list[str] = []
+    for _, document in workspace.catalogue.select(KIND, failed=workspace.faults.failed):
+        arn = document["metricAttributionArn"]
+        workspace.faults.attempt(f"metrics of {arn}", partial(_add_if_news, workspace.at_arn(arn), document, found))
+    return found
 
 
-def work(workspace: Workspace) -> None:
-    """Counts what was recorded since the last time, for all attributions, and publishes what is complete."""
-    for _, document in workspace.catalogue.select(KIND):
-        count(workspace.at_arn(document["metricAttributionArn"]), document)
-    if workspace.config.cloudwatch_endpoint:
-        workspace.tallies.publish(*_window(workspace), partial(_send, workspace))
+def unpublished(workspace: Workspace) -> bool:
+    """Whether `publish` would find anything to do."""
+    return bool(workspace.config.cloudwatch_endpoint) and workspace.tallies.unpublished(*_window(workspace))
+
+
+def publish(workspace: Workspace) -> None:
+    """Sends what is complete to the CloudWatch that the configuration names; raises CloudWatchError."""
+    workspace.tallies.publish(*_window(workspace), partial(_send, workspace))
 
 
 def count(workspace: Workspace, document: Document) -> None:
@@ -160,11 +163,12 @@ def _tallies(workspace: Workspace, group: str, metrics: list[Metric], found: pl.
     ]
 
 
-def _news(workspace: Workspace, document: Document) -> bool:
-    """Whether events came that are not counted yet."""
+def _add_if_news(workspace: Workspace, document: Document, found: list[str]) -> None:
+    """Adds the attribution's ARN to `found` if events came that are not counted yet."""
     target = dataset.of_group(workspace, document["datasetGroupArn"], "INTERACTIONS")
     reached = workspace.tallies.reached(_reader(document, "metricAttributionArn"), document["_from"])
-    return target is not None and datasets.arrival(workspace, target) > reached
+    if target is not None and datasets.arrival(workspace, target) > reached:
+        found.append(document["metricAttributionArn"])
 
 
 def _reader(document: Document, arn_member: str) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from tailorbird.api import lifecycle, properties
+from tailorbird.api import lifecycle, properties, recording
+from tailorbird.api.recording import FOUND, FOUND_SECONDS
 from tailorbird.api.resources import dataset, event_tracker
 from tailorbird.data import clocks, impressions
 from tailorbird.data.csv_columns import ACTION_EVENTS
@@ -19,9 +20,6 @@ from tailorbird.storage.shown import Shown
 from tailorbird.workspace import Workspace
 
 log = logging.getLogger(__name__)
-
-TRACKER_SECONDS = 1.0
-"""How long a serving process may still take events of a tracker that was deleted."""
 
 NO_SESSION = "null"
 """What a well-known client sends as sessionId by mistake; accepted and dropped (spec control-plane 6)."""
@@ -64,7 +62,7 @@ def put_events(workspace: Workspace, request: dict[str, Any]) -> None:
     Raises InvalidInput, which is the only error that the model gives this operation, for an unknown tracker too.
     """
     tracking_id = request["trackingId"]
-    tracked = workspace.cache.get("tracker", tracking_id, lambda: _tracked(workspace, tracking_id), TRACKER_SECONDS)
+    tracked = workspace.cache.get(FOUND, tracking_id, lambda: _tracked(workspace, tracking_id), FOUND_SECONDS)
     answers = _answers(workspace, tracked.group, request["eventList"])
 
     def made(event: dict[str, Any], where: str) -> Event:
@@ -82,7 +80,7 @@ def put_action_interactions(workspace: Workspace, request: dict[str, Any]) -> No
     """
     tracking_id = request["trackingId"]
     target = workspace.cache.get(
-        "action tracker", tracking_id, lambda: _tracked_actions(workspace, tracking_id), TRACKER_SECONDS
+        FOUND, ("actions", tracking_id), lambda: _tracked_actions(workspace, tracking_id), FOUND_SECONDS
     )
 
     def made(event: dict[str, Any], where: str) -> Event:
@@ -122,7 +120,7 @@ def _record(
             workspace, target, "events whose time is ahead of the server's clock; kept, but no measure of what is new"
         )
     if kept:
-        workspace.live.append(target.arn, kept)
+        recording.append(workspace, target, kept)
 
 
 def _tell(workspace: Workspace, target: Dataset, text: str) -> None:
@@ -218,4 +216,4 @@ def _told(target: Dataset, event: dict[str, Any], row: dict[str, Any], shown: Sh
     return told
 
 
-OPERATIONS = {"put_events": put_events, "put_action_interactions": put_action_interactions}
+OPERATIONS = {f.__name__: recording.lasting(f) for f in (put_events, put_action_interactions)}

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import re
 import secrets
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from tailorbird import executors, logs
-from tailorbird.api import attributions, lifecycle, schedule, transitions, updates
+from tailorbird.api import attributions, due, lifecycle, schedule, transitions, updates
 from tailorbird.api.lifecycle import STOPPED, STOPPING, UNFINISHED, JobFailed, Resource
 from tailorbird.api.resources import RESOURCES, dataset
 from tailorbird.config import Config
@@ -55,20 +54,31 @@ class LeaseLost(Exception):
 
 
 class Dispatcher:
-    """Hands waiting jobs to the executor and ends deletions; one thread in each serving process."""
+    """Hands waiting jobs to the executor and ends deletions; one thread in each serving process.
+
+    What fails, for one document or altogether, keeps nothing else from being done (`Workspace.faults`).
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._executor: Executor = executors.start(workspace.config)
+        self._faults = workspace.faults
+        self._executor = executors.start(workspace.config)
         self._running: dict[str, Future[Any]] = {}
-        self._periodic: tuple[tuple[float, Callable[[], None]], ...] = (
-            (SCHEDULE_SECONDS, lambda: schedule.tick(workspace)),
-            (SCHEDULE_SECONDS, self._update),
-            (COMPACTION_SECONDS, self._compact),
-            (COUNT_SECONDS, self._count),
-            (TIDY_SECONDS, lambda: tidy(workspace)),
+        self._steps = due.Steps(workspace.clock)
+        self._tasks: tuple[tuple[str, float, Callable[[], object]], ...] = (
+            ("clock", 0.0, self._steps.look),
+            ("deletions", 0.0, lambda: lifecycle.sweep(workspace, RESOURCES)),
+            ("transitions", 0.0, lambda: transitions.advance(workspace)),
+            ("schedule", SCHEDULE_SECONDS, lambda: schedule.tick(workspace)),
+            ("updates", SCHEDULE_SECONDS, self._update),
+            ("compactions", COMPACTION_SECONDS, self._compact),
+            ("metrics", COUNT_SECONDS, self._count),
+            ("tidying", TIDY_SECONDS, lambda: tidy(workspace)),
+            ("outcomes", 0.0, self._collect),
+            ("jobs", 0.0, self._hand_out),
         )
-        self._due = [0.0] * len(self._periodic)
+        """What is done at each step, or every so many seconds, by name."""
+        self._due = [0.0] * len(self._tasks)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
         self.turned = time.monotonic()
@@ -91,79 +101,91 @@ class Dispatcher:
         self._thread.join()
         self._executor.shutdown(wait=True, cancel_futures=True)
         for arn in self._running:
-            self._workspace.catalogue.update(arn, _released)
+            self._faults.attempt(f"release of {arn}", partial(self._workspace.catalogue.update, arn, _released))
 
     def _loop(self) -> None:
         while not self._stopping.wait(POLL_SECONDS):
             self.turned = time.monotonic()
-            try:
-                self.step()
-            except Exception:
-                log.exception("the dispatcher met an error and goes on")
+            self.step()
 
     def step(self) -> None:
         """One look at all documents that are on their way somewhere."""
-        lifecycle.sweep(self._workspace, RESOURCES)
-        transitions.advance(self._workspace)
-        for number, (seconds, task) in enumerate(self._periodic):
+        for number, (name, seconds, task) in enumerate(self._tasks):
             if time.monotonic() >= self._due[number]:
                 self._due[number] = time.monotonic() + seconds
-                task()
-        for arn, future in list(self._running.items()):
+                self._faults.attempt(name, task)
+
+    def _begin(self, name: str, function: Callable[..., None], *arguments: str) -> None:
+        """Has a worker do something, unless it is at it, or failed and must wait."""
+        if name not in self._running and not self._faults.waits(f"work on {name}"):
+            self._running[name] = self._executor.submit(function, self._workspace.config, *arguments)
+
+    def _collect(self) -> None:
+        """Takes note of what workers have ended, and how; what they could not do is begun again."""
+        for name, future in list(self._running.items()):
             if future.done():
-                del self._running[arn]
-                if isinstance(error := future.exception(), BrokenExecutor):
-                    log.error("a worker process died", extra={"arn": arn})
-                elif error is not None:
-                    log.error("a worker met an error; its work is done again", exc_info=error, extra={"arn": arn})
-        now = self._workspace.clock()
-        ahead: set[tuple[str, str]] = set()
-        for arn, kind, document in self._workspace.catalogue.with_status(UNFINISHED):
+                del self._running[name]
+                if (error := future.exception()) is not None:
+                    self._faults.failed(f"work on {name}", error)
+                else:
+                    self._faults.worked(f"work on {name}")
+
+    def _hand_out(self) -> None:
+        """Has jobs begun, and those ended that do not notice that they were stopped."""
+        catalogue, seconds = self._workspace.catalogue, self._workspace.config.lease_seconds
+        now, ahead = self._workspace.clock(), set[tuple[str, str]]()
+        for arn, kind, document in catalogue.with_status(UNFINISHED, self._faults.failed):
             queue = (kind, document.get(RESOURCES[kind].queue, arn))
-            if queue not in ahead and arn not in self._running and claimable(RESOURCES[kind], document, now):
-                self._running[arn] = self._executor.submit(run, self._workspace.config, kind, arn)
+            if queue not in ahead and claimable(RESOURCES[kind], document, seconds, now):
+                self._begin(arn, run, kind, arn)
             ahead.add(queue)
-            if document["status"] == STOPPING and now - document["lastUpdatedDateTime"] > NOTICE_SECONDS:
+            stopped = document["status"] == STOPPING
+            if stopped and due.is_due(document["lastUpdatedDateTime"] + NOTICE_SECONDS, NOTICE_SECONDS, now):
                 self._end(arn, document)
 
     def _update(self) -> None:
         """Has deployed models updated between trainings."""
         for arn in updates.due(self._workspace):
-            self._running[arn] = self._executor.submit(update, self._workspace.config, arn)
+            self._begin(arn, update, arn)
 
     def _end(self, arn: str, document: Document) -> None:
         """Ends the worker of a stopped job that has not noticed by itself: it may be in one long step."""
         if arn in self._running and not self._running[arn].done():
             log.warning("ending the worker of a stopped job", extra={"arn": arn})
-            os.kill(document["_process"], signal.SIGKILL)
+            self._executor.end(self._running[arn])
             _finish_stop(self._workspace, arn, document["_owner"])
 
     def _compact(self) -> None:
         """Has datasets compacted whose recorded events are many."""
-        for arn, count in self._workspace.live.waiting().items():
-            if count >= self._workspace.config.compaction_events and arn not in self._running:
-                self._running[arn] = self._executor.submit(compact, self._workspace.config, arn)
+        for arn, count in dataset.waiting(self._workspace).items():
+            if count >= self._workspace.config.compaction_events:
+                self._begin(arn, compact, arn)
 
     def _count(self) -> None:
-        """Has the metrics of attributions counted and published."""
-        if attributions.KIND not in self._running and attributions.due(self._workspace):
-            self._running[attributions.KIND] = self._executor.submit(count, self._workspace.config)
+        """Has the metrics of attributions counted, and published."""
+        for arn in attributions.due(self._workspace):
+            self._begin(arn, count, arn)
+        if attributions.unpublished(self._workspace):
+            self._begin("publication of metrics", publish)
 
 
 def tidy(workspace: Workspace) -> None:
-    """Removes what has grown too old to be asked for."""
+    """Removes what has grown too old to be asked for, and rows of datasets that are gone."""
     workspace.shown.drop_before(workspace.clock() - SHOWN_KEPT)
     workspace.tallies.drop_before(workspace.clock() - attributions.KEPT)
+    dataset.drop_orphans(workspace)
 
 
 def _warm() -> None:
     """Nothing: a worker that has been asked for it has started and imported this module."""
 
 
-def claimable(resource: Resource, document: Document, now: float) -> bool:
+def claimable(resource: Resource, document: Document, lease_seconds: float, now: float) -> bool:
     """Whether the job waits for a worker: never begun, or its worker fell silent."""
     status, stages = document["status"], resource.stages
-    return bool(status == stages.pending or (status == stages.in_progress and document["_leaseUntil"] < now))
+    if status == stages.in_progress:
+        return due.is_due(document["_leaseUntil"], lease_seconds, now)
+    return bool(status == stages.pending)
 
 
 @contextmanager
@@ -195,10 +217,18 @@ def update(config: Config, arn: str) -> None:
             log.info("updated", extra={"arn": arn})
 
 
-def count(config: Config) -> None:
-    """Counts and publishes the metrics of all attributions, in a worker."""
+def count(config: Config, arn: str) -> None:
+    """Counts the metrics of an attribution, in a worker."""
     with _opened(config) as workspace:
-        attributions.work(workspace)
+        document = workspace.catalogue.get(arn, attributions.KIND)
+        if document is not None:
+            attributions.count(workspace.at_arn(arn), document)
+
+
+def publish(config: Config) -> None:
+    """Publishes the metrics that are complete, in a worker."""
+    with _opened(config) as workspace:
+        attributions.publish(workspace)
 
 
 def run(config: Config, kind: str, arn: str) -> None:
@@ -253,13 +283,12 @@ def work(workspace: Workspace, resource: Resource, arn: str) -> None:
 def _claim(workspace: Workspace, resource: Resource, arn: str, owner: str) -> Document | None:
     def change(document: Document) -> Document | None:
         now = workspace.clock()
-        if not claimable(resource, document, now):
+        if not claimable(resource, document, workspace.config.lease_seconds, now):
             return None
         return document | {
             "status": resource.stages.in_progress,
             "lastUpdatedDateTime": now,
             "_owner": owner,
-            "_process": os.getpid(),
             "_started": now,
             "_attempts": document.get("_attempts", 0) + 1,
             "_leaseUntil": now + workspace.config.lease_seconds,
@@ -318,7 +347,7 @@ class _Lease:
         self._in_progress = resource.stages.in_progress
         self._arn = arn
         self._owner = owner
-        self._began = workspace.clock()
+        self._began = time.monotonic()
         self.latest: Document = {"share": 0.0, "text": "starting"}
         self._lost = threading.Event()
         self._ended = threading.Event()
@@ -336,8 +365,8 @@ class _Lease:
         """Says how far the job is; raises LeaseLost when it should stop."""
         if self._lost.is_set():
             raise LeaseLost(self._arn)
-        now = self._workspace.clock()
-        ends = {"ends": now + (now - self._began) * (1 - share) / share} if share > 0 else {}
+        took = time.monotonic() - self._began
+        ends = {"ends": self._workspace.clock() + took * (1 - share) / share} if share > 0 else {}
         self.latest = {"share": round(share, 4), "text": str(told), **ends, **_figures(told)}
 
     def _loop(self) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial, wraps
+from typing import Any, Protocol, TypeVar, cast
 
 from tailorbird import messages
 from tailorbird.api import quotas
+from tailorbird.api.due import is_due
 from tailorbird.errors import (
     InvalidInputException,
     ResourceAlreadyExistsException,
@@ -21,7 +23,7 @@ from tailorbird.errors import (
     TooManyTagsException,
 )
 from tailorbird.recipes.recipe import Progress
-from tailorbird.storage.catalogue import AlreadyExists, Document
+from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 PENDING = "CREATE PENDING"
@@ -55,6 +57,19 @@ NOT_COUNTED = (FAILED, *DELETING)
 """Statuses of a resource that takes no room in a quota."""
 
 TAGS_PER_RESOURCE = 50
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def atomic(function: F) -> F:
+    """Has what the function finds in the catalogue hold still until it has acted upon it (`Catalogue.transaction`)."""
+
+    @wraps(function)
+    def run(workspace: Workspace, *args: Any, **kwargs: Any) -> Any:
+        with workspace.catalogue.transaction():
+            return function(workspace, *args, **kwargs)
+
+    return cast(F, run)
 
 
 class Job(Protocol):
@@ -124,6 +139,7 @@ def hex_id() -> str:
     return secrets.token_hex(4)
 
 
+@atomic
 def create(workspace: Workspace, resource: Resource, request: Document, **more: Any) -> Document:
     """Stores a new document made of the request's members and `more`, and returns it.
 
@@ -139,16 +155,12 @@ def create(workspace: Workspace, resource: Resource, request: Document, **more: 
     document[resource.arn_member] = arn
     if resource.has_status:
         document["status"] = resource.stages.pending if resource.job else ACTIVE
-    taken = ResourceAlreadyExistsException(
-        f"Another resource with Amazon Resource Name (ARN) {arn} already exists. Choose another name."
-    )
     if workspace.catalogue.get(arn) is not None:
-        raise taken
+        raise ResourceAlreadyExistsException(
+            f"Another resource with Amazon Resource Name (ARN) {arn} already exists. Choose another name."
+        )
     quotas.check(workspace, resource.name, document, waiting=UNFINISHED, not_counted=NOT_COUNTED)
-    try:
-        workspace.catalogue.insert(resource.name, arn, document)
-    except AlreadyExists:
-        raise taken from None
+    workspace.catalogue.insert(resource.name, arn, document)
     return document
 
 
@@ -205,6 +217,7 @@ def refuse_while(workspace: Workspace, kinds: Sequence[str], **members: str) -> 
         raise ResourceInUseException(found)
 
 
+@atomic
 def delete(workspace: Workspace, resource: Resource, arn: str) -> None:
     """Begins a deletion; `sweep` ends it. A resource without a status is gone at once."""
     _check_deletable(workspace, resource, arn)
@@ -244,23 +257,38 @@ def mark_deleted(workspace: Workspace, arn: str) -> None:
 def sweep(workspace: Workspace, resources: Mapping[str, Resource]) -> None:
     """Moves every deletion on: first DELETE PENDING, then DELETE IN_PROGRESS, then gone.
 
-    Clean-up code in the wild must see the status before the resource vanishes (spec clients, Asynchrony).
+    Clean-up code in the wild must see the status before the resource vanishes (spec clients, Asynchrony). One that
+    cannot be cleaned up is tried again later, and what its document names stays as long: the group, say.
     """
-    now = workspace.clock()
-    moved = {"status": DELETE_IN_PROGRESS, "lastUpdatedDateTime": now}
-    # What was deleted first goes first, so that nobody sees a group gone and its parts still there.
-    found = sorted(workspace.catalogue.with_status(DELETING), key=lambda each: float(each[2]["_deletedAt"]))
-    for arn, kind, document in found:
-        if now < document["_deletedAt"]:
-            if (
-                document["status"] == DELETE_PENDING
-                and now > document["_deletedAt"] - workspace.config.deletion_seconds / 2
-            ):
-                workspace.catalogue.update(arn, lambda old: old | moved)
-            continue
+    found = workspace.catalogue.with_status(DELETING, workspace.faults.failed)
+    # What was deleted first goes first, of the same moment the younger, so that nobody sees a group gone and its parts
+    # still there.
+    found.reverse()
+    held: set[str] = set()
+    for arn, kind, document in sorted(found, key=lambda each: float(each[2].get("_deletedAt", 0.0))):
+        step = partial(_sweep, workspace, resources, arn, kind, document)
+        if arn not in held and not workspace.faults.attempt(f"deletion of {arn}", step):
+            held.update(value for value in document.values() if isinstance(value, str))
+
+
+def _sweep(workspace: Workspace, resources: Mapping[str, Resource], arn: str, kind: str, document: Document) -> None:
+    """Takes the next step of one deletion, if its time has come."""
+    now, seconds = workspace.clock(), workspace.config.deletion_seconds
+    until = document["_deletedAt"]
+    if is_due(until, seconds, now):
         dispose = resources[kind].dispose
         if dispose is not None:
             dispose(workspace, document)
+        _remove(workspace, arn, document)
+    elif document["status"] == DELETE_PENDING and now > until - seconds / 2:
+        moved = {"status": DELETE_IN_PROGRESS, "lastUpdatedDateTime": now}
+        workspace.catalogue.update(arn, lambda old: old | moved if old == document else None)
+
+
+@atomic
+def _remove(workspace: Workspace, arn: str, document: Document) -> None:
+    """Removes the document unless it is another by now: a server beside this one may have been faster."""
+    if workspace.catalogue.get(arn) == document:
         workspace.catalogue.delete(arn)
 
 

@@ -1,7 +1,7 @@
 """How many resources there may be: AWS's numbers (spec control-plane 2.4), enforced with the setting `aws_quotas`.
 
 Without it the numbers are `GENEROUS` times as large, since most of AWS's have commercial reasons; what is left
-guards against a client in an endless loop. Two requests at the same moment may exceed a quota by one.
+guards against a client in an endless loop.
 """
 
 from __future__ import annotations

@@ -6,16 +6,14 @@ import secrets
 from functools import partial
 from typing import Any
 
-from tailorbird.api import lifecycle, properties
+from tailorbird.api import lifecycle, properties, recording
+from tailorbird.api.recording import FOUND, FOUND_SECONDS, lasting
 from tailorbird.api.resources import dataset
 from tailorbird.data.datasets import Dataset
 from tailorbird.data.null_words import is_null
 from tailorbird.errors import InvalidInputException
 from tailorbird.storage.live import Event
 from tailorbird.workspace import Workspace
-
-DATASET_SECONDS = 1.0
-"""How long a serving process may still take records of a dataset that was deleted."""
 
 
 def _put(kind: str, listed: str, id_member: str, workspace: Workspace, request: dict[str, Any]) -> None:
@@ -25,7 +23,7 @@ def _put(kind: str, listed: str, id_member: str, workspace: Workspace, request: 
     column and a required one that is missing.
     """
     arn = request["datasetArn"]
-    target = workspace.cache.get("put", arn, lambda: _dataset(workspace, arn), DATASET_SECONDS)
+    target = workspace.cache.get(FOUND, arn, lambda: _dataset(workspace, arn), FOUND_SECONDS)
     if target.schema.dataset_type != kind:
         raise InvalidInputException(f"{arn} is a dataset of type {target.schema.dataset_type}, not {kind}.")
     now = int(workspace.clock())
@@ -33,7 +31,7 @@ def _put(kind: str, listed: str, id_member: str, workspace: Workspace, request: 
         Event(record[id_member], "", now, _row(target, record, id_member, f"{listed}[{i}]"), secrets.token_hex(16))
         for i, record in enumerate(request[listed])
     ]
-    workspace.live.append(arn, events)
+    recording.append(workspace, target, events)
 
 
 def _dataset(workspace: Workspace, arn: str) -> Dataset:
@@ -63,7 +61,7 @@ def _row(target: Dataset, record: dict[str, Any], id_member: str, where: str) ->
 
 
 OPERATIONS = {
-    "put_items": partial(_put, "ITEMS", "items", "itemId"),
-    "put_users": partial(_put, "USERS", "users", "userId"),
-    "put_actions": partial(_put, "ACTIONS", "actions", "actionId"),
+    "put_items": lasting(partial(_put, "ITEMS", "items", "itemId")),
+    "put_users": lasting(partial(_put, "USERS", "users", "userId")),
+    "put_actions": lasting(partial(_put, "ACTIONS", "actions", "actionId")),
 }

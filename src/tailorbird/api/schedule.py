@@ -6,18 +6,16 @@ Automatic training of solutions and recommenders, and campaigns that follow thei
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
+from functools import partial
 
 from tailorbird.api import lifecycle, solution_config, trainings
+from tailorbird.api.due import beyond, is_due
 from tailorbird.api.lifecycle import ACTIVE, UNFINISHED
 from tailorbird.api.resources import campaign, recommender_training, solution_version
-from tailorbird.errors import AwsError
 from tailorbird.recipes import RECIPES
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
-
-log = logging.getLogger(__name__)
 
 DAY = 86400.0
 FIRST_TRAINING = 3300.0
@@ -28,38 +26,38 @@ RECOMMENDER_DAYS = 7
 
 
 def tick(workspace: Workspace) -> None:
-    """One look at everything that may be due, in all regions."""
+    """One look at everything that may be due, in all regions; what cannot be done is tried again later."""
     tasks: tuple[tuple[str, Callable[[Workspace, Document], None]], ...] = (
         ("Solution", _train),
         ("Recommender", _retrain),
         ("Campaign", _follow),
     )
     for kind, task in tasks:
-        for _, document in workspace.catalogue.select(kind):
+        for _, document in workspace.catalogue.select(kind, failed=workspace.faults.failed):
             if document["status"] != ACTIVE or document.get("_changes"):
                 continue
             arn = lifecycle.own_arn(kind, document)
-            try:
-                task(workspace.at_arn(arn), document)
-            except AwsError as error:
-                log.warning("put off", extra={"arn": arn, "reason": error.message})
+            workspace.faults.attempt(f"schedule of {arn}", partial(task, workspace.at_arn(arn), document))
 
 
 def _train(workspace: Workspace, document: Document) -> None:
     """Begins an automatic training if one is due and there is something new to learn."""
     now, arn = workspace.clock(), document["solutionArn"]
     looked = document.get("_lookAgain") or 0.0
-    if not document["performAutoTraining"] or now < looked:
+    length = looked - (document.get("_lookedAt") or looked)
+    if not document["performAutoTraining"] or not is_due(looked, length, now):
         return
     versions = lifecycle.related(
         workspace, solution_version.RESOURCE.name, solutionArn=arn, trainingMode=solution_version.FULL
     )
-    due = _training_due(document, versions)
-    ready = now >= due and _has_news(workspace, document, versions)
-    again = now + RECHECK if now >= due else due
+    due, length = _training_due(document, versions, now)
+    ripe = is_due(due, length, now)
+    ready = ripe and _has_news(workspace, document, versions)
+    again = now + RECHECK if ripe else due
 
     def change(current: Document) -> Document | None:
-        return current | {"_lookAgain": again} if (current.get("_lookAgain") or 0.0) == looked else None
+        same = (current.get("_lookAgain") or 0.0) == looked
+        return current | {"_lookAgain": again, "_lookedAt": now} if same else None
 
     if workspace.catalogue.update(arn, change) is not None and ready:
         solution_version.begin(workspace, {"solutionArn": arn}, "AUTOMATIC")
@@ -69,7 +67,8 @@ def _retrain(workspace: Workspace, document: Document) -> None:
     """Begins the weekly retraining of a recommender, if there is something new to learn."""
     now, arn = workspace.clock(), document["recommenderArn"]
     last = document.get("_trainedAt") or document["creationDateTime"]
-    if now < last + RECOMMENDER_DAYS * DAY or not _has_news(workspace, document, [document]):
+    week = RECOMMENDER_DAYS * DAY
+    if not is_due(last + week, week, now) or not _has_news(workspace, document, [document]):
         return
 
     def change(current: Document) -> Document | None:
@@ -80,12 +79,17 @@ def _retrain(workspace: Workspace, document: Document) -> None:
         recommender_training.begin(workspace, document)
 
 
-def _training_due(document: Document, versions: list[Document]) -> float:
-    """When the next automatic training is due: counted from the start of the newest one, or from a new rate."""
+def _training_due(document: Document, versions: list[Document], now: float) -> tuple[float, float]:
+    """When the next automatic training is due, and how long after what it is counted from.
+
+    That is the start of the newest one, or the setting of a new rate; not what a clock that was ahead has set.
+    """
     if not versions:
-        return float(document["creationDateTime"]) + FIRST_TRAINING
-    start = max(versions[-1]["creationDateTime"], document.get("_scheduledFrom", 0.0))
-    return float(start) + solution_config.training_days(document["solutionConfig"]) * DAY
+        return float(document["creationDateTime"]) + FIRST_TRAINING, FIRST_TRAINING
+    length = solution_config.training_days(document["solutionConfig"]) * DAY
+    starts = (float(versions[-1]["creationDateTime"]), float(document.get("_scheduledFrom", 0.0)))
+    start = max((start for start in starts if start <= beyond(0.0, now)), default=0.0)
+    return start + length, length
 
 
 def _has_news(workspace: Workspace, document: Document, versions: list[Document]) -> bool:

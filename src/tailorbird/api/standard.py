@@ -131,6 +131,7 @@ def _taggable(workspace: Workspace, resources: dict[str, Resource], arn: str, ch
 def tag_operations(resources: dict[str, Resource]) -> dict[str, Operation]:
     """TagResource, UntagResource, ListTagsForResource over all resource types."""
 
+    @lifecycle.atomic
     def tag_resource(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
         _taggable(workspace, resources, request["resourceArn"], changing=True)
         workspace.catalogue.update(
@@ -139,6 +140,7 @@ def tag_operations(resources: dict[str, Resource]) -> dict[str, Operation]:
         )
         return {}
 
+    @lifecycle.atomic
     def untag_resource(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
         _taggable(workspace, resources, request["resourceArn"], changing=True)
         gone = set(request["tagKeys"])

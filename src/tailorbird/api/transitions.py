@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 
+from tailorbird.api.due import beyond, is_due
 from tailorbird.api.lifecycle import ACTIVE, IN_PROGRESS, PENDING
 from tailorbird.errors import ResourceInUseException
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
+STOP_SECONDS = 4.0
+"""How long a stopped training may show CREATE STOPPING."""
 NONE_LEFT: Document = {"_changes": [], "_due": None}
 """Members of a document that has no future of its own."""
 
@@ -73,14 +76,17 @@ def begin_update(
 
 def advance(workspace: Workspace) -> None:
     """Carries out what is due in all regions."""
-    now = workspace.clock()
-    for arn in workspace.catalogue.due(now):
-        workspace.catalogue.update(arn, partial(_advanced, now))
+    now, longest = workspace.clock(), max(STOP_SECONDS, workspace.config.update_seconds)
+    for arn in workspace.catalogue.due(now, beyond(longest, now)):
+        workspace.faults.attempt(
+            f"changes of {arn}", partial(workspace.catalogue.update, arn, partial(_advanced, now, longest))
+        )
 
 
-def _advanced(now: float, document: Document) -> Document | None:
+def _advanced(now: float, longest: float, document: Document) -> Document | None:
+    """The document after its next change, if that is due; changes are planned for `longest` seconds ahead at most."""
     waiting: list[tuple[float, Document]] = document.get("_changes", [])
-    if not waiting or waiting[0][0] > now:
+    if not waiting or not is_due(waiting[0][0], longest, now):
         return None
     (_, change), *rest = waiting
     future = {"_changes": rest, "_due": rest[0][0]} if rest else NONE_LEFT

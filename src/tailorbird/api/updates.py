@@ -6,7 +6,10 @@ newest version of a solution takes updates, and only if it is a FULL one (spec r
 
 from __future__ import annotations
 
+from functools import partial
+
 from tailorbird.api import lifecycle, trainings
+from tailorbird.api.due import is_due
 from tailorbird.api.lifecycle import ACTIVE
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.resources import solution_version
@@ -24,8 +27,11 @@ def due(workspace: Workspace) -> list[str]:
 
     Whoever asks must do it: another look at each comes after `EVERY` seconds, whether there were news or not.
     """
-    found = ((_own_arn(document), document) for document in _in_service(workspace))
-    return [arn for arn, document in found if _claimed(workspace.at_arn(arn), document)]
+    claimed: list[str] = []
+    for document in _in_service(workspace):
+        arn = _own_arn(document)
+        workspace.faults.attempt(f"update of {arn}", partial(_claim, workspace.at_arn(arn), document, claimed))
+    return claimed
 
 
 def update(workspace: Workspace, document: Document) -> None:
@@ -35,7 +41,13 @@ def update(workspace: Workspace, document: Document) -> None:
         return
     served = models.open_model(workspace, _artifact(document))
     trainings.add_pool(workspace, models.folder_of(workspace, _artifact(document)), document, served)
-    workspace.catalogue.update(_own_arn(document), lambda current: current | {"_updatedData": stamp})
+    artifact = _artifact(document)
+
+    def change(current: Document) -> Document | None:
+        # A recommender of the same name may have taken the place of this one.
+        return current | {"_updatedData": stamp} if _artifact(current) == artifact else None
+
+    workspace.catalogue.update(_own_arn(document), change)
 
 
 def takes_updates(workspace: Workspace, document: Document) -> bool:
@@ -53,24 +65,36 @@ def takes_updates(workspace: Workspace, document: Document) -> bool:
 
 def _in_service(workspace: Workspace) -> list[Document]:
     """The recommenders, and the solution versions of campaigns, that are ACTIVE."""
-    campaigns = (document for _, document in workspace.catalogue.select("Campaign") if document["status"] == ACTIVE)
-    versions = (workspace.catalogue.get(arn) for arn in {each["solutionVersionArn"] for each in campaigns})
-    recommenders = (document for _, document in workspace.catalogue.select("Recommender"))
-    return [document for document in (*versions, *recommenders) if document and document["status"] == ACTIVE]
+    failed = workspace.faults.failed
+    campaigns = (each for _, each in workspace.catalogue.select("Campaign", failed=failed) if each["status"] == ACTIVE)
+    deployed = {each["solutionVersionArn"] for each in campaigns}
+    recommenders = (document for _, document in workspace.catalogue.select("Recommender", failed=failed))
+    found = (*(_read(workspace, arn) for arn in deployed), *recommenders)
+    return [document for document in found if document and document["status"] == ACTIVE]
 
 
-def _claimed(workspace: Workspace, document: Document) -> bool:
-    """Whether the model is due and there is news, provided no other server was faster."""
+def _read(workspace: Workspace, arn: str) -> Document | None:
+    """The document of an ARN, if it can be read."""
+    try:
+        return workspace.catalogue.get(arn)
+    except Exception as error:
+        workspace.faults.failed(arn, error)
+        return None
+
+
+def _claim(workspace: Workspace, document: Document, claimed: list[str]) -> None:
+    """Adds the model's ARN to `claimed` if it is due and there is news, provided no other server was faster."""
     last = float(document.get("_updatedAt") or document["lastUpdatedDateTime"])
-    if workspace.clock() < last + EVERY or not takes_updates(workspace, document):
-        return False
+    if not is_due(last + EVERY, EVERY, workspace.clock()) or not takes_updates(workspace, document):
+        return
 
     def change(current: Document) -> Document | None:
         same = (current.get("_updatedAt") or current["lastUpdatedDateTime"]) == last
         return current | {"_updatedAt": workspace.clock()} if same else None
 
     news = _is_news(document, trainings.data_stamp(workspace, document["datasetGroupArn"]))
-    return workspace.catalogue.update(_own_arn(document), change) is not None and news
+    if workspace.catalogue.update(_own_arn(document), change) is not None and news:
+        claimed.append(_own_arn(document))
 
 
 def _is_news(document: Document, stamp: Document) -> bool:

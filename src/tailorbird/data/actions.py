@@ -58,7 +58,7 @@ def responses(workspace: Workspace, actions: Dataset, dataset: Dataset | None, d
 def of_user(workspace: Workspace, dataset: Dataset, user: str) -> list[Response]:
     """A user's responses, imported and recorded, newest first."""
     # In this order: what moves meanwhile is then found twice and told by its number.
-    events = workspace.live.of_subject(dataset.arn, user)
+    events = workspace.live.of_subject(dataset.place, user)
     rows, moved = datasets.of_user(workspace.tables, dataset, user)
     recorded = dataset.frame([event for event in events if event.number > moved])
     found = datasets.settled(pl.concat([rows, recorded]), workspace.clock()).sort(

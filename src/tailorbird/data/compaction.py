@@ -19,10 +19,10 @@ AT_ONCE = 200_000
 
 def move(workspace: Workspace, dataset: Dataset) -> None:
     """Moves the dataset's oldest recorded events; harmless to run twice, or twice at a time."""
-    arn = dataset.arn
-    with workspace.tables.begin(arn, f"compaction {secrets.token_hex(8)}", sort_by=dataset.order) as segment:
-        events = workspace.live.all(arn, after=segment.moved, limit=AT_ONCE)
+    place = dataset.place
+    with workspace.tables.begin(place, f"compaction {secrets.token_hex(8)}", sort_by=dataset.order) as segment:
+        events = workspace.live.all(place, after=segment.moved, limit=AT_ONCE)
         if events:
             segment.write(dataset.segment(events))
             segment.commit(STREAMED, at=events[-1].number)
-    workspace.live.forget(arn, workspace.tables.moved(arn))
+    workspace.live.forget(place, workspace.tables.moved(place))

@@ -45,6 +45,13 @@ class Dataset:
 
     arn: str
     schema: Schema
+    incarnation: str = ""
+    """What tells it from earlier datasets of the same ARN; empty for one that was created before there was this."""
+
+    @property
+    def place(self) -> str:
+        """Under which name both stores keep its rows."""
+        return place(self.arn, self.incarnation)
 
     @property
     def key(self) -> str:
@@ -69,6 +76,11 @@ class Dataset:
         return self.frame(events).rename({field.name.upper(): field.name for field in self.schema.fields})
 
 
+def place(arn: str, incarnation: str) -> str:
+    """Under which name both stores keep the rows of a dataset: those of another one of the same ARN lie elsewhere."""
+    return f"{arn}-{incarnation}" if incarnation else arn
+
+
 def no_interactions(group: str) -> Dataset:
     """Stands for the Interactions dataset of a group that has none: no rows, and the columns that all have."""
     types = {"USER_ID": "string", "ITEM_ID": "string", "TIMESTAMP": "long"}
@@ -84,8 +96,8 @@ def rows(
     imported, recorded: whether the rows of bulk imports are among them, and those that arrived by themselves.
     """
     # In this order: an event that moves meanwhile is then found twice and told by its number, never missed.
-    events = workspace.live.all(dataset.arn) if recorded else []
-    view = workspace.tables.view(dataset.arn, number=NUMBER, streamed=None if imported and recorded else recorded)
+    events = workspace.live.all(dataset.place) if recorded else []
+    view = workspace.tables.view(dataset.place, number=NUMBER, streamed=None if imported and recorded else recorded)
     live = dataset.frame([event for event in events if event.number > view.moved])
     found = pl.concat([live, view.rows.rename(str.upper)], how="diagonal").select(live.columns)
     newest = max(view.moved, events[-1].number if events else 0)
@@ -100,10 +112,10 @@ def recorded(
 
     limit: how many to take from the live store; what has moved from there meanwhile comes on top.
     """
-    events = workspace.live.all(dataset.arn, after, limit)
-    live, moved = dataset.frame(events), workspace.tables.moved(dataset.arn)
+    events = workspace.live.all(dataset.place, after, limit)
+    live, moved = dataset.frame(events), workspace.tables.moved(dataset.place)
     if moved > after:
-        view = workspace.tables.view(dataset.arn, number=NUMBER, streamed=True)
+        view = workspace.tables.view(dataset.place, number=NUMBER, streamed=True)
         moved = view.moved
         old = pl.concat([dataset.frame([]), view.rows.rename(str.upper)], how="diagonal").select(live.columns)
         found = pl.concat([old.filter(pl.col(NUMBER) > after), live.filter(pl.col(NUMBER) > moved)])
@@ -157,19 +169,19 @@ def items(workspace: Workspace, dataset: Dataset) -> pl.DataFrame:
 
 def stamp(workspace: Workspace, dataset: Dataset) -> tuple[str, int]:
     """Changes whenever rows come or go, but not when they only move from one store into the other."""
-    return workspace.tables.bulk_version(dataset.arn), arrival(workspace, dataset)
+    return workspace.tables.bulk_version(dataset.place), arrival(workspace, dataset)
 
 
 def arrival(workspace: Workspace, dataset: Dataset) -> int:
     """The place of an import that is committed now in the order of arrival; looks at the live store first."""
-    return max(workspace.live.newest(dataset.arn), workspace.tables.moved(dataset.arn))
+    return max(workspace.live.newest(dataset.place), workspace.tables.moved(dataset.place))
 
 
 def of_user(tables: Tables, dataset: Dataset, user: str) -> tuple[pl.DataFrame, int]:
     """A user's rows in the tables, in the order of arrival, and the number up to which events moved there."""
     field = dataset.schema.field("USER_ID")
     assert field is not None, "only datasets with users are asked for one"
-    view = tables.view(dataset.arn, where=(field.name, user), number=NUMBER)
+    view = tables.view(dataset.place, where=(field.name, user), number=NUMBER)
     empty = dataset.frame([])
     found = pl.concat([empty, view.rows.rename(str.upper)], how="diagonal").select(empty.columns)
     return found.sort(NUMBER, pl.col(SESSION).is_null(), maintain_order=True), view.moved

@@ -139,12 +139,12 @@ def _seen(workspace: Workspace, dataset: Dataset, user: str, after: int | None =
 
     The live store is read first: an event that moves meanwhile is then found twice and told by its number.
     """
-    events = workspace.live.of_subject(dataset.arn, user, after or 0)
+    events = workspace.live.of_subject(dataset.place, user, after or 0)
     tables = workspace.tables
-    moved = tables.moved(dataset.arn)
+    moved = tables.moved(dataset.place)
     rows: tuple[Seen, ...] = ()
     if after is None or moved > after:
-        moved, rows = _seen_in_tables(tables, dataset, tables.version(dataset.arn), user)
+        moved, rows = _seen_in_tables(tables, dataset, tables.version(dataset.place), user)
     recorded = [
         Seen(
             event.timestamp,
@@ -173,8 +173,8 @@ def attributes(workspace: Workspace, users: Dataset | None, user: str) -> dict[s
     """The user's newest record, imported or put, by upper-case column names; empty where there is none."""
     if users is None:
         return {}
-    put = workspace.live.of_subject(users.arn, user)
-    moved, at, record = _record_in_tables(workspace.tables, users, workspace.tables.version(users.arn), user)
+    put = workspace.live.of_subject(users.place, user)
+    moved, at, record = _record_in_tables(workspace.tables, users, workspace.tables.version(users.place), user)
     return put[-1].row if put and put[-1].number > max(moved, at) else record
 
 

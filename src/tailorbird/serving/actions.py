@@ -62,7 +62,7 @@ def offer(workspace: Workspace, dataset: Dataset) -> Offer:
         columns = {name: rows[name].to_list() for name in rows.columns if name != "ACTION_ID"}
         return Offer(rows["ACTION_ID"].to_list(), columns, dataset.schema.categories)
 
-    return workspace.cache.get("offer", (dataset.arn, at), read)
+    return workspace.cache.get("offer", (dataset.place, at), read)
 
 
 def available(offered: Offer, responses: list[Response], now: float) -> Mask:

@@ -1,16 +1,20 @@
 """The documents of all resources, in one SQL table.
 
 A document is the resource in its Describe shape plus members that only we see. Its `status` is the queue of
-jobs as well (see `api/jobs.py`), so every change is a compare-and-set on a revision number.
+jobs as well (see `api/jobs.py`), so every change is a compare-and-set on a revision number. What must hold between
+several documents, that a parent is there say, is asked and acted upon in one transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
 
+from tailorbird.errors import DamagedFile
 from tailorbird.storage.database import RECOVERY, Database
 
 Document = dict[str, Any]
@@ -30,6 +34,16 @@ _documents = sa.Table(
 )
 
 
+_EXCLUSIVE = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "LOCK TABLE documents IN SHARE ROW EXCLUSIVE MODE",
+}
+"""By dialect, what keeps all other writers away until the transaction ends, and no reader."""
+
+Failed = Callable[[str, Exception], None]
+"""Is told of a document that cannot be read: words that name it, and why."""
+
+
 class AlreadyExists(Exception):
     """A document with this ARN is there already."""
 
@@ -44,7 +58,36 @@ class Catalogue:
 
     def __init__(self, url: str) -> None:
         self._engine = database(url).open()
+        self._turn = threading.Lock()
+        self._own = threading.local()
         _metadata.create_all(self._engine)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that this thread reads and writes here inside happens at one moment: all of it, or none on an error.
+
+        Other writers, of other processes too, wait meanwhile, so what takes long is to be done before. May be nested.
+        """
+        if getattr(self._own, "connection", None) is not None:
+            yield
+            return
+        with self._turn, self._engine.begin() as connection:
+            connection.exec_driver_sql(_EXCLUSIVE[self._engine.dialect.name])
+            self._own.connection = connection
+            try:
+                yield
+            finally:
+                self._own.connection = None
+
+    @contextmanager
+    def _connection(self) -> Iterator[sa.Connection]:
+        """That of the transaction which this thread is in; outside, one for a transaction of its own."""
+        inside: sa.Connection | None = getattr(self._own, "connection", None)
+        if inside is not None:
+            yield inside
+            return
+        with self._engine.begin() as connection:
+            yield connection
 
     def insert(self, kind: str, arn: str, document: Document) -> None:
         """Adds a document; raises AlreadyExists when the ARN is taken."""
@@ -57,7 +100,7 @@ class Catalogue:
             "body": document,
         }
         try:
-            with self._engine.begin() as connection:
+            with self._connection() as connection:
                 connection.execute(_documents.insert().values(row))
         except sa.exc.IntegrityError as error:
             raise AlreadyExists(arn) from error
@@ -67,7 +110,7 @@ class Catalogue:
         query = sa.select(_documents.c.body).where(_documents.c.arn == arn)
         if kind is not None:
             query = query.where(_documents.c.kind == kind)
-        with self._engine.connect() as connection:
+        with self._connection() as connection:
             return connection.execute(query).scalar_one_or_none()
 
     def select(
@@ -79,11 +122,12 @@ class Catalogue:
         after: int = 0,
         limit: int | None = None,
         newest_first: bool = False,
+        failed: Failed | None = None,
     ) -> list[tuple[int, Document]]:
         """Documents of a kind with their numbers, oldest first unless `newest_first`.
 
         members: only documents whose member of that name has that value. prefix: what their ARNs begin with.
-        after: only those that come after this number; 0 for all.
+        after: only those that come after this number; 0 for all. failed: see `with_status`.
         """
         number = _documents.c.number
         query = sa.select(number, _documents.c.body).where(_documents.c.kind == kind)
@@ -94,8 +138,7 @@ class Catalogue:
         for name, value in (members or {}).items():
             query = query.where(_documents.c.body[name].as_string() == value)
         query = query.order_by(number.desc() if newest_first else number).limit(limit)
-        with self._engine.connect() as connection:
-            return [(at, body) for at, body in connection.execute(query)]
+        return [(at, body) for at, body in self._rows(query, failed)]
 
     def count(
         self, kind: str, members: Mapping[str, str], *, prefix: str, statuses: Sequence[str], without: bool
@@ -107,23 +150,44 @@ class Catalogue:
         )
         for name, value in members.items():
             query = query.where(_documents.c.body[name].as_string() == value)
-        with self._engine.connect() as connection:
+        with self._connection() as connection:
             return connection.execute(query).scalar_one()
 
-    def with_status(self, statuses: Sequence[str]) -> list[tuple[str, str, Document]]:
-        """(arn, kind, document) of every document in one of the statuses, oldest first."""
+    def with_status(self, statuses: Sequence[str], failed: Failed | None = None) -> list[tuple[str, str, Document]]:
+        """(arn, kind, document) of every document in one of the statuses, oldest first.
+
+        failed: is told of each document that cannot be read, which is then left out; without it, one that cannot be
+        read is an error.
+        """
         query = (
             sa.select(_documents.c.arn, _documents.c.kind, _documents.c.body)
             .where(_documents.c.status.in_(statuses))
             .order_by(_documents.c.number)
         )
-        with self._engine.connect() as connection:
-            return [(arn, kind, body) for arn, kind, body in connection.execute(query)]
+        return [(arn, kind, body) for arn, kind, body in self._rows(query, failed)]
 
-    def due(self, now: float) -> list[str]:
-        """ARNs of the documents whose member `_due`, epoch seconds, is not after `now`."""
-        query = sa.select(_documents.c.arn).where(_documents.c.due <= now)
-        with self._engine.connect() as connection:
+    def _rows(self, query: sa.Select[Any], failed: Failed | None) -> Sequence[Any]:
+        """What a query over documents finds; where some of them cannot be read, the others."""
+        with self._connection() as connection:
+            if failed is None:
+                return connection.execute(query).all()
+            with suppress(DamagedFile):
+                return connection.execute(query).all()
+            # SQLite finds the numbers in an index, without a look at the documents.
+            numbers = connection.execute(query.with_only_columns(_documents.c.number)).scalars().all()
+            rows: list[Any] = []
+            for number in numbers:
+                try:
+                    rows.extend(connection.execute(query.where(_documents.c.number == number)))
+                except DamagedFile as error:
+                    failed(f"document {number} of the catalogue", error)
+            return rows
+
+    def due(self, now: float, beyond: float) -> list[str]:
+        """ARNs of the documents whose member `_due`, epoch seconds, is not after `now`, or is after `beyond`."""
+        due = _documents.c.due
+        query = sa.select(_documents.c.arn).where((due <= now) | (due > beyond))
+        with self._connection() as connection:
             return list(connection.execute(query).scalars())
 
     def update(self, arn: str, change: Callable[[Document], Document | None]) -> Document | None:
@@ -134,7 +198,7 @@ class Catalogue:
         """
         query = sa.select(_documents.c.revision, _documents.c.body).where(_documents.c.arn == arn)
         while True:
-            with self._engine.begin() as connection:
+            with self._connection() as connection:
                 row = connection.execute(query).one_or_none()
             if row is None:
                 return None
@@ -151,13 +215,13 @@ class Catalogue:
                     body=changed,
                 )
             )
-            with self._engine.begin() as connection:
+            with self._connection() as connection:
                 if connection.execute(statement).rowcount == 1:
                     return changed
 
     def delete(self, arn: str) -> None:
         """Removes a document; nothing happens when it is gone already."""
-        with self._engine.begin() as connection:
+        with self._connection() as connection:
             connection.execute(_documents.delete().where(_documents.c.arn == arn))
 
     def close(self) -> None:

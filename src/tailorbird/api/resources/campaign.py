@@ -46,8 +46,10 @@ def update_campaign(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
     return begin_update(workspace, document, wanted, version)
 
 
+@lifecycle.atomic
 def begin_update(workspace: Workspace, document: Document, wanted: Document, version: Document) -> dict[str, Any]:
     """Starts the update of a campaign to an ACTIVE version and the other members of `SERVED`."""
+    lifecycle.active(workspace, solution_version.RESOURCE, version["solutionVersionArn"])
     told = {member: value for member, value in wanted.items() if value is not None}
     told["solutionVersionArn"] = version["solutionVersionArn"]
     transitions.begin_update(

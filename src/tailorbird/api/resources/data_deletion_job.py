@@ -42,9 +42,9 @@ def erase(workspace: Workspace, document: Document, progress: Callable[[float, s
         document = {"_counted": counted} | document
     for done, (each, _, sessions) in enumerate(found):
         progress(0.5 + 0.5 * done / len(found), f"deleting from {each.arn}")
-        workspace.live.erase(each.arn, users, anonymous=False)
-        workspace.live.erase(each.arn, sessions, anonymous=True)
-        workspace.tables.remove(each.arn, arn, partial(_theirs, each, users, sessions))
+        workspace.live.erase(each.place, users, anonymous=False)
+        workspace.live.erase(each.place, sessions, anonymous=True)
+        workspace.tables.remove(each.place, arn, partial(_theirs, each, users, sessions))
     return {"numDeleted": document["_counted"]}
 
 
@@ -89,7 +89,7 @@ def _datasets(workspace: Workspace, group: str) -> Iterator[Dataset]:
 
 def _sessions(workspace: Workspace, target: Dataset, users: Sequence[str]) -> list[str]:
     """Sessions of the users, whose events without a user are theirs as well."""
-    return sorted(workspace.live.sessions(target.arn, users))
+    return sorted(workspace.live.sessions(target.place, users))
 
 
 def _theirs(target: Dataset, users: Sequence[str], sessions: Sequence[str], columns: Sequence[str]) -> pl.Expr:
@@ -107,8 +107,8 @@ def _theirs(target: Dataset, users: Sequence[str], sessions: Sequence[str], colu
 def _count(workspace: Workspace, target: Dataset, users: Sequence[str], sessions: Sequence[str]) -> int:
     """How many rows the users have in the live store and in the table."""
     live = workspace.live
-    recorded = live.count(target.arn, users, anonymous=False) + live.count(target.arn, sessions, anonymous=True)
-    return recorded + workspace.tables.count(target.arn, partial(_theirs, target, users, sessions))
+    recorded = live.count(target.place, users, anonymous=False) + live.count(target.place, sessions, anonymous=True)
+    return recorded + workspace.tables.count(target.place, partial(_theirs, target, users, sessions))
 
 
 RESOURCE = Resource(
@@ -122,6 +122,7 @@ RESOURCE = Resource(
 )
 
 
+@lifecycle.atomic
 def create_data_deletion_job(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Raises ResourceInUse while an import or a training of the group is under way; another deletion is waited for."""
     dataset.location(request)

@@ -10,7 +10,7 @@ from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import dataset_group
 from tailorbird.api.resources import schema as schemas
 from tailorbird.data import schema as avro
-from tailorbird.data.datasets import Dataset
+from tailorbird.data.datasets import Dataset, place
 from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsException
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -27,9 +27,14 @@ UPDATE_IN_PROGRESS = "UPDATE IN_PROGRESS"
 TRACKER_DATASET = "/EVENT_INTERACTIONS"
 
 
+def _place(document: Document) -> str:
+    """Under which name the stores keep the rows of a dataset."""
+    return place(document["datasetArn"], document.get("_incarnation", ""))
+
+
 def _dispose(workspace: Workspace, document: Document) -> None:
-    workspace.tables.drop(document["datasetArn"])
-    workspace.live.drop(document["datasetArn"])
+    workspace.tables.drop(_place(document))
+    workspace.live.drop(_place(document))
 
 
 RESOURCE = Resource(
@@ -41,6 +46,7 @@ RESOURCE = Resource(
 )
 
 
+@lifecycle.atomic
 def create_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Checks that the schema fits the type; raises ResourceAlreadyExists for a second one of a type."""
     kind = avro.dataset_type(request["datasetType"])
@@ -52,9 +58,13 @@ def create_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, A
         raise ResourceAlreadyExistsException(f"The dataset group has a dataset of type {kind} already.")
     # Action interactions have a tracker of their own, which shows only here (spec control-plane 8, 14).
     tracker = {"trackingId": str(uuid.uuid4())} if kind == "ACTION_INTERACTIONS" else {}
-    return lifecycle.create(workspace, RESOURCE, request | {"datasetType": kind}, group=group["name"], **tracker)
+    request = request | {"datasetType": kind}
+    return lifecycle.create(
+        workspace, RESOURCE, request, group=group["name"], _incarnation=lifecycle.hex_id(), **tracker
+    )
 
 
+@lifecycle.atomic
 def update_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Gives an Items or Users dataset a schema with more fields; its rows read null there (spec 4.3)."""
     arn, schema_arn = request["datasetArn"], request["schemaArn"]
@@ -91,6 +101,7 @@ def _check_domain(schema: Document, group: Document) -> None:
         )
 
 
+@lifecycle.atomic
 def delete_dataset(workspace: Workspace, request: dict[str, Any]) -> None:
     """Refused while rows are being imported, exported or deleted, or a model is trained (spec control-plane 2.3)."""
     arn = request["datasetArn"]
@@ -113,7 +124,34 @@ def of_group(workspace: Workspace, group_arn: str, kind: str) -> Dataset | None:
 def opened(workspace: Workspace, document: Document) -> Dataset:
     """The dataset of a document, with its schema."""
     schema = lifecycle.find(workspace, schemas.RESOURCE, document["schemaArn"])
-    return Dataset(document["datasetArn"], avro.parse(schema["schema"], schema.get("domain")))
+    parsed = avro.parse(schema["schema"], schema.get("domain"))
+    return Dataset(document["datasetArn"], parsed, document.get("_incarnation", ""))
+
+
+def is_here(workspace: Workspace, target: Dataset) -> bool:
+    """Whether the dataset is neither deleted nor being deleted, nor another of the same ARN in its place."""
+    document = workspace.catalogue.get(target.arn, RESOURCE.name)
+    return (
+        document is not None
+        and document["status"] not in lifecycle.DELETING
+        and document.get("_incarnation", "") == target.incarnation
+    )
+
+
+def waiting(workspace: Workspace) -> dict[str, int]:
+    """How many recorded events of each dataset are in the live store, by its ARN."""
+    counts = workspace.live.waiting()
+    documents = workspace.catalogue.select(RESOURCE.name, failed=workspace.faults.failed) if counts else []
+    return {each["datasetArn"]: counts[where] for _, each in documents if (where := _place(each)) in counts}
+
+
+def drop_orphans(workspace: Workspace) -> None:
+    """Forgets events that were recorded while their dataset was being deleted, and were never acknowledged."""
+    # In this order: a dataset is there before its first event is.
+    found = workspace.live.waiting()
+    known = {_place(document) for _, document in workspace.catalogue.select(RESOURCE.name)}
+    for orphan in found.keys() - known:
+        workspace.live.drop(orphan)
 
 
 def location(request: Document) -> str:

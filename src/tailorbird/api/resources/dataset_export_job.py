@@ -73,6 +73,7 @@ RESOURCE = Resource(
 )
 
 
+@lifecycle.atomic
 def create_dataset_export_job(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The destination is looked at by the job; what is wrong with it shows as its failureReason."""
     lifecycle.find(workspace, dataset.RESOURCE, request["datasetArn"])

@@ -47,7 +47,7 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
             for file in files
             if is_csv(file.name, location)
         ]
-        with workspace.tables.begin(target.arn, document["datasetImportJobArn"], sort_by=target.order) as segment:
+        with workspace.tables.begin(target.place, document["datasetImportJobArn"], sort_by=target.order) as segment:
 
             def keep(frame: pl.DataFrame) -> None:
                 segment.write(frame)
@@ -124,6 +124,7 @@ RESOURCE = Resource(
 )
 
 
+@lifecycle.atomic
 def create_dataset_import_job(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The files are looked at by the job; an unreadable location shows as its failureReason.
 
@@ -132,7 +133,7 @@ def create_dataset_import_job(workspace: Workspace, request: dict[str, Any]) -> 
     dataset.location(request)
     document = lifecycle.find(workspace, dataset.RESOURCE, request["datasetArn"])
     mode = request.get("importMode", "FULL")
-    if mode != "FULL" and not _begun(workspace, request["datasetArn"]):
+    if mode != "FULL" and not _begun(workspace, document):
         raise InvalidInputException("The first bulk import of a dataset must have the importMode FULL.")
     group = document["datasetGroupArn"]
     if request.get(PUBLISH):
@@ -152,9 +153,11 @@ def _check_publishing(workspace: Workspace, target: Document) -> None:
         )
 
 
-def _begun(workspace: Workspace, arn: str) -> bool:
+def _begun(workspace: Workspace, target: Document) -> bool:
     """Whether the dataset has imported rows, or an import that is under way or waits."""
-    return workspace.tables.imported(arn) or bool(lifecycle.unfinished(workspace, (RESOURCE.name,), datasetArn=arn))
+    if workspace.tables.imported(dataset.opened(workspace, target).place):
+        return True
+    return bool(lifecycle.unfinished(workspace, (RESOURCE.name,), datasetArn=target["datasetArn"]))
 
 
 OPERATIONS = {"create_dataset_import_job": create_dataset_import_job}

@@ -14,6 +14,7 @@ from tailorbird.workspace import Workspace
 RESOURCE = Resource("EventTracker", arn="event-tracker/{hexId}", parents=(dataset_group.RESOURCE,))
 
 
+@lifecycle.atomic
 def create_event_tracker(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Raises ResourceAlreadyExists when the group has a tracker, or another group's has the name."""
     for member in ("datasetGroupArn", "name"):

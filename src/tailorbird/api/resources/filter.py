@@ -16,7 +16,11 @@ RESOURCE = Resource("Filter", arn="filter/{name}", listed_as="Filters", parents=
 
 def create_filter(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Raises InvalidInput for a wrong expression or one about fields that the group does not have, LimitExceeded."""
-    parsed = syntax.parse(request["filterExpression"])
+    return _create(workspace, request, syntax.parse(request["filterExpression"]))
+
+
+@lifecycle.atomic
+def _create(workspace: Workspace, request: dict[str, Any], parsed: syntax.Filter) -> dict[str, Any]:
     group = request["datasetGroupArn"]
     lifecycle.active(workspace, dataset_group.RESOURCE, group)
     found = {kind: dataset.of_group(workspace, group, kind) for kind in dataset.TYPES}

@@ -34,6 +34,7 @@ RESOURCE = Resource(
 MOST_METRICS = 10
 
 
+@lifecycle.atomic
 def create_metric_attribution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Raises ResourceAlreadyExists for a second one in the group, InvalidInput for a metric that cannot be."""
     group = request["datasetGroupArn"]
@@ -55,10 +56,15 @@ def update_metric_attribution(workspace: Workspace, request: dict[str, Any]) -> 
     What came before counts for the metrics that there were. Raises ResourceInUse while it is being deleted.
     """
     arn = _arn(request)
-    document = lifecycle.active(workspace, RESOURCE, arn)
-    added = request.get("addMetrics", [])
+    attributions.count(workspace, lifecycle.active(workspace, RESOURCE, arn))
+    _update(workspace, arn, request)
+    return {"metricAttributionArn": arn}
+
+
+@lifecycle.atomic
+def _update(workspace: Workspace, arn: str, request: dict[str, Any]) -> None:
+    document, added = lifecycle.active(workspace, RESOURCE, arn), request.get("addMetrics", [])
     _check(workspace, document["datasetGroupArn"], "addMetrics", added)
-    attributions.count(workspace, document)
 
     def change(current: Document) -> Document:
         metrics = _changed(current["metrics"], request.get("removeMetrics", []), added)
@@ -67,7 +73,6 @@ def update_metric_attribution(workspace: Workspace, request: dict[str, Any]) -> 
         return current | {"metrics": metrics, "metricsOutputConfig": output, "lastUpdatedDateTime": now}
 
     workspace.catalogue.update(arn, change)
-    return {"metricAttributionArn": arn}
 
 
 def _changed(metrics: list[Document], removed: list[str], added: list[Document]) -> list[Document]:

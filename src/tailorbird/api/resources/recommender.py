@@ -65,6 +65,7 @@ RESOURCE = Resource(
 )
 
 
+@lifecycle.atomic
 def create_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Refuses what the group or this version cannot do; too few data show as failureReason of the training."""
     group = lifecycle.find(workspace, dataset_group.RESOURCE, request["datasetGroupArn"])
@@ -91,6 +92,7 @@ def describe_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[
     return {"recommender": {name: value for name, value in document.items() if name not in hidden}}
 
 
+@lifecycle.atomic
 def update_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Raises InvalidInput for a configuration that is there already, as AWS does (spec control-plane 8).
 

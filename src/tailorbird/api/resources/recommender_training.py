@@ -21,15 +21,23 @@ def retrain(workspace: Workspace, document: Document, progress: Progress) -> Doc
     """Trains anew, then gives the recommender the new artifact; earlier retrainings go after that."""
     arn, artifact = document["recommenderArn"], document["recommenderTrainingArn"]
     trained = recommender.train(workspace, document | {"_artifact": artifact}, progress)
+    _replace(workspace, arn, artifact, trained)
+    return {name: trained[name] for name in ("_metrics", "_warnings")}
+
+
+@lifecycle.atomic
+def _replace(workspace: Workspace, arn: str, artifact: str, trained: Document) -> None:
+    """Gives the recommender its new model, unless it was deleted: one of the same name may be in its place."""
 
     def change(current: Document) -> Document | None:
         return current | trained | {"_artifact": artifact} if current["status"] not in lifecycle.DELETING else None
 
-    if workspace.catalogue.update(arn, change) is not None:
-        for other in lifecycle.related(workspace, RESOURCE.name, recommenderArn=arn):
-            if other["status"] in lifecycle.SETTLED:
-                lifecycle.mark_deleted(workspace, other["recommenderTrainingArn"])
-    return {name: trained[name] for name in ("_metrics", "_warnings")}
+    # The record of the retraining goes when the recommender goes.
+    if workspace.catalogue.get(artifact) is None or workspace.catalogue.update(arn, change) is None:
+        return
+    for other in lifecycle.related(workspace, RESOURCE.name, recommenderArn=arn):
+        if other["status"] in lifecycle.SETTLED:
+            lifecycle.mark_deleted(workspace, other["recommenderTrainingArn"])
 
 
 def _dispose(workspace: Workspace, document: Document) -> None:
@@ -46,6 +54,7 @@ RESOURCE = Resource(
 )
 
 
+@lifecycle.atomic
 def begin(workspace: Workspace, document: Document) -> None:
     """Queues a retraining of an ACTIVE recommender; raises ResourceInUse while users' data are deleted."""
     lifecycle.refuse_while(workspace, trainings.RACING, datasetGroupArn=document["datasetGroupArn"])

@@ -37,6 +37,7 @@ UPDATED = ("performAutoTraining", "performIncrementalUpdate")
 """What UpdateSolution replaces, besides parts of solutionConfig."""
 
 
+@lifecycle.atomic
 def create_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Checks the recipe and the whole configuration now, so that a training does not fail for them later."""
     automatic, config = request.get("performAutoML", False), request.get("solutionConfig", {})
@@ -68,6 +69,7 @@ def describe_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str
     return {"solution": shown | ({"latestSolutionVersion": versions[-1]} if versions else {})}
 
 
+@lifecycle.atomic
 def update_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Changes the rate of automatic training, which starts the schedule anew, or which events count (spec 3.3)."""
     arn, config = request["solutionArn"], request.get("solutionUpdateConfig", {})

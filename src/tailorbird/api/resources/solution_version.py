@@ -22,8 +22,6 @@ from tailorbird.workspace import Workspace
 
 FULL, UPDATE = "FULL", "UPDATE"
 """Training modes; automatic versions are FULL too (AUTOTRAIN, which AWS does not explain, is never answered)."""
-STOP_SECONDS = 4.0
-"""How long a stopped training may show CREATE STOPPING."""
 
 # What a version takes over from its solution at creation.
 INHERITED = (
@@ -147,6 +145,7 @@ def create_solution_version(workspace: Workspace, request: dict[str, Any]) -> di
     return begin(workspace, request, "MANUAL")
 
 
+@lifecycle.atomic
 def begin(workspace: Workspace, request: dict[str, Any], training_type: str) -> Document:
     """A new version of request["solutionArn"]; `training_type` is MANUAL or AUTOMATIC."""
     solution = lifecycle.find(workspace, solutions.RESOURCE, request["solutionArn"])
@@ -192,8 +191,9 @@ def _base(workspace: Workspace, solution: Document, mode: str) -> Document:
     return {"_updates": full["solutionVersionArn"]}
 
 
+@lifecycle.atomic
 def stop_solution_version_creation(workspace: Workspace, request: dict[str, Any]) -> None:
-    """A waiting training is stopped at once, a running one within STOP_SECONDS (spec recipes-and-runtime 2.2).
+    """A waiting training is stopped at once, a running one within seconds (spec recipes-and-runtime 2.2).
 
     Its worker notices at its next report of progress; one that reports none in time is ended by the dispatcher.
     """
@@ -208,7 +208,7 @@ def stop_solution_version_creation(workspace: Workspace, request: dict[str, Any]
             raise ResourceInUseException(
                 f"{arn} has status {document['status']}; only CREATE PENDING and CREATE IN_PROGRESS can be stopped."
             )
-        end = transitions.planned(now, STOP_SECONDS, {"status": lifecycle.STOPPED})
+        end = transitions.planned(now, transitions.STOP_SECONDS, {"status": lifecycle.STOPPED})
         return document | {"status": lifecycle.STOPPING, "lastUpdatedDateTime": now} | end
 
     workspace.catalogue.update(arn, change)
