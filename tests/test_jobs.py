@@ -68,7 +68,7 @@ def progress(workspace: Workspace, name: str) -> dict[str, Any]:
     return OPERATIONS["get_job_progress"](workspace, {"jobArn": ARN + name}) or {}
 
 
-def test_a_training_tells_how_far_it_is(capfd: pytest.CaptureFixture[str], workspace: Workspace) -> None:
+def test_a_training_tells_how_far_it_is(workspace: Workspace) -> None:
     begin(workspace, "telling")
     told = wait_for(lambda: (found := progress(workspace, "telling")).get("epoch") and found)
     assert told["message"] == "training on everyone: epoch 3/10 loss 2.50 validation 0.1250"
@@ -77,12 +77,22 @@ def test_a_training_tells_how_far_it_is(capfd: pytest.CaptureFixture[str], works
     asked = time.time()
     elapsed = asked - told["startedDateTime"]
     assert 0 < told["estimatedSecondsLeft"] <= 3 * elapsed + 0.1, "three quarters are left of what took so long"
-    time.sleep(2)  # in which it tells the same twenty times
     (workspace.config.data_dir / "enough").touch()
     wait_for(lambda: progress(workspace, "telling")["status"] == "ACTIVE")
     ended = progress(workspace, "telling")
     assert (ended["share"], ended["estimatedSecondsLeft"]) == (1.0, None)
-    assert 1 <= capfd.readouterr().err.count("job progress") <= 2, "a line a step: begun, and this one"
+
+
+def test_the_log_has_a_line_a_step(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", jobs.log.name)
+    held = {"status": "CREATE IN_PROGRESS", "_owner": "me", "_leaseUntil": time.time() + 60}
+    workspace.catalogue.insert(KIND, ARN + "logged", {"solutionVersionArn": ARN + "logged", **held})
+    with jobs._Lease(workspace, RESOURCES[KIND], ARN + "logged", "me") as lease:
+        for number in range(25):
+            lease.progress(0.25, Epoch(number, 100, 2.5 / (number + 1)))
+            time.sleep(0.1)
+    told = [record for record in caplog.records if record.message == "job progress"]
+    assert 1 <= len(told) <= 2, "one as it began, and one for all epochs"
 
 
 def test_a_silent_training_is_stopped_and_its_neighbour_goes_on(workspace: Workspace) -> None:
