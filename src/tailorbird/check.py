@@ -16,7 +16,7 @@ import msgspec
 
 from tailorbird import report
 from tailorbird.api import lifecycle
-from tailorbird.api.resources import RESOURCES
+from tailorbird.api.resources import RESOURCES, dataset
 from tailorbird.config import Config
 from tailorbird.errors import DamagedFile
 from tailorbird.neighbours import object_files
@@ -134,16 +134,10 @@ def _document(row: Sequence[str], body: bytes) -> Document:
 
 def _tables(config: Config, found: _Found) -> Iterator[DamagedFile]:
     tables = Tables(config.data_dir / "tables")
-    keys = {each["datasetArn"]: _key(each) for kind, each in found.documents if kind == "Dataset"}
+    keys = {each["datasetArn"]: dataset.place_of(each) for kind, each in found.documents if kind == "Dataset"}
     imported = {keys[arn] for each in found.active("DatasetImportJob") if (arn := each["datasetArn"]) in keys}
     yield from tables.damages(keys.values(), imported)
     found.unverified += tables.unverified(keys.values())
-
-
-def _key(document: Document) -> str:
-    """What a dataset's rows are kept under."""
-    arn, incarnation = document["datasetArn"], document.get("_incarnation")
-    return f"{arn}-{incarnation}" if incarnation else arn
 
 
 def _artifacts(config: Config, found: _Found) -> Iterator[DamagedFile]:

@@ -13,7 +13,7 @@ from typing import IO
 from tailorbird.errors import NoSpace
 from tailorbird.storage import checksums
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager

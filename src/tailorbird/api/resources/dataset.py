@@ -27,14 +27,14 @@ UPDATE_IN_PROGRESS = "UPDATE IN_PROGRESS"
 TRACKER_DATASET = "/EVENT_INTERACTIONS"
 
 
-def _place(document: Document) -> str:
+def place_of(document: Document) -> str:
     """Under which name the stores keep the rows of a dataset."""
     return place(document["datasetArn"], document.get("_incarnation", ""))
 
 
 def _dispose(workspace: Workspace, document: Document) -> None:
-    workspace.tables.drop(_place(document))
-    workspace.live.drop(_place(document))
+    workspace.tables.drop(place_of(document))
+    workspace.live.drop(place_of(document))
 
 
 RESOURCE = Resource(
@@ -142,14 +142,14 @@ def waiting(workspace: Workspace) -> dict[str, int]:
     """How many recorded events of each dataset are in the live store, by its ARN."""
     counts = workspace.live.waiting()
     documents = workspace.catalogue.select(RESOURCE.name, failed=workspace.faults.failed) if counts else []
-    return {each["datasetArn"]: counts[where] for _, each in documents if (where := _place(each)) in counts}
+    return {each["datasetArn"]: counts[where] for _, each in documents if (where := place_of(each)) in counts}
 
 
 def drop_orphans(workspace: Workspace) -> None:
     """Forgets events that were recorded while their dataset was being deleted, and were never acknowledged."""
     # In this order: a dataset is there before its first event is.
     found = workspace.live.waiting()
-    known = {_place(document) for _, document in workspace.catalogue.select(RESOURCE.name)}
+    known = {place_of(document) for _, document in workspace.catalogue.select(RESOURCE.name)}
     for orphan in found.keys() - known:
         workspace.live.drop(orphan)
 
