@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from support import ROLE, Server
-from tailorbird.api import attributions, jobs, lifecycle
+from tailorbird.api import attributions, lifecycle
 from tailorbird.api.resources import RESOURCES, dataset
 from tailorbird.data import compaction
+from tailorbird.jobs import dispatcher
 from tailorbird.storage.cloudwatch import CloudWatchError
 from tailorbird.workspace import Workspace
 from world import World
@@ -110,7 +111,7 @@ def test_old_metrics_and_old_answers_are_removed(world: Counted) -> None:
     assert len(world.counted()) == 1
     for days, left in ((62, 1), (2, 0)):
         world.now += days * DAY
-        jobs.tidy(world.workspace)
+        dispatcher.tidy(world.workspace)
         assert len(world.counted()) == left
 
 
@@ -121,7 +122,7 @@ def test_events_of_a_clock_ahead_count_now_and_are_removed_like_others(world: Co
     (tally,) = attributions.metrics(world.workspace, "us-east-1")
     assert world.now - 900 < tally.bucket <= world.now
     world.now += 64 * DAY
-    jobs.tidy(world.workspace)
+    dispatcher.tidy(world.workspace)
     assert not world.counted()
 
 

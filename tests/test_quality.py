@@ -21,7 +21,7 @@ from quality.peers.sessions import train_session_knn
 from quality.protocol import ALL, ORDER, STRICT, TIMES, Contestant, Protocol, Published, recipe
 from quality.protocols import PROTOCOLS
 from quality.runner import means, run
-from tailorbird import evaluation
+from tailorbird.evaluation.ranking import Ranker, split, top_lists
 from tailorbird.recipes.matrices import user_bounds, user_item
 from tailorbird.recipes.recipe import Interactions, Query
 
@@ -78,7 +78,7 @@ def test_metrics_by_hand():
 
 
 def test_what_was_seen_is_left_out_of_lists():
-    lists = evaluation.top_lists(Unseen(Fixed(np.array([5, 4, 3]))), [query(0, 2), query()], 3)
+    lists = top_lists(Unseen(Fixed(np.array([5, 4, 3]))), [query(0, 2), query()], 3)
     assert lists.tolist() == [[1, -1, -1], [0, 1, 2]]
 
 
@@ -100,12 +100,12 @@ def test_peers_beat_popularity_on_a_ring(name):
     if name in LIBRARIES:
         pytest.importorskip(LIBRARIES[name])
     data = walks()
-    split = evaluation.split(data, 1)
+    held_out = split(data, 1)
 
-    def ndcg(model: evaluation.Scorer) -> float:
-        return ranking(Unseen(model), split.queries, split.truths, ["NDCG@10"])["NDCG@10"].mean()
+    def ndcg(model: Ranker) -> float:
+        return ranking(Unseen(model), held_out.queries, held_out.truths, ["NDCG@10"])["NDCG@10"].mean()
 
-    assert ndcg(PEERS[name](split.train)) > 1.5 * ndcg(train_popular(split.train, 0))
+    assert ndcg(PEERS[name](held_out.train)) > 1.5 * ndcg(train_popular(held_out.train, 0))
 
 
 def test_ease_is_the_same_through_either_gram_matrix():
@@ -130,11 +130,11 @@ def made_up(*contestants: Contestant) -> Protocol:
         "A ring",
         ORDER,
         METRICS,
-        lambda folder, seed: evaluation.split(walks(), seed),
-        lambda model, split: ranking(Unseen(model), split.queries, split.truths, METRICS),
+        lambda folder, seed: split(walks(), seed),
+        lambda model, asked: ranking(Unseen(model), asked.queries, asked.truths, METRICS),
         contestants,
         drawn=True,
-        validation=lambda split, seed: evaluation.split(split.train, seed),
+        validation=lambda asked, seed: split(asked.train, seed),
         published=(
             Published("somebody", ORDER, {"NDCG@10": 0.1}),
             Published("somebody with a clock", TIMES, {"NDCG@10": 0.9}),

@@ -15,7 +15,7 @@ import pytest
 
 from journeys.steps import INTERACTIONS_SCHEMA, ITEMS_SCHEMA
 from support import ROLE
-from tailorbird.api import jobs, lifecycle
+from tailorbird.api import lifecycle
 from tailorbird.api.resources import RESOURCES, dataset
 from tailorbird.data import compaction, datasets
 from tailorbird.errors import (
@@ -25,6 +25,7 @@ from tailorbird.errors import (
     ResourceInUseException,
     ResourceNotFoundException,
 )
+from tailorbird.jobs import dispatcher
 from world import SIMS, World
 
 THREADS = 12
@@ -217,7 +218,7 @@ def test_an_import_and_a_deletion_of_users_exclude_each_other(world: World) -> N
         assert kinds(answers) == {"dict": 1, "ResourceInUseException": 1, "InvalidInputException": 1}
         for kind in ("DatasetImportJob", "DataDeletionJob"):
             for _, document in world.workspace.catalogue.select(kind):
-                jobs.work(world.workspace, RESOURCES[kind], lifecycle.own_arn(kind, document))
+                dispatcher.work(world.workspace, RESOURCES[kind], lifecycle.own_arn(kind, document))
 
 
 def test_rows_belong_to_the_dataset_that_took_them(world: World) -> None:
@@ -304,5 +305,5 @@ def test_events_of_a_dataset_that_is_gone_are_forgotten(world: World) -> None:
         put(world, tracker, "b")
     sweep(world)
     world.workspace.live.append(target.place, [event])
-    jobs.tidy(world.workspace)
+    dispatcher.tidy(world.workspace)
     assert world.workspace.live.waiting() == {}

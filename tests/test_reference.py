@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tailorbird import recipe_reference, reference, settings_reference
 from tailorbird.api.operations import OPERATIONS
+from tailorbird.cli import recipe_reference, reference, settings_reference
 from tailorbird.recipes import RECIPES
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.wire import model

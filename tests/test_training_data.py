@@ -16,10 +16,11 @@ import pytest
 
 from journeys.steps import as_csv, schema
 from journeys.steps import field as column
-from tailorbird.api import deployments, schedule
+from tailorbird.api import deployments
 from tailorbird.data.training import LEAST_INTERACTIONS
 from tailorbird.errors import InvalidInputException
-from tailorbird.evaluation import WEIGHTED_NDCG
+from tailorbird.evaluation.ranking import WEIGHTED_NDCG
+from tailorbird.jobs import schedule
 from tailorbird.recipes import RECIPES
 from tailorbird.recipes.recipe import Interactions, Recipe
 from tailorbird.serving import recommend

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from journeys.steps import as_csv, field, schema
-from tailorbird import report
 from tailorbird.api import deployments
 from tailorbird.api.resources import dataset
-from tailorbird.data import actions, clocks, crowd, history, item_pool, training
+from tailorbird.cli import report
+from tailorbird.data import actions, clocks, exploration_pool, history, population, training
 from tailorbird.data.training import Selection
 from tailorbird.recipes import hrnn, next_best_action
-from tailorbird.recipes.ingredients import recency
+from tailorbird.recipes.scorers import decayed_popularity
 from tailorbird.serving import actions as offers
-from tailorbird.serving import exploration, pools, recommend
+from tailorbird.serving import exploration, exploration_pools, recommend
 from world import World
 
 HOUR, DAY = 3600, 86400
@@ -153,14 +153,14 @@ def test_rows_ahead_trend_when_their_time_has_come(shop: Shop) -> None:
 
 
 def test_new_items_stay_new(shop: Shop, wrong: list[Row]) -> None:
-    found = item_pool.gather(
+    found = exploration_pool.gather(
         shop.workspace, shop.opened("INTERACTIONS"), shop.opened("ITEMS"), shop.snapshot().items, Selection()
     )
     assert found.newest == shop.end
     folder = shop.files / "model"
     folder.mkdir()
-    pools.add(folder, found, len(found.items))
-    arms = exploration._arms(pools.load(folder, pools.newest(folder)), 30.0)
+    exploration_pools.add(folder, found, len(found.items))
+    arms = exploration._arms(exploration_pools.load(folder, exploration_pools.newest(folder)), 30.0)
     assert found.items[arms.items].tolist() == sorted(f"i{ITEMS + new}" for new in range(NEW))
 
 
@@ -174,8 +174,8 @@ def test_trainings_see_no_time_after_now(shop: Shop, wrong: list[Row]) -> None:
     assert (np.diff(data.timestamp[own]) >= 0).all()
     assert (data.items[data.item[own][-1]], data.timestamp[own][-1]) == ("i3", shop.end), "it is the user's last one"
     assert hrnn.cold_items(data, hrnn.ColdstartSettings()).sum() == NEW
-    assert recency.train(data, HOUR).moments[-1] == shop.end
-    everyone = crowd.gather(shop.workspace, shop.opened("INTERACTIONS"), data.items, ()).interactions
+    assert decayed_popularity.train(data, HOUR).moments[-1] == shop.end
+    everyone = population.gather(shop.workspace, shop.opened("INTERACTIONS"), data.items, ()).interactions
     assert everyone.timestamp.max() == shop.end
     np.testing.assert_array_equal(everyone.item, data.item)
 
@@ -230,7 +230,9 @@ def test_creation_dates_to_come_say_as_little_as_none(shop: Shop) -> None:
     data = shop.snapshot()
     created = dict(zip(data.items.tolist(), data.item_columns["CREATION_TIMESTAMP"].values.tolist(), strict=True))
     assert {item for item, when in created.items() if when is None} == {"i0", "i1", "unseen"}
-    found = item_pool.gather(shop.workspace, shop.opened("INTERACTIONS"), shop.opened("ITEMS"), data.items, Selection())
+    found = exploration_pool.gather(
+        shop.workspace, shop.opened("INTERACTIONS"), shop.opened("ITEMS"), data.items, Selection()
+    )
     pooled = dict(zip(found.items.tolist(), found.created.tolist(), strict=True))
     for item in ("i0", "i1"):
         assert pooled[item] == data.timestamp[data.item == data.items.tolist().index(item)].min()

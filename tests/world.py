@@ -9,9 +9,10 @@ from typing import Any
 from journeys.steps import INTERACTIONS_SCHEMA, interactions_csv
 from support import ROLE
 from tailorbird import config as configuration
-from tailorbird.api import jobs, schedule, transitions, updates
+from tailorbird.api import transitions, updates
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.api.resources import RESOURCES
+from tailorbird.jobs import dispatcher, schedule
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace, open_workspace
 
@@ -42,7 +43,7 @@ class World:
 
     def work(self) -> None:
         for arn, kind, _ in self.workspace.catalogue.with_status(["CREATE PENDING"]):
-            jobs.work(self.workspace, RESOURCES[kind], arn)
+            dispatcher.work(self.workspace, RESOURCES[kind], arn)
 
     def load(self, name: str, seed: int) -> None:
         """Imports made-up interactions."""

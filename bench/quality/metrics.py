@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quality.protocol import Values
-from tailorbird.evaluation import Scorer, top_lists
-from tailorbird.recipes.ranking import discounts
+from tailorbird.evaluation.ranking import Ranker, top_lists
 from tailorbird.recipes.recipe import Query
+from tailorbird.recipes.top_k import discounts
 
 
 @dataclass(frozen=True)
 class Unseen:
     """A model whose users' own items are never recommended to them again."""
 
-    model: Scorer
+    model: Ranker
 
     @property
     def items(self) -> NDArray[np.str_]:
@@ -50,7 +50,7 @@ METRICS: Mapping[str, Callable[[NDArray[np.bool_], NDArray[np.int64]], NDArray[n
 
 
 def ranking(
-    model: Scorer, queries: Sequence[Query], truths: Sequence[NDArray[np.int32]], names: Iterable[str]
+    model: Ranker, queries: Sequence[Query], truths: Sequence[NDArray[np.int32]], names: Iterable[str]
 ) -> Values:
     """Returns metrics such as NDCG@10, one value a query; every truth has at least one item."""
     wanted = {name: (METRICS[name.partition("@")[0]], int(name.partition("@")[2])) for name in names}

@@ -15,7 +15,7 @@ from quality.metrics import Unseen, ranking
 from quality.peers.linear import EASE, ITEM_KNN, POPULAR
 from quality.peers.rules import RULES
 from quality.protocol import ALL, Values
-from tailorbird.evaluation import Scorer, Split
+from tailorbird.evaluation.ranking import Ranker, Split
 from tailorbird.recipes.matrices import user_bounds
 from tailorbird.recipes.recipe import Interactions, Query
 
@@ -58,7 +58,7 @@ def order_only(data: Interactions) -> Interactions:
     return replace(data, timestamp=places.astype(np.int64), item_columns={})
 
 
-def measure(model: Scorer, split: Split) -> Values:
+def measure(model: Ranker, split: Split) -> Values:
     """Returns the metrics with histories removed."""
     return ranking(Unseen(model), split.queries, split.truths, METRICS)
 

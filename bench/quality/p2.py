@@ -17,7 +17,7 @@ from quality.next_item import METRICS, QUICK, last_of_each, measure, order_only,
 from quality.peers.linear import RECENT
 from quality.peers.rectools_models import MODELS, sequential
 from quality.protocol import ORDER, STRICT, Protocol, Published, recipe
-from tailorbird.evaluation import Split
+from tailorbird.evaluation.ranking import Split
 from tailorbird.recipes.recipe import Column, Interactions
 
 OURS = recipe("aws-user-personalization-v2")

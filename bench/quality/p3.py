@@ -15,7 +15,7 @@ from quality.next_item import METRICS, QUICK, measure, order_only, questions, va
 from quality.p2 import EVERYTHING, NETWORKS, OURS, load
 from quality.peers.linear import RECENT
 from quality.protocol import ORDER, Protocol, Published
-from tailorbird.evaluation import Split
+from tailorbird.evaluation.ranking import Split
 from tailorbird.recipes.matrices import user_bounds
 from tailorbird.recipes.recipe import Interactions
 

@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from quality.protocol import TIMES, Contestant, Protocol, Published, Values, recipe
-from tailorbird import evaluation
+from tailorbird.evaluation import ranking
 from tailorbird.recipes import RECIPES, popularity
 from tailorbird.recipes.recipe import Interactions, Query, silent
 
@@ -43,7 +43,7 @@ PRINTED = {
 class LastTwo:
     """The peer that any serious model must beat: the last two distinct items, then popular unseen ones."""
 
-    popular: evaluation.Scorer
+    popular: ranking.Ranker
 
     @property
     def items(self) -> NDArray[np.str_]:
@@ -80,7 +80,7 @@ def load(folder: Path) -> Interactions:
     )
 
 
-def popular(data: Interactions, seed: int) -> evaluation.Scorer:
+def popular(data: Interactions, seed: int) -> ranking.Ranker:
     """Trains the peer that any model should beat; nothing is drawn."""
     return popularity.train(data, popularity.Settings(), silent)
 
@@ -91,8 +91,8 @@ def protocol(
     """Returns the protocol for recipes that are asked alike, beside what Amazon printed of them."""
     recipe_type = RECIPES[recipes[0]].recipe_type
 
-    def measure(model: evaluation.Scorer, split: evaluation.Split) -> Values:
-        figures = evaluation.measure(model, split, recipe_type)
+    def measure(model: ranking.Ranker, split: ranking.Split) -> Values:
+        figures = ranking.measure(model, split, recipe_type)
         return {name: np.array(figures[key]) for name, key in METRICS.items()}
 
     return Protocol(
@@ -102,7 +102,7 @@ def protocol(
         f"90 % of rows go in and the newest 10 % are the truth; {questions}; the service's own NDCG",
         TIMES,
         ("NDCG@10", *(metric for metric in METRICS if metric != "NDCG@10")),
-        lambda folder, seed: evaluation.split(load(folder), seed),
+        lambda folder, seed: ranking.split(load(folder), seed),
         measure,
         (*(recipe(one) for one in recipes), *peers),
         drawn=True,

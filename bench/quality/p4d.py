@@ -14,7 +14,7 @@ from quality import p4
 from quality.metrics import Unseen, ranking
 from quality.peers.linear import EASE, ITEM_KNN, POPULAR
 from quality.protocol import TIMES, Protocol, Values, recipe
-from tailorbird import evaluation
+from tailorbird.evaluation.ranking import Ranker, Split, split
 from tailorbird.recipes.recipe import Interactions
 
 METRICS = ("NDCG@25", "NDCG@10", "HR@10", "recall@25", "MRR@25")
@@ -28,9 +28,9 @@ def load(folder: Path) -> Interactions:
     return data.rows(np.sort(np.unique(pairs, return_index=True)[1]))
 
 
-def measure(model: evaluation.Scorer, split: evaluation.Split) -> Values:
+def measure(model: Ranker, asked: Split) -> Values:
     """Returns the metrics with each query's history removed from its list."""
-    return ranking(Unseen(model), split.queries, split.truths, METRICS)
+    return ranking(Unseen(model), asked.queries, asked.truths, METRICS)
 
 
 PROTOCOLS = (
@@ -41,10 +41,10 @@ PROTOCOLS = (
         "standard NDCG",
         TIMES,
         METRICS,
-        lambda folder, seed: evaluation.split(load(folder), seed),
+        lambda folder, seed: split(load(folder), seed),
         measure,
         (recipe("aws-user-personalization"), EASE, ITEM_KNN, POPULAR),
-        validation=lambda split, seed: evaluation.split(split.train, seed),
+        validation=lambda asked, seed: split(asked.train, seed),
         validations=5,
         drawn=True,
         seeds=20,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from quality.metrics import ndcg
 from quality.peers.related import COSINE, EASE, RP3_BETA
 from quality.protocol import Contestant, Protocol, Values, recipe
-from tailorbird import evaluation
+from tailorbird.evaluation import ranking
 from tailorbird.recipes import popularity
 from tailorbird.recipes.matrices import session_item, users_per_item
 from tailorbird.recipes.recipe import Column, Interactions, Query, from_nobody, silent
@@ -75,7 +75,7 @@ def arrays(rows: pl.DataFrame, columns: Described) -> Interactions:
     )
 
 
-def cut(data: Interactions, seed: int) -> evaluation.Split:
+def cut(data: Interactions, seed: int) -> ranking.Split:
     """Cuts off the newest tenth of the baskets and asks about them."""
     begins = (np.diff(data.user, prepend=-1) != 0) | (np.diff(data.timestamp, prepend=-1) != 0)
     starts = np.sort(data.timestamp[begins])
@@ -91,12 +91,12 @@ def cut(data: Interactions, seed: int) -> evaluation.Split:
         if len(basket) > 1 and len(queries) < QUESTIONS:
             queries.append(from_nobody(int(rng.choice(basket))))
             truths.append(np.setdiff1d(basket, [queries[-1].item]).astype(np.int32))
-    return evaluation.Split(data.rows(older), tuple(queries), tuple(truths))
+    return ranking.Split(data.rows(older), tuple(queries), tuple(truths))
 
 
-def measure(model: evaluation.Scorer, split: evaluation.Split) -> Values:
+def measure(model: ranking.Ranker, split: ranking.Split) -> Values:
     """Returns `METRICS`: recall is over min(k, others); popularity the mean percentile of what is shown, up to 1."""
-    lists = evaluation.top_lists(model, list(split.queries))
+    lists = ranking.top_lists(model, list(split.queries))
     hits = np.array([np.isin(row, truth) for row, truth in zip(lists, split.truths, strict=True)])
     sizes = np.array([len(truth) for truth in split.truths])
     percentile = np.argsort(np.argsort(users_per_item(split.train), kind="stable")) / (len(model.items) - 1)

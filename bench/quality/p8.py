@@ -18,7 +18,7 @@ from quality.metrics import ndcg
 from quality.p7 import POPULAR, arrays
 from quality.peers.related import RANDOM, RIDGE
 from quality.protocol import Protocol, Values, recipe
-from tailorbird import evaluation
+from tailorbird.evaluation import ranking
 from tailorbird.recipes.matrices import keep_users, session_item, user_item
 from tailorbird.recipes.recipe import Interactions, from_nobody
 
@@ -58,7 +58,7 @@ def some_users(data: Interactions) -> Interactions:
     return keep_users(data, np.random.default_rng(8).permutation(len(data.users)) < MOST_USERS)
 
 
-def cut(data: Interactions, within_basket: bool, seed: int) -> evaluation.Split:
+def cut(data: Interactions, within_basket: bool, seed: int) -> ranking.Split:
     """Hides items and users, and draws the questions."""
     rng = np.random.default_rng([8, seed])
     cold = rng.random(len(data.items)) < SHARE
@@ -72,17 +72,17 @@ def cut(data: Interactions, within_basket: bool, seed: int) -> evaluation.Split:
                 queries.append(from_nobody(int(rng.choice(able))))
                 truths.append(np.setdiff1d(did, [queries[-1].item]).astype(np.int32))
     older = keep_users(data, ~test)
-    return evaluation.Split(older.rows(~cold[older.item]), tuple(queries), tuple(truths))
+    return ranking.Split(older.rows(~cold[older.item]), tuple(queries), tuple(truths))
 
 
-def measure(model: evaluation.Scorer, split: evaluation.Split) -> Values:
+def measure(model: ranking.Ranker, split: ranking.Split) -> Values:
     """Returns `METRICS`.
 
     Asked about a warm item: the share of the true cold items among the first 100; NDCG@25 on everything true; the
     mean place of the true cold items as a percentile, 0.5 for a random one. Asked about a cold item: NDCG@25.
     """
     cold = np.bincount(split.train.item, minlength=len(model.items)) == 0
-    lists = evaluation.top_lists(model, list(split.queries), len(model.items))
+    lists = ranking.top_lists(model, list(split.queries), len(model.items))
     of_cold = np.array([cold[query.item] for query in split.queries])
     hits = np.array([np.isin(row[:25], truth) for row, truth in zip(lists, split.truths, strict=True)])
     gains = ndcg(hits, np.array([len(truth) for truth in split.truths]))

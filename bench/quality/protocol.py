@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tailorbird.evaluation import Scorer, Split
+from tailorbird.evaluation.ranking import Ranker, Split
 from tailorbird.recipes import RECIPES, settings_of
 from tailorbird.recipes.recipe import Interactions, silent
 
@@ -34,7 +34,7 @@ class Contestant:
     """A recipe with its defaults, or a peer: something to train on a split and to measure."""
 
     name: str
-    train: Callable[..., Scorer]
+    train: Callable[..., Ranker]
     """Called as train(data, seed, **settings)."""
     kind: Literal["recipe", "peer"] = "peer"
     grid: tuple[Mapping[str, Any], ...] = ({},)
@@ -79,7 +79,7 @@ class Protocol:
     """The table's columns; the first is the one that settings are chosen by."""
     split: Callable[[Path, int], Split]
     """Makes seed's split of the data sets in a folder; where the split is fixed the seed is only the training's."""
-    measure: Callable[[Scorer, Split], Values]
+    measure: Callable[[Ranker, Split], Values]
     contestants: tuple[Contestant, ...]
     """The first is the recipe that is judged: named before anything is measured, never the best of several."""
     judged_by: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ def recipe(name: str) -> Contestant:
     """Returns one of our recipes as its users get it by default."""
     ours = RECIPES[name]
 
-    def train(data: Interactions, seed: int) -> Scorer:
+    def train(data: Interactions, seed: int) -> Ranker:
         return ours.train(data, settings_of(ours, {}, {}, seed), silent)
 
     return Contestant(name, train, "recipe")

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from quality.datasets import DATASETS
-from tailorbird import evaluation_trends, exams
 from tailorbird.data.interactions import Interactions
+from tailorbird.evaluation import protocols, trends
 from tailorbird.recipes import RECIPES, settings_of
 from tailorbird.recipes.recipe import NotEnoughData, Recipe, silent
 
@@ -33,7 +33,7 @@ SEED = 0
 SETS = ("ml-100k", "online-retail")
 SHOWN = ("ndcg_at_10", "recall_at_10", "hit_rate_at_10", "mean_reciprocal_rank_at_25", "coverage")
 """Of the extended metrics; recipes without those show all metrics of their exam."""
-OWN = (evaluation_trends.ACCURACY,)
+OWN = (trends.ACCURACY,)
 """Metrics of an exam that are shown besides."""
 
 
@@ -98,7 +98,7 @@ def figures(recipe: Recipe, data: Interactions) -> list[dict[str, Any]]:
     if recipe.segments_by == "itemAttributes" and not columns(data):
         raise NotEnoughData("the items have no categorical column.")
     settings = settings_of(recipe, {}, {}, SEED)
-    exam = exams.of(recipe, settings, data, columns(data), SEED)
+    exam = protocols.of(recipe, settings, data, columns(data), SEED)
     model = recipe.train(exam.train, settings, silent)
     extended = {row.name: row for row in exam.extended(model) if row.cohort == "all"}
     rows = {name: (asdict(extended[name].model), asdict(extended[name].popularity)) for name in SHOWN if extended}

@@ -14,7 +14,7 @@ import numpy as np
 
 from quality.comparison import Result
 from quality.protocol import Contestant, Protocol, Values
-from tailorbird.evaluation import Split
+from tailorbird.evaluation.ranking import Split
 
 Run = tuple[Result, Mapping[int, Values]]
 """A result, and the values of every question by seed, of the seeds that were run just now."""

@@ -29,8 +29,8 @@ from botocore.credentials import Credentials
 from numpy.typing import NDArray
 
 from serving import generated
+from tailorbird.cli.server import environment
 from tailorbird.config import load
-from tailorbird.server import environment
 
 RECIPE = "arn:aws:personalize:::recipe/aws-user-personalization"
 ROLE = "arn:aws:iam::123456789012:role/any"

@@ -1,5 +1,5 @@
 """`python -m tailorbird` is the command `tailorbird`."""
 
-from tailorbird.cli import app
+from tailorbird.cli.main import app
 
 app()

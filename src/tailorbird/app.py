@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 from tailorbird import errors
-from tailorbird.api.health import Health
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.api.rates import Rates
-from tailorbird.neighbours import Neighbours
+from tailorbird.aws_local import Neighbours
+from tailorbird.jobs.health import Health
 from tailorbird.wire.endpoint import Endpoint, Service
 from tailorbird.wire.response import Response
 from tailorbird.wire.signature import Request

@@ -19,10 +19,10 @@ from tailorbird.errors import DamagedFile
 from tailorbird.faults import Faults
 from tailorbird.storage.catalogue import Catalogue
 from tailorbird.storage.live import Live
+from tailorbird.storage.metric_counters import MetricCounters
 from tailorbird.storage.objects import Objects
-from tailorbird.storage.shown import ShownLists
+from tailorbird.storage.recommendation_log import RecommendationLog
 from tailorbird.storage.tables import Tables
-from tailorbird.storage.tallies import Tallies
 
 KEY_FILE = "access_key.json"
 """In the data folder; a folder without one holds no installation."""
@@ -49,8 +49,8 @@ class Workspace:
     access_key: AccessKey
     catalogue: Catalogue
     live: Live
-    shown: ShownLists
-    tallies: Tallies
+    recommendation_log: RecommendationLog
+    metric_counters: MetricCounters
     tables: Tables
     objects: Objects
     cache: Cache
@@ -79,8 +79,8 @@ class Workspace:
         """Closes the stores."""
         self.catalogue.close()
         self.live.close()
-        self.shown.close()
-        self.tallies.close()
+        self.recommendation_log.close()
+        self.metric_counters.close()
 
 
 def region_of(arn: str) -> str:
@@ -99,8 +99,8 @@ def open_workspace(config: Config, clock: Callable[[], float] = time.time) -> Wo
         access_key=key,
         catalogue=Catalogue(config.catalogue_url),
         live=Live(config.live_url),
-        shown=ShownLists(config.shown_url),
-        tallies=Tallies(config.tallies_url),
+        recommendation_log=RecommendationLog(config.shown_url),
+        metric_counters=MetricCounters(config.tallies_url),
         tables=Tables(folder / "tables"),
         objects=Objects(
             config.s3_endpoint or None,

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tailorbird.data import schema, values
-from tailorbird.data.csv_files import ImportFailed, Source, read
+from tailorbird.ingest.csv_files import ImportFailed, Source, read
 
 TYPES = ("string", "int", "long", "float", "boolean")
 FIELDS = [{"name": "ITEM_ID", "type": "string"}, {"name": "CREATION_TIMESTAMP", "type": ["null", "long"]}] + [

@@ -10,7 +10,7 @@ import pytest
 
 from journeys.steps import INTERACTIONS_SCHEMA, Journey, as_csv, field, interactions_csv, schema
 from support import ROLE, Server, refused, wait_for
-from tailorbird.storage.shown import ShownLists
+from tailorbird.storage.recommendation_log import RecommendationLog
 
 RECIPE = "aws-popularity-count"
 WITH_COLUMNS = schema(
@@ -190,7 +190,7 @@ def test_answers_and_metrics_survive_and_count_on(shop: Shop, server: Server) ->
     by = {"metricAttribution": {"eventAttributionSource": "after_all"}, "sentAt": quarter}
     shop.click("h", "3", **by)
     named, items = shop.shown(numResults=5)
-    kept = ShownLists(f"sqlite:///{server.data_dir / 'shown.db'}")
+    kept = RecommendationLog(f"sqlite:///{server.data_dir / 'shown.db'}")
     wait_for(lambda: kept.find([named]), 10)
     kept.close()
     server.kill()

@@ -12,7 +12,7 @@ import pytest
 
 from journeys.steps import Journey
 from support import Server, clean_environment, refused
-from tailorbird.evaluation_extended import COHORTS, METRICS
+from tailorbird.evaluation.beyond_accuracy import COHORTS, METRICS
 
 PERSONAL, SIMS, SEGMENTS = "aws-user-personalization", "aws-sims", "aws-item-affinity"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tailorbird.recipes.ingredients import ease
 from tailorbird.recipes.recipe import Interactions, Query
+from tailorbird.recipes.scorers import ease
 
 
 def test_the_way_through_the_users_gives_the_same_scores(monkeypatch, tmp_path):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tailorbird import evaluation
+from tailorbird.evaluation import ranking
 from tailorbird.recipes import RECIPES
 from tailorbird.recipes.matrices import keep_users
 from tailorbird.recipes.recipe import Column, Interactions, Model, NotEnoughData, Query, Recipe, silent
@@ -122,10 +122,10 @@ def test_scores_answered_to_clients_are_log_probabilities(recipe, model):
 
 
 def test_beats_chance_and_popularity_where_it_should(recipe, data):
-    held_out = evaluation.split(data, seed=1)
+    held_out = ranking.split(data, seed=1)
     model = train(recipe, held_out.train)
-    result = evaluation.measure(model, held_out, recipe.recipe_type)
-    baseline = evaluation.popularity_baseline(held_out)
+    result = ranking.measure(model, held_out, recipe.recipe_type)
+    baseline = ranking.popularity_baseline(held_out)
     key = "mean_reciprocal_rank_at_25"
     same_for_all = recipe.name in ("aws-popularity-count", "aws-trending-now")
     assert result[key] > (0.02 if same_for_all else 2 * baseline[key])
@@ -158,7 +158,7 @@ def test_one_user_is_too_few_to_learn_weights_on(data):
 
 def test_one_click_bends_the_list(data):
     model = train(RECIPES["aws-user-personalization"], data)
-    before, after = evaluation.top_lists(model, [query(), query(42)])
+    before, after = ranking.top_lists(model, [query(), query(42)])
     assert 43 in after[:3]
     assert len(set(before[:10]) & set(after[:10])) < 8
 
@@ -172,10 +172,10 @@ def test_seed_matters_only_to_what_is_drawn(data):
 def test_related_items_leave_out_the_item_and_fall_back_to_popular(data):
     model = train(RECIPES["aws-sims"], data)
     popular = train(RECIPES["aws-popularity-count"], data)
-    lists = evaluation.top_lists(model, [query(item=42), query(), query(item=200)])
+    lists = ranking.top_lists(model, [query(item=42), query(), query(item=200)])
     assert 42 not in lists[0]
     assert {41, 43} <= set(lists[0][:4].tolist())
     assert (lists >= 0).all()
-    best = evaluation.top_lists(popular, [query()])[0]
+    best = ranking.top_lists(popular, [query()])[0]
     np.testing.assert_array_equal(lists[1], best)
     np.testing.assert_array_equal(lists[2], best)

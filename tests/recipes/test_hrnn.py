@@ -9,20 +9,20 @@ import pytest
 import torch
 
 from recipes.tastes import DAY, NEW_ITEMS, OLD_ITEMS, question, tastes
-from tailorbird import evaluation
+from tailorbird.evaluation import ranking
 from tailorbird.recipes import features, hrnn
-from tailorbird.recipes.ingredients import newcomers, recency, recurrent, recurrent_training
-from tailorbird.recipes.ingredients.recurrent import SESSION_GAP, Recurrent
-from tailorbird.recipes.ingredients.recurrent_training import Plan, Popularity
 from tailorbird.recipes.recipe import Column, Epoch, Interactions, NotEnoughData, Query, silent
+from tailorbird.recipes.scorers import cold_users, decayed_popularity, recurrent, recurrent_training
+from tailorbird.recipes.scorers.recurrent import SESSION_GAP, Recurrent
+from tailorbird.recipes.scorers.recurrent_training import Plan, Popularity
 
 
 def test_numpy_gives_what_torch_gives():
     data, plan = tastes(users=8), Plan(width=33, bptt=32, forget=0.0, seed=0)
-    known, recent = features.of(data), recency.train(data, np.inf)
+    known, recent = features.of(data), decayed_popularity.train(data, np.inf)
     touched = np.bincount(data.item, minlength=len(data.items)) > 0
     torch.manual_seed(1)
-    popularity = Popularity(recent, newcomers.logits(newcomers.first_shares(data), recent.log_shares))
+    popularity = Popularity(recent, cold_users.logits(cold_users.first_shares(data), recent.log_shares))
     net = recurrent_training.build(touched, popularity, known, plan).eval()
     with torch.no_grad():
         for parameter in net.parameters():
@@ -100,7 +100,7 @@ def test_bptt_says_after_how_many_interactions_the_weights_step(bptt):
 
 def test_recency_mask_lets_recent_popularity_take_part():
     data = going_home(30)
-    late = data.timestamp.max() + 3 * int(recency.RECENT_HALF_LIFE)
+    late = data.timestamp.max() + 3 * int(decayed_popularity.RECENT_HALF_LIFE)
     last = np.searchsorted(data.user, 25)
     moved = replace(
         data,
@@ -141,7 +141,7 @@ def test_too_few_cold_items_are_refused_with_their_number():
 
 def test_cold_items_are_ranked_by_their_features_and_recommended():
     """Among cold items a held-out user's next one is a third of the way down on average; by chance, half of it."""
-    held_out = evaluation.split(tastes(), seed=1)
+    held_out = ranking.split(tastes(), seed=1)
     model = hrnn.train_with_cold_items(held_out.train, hrnn.ColdstartSettings(hidden_dimension=43), silent)
     places = [
         float((row[OLD_ITEMS:] > row[item]).mean())
@@ -150,5 +150,5 @@ def test_cold_items_are_ranked_by_their_features_and_recommended():
     ]
     assert len(places) > 20
     assert np.mean(places) < 0.35
-    shown = evaluation.top_lists(model, list(held_out.queries))
+    shown = ranking.top_lists(model, list(held_out.queries))
     assert (shown >= OLD_ITEMS).any(axis=1).mean() > 0.5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recipes.tastes import KINDS, genre_of, kind_of, question, tastes
-from tailorbird import evaluation
+from tailorbird.evaluation import ranking
 from tailorbird.recipes import RECIPES
 from tailorbird.recipes.recipe import Interactions, Model, silent
 
@@ -32,13 +32,13 @@ def share(lists: np.ndarray, fits) -> float:
 @pytest.mark.parametrize("history", [[], [2, 15, 26, 39]])
 def test_context_says_which_kind_is_due(model, history):
     for part, kind in KINDS.items():
-        lists = evaluation.top_lists(model, [question(history, context={"DAY_PART": part})], 10)
+        lists = ranking.top_lists(model, [question(history, context={"DAY_PART": part})], 10)
         assert share(lists, lambda item, kind=kind: kind_of(item) == kind) >= 0.8  # by chance: half
 
 
 def test_metadata_tell_a_newcomers_taste(model):
     for genre in range(3):
-        lists = evaluation.top_lists(model, [question([], user={"TASTE": f"g{genre}"})], 10)
+        lists = ranking.top_lists(model, [question([], user={"TASTE": f"g{genre}"})], 10)
         assert share(lists, lambda item, genre=genre: genre_of(item) == genre) >= 0.5  # by chance: a sixth
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tailorbird import evaluation_actions
+from tailorbird.evaluation.actions import area, baseline, measure, split
 from tailorbird.recipes import next_best_action
 from tailorbird.recipes.next_best_action import DAY, LEAST_NOT_TAKEN, LEAST_TAKEN, WINDOW, Settings
 from tailorbird.recipes.recipe import Interactions, Query, Responses, silent
@@ -104,23 +104,23 @@ def test_propensities_follow_the_history_and_survive_save_and_load(data, tmp_pat
 
 
 def test_metrics_beat_the_same_list_for_everyone(data):
-    held_out = evaluation_actions.split(data, seed=1)
+    held_out = split(data, seed=1)
     assert not set(held_out.responses.user) & set(held_out.train.responses.user)
     assert not set(held_out.responses.user) & set(held_out.train.user)
-    found = evaluation_actions.measure(next_best_action.train(held_out.train, Settings(), silent), held_out)
-    assert found["auc"] > 0.8 > 0.6 > evaluation_actions.baseline(held_out)["auc"]
+    found = measure(next_best_action.train(held_out.train, Settings(), silent), held_out)
+    assert found["auc"] > 0.8 > 0.6 > baseline(held_out)["auc"]
     assert found["coverage"] == 1
 
 
 def test_without_responses_everything_is_zero_and_nothing_fails(data):
     bare = replace(data, responses=responses(actions=3))
-    held_out = evaluation_actions.split(bare, seed=1)
+    held_out = split(bare, seed=1)
     model = next_best_action.train(held_out.train, Settings(), silent)
     assert model.score([asked(1)]).tolist() == [[0, 0, 0]]
-    assert evaluation_actions.measure(model, held_out)["recall"] == 0
+    assert measure(model, held_out)["recall"] == 0
 
 
 def test_area():
     scores = np.array([0.1, 0.4, 0.4, 0.9], np.float32)
-    assert evaluation_actions.area(scores, np.array([False, False, True, True])) == 0.875
-    assert evaluation_actions.area(scores, np.array([True, True, True, True])) == 0.5
+    assert area(scores, np.array([False, False, True, True])) == 0.875
+    assert area(scores, np.array([True, True, True, True])) == 0.5

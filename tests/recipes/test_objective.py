@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recipes.test_exam import QUESTIONS, walks
-from tailorbird import evaluation
+from tailorbird.evaluation import ranking
 from tailorbird.recipes import RECIPES, objective
 from tailorbird.recipes.recipe import silent
 
@@ -45,7 +45,7 @@ def test_medium_weighs_relevance_and_objective_equally(data, model):
 def test_the_more_sensitive_the_dearer_the_lists(data, model):
     worth = []
     for sensitivity in ("OFF", "LOW", "MEDIUM", "HIGH"):
-        lists = evaluation.top_lists(objective.steer(model, data.reward, sensitivity), QUESTIONS)
+        lists = ranking.top_lists(objective.steer(model, data.reward, sensitivity), QUESTIONS)
         worth.append(objective.standing(data.reward)[lists].mean())
     assert worth == sorted(worth)
     assert worth[-1] > worth[0] + 1
@@ -76,9 +76,9 @@ def test_a_steered_model_survives_save_and_load(data, model, sensitivity, tmp_pa
 
 
 def test_where_people_buy_dear_things_too_a_little_steering_earns_more(data):
-    held_out = evaluation.split(data, seed=1)
+    held_out = ranking.split(data, seed=1)
     model = USER.train(held_out.train, USER.settings(), silent)
-    plain = evaluation.measure(model, held_out, USER.recipe_type)
-    steered = evaluation.measure(objective.steer(model, data.reward, "LOW"), held_out, USER.recipe_type)
-    assert 0 < plain[evaluation.REWARDS] < steered[evaluation.REWARDS] <= 1
-    assert evaluation.popularity_baseline(held_out).keys() == plain.keys()
+    plain = ranking.measure(model, held_out, USER.recipe_type)
+    steered = ranking.measure(objective.steer(model, data.reward, "LOW"), held_out, USER.recipe_type)
+    assert 0 < plain[ranking.REWARDS] < steered[ranking.REWARDS] <= 1
+    assert ranking.popularity_baseline(held_out).keys() == plain.keys()

@@ -13,8 +13,8 @@ import pytest
 
 from quality import p4, recipes
 from quality.datasets import DATASETS, some_users
-from tailorbird import evaluation
-from tailorbird.recipes import RECIPES, hrnn, popularity, second_generation, settings_of, trending
+from tailorbird.evaluation import ranking
+from tailorbird.recipes import RECIPES, hrnn, popularity, settings_of, trending, user_personalization_v2
 from tailorbird.recipes.recipe import Interactions, NotEnoughData, Recipe, from_nobody, silent
 
 FOLDER = os.environ.get("TAILORBIRD_DATA")
@@ -31,7 +31,7 @@ ABOVE_CHANCE = {"aws-semantic-similarity": 1.5}
 """By what factor recall_at_10 is to exceed that of ten items by lot, of recipes that rank items for users or items.
 Of all others it is 4. Texts alone do not know what is popular: that recipe is measured against chance only."""
 UNTESTED = {"aws-trending-now": "what grew most of late falls back first; see test_what_trends_in_a_shop_goes_on"}
-SLOW = (hrnn.train, hrnn.train_with_metadata, hrnn.train_with_cold_items, second_generation.train)
+SLOW = (hrnn.train, hrnn.train_with_metadata, hrnn.train_with_cold_items, user_personalization_v2.train)
 DISTINCT = {
     (recipe.train, recipe.settings, recipe.segments_by, recipe.recipe_type == "RELATED_ITEMS"): recipe
     for recipe in reversed(RECIPES.values())
@@ -82,9 +82,9 @@ def test_what_trends_in_a_shop_goes_on():
             "trending": trending.train(rows, trending.Settings(trend_discovery_frequency="1 day"), silent),
             "popular": popularity.train(rows, popularity.Settings(), silent),
         }
-        lists = {name: evaluation.top_lists(model, [from_nobody()])[0] for name, model in models.items()}
-        lists["chance"] = np.random.default_rng(today).permutation(len(data.items))[: evaluation.LIST_LENGTH]
-        best = np.sort(growth)[-evaluation.LIST_LENGTH :].sum()
+        lists = {name: ranking.top_lists(model, [from_nobody()])[0] for name, model in models.items()}
+        lists["chance"] = np.random.default_rng(today).permutation(len(data.items))[: ranking.LIST_LENGTH]
+        best = np.sort(growth)[-ranking.LIST_LENGTH :].sum()
         for name, items in lists.items():
             shares[name].append(growth[items].sum() / best)
     trends, popular, chance = (float(np.mean(of_days)) for of_days in shares.values())
@@ -97,9 +97,9 @@ def test_printed_figures_are_beaten(name):
     recipe = RECIPES[name]
     results = []
     for seed in range(8):
-        held_out = evaluation.split(data, seed)
+        held_out = ranking.split(data, seed)
         model = recipe.train(held_out.train, settings_of(recipe, {}, {}), silent)
-        results.append(evaluation.measure(model, held_out, recipe.recipe_type))
+        results.append(ranking.measure(model, held_out, recipe.recipe_type))
     means = [sum(result[key] for result in results) / len(results) for key in p4.METRICS.values()]
     rows = list(zip(p4.METRICS, means, p4.PRINTED[name], strict=True))
     assert all(mean > printed for _, mean, printed in rows), rows

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from recipes.test_exam import CHAIN, ITEMS, NEW_ITEMS, query, train, walks
-from tailorbird import evaluation, exams
 from tailorbird.errors import InvalidInputException
+from tailorbird.evaluation import protocols, ranking
 from tailorbird.recipes import RECIPES, settings_of
 from tailorbird.recipes.recipe import Column, Incremental, Influenced, Interactions
 
@@ -34,18 +34,18 @@ def chains(items) -> list[int]:
 
 
 def test_a_cold_item_is_related_to_its_kind_and_so_is_its_kind_to_it(similar):
-    answers = evaluation.top_lists(similar, [query(item=item) for item in COLD])
+    answers = ranking.top_lists(similar, [query(item=item) for item in COLD])
     assert (
         np.mean([np.isin(chains(row[:5]), item // CHAIN).mean() for item, row in zip(COLD, answers, strict=True)]) > 0.9
     )
     kin = [query(item=item + 2) for item in COLD]
-    found = [item in row for item, row in zip(COLD, evaluation.top_lists(similar, kin), strict=True)]
+    found = [item in row for item, row in zip(COLD, ranking.top_lists(similar, kin), strict=True)]
     assert sum(found) >= 3
 
 
 def test_unknown_items_and_silent_ones_get_popular_items(data):
     model = train(SIMILAR, replace(data, item_columns={}))
-    lists = evaluation.top_lists(model, [query(), query(item=COLD[0])])
+    lists = ranking.top_lists(model, [query(), query(item=COLD[0])])
     counts = np.bincount(data.item, minlength=len(data.items))
     for row in lists:
         assert counts[row].tolist() == sorted(counts, reverse=True)[: len(row)]
@@ -57,7 +57,7 @@ def test_weights_are_those_that_data_speak_for(data):
     noise = [f"a tale of chain {number}" for number in rng.permutation(ITEMS + NEW_ITEMS) // CHAIN]
     mixed = train(SIMILAR, replace(data, item_columns={"TEXT": Column("textual", np.array(noise, object))}))
     telling = train(SIMILAR, data)
-    content = list(telling.ingredients).index("content")
+    content = list(telling.scorers).index("content")
     assert mixed.weights[1, content] < telling.weights[1, content]
 
 
@@ -69,7 +69,7 @@ def test_dimensions_are_for_tuning_only(name):
 
 def test_dimensions_have_an_effect(data):
     small = train(SIMILAR, data, item_id_hidden_dim=30, item_metadata_hidden_dim=30)
-    assert small.ingredients["collaborative"].vectors.shape == (ITEMS + NEW_ITEMS, 30)
+    assert small.scorers["collaborative"].vectors.shape == (ITEMS + NEW_ITEMS, 30)
 
 
 def texts(*values: str) -> Interactions:
@@ -137,6 +137,6 @@ def test_new_and_changed_items_are_taken_up_without_a_training(tmp_path):
 
 
 def test_without_interactions_the_exam_measures_the_coverage_only():
-    exam = exams.of(SEMANTIC, SEMANTIC.settings(), SEA, (), seed=0)
+    exam = protocols.of(SEMANTIC, SEMANTIC.settings(), SEA, (), seed=0)
     assert exam.measure(train(SEMANTIC, exam.train)) == {"coverage": 1.0}
     assert exam.baseline() == {"coverage": 1.0}

@@ -10,10 +10,10 @@ import torch
 from torch.nn import functional
 
 from tailorbird.recipes import features
-from tailorbird.recipes.ingredients import cross_entropy, transformer, transformer_network, transformer_training
-from tailorbird.recipes.ingredients.transformer_training import Plan
 from tailorbird.recipes.matrices import keep_users
 from tailorbird.recipes.recipe import Column, Interactions, Query, silent
+from tailorbird.recipes.scorers import cross_entropy, transformer, transformer_network, transformer_training
+from tailorbird.recipes.scorers.transformer_training import Plan
 
 PLAN = Plan(32, 30, seed=0, sampled=0, tokens=150, dropout=0.1)
 

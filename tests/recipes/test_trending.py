@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tailorbird import evaluation_trends
 from tailorbird.errors import InvalidInputException
+from tailorbird.evaluation import trends
 from tailorbird.recipes import RECIPES, settings_of, trending
 from tailorbird.recipes.recipe import Following, Interactions, Query, silent
 
@@ -118,7 +118,7 @@ def test_accuracy_is_the_share_of_the_growth_that_was_foreseen(hours, expected):
         scores = np.where(model.scores == model.scores.max(), model.scores, -np.inf).astype(np.float32)
         return trending.Trends(model.items, model.interval, model.popularity, model.item, model.timestamp, scores)
 
-    assert evaluation_trends.accuracy(top_one, data(*hours), HOUR) == expected
+    assert trends.accuracy(top_one, data(*hours), HOUR) == expected
 
 
 @pytest.mark.parametrize("text", ["30 minutes", "30 min", "1h", "1 hour", "3h", "1 Day"])

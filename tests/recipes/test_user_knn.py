@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tailorbird.recipes.ingredients import user_knn
 from tailorbird.recipes.recipe import Interactions, Query
+from tailorbird.recipes.scorers import user_knn
 
 
 def interactions(*histories: list[int]) -> Interactions:

@@ -7,13 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from recipes.test_exam import CHAIN, walks
-from tailorbird import evaluation
 from tailorbird.data.interactions import Column
+from tailorbird.evaluation import ranking
 from tailorbird.recipes import RECIPES, new_items
-from tailorbird.recipes.ranking import best_items
 from tailorbird.recipes.recipe import silent
+from tailorbird.recipes.top_k import best_items
 from tailorbird.serving.exploration import DAY, Draw, Exploration, explore
-from tailorbird.serving.pools import Pool
+from tailorbird.serving.exploration_pools import Pool
 
 ITEMS, NEW, PLACES = 40, 6, 10
 NOW = 1_700_000_000
@@ -108,7 +108,7 @@ def test_items_like_those_that_suit_the_user_are_drawn_first() -> None:
 def test_the_default_costs_little_and_gives_new_items_places() -> None:
     """A trained model, with twenty items without exposures: one for each chain of items that users walk through."""
     data = walks(400)
-    held_out = evaluation.split(data, 0)
+    held_out = ranking.split(data, 0)
     recipe = RECIPES["aws-user-personalization"]
     model = recipe.train(held_out.train, recipe.settings(), silent)
     known, new = len(data.items), 20
@@ -130,7 +130,7 @@ def test_the_default_costs_little_and_gives_new_items_places() -> None:
             for _ in range(20)
         ]
         hits = np.array([np.isin(shown, truth) for shown, truth in lists])
-        ndcg = evaluation.ranking_metrics(hits)["normalized_discounted_cumulative_gain_at_25"]
+        ndcg = ranking.ranking_metrics(hits)["normalized_discounted_cumulative_gain_at_25"]
         return ndcg, float(np.mean([shown >= known for shown, _ in lists]))
 
     (still, before), (exploring, after) = asked(Exploration(weight=0)), asked(Exploration())

@@ -11,12 +11,12 @@ import pytest
 
 from support import small_disk
 from tailorbird.errors import NoSpace
-from tailorbird.storage import durable, shown
+from tailorbird.storage import durable, recommendation_log
 from tailorbird.storage.arrays import save_arrays
 from tailorbird.storage.catalogue import Catalogue
 from tailorbird.storage.live import Event, Live
 from tailorbird.storage.objects import Objects
-from tailorbird.storage.shown import Shown, ShownLists
+from tailorbird.storage.recommendation_log import RecommendationLog, Shown
 from tailorbird.storage.tables import FULL, INCREMENTAL, Tables
 
 KEY = "dataset"
@@ -145,8 +145,8 @@ def test_documents(disk: Path) -> None:
 
 def test_answers_that_find_no_room_are_told_in_one_line(disk: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shown, "RETRY_SECONDS", 0.1)
-        lists = ShownLists(f"sqlite:///{disk}/shown.db")
+        patch.setattr(recommendation_log, "RETRY_SECONDS", 0.1)
+        lists = RecommendationLog(f"sqlite:///{disk}/shown.db")
         ballast = filled(disk)
         lists.remember(Shown("RID-1", 0.0, "c", "g", ["i" * 100_000]))
         while not caplog.records:
@@ -156,6 +156,6 @@ def test_answers_that_find_no_room_are_told_in_one_line(disk: Path, caplog: pyte
         ballast.unlink()
         lists.remember(Shown("RID-2", 0.0, "c", "g", ["i"]))
         lists.close()
-    again = ShownLists(f"sqlite:///{disk}/shown.db")
+    again = RecommendationLog(f"sqlite:///{disk}/shown.db")
     assert set(again.find(["RID-1", "RID-2"])) == {"RID-2"}
     again.close()

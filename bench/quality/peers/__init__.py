@@ -1,1 +1,1 @@
-"""Peers: models that others would use, each with `items` and `score` as `tailorbird.evaluation.Scorer` has them."""
+"""Peers: models that others would use, each with `items` and `score` as `evaluation.ranking.Ranker` has them."""

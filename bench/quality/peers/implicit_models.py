@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quality.protocol import Contestant
-from tailorbird.recipes.ingredients.ingredient import recent_items, weighted_histories
 from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query
+from tailorbird.recipes.scorers.scorer import recent_items, weighted_histories
 
 
 @dataclass(frozen=True)

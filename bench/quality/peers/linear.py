@@ -18,10 +18,10 @@ from scipy.linalg import lapack
 
 from quality.protocol import ALL, Contestant
 from tailorbird.recipes import popularity
-from tailorbird.recipes.ingredients import recency
-from tailorbird.recipes.ingredients.ingredient import recent_items, weighted_histories
 from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query, silent
+from tailorbird.recipes.scorers import decayed_popularity
+from tailorbird.recipes.scorers.scorer import recent_items, weighted_histories
 
 BLOCK = 1000
 """Items whose neighbours are sought at a time."""
@@ -54,7 +54,7 @@ class Recent:
     """Popularity as of the time of the question."""
 
     items: NDArray[np.str_]
-    counts: recency.Recency
+    counts: decayed_popularity.Recency
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) counts."""
@@ -63,7 +63,7 @@ class Recent:
 
 def train_recent(data: Interactions, seed: int, days: float) -> Recent:
     """Counts, a row's weight halving in so many days; nothing is drawn."""
-    return Recent(data.items, recency.train(data, days * 86400))
+    return Recent(data.items, decayed_popularity.train(data, days * 86400))
 
 
 def train_ease(data: Interactions, seed: int, regularisation: float, last: int) -> ItemToItem:

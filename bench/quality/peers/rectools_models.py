@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quality.protocol import Contestant
-from tailorbird.evaluation import Scorer
+from tailorbird.evaluation.ranking import Ranker
 from tailorbird.recipes.recipe import Interactions, Query
 
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -59,7 +59,7 @@ def sequential(name: str, length: int, width: int, epochs: int) -> Contestant:
     """Returns one of `MODELS` for histories of `length` items."""
     class_name, settings = MODELS[name]
 
-    def train(data: Interactions, seed: int) -> Scorer:
+    def train(data: Interactions, seed: int) -> Ranker:
         import rectools.models
         from pytorch_lightning import Trainer, seed_everything
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 
 from quality.protocol import Contestant
-from tailorbird.evaluation import Scorer
+from tailorbird.evaluation.ranking import Ranker
 from tailorbird.recipes import item_vectors
 from tailorbird.recipes.matrices import main_directions, session_item, unit, user_item
 from tailorbird.recipes.recipe import Interactions, Query
@@ -82,23 +82,23 @@ def ridge_to_vectors(
     return np.asarray(vectors @ vectors.T, np.float32)
 
 
-def _counting(weights: Callable[..., Weights]) -> Callable[..., Scorer]:
+def _counting(weights: Callable[..., Weights]) -> Callable[..., Ranker]:
     """Trains on baskets, what a user did at one second, or on users."""
 
-    def train(data: Interactions, seed: int, baskets: bool, **settings: float) -> Scorer:
+    def train(data: Interactions, seed: int, baskets: bool, **settings: float) -> Ranker:
         return Related(data.items, weights(session_item(data, gap=0) if baskets else user_item(data), **settings))
 
     return train
 
 
-def _ridge(data: Interactions, seed: int, regularisation: float) -> Scorer:
+def _ridge(data: Interactions, seed: int, regularisation: float) -> Ranker:
     count = len(data.items)
     content = item_vectors.fit(data.item_columns, count, 100, seed).encode(data.item_columns, count)
     cold = np.bincount(data.item, minlength=count) == 0
     return Related(data.items, ridge_to_vectors(user_item(data), content, cold, regularisation))
 
 
-def _random(data: Interactions, seed: int) -> Scorer:
+def _random(data: Interactions, seed: int) -> Ranker:
     count = len(data.items)
     return Related(data.items, np.random.default_rng([9, seed]).random((count, count)).astype(np.float32))
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from quality.protocol import Contestant
-from tailorbird.recipes.ingredients.ingredient import recent_items, weighted_histories
 from tailorbird.recipes.recipe import Interactions, Query
+from tailorbird.recipes.scorers.scorer import recent_items, weighted_histories
 
 LONGEST = 50
 

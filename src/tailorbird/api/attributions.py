@@ -1,7 +1,7 @@
 """Metric attributions at work: recorded events and imports counted, shown in CloudWatch, written to S3.
 
-Source: spec recipes-and-runtime 6.4. `Tallies` is the truth; CloudWatch and the files are made from it and from the
-import. What arrived before an attribution, or before a metric was added to it, does not count.
+Source: spec recipes-and-runtime 6.4. `MetricCounters` is the truth; CloudWatch and the files are made from it and
+from the import. What arrived before an attribution, or before a metric was added to it, does not count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tailorbird.data.attribution import Metric
 from tailorbird.data.datasets import SOURCE
 from tailorbird.storage import cloudwatch
 from tailorbird.storage.catalogue import Document
-from tailorbird.storage.tallies import Tally
+from tailorbird.storage.metric_counters import Tally
 from tailorbird.workspace import Workspace, region_of
 
 KIND = "MetricAttribution"
@@ -48,12 +48,12 @@ def due(workspace: Workspace) -> list[str]:
 
 def unpublished(workspace: Workspace) -> bool:
     """Whether `publish` would find anything to do."""
-    return bool(workspace.config.cloudwatch_endpoint) and workspace.tallies.unpublished(*_window(workspace))
+    return bool(workspace.config.cloudwatch_endpoint) and workspace.metric_counters.unpublished(*_window(workspace))
 
 
 def publish(workspace: Workspace) -> None:
     """Sends what is complete to the CloudWatch that the configuration names; raises CloudWatchError."""
-    workspace.tallies.publish(*_window(workspace), partial(_send, workspace))
+    workspace.metric_counters.publish(*_window(workspace), partial(_send, workspace))
 
 
 def count(workspace: Workspace, document: Document) -> None:
@@ -63,20 +63,20 @@ def count(workspace: Workspace, document: Document) -> None:
     if target is None:
         return
     reader = _reader(document, "metricAttributionArn")
-    reached = workspace.tallies.reached(reader, document["_from"])
+    reached = workspace.metric_counters.reached(reader, document["_from"])
     while True:
         rows, newest = datasets.recorded(workspace, target, after=reached, limit=AT_ONCE)
         if newest <= reached:
             return
         rows = datasets.settled(rows, workspace.clock())
         found = attribution.totals(metrics, rows, _items(workspace, group, metrics))
-        workspace.tallies.add(reader, reached, newest, _tallies(workspace, group, metrics, found))
+        workspace.metric_counters.add(reader, reached, newest, _tallies(workspace, group, metrics, found))
         reached = newest
 
 
 def metrics(workspace: Workspace, region: str) -> list[Tally]:
     """What CloudWatch shows of a region."""
-    return workspace.tallies.all(workspace.at(region).arn_prefix)
+    return workspace.metric_counters.all(workspace.at(region).arn_prefix)
 
 
 class Bulk:
@@ -119,14 +119,14 @@ class Bulk:
     def add(self, job: Document) -> None:
         """Adds the rows of the job to what CloudWatch shows; once, though the job may run twice."""
         tallies = _tallies(self._workspace, self._group, self._metrics, self._total)
-        self._workspace.tallies.add(_reader(job, "datasetImportJobArn"), 0, 1, tallies)
+        self._workspace.metric_counters.add(_reader(job, "datasetImportJobArn"), 0, 1, tallies)
 
     def _named(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows with their `SOURCE`: what they say themselves, or who gave the answer that they name."""
         told = pl.col("EVENT_ATTRIBUTION_SOURCE") if "EVENT_ATTRIBUTION_SOURCE" in rows.columns else pl.lit(None)
         by = pl.Series("BY", [None] * len(rows), dtype=pl.String)
         if "RECOMMENDATION_ID" in rows.columns:
-            answers = self._workspace.shown.find(rows["RECOMMENDATION_ID"].drop_nulls().unique().to_list())
+            answers = self._workspace.recommendation_log.find(rows["RECOMMENDATION_ID"].drop_nulls().unique().to_list())
             names = {name: shown.by for name, shown in answers.items() if shown.group == self._group}
             by = rows["RECOMMENDATION_ID"].replace_strict(names, default=None, return_dtype=pl.String)
         return rows.with_columns(pl.coalesce(told, by).cast(pl.String).alias(SOURCE))
@@ -159,14 +159,16 @@ def _tallies(workspace: Workspace, group: str, metrics: list[Metric], found: pl.
     recent = found.filter(pl.col("BUCKET") > workspace.clock() - CONSIDERED)
     return [
         Tally(group, metrics[number].name.upper(), source.upper(), bucket, value)
-        for number, source, bucket, value in attribution.within_quota(recent, workspace.tallies.sources(group)).rows()
+        for number, source, bucket, value in attribution.within_quota(
+            recent, workspace.metric_counters.sources(group)
+        ).rows()
     ]
 
 
 def _add_if_news(workspace: Workspace, document: Document, found: list[str]) -> None:
     """Adds the attribution's ARN to `found` if events came that are not counted yet."""
     target = dataset.of_group(workspace, document["datasetGroupArn"], "INTERACTIONS")
-    reached = workspace.tallies.reached(_reader(document, "metricAttributionArn"), document["_from"])
+    reached = workspace.metric_counters.reached(_reader(document, "metricAttributionArn"), document["_from"])
     if target is not None and datasets.arrival(workspace, target) > reached:
         found.append(document["metricAttributionArn"])
 

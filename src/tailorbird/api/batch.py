@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from tailorbird import messages
+from tailorbird import aws_texts
 from tailorbird.api import deployments
 from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import solution_version
@@ -120,7 +120,7 @@ def run(
                     done = f"{file.name}: {count.read} of {total} bytes, {count.failed} errors"
                     progress(min(0.99, count.read / total), done)
     except ObjectError as error:
-        raise JobFailed(f"{messages.BATCH_OUTPUT}. {error}") from error
+        raise JobFailed(f"{aws_texts.BATCH_OUTPUT}. {error}") from error
     return count.outcome()
 
 
@@ -129,11 +129,11 @@ def _inputs(workspace: Workspace, path: str) -> list[ObjectFile]:
     try:
         found = workspace.objects.files(path)
     except ObjectError as error:
-        raise JobFailed(f"{messages.BATCH_INPUT}. {error}") from error
+        raise JobFailed(f"{aws_texts.BATCH_INPUT}. {error}") from error
     inputs = [file for file in found if not path.endswith("/") or not _written(file.name)]
     if not inputs:
         but = f" but what batch jobs wrote there (*{ANSWERS}, {CHECK})" if found else ""
-        raise JobFailed(f"{messages.BATCH_INPUT}. There is no file under it{but}.")
+        raise JobFailed(f"{aws_texts.BATCH_INPUT}. There is no file under it{but}.")
     return inputs
 
 

@@ -11,12 +11,12 @@ from tailorbird.api import lifecycle, properties, recording
 from tailorbird.api.recording import FOUND, FOUND_SECONDS
 from tailorbird.api.resources import dataset, event_tracker
 from tailorbird.data import clocks, impressions
-from tailorbird.data.csv_columns import ACTION_EVENTS
 from tailorbird.data.datasets import IMPRESSION, SOURCE, Dataset
 from tailorbird.data.null_words import is_null
 from tailorbird.errors import InvalidInputException, ResourceNotFoundException
+from tailorbird.ingest.csv_columns import ACTION_EVENTS
 from tailorbird.storage.live import Event
-from tailorbird.storage.shown import Shown
+from tailorbird.storage.recommendation_log import Shown
 from tailorbird.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -197,7 +197,7 @@ def _who(event: dict[str, Any], where: str) -> tuple[str, str]:
 def _answers(workspace: Workspace, group: str, events: list[dict[str, Any]]) -> dict[str, Shown]:
     """The group's answers that the events name by recommendationId, as far as they are still known."""
     named = {event["recommendationId"] for event in events if "recommendationId" in event}
-    found = workspace.shown.find(named) if named else {}
+    found = workspace.recommendation_log.find(named) if named else {}
     return {name: shown for name, shown in found.items() if shown.group == group}
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Any, Protocol, TypeVar, cast
 
-from tailorbird import messages
+from tailorbird import aws_texts
 from tailorbird.api import quotas
 from tailorbird.api.due import is_due
 from tailorbird.errors import (
@@ -181,7 +181,7 @@ def find(workspace: Workspace, resource: Resource, arn: str) -> Document:
 
 def not_found(kind: str, arn: str, *hints: str) -> ResourceNotFoundException:
     """The error for an ARN that nothing has."""
-    missing = messages.GROUP_MISSING if kind == "DatasetGroup" else messages.RESOURCE_MISSING
+    missing = aws_texts.GROUP_MISSING if kind == "DatasetGroup" else aws_texts.RESOURCE_MISSING
     return ResourceNotFoundException(" ".join([missing.format(arn=arn), *hints]))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tailorbird import messages
+from tailorbird import aws_texts
 from tailorbird.errors import LimitExceededException
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -68,7 +68,7 @@ def check(
             without=not quota.waiting,
         )
         if found >= most:
-            text = messages.MANY_WAITING if quota.waiting else messages.MANY_ACTIVE
+            text = aws_texts.MANY_WAITING if quota.waiting else aws_texts.MANY_ACTIVE
             raise LimitExceededException(text.format(noun=quota.noun, most=most))
 
 

@@ -18,7 +18,7 @@ from tailorbird.serving import actions, exploration, metadata, recommend
 from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.recommend import Deployment, Mask, Ranked
 from tailorbird.storage.catalogue import Document
-from tailorbird.storage.shown import Shown
+from tailorbird.storage.recommendation_log import Shown
 from tailorbird.workspace import Workspace
 
 DEFAULT_RESULTS = 25
@@ -274,7 +274,9 @@ def _answer(
 def _remembered(workspace: Workspace, target: Target, ids: list[str], propensities: list[float] | None = None) -> str:
     """The recommendationId under which events will name this answer (spec recipes-and-runtime 7, "Impressions")."""
     made = f"RID-{uuid.uuid4()}"
-    workspace.shown.remember(Shown(made, workspace.clock(), target.arn, target.group_arn, ids, propensities))
+    workspace.recommendation_log.remember(
+        Shown(made, workspace.clock(), target.arn, target.group_arn, ids, propensities)
+    )
     return made
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tailorbird.errors import InvalidInputException
-from tailorbird.numerals import to_number
+from tailorbird.numbers import to_number
 from tailorbird.serving.exploration import Exploration
 
 WEIGHT, AGE = "explorationWeight", "explorationItemAgeCutOff"

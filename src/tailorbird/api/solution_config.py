@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tailorbird import tuning
 from tailorbird.api.resources import dataset
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.training_columns import Columns
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.schema import NUMERIC, Schema
 from tailorbird.errors import InvalidInputException
-from tailorbird.numerals import to_number
+from tailorbird.evaluation import tuning
+from tailorbird.numbers import to_number
 from tailorbird.recipes import RECIPES, objective, settings_of
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.recipes.settings import Domain, among, between, renamed, tunable

@@ -14,18 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tailorbird import exams, tuning
 from tailorbird.api import lifecycle, solution_config
 from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import dataset
-from tailorbird.data import actions, datasets, history, item_pool, time_checkup, training
+from tailorbird.data import actions, datasets, exploration_pool, history, training
 from tailorbird.data.datasets import Dataset
 from tailorbird.data.training import Snapshot
+from tailorbird.evaluation import protocols, tuning
 from tailorbird.filters import item_attributes
+from tailorbird.ingest import time_checkup
 from tailorbird.recipes import objective
 from tailorbird.recipes.recipe import Interactions, Model, NotEnoughData, Progress, Recipe, Responses, part
 from tailorbird.recipes.settings import Value
-from tailorbird.serving import models, pools
+from tailorbird.serving import exploration_pools, models
 from tailorbird.serving.models import Served
 from tailorbird.storage import durable
 from tailorbird.storage.catalogue import Document
@@ -109,7 +110,7 @@ def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
     data = snapshot.interactions
     order, tuned, done = _chosen(order, data, workspace.config.seed, progress)
     recipe, settings = order.recipe, order.settings
-    exam = exams.of(recipe, settings, data, _segment_columns(order, items), workspace.config.seed)
+    exam = protocols.of(recipe, settings, data, _segment_columns(order, items), workspace.config.seed)
     half = (done + 0.96) / 2
     candidate = _model(order, exam.train, part(progress, done, half, "training for the metrics"))
     metrics = {"model": exam.measure(candidate), "popularity": exam.baseline()}
@@ -158,7 +159,7 @@ def _add_pool(
     interactions, items = (dataset.of_group(workspace, group_arn, kind) for kind in ("INTERACTIONS", "ITEMS"))
     if interactions is None:
         raise JobFailed(NO_INTERACTIONS)
-    pools.add(folder, item_pool.gather(workspace, interactions, items, known, selection), len(known))
+    exploration_pools.add(folder, exploration_pool.gather(workspace, interactions, items, known, selection), len(known))
 
 
 def _snapshot(workspace: Workspace, order: Order, items: Dataset | None) -> Snapshot:

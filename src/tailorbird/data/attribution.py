@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tailorbird.data.datasets import SOURCE
-from tailorbird.storage.tallies import PERIOD
+from tailorbird.storage.metric_counters import PERIOD
 
 SAMPLE_COUNT = "SAMPLECOUNT()"
 UNDEFINED = "SOURCE_NAME_UNDEFINED"

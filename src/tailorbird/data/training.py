@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tailorbird import messages
+from tailorbird import aws_texts
 from tailorbird.data import datasets, event_rules
 from tailorbird.data.datasets import STATED, Dataset, interactions, latest_records
 from tailorbird.data.event_rules import EventRule
@@ -96,9 +96,9 @@ def _selected(rows: pl.DataFrame, rules: Sequence[EventRule]) -> pl.DataFrame:
 
 def _check_floors(rows: pl.DataFrame, rules: Sequence[EventRule]) -> None:
     if len(rows) < LEAST_INTERACTIONS:
-        few = messages.FEW_INTERACTIONS.format(least=LEAST_INTERACTIONS)
+        few = aws_texts.FEW_INTERACTIONS.format(least=LEAST_INTERACTIONS)
         types = ", ".join(rule.event_type for rule in rules if rule.event_type is not None)
-        after = messages.AFTER_FILTERING.format(event_type=types) if types else ""
+        after = aws_texts.AFTER_FILTERING.format(event_type=types) if types else ""
         raise NotEnoughData(
             f"{few}{after}: it has {len(rows)}. Import more interactions "
             "or record more events, then create another solution version."
@@ -107,7 +107,7 @@ def _check_floors(rows: pl.DataFrame, rules: Sequence[EventRule]) -> None:
     active = (lengths >= LEAST_INTERACTIONS_OF_USER).sum()
     least = max(LEAST_USERS, math.ceil(LEAST_SHARE_OF_USERS * len(lengths)))
     if active < least:
-        few = messages.FEW_USERS.format(least=least, each=LEAST_INTERACTIONS_OF_USER)
+        few = aws_texts.FEW_USERS.format(least=least, each=LEAST_INTERACTIONS_OF_USER)
         share = f", {LEAST_SHARE_OF_USERS:.0%} of its {len(lengths)} users" if least > LEAST_USERS else ""
         raise NotEnoughData(f"{few}{share}: it has {active}.")
 

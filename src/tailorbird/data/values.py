@@ -11,7 +11,7 @@ import re
 
 from tailorbird.data.null_words import is_null, is_null_text
 from tailorbird.data.schema import CATEGORICAL_LENGTH, ID_LENGTH, STRING_LENGTH, TEXT_LENGTH, Field
-from tailorbird.numerals import to_number
+from tailorbird.numbers import to_number
 
 Value = str | int | float | bool | None
 

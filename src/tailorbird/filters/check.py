@@ -8,7 +8,7 @@ from tailorbird.data.schema import Field, Schema
 from tailorbird.data.values import LAST_DAY, LATEST_TIMESTAMP, TIMES
 from tailorbird.errors import LimitExceededException
 from tailorbird.filters.syntax import SPELLING, Column, Filter, Predicate, refuse
-from tailorbird.numerals import to_number
+from tailorbird.numbers import to_number
 
 MAX_FIELDS = 10
 """Distinct fields in one filter."""

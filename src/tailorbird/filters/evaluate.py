@@ -27,7 +27,7 @@ from tailorbird.filters.syntax import (
     Parameter,
     Predicate,
 )
-from tailorbird.numerals import to_number
+from tailorbird.numbers import to_number
 
 Mask = NDArray[np.bool_]
 Where = tuple[tuple[Predicate, ...], ...]

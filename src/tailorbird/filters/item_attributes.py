@@ -12,7 +12,7 @@ import numpy as np
 from tailorbird.data.schema import NUMERIC, Schema
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters.evaluate import Mask, Table
-from tailorbird.numerals import to_number
+from tailorbird.numbers import to_number
 
 EXAMPLE = 'ITEMS.GENRE = "Comedy" AND ITEMS.YEAR = 1994'
 RESERVED = ("ITEM_ID", "CREATION_TIMESTAMP")

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
-from tailorbird import messages
+from tailorbird import aws_texts
 from tailorbird.errors import InvalidInputException
 
 MAX_LENGTH = 2500
@@ -188,7 +188,7 @@ def parse(text: str) -> Filter:
     """
     if not 1 <= len(text) <= MAX_LENGTH:
         raise InvalidInputException(
-            messages.FILTER_REFUSED.format(problem=messages.FILTER_EXPRESSION)
+            aws_texts.FILTER_REFUSED.format(problem=aws_texts.FILTER_EXPRESSION)
             + f": filterExpression has {len(text)} characters; it needs 1 to {MAX_LENGTH}."
         )
     try:
@@ -234,7 +234,7 @@ def _operand(operator: str, tree: Tree[Token]) -> tuple[str, ...] | Parameter:
     if operator == "NOT IN":
         raise _ProblemAt(
             placeholder.start_pos or 0,
-            messages.FILTER_PLACEHOLDER.format(name=placeholder)
+            aws_texts.FILTER_PLACEHOLDER.format(name=placeholder)
             + " Turn INCLUDE ... NOT IN into EXCLUDE ... IN, or the other way round.",
         )
     if len(tokens) > 1:
@@ -302,7 +302,7 @@ def refuse(text: str, position: int, problem: str) -> NoReturn:
     start, stop = max(0, position - width), position + width
     shown = "".join(character if character.isprintable() else " " for character in text[start:stop])
     before, after = "..." if start else "", "..." if stop < len(text) else ""
-    if not problem.startswith(messages.FILTER_SYMBOL):
-        problem = f"{messages.FILTER_EXPRESSION} at character {position + 1}: {problem}"
+    if not problem.startswith(aws_texts.FILTER_SYMBOL):
+        problem = f"{aws_texts.FILTER_EXPRESSION} at character {position + 1}: {problem}"
     caret = " " * (len(before) + position - start) + "^"
-    raise InvalidInputException(f"{messages.FILTER_REFUSED.format(problem=problem)}\n{before}{shown}{after}\n{caret}")
+    raise InvalidInputException(f"{aws_texts.FILTER_REFUSED.format(problem=problem)}\n{before}{shown}{after}\n{caret}")

@@ -11,13 +11,13 @@ from tailorbird.recipes import (
     hrnn,
     next_best_action,
     popularity,
-    second_generation,
     semantic_similarity,
     settings,
     similar_items,
     sims,
     trending,
     user_personalization,
+    user_personalization_v2,
 )
 from tailorbird.recipes.recipe import Interactions, Model, Progress, Recipe
 
@@ -88,9 +88,9 @@ def _second_generation(
         name,
         recipe_type,
         description,
-        second_generation.Settings,
-        second_generation.train,
-        second_generation.load,
+        user_personalization_v2.Settings,
+        user_personalization_v2.train,
+        user_personalization_v2.load,
         features=True,
         needs="userId",
         batch_members=members,

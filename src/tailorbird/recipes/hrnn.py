@@ -4,7 +4,7 @@ The first learns from sequences alone. The second also from metadata of items an
 interactions (text excepted). The third besides knows cold items by their features alone, and takes them to be as
 popular as an average item, so that they appear before anybody found them (spec recipes-and-runtime 1.3 and 1.4).
 
-The network and its source: ingredients/recurrent.py. Recent popularity is added to what it says. Metadata and
+The network and its source: scorers/recurrent.py. Recent popularity is added to what it says. Metadata and
 context count for newcomers too; otherwise they get what users do first and what is popular now.
 """
 
@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from tailorbird.recipes import features
 from tailorbird.recipes.features import Features
-from tailorbird.recipes.ingredients import newcomers, recency, recurrent, recurrent_training
-from tailorbird.recipes.ingredients.fit import log_softmax
-from tailorbird.recipes.ingredients.recency import RECENT_HALF_LIFE, Recency
-from tailorbird.recipes.ingredients.recurrent import Recurrent
-from tailorbird.recipes.ingredients.recurrent_training import Plan, Popularity
 from tailorbird.recipes.matrices import cut_histories
 from tailorbird.recipes.recipe import Interactions, NotEnoughData, Progress, Query
+from tailorbird.recipes.scorers import cold_users, decayed_popularity, recurrent, recurrent_training
+from tailorbird.recipes.scorers.blend_weights import log_softmax
+from tailorbird.recipes.scorers.decayed_popularity import RECENT_HALF_LIFE, Recency
+from tailorbird.recipes.scorers.recurrent import Recurrent
+from tailorbird.recipes.scorers.recurrent_training import Plan, Popularity
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
@@ -82,7 +82,7 @@ class HRNN:
         recent = self.recent.score(queries)
         added = arrays["popularity"] * recent + arrays["bias"]
         empty = [row for row, query in enumerate(queries) if not len(query.items)]
-        added[empty] = newcomers.logits(self.first, recent[empty])
+        added[empty] = cold_users.logits(self.first, recent[empty])
         return log_softmax(self.network.score(queries) + added)
 
     def save(self, folder: Path) -> None:
@@ -142,12 +142,12 @@ def cold_items(data: Interactions, settings: ColdstartSettings) -> NDArray[np.bo
 def _train(data: Interactions, cold: NDArray[np.bool_], side: Features, settings: Settings, progress: Progress) -> HRNN:
     progress(0.0, "counting popularity")
     data = cut_histories(data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile)
-    recent = recency.train(data, RECENT_HALF_LIFE if settings.recency_mask else np.inf)
+    recent = decayed_popularity.train(data, RECENT_HALF_LIFE if settings.recency_mask else np.inf)
     recent = replace(recent, log_shares=_averaged(recent.log_shares, cold))
-    first = _averaged(newcomers.first_shares(data)[None, :], cold)[0]
+    first = _averaged(cold_users.first_shares(data)[None, :], cold)[0]
     plan = Plan(settings.hidden_dimension, settings.bptt, FORGET if cold.any() else 0.0, settings.seed)
     network = recurrent_training.train(
-        data, Popularity(recent, newcomers.logits(first, recent.log_shares)), side, plan, progress
+        data, Popularity(recent, cold_users.logits(first, recent.log_shares)), side, plan, progress
     )
     return HRNN(data.items, network, recent, first)
 
@@ -161,4 +161,4 @@ def _averaged(log_shares: NDArray[np.float32], cold: NDArray[np.bool_]) -> NDArr
 def load(folder: Path) -> HRNN:
     """Reads what `HRNN.save` wrote."""
     items, first = load_arrays(folder, "items", "first")
-    return HRNN(items, recurrent.load(folder / "network"), recency.load(folder / "recent"), first)
+    return HRNN(items, recurrent.load(folder / "network"), decayed_popularity.load(folder / "recent"), first)

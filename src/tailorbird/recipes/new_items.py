@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from tailorbird.recipes import features
-from tailorbird.recipes.ingredients.ingredient import PARTS
 from tailorbird.recipes.recipe import Column, Model, Query
+from tailorbird.recipes.scorers.scorer import PARTS
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 SMOOTHING = 5.0

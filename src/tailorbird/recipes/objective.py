@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tailorbird.recipes.ingredients.fit import log_softmax
 from tailorbird.recipes.recipe import Model, Query, Recipe
+from tailorbird.recipes.scorers.blend_weights import log_softmax
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 STRENGTHS = {"OFF": 0.0, "LOW": 1 / 3, "MEDIUM": 1.0, "HIGH": 3.0}

@@ -1,7 +1,7 @@
 """What a recipe is: the one interface between an algorithm and the rest of Tailorbird.
 
 A recipe module holds `train(data, settings, progress) -> Model`; a model only scores. Candidates, filters,
-ranking, batch and evaluation are written once, outside (`serving/`, `evaluation.py`).
+ranking, batch and evaluation are written once, outside (`serving/`, `evaluation/ranking.py`).
 """
 
 from __future__ import annotations

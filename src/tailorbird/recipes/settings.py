@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tailorbird.errors import InvalidInputException
-from tailorbird.numerals import to_number
+from tailorbird.numbers import to_number
 
 WHOLE = re.compile(r"\s*[-+]?[0-9]+\s*")
 

@@ -1,13 +1,13 @@
 """aws-similar-items: items that happen together, and items that are alike.
 
-A log-linear blend of ingredients, each asked about a history of one item: how popular an item is, now and ever; what
+A log-linear blend of scorers, each asked about a history of one item: how popular an item is, now and ever; what
 else the item's users and sessions did; what comes close to it; the cosines of content vectors and of collaborative
 ones. A cold item, one with fewer than `COLD` interactions, has hardly any of that but its columns. So
 as a candidate it gets an offset and weights of its own for being alike, and takes the place of an average item in
 the rest; as the item that is asked about it has a second set of all weights.
 
-The weights are learned on sessions that the ingredients did not see; some items are hidden from the
-ingredients altogether, to learn how cold ones fare. An item without interactions or columns, and one that the model
+The weights are learned on sessions that the scorers did not see; some items are hidden from the
+scorers altogether, to learn how cold ones fare. An item without interactions or columns, and one that the model
 does not know, is answered with popular items (spec recipes-and-runtime 1.4).
 """
 
@@ -21,12 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.recipes import item_vectors
-from tailorbird.recipes.ingredients import cosine, follows, recency, together
-from tailorbird.recipes.ingredients.fit import TOLERANCE, Sample, discount_popularity, fit, ndcg, sharpen, table_of
-from tailorbird.recipes.ingredients.ingredient import Ingredient, load_ingredients, save_ingredients
 from tailorbird.recipes.item_vectors import ItemEncoder
 from tailorbird.recipes.matrices import session_item, user_item
 from tailorbird.recipes.recipe import Interactions, Progress, Query
+from tailorbird.recipes.scorers import co_occurrence, cosine, decayed_popularity, markov_chain
+from tailorbird.recipes.scorers.blend_weights import (
+    TOLERANCE,
+    Sample,
+    discount_popularity,
+    fit,
+    ndcg,
+    sharpen,
+    table_of,
+)
+from tailorbird.recipes.scorers.scorer import Scorer, load_scorers, save_scorers
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
@@ -73,24 +81,24 @@ class Settings:
     seed: int = 0
 
 
-LOADERS: dict[str, Callable[[Path], Ingredient]] = {
-    "popular": recency.load,
-    "recent": recency.load,
-    "users": together.load,
-    "sessions": together.load,
-    "follows": follows.load,
+LOADERS: dict[str, Callable[[Path], Scorer]] = {
+    "popular": decayed_popularity.load,
+    "recent": decayed_popularity.load,
+    "users": co_occurrence.load,
+    "sessions": co_occurrence.load,
+    "follows": markov_chain.load,
     "content": cosine.load,
     "collaborative": cosine.load,
 }
-"""The ingredients in the order of their weights; the popularity, which may be discounted, comes first."""
+"""The scorers in the order of their weights; the popularity, which may be discounted, comes first."""
 
 
 @dataclass(frozen=True)
 class SimilarItems:
-    """The ingredients by name, and the weights of the parts of the blend."""
+    """The scorers by name, and the weights of the parts of the blend."""
 
     items: NDArray[np.str_]
-    ingredients: dict[str, Ingredient]
+    scorers: dict[str, Scorer]
     weights: NDArray[np.float32]
     """(asked about a warm item or a cold one, part), the parts as `parts` gives them."""
     cold: NDArray[np.bool_]
@@ -102,11 +110,11 @@ class SimilarItems:
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) scores on the scale of log-probabilities; the item itself is left out."""
         known = [row for row, query in enumerate(queries) if query.item is not None and not self.blank[query.item]]
-        scores = self.ingredients["popular"].score([_about(0)] * len(queries)).copy()
+        scores = self.scorers["popular"].score([_about(0)] * len(queries)).copy()
         if known:
             asked = [_about(int(queries[row].item or 0)) for row in known]
             kinds = self.cold[[query.items[0] for query in asked]].astype(np.int64)
-            found = parts(self.ingredients, asked, self.cold)
+            found = parts(self.scorers, asked, self.cold)
             scores[known] = sum(self.weights[kinds, place, None] * part for place, part in enumerate(found.values()))
         for row, query in enumerate(queries):
             if query.item is not None:
@@ -117,21 +125,21 @@ class SimilarItems:
         """Returns how alike each item's columns are to just these words, as cosines; 0 where items have no columns."""
         if self.encoder is None:
             return np.zeros(len(items), np.float32)
-        content = self.ingredients["content"]
+        content = self.scorers["content"]
         assert isinstance(content, cosine.Cosine), "an encoder goes with the vectors it made"
         return np.asarray(content.vectors[np.array(items, np.int64)] @ self.encoder.encode_words(words), np.float32)
 
     def save(self, folder: Path) -> None:
-        """Writes the blend's arrays, each ingredient into a folder of its name, and the encoder."""
+        """Writes the blend's arrays, each scorer into a folder of its name, and the encoder."""
         save_arrays(folder, items=self.items, weights=self.weights, cold=self.cold, blank=self.blank)
-        save_ingredients(folder, self.ingredients)
+        save_scorers(folder, self.scorers)
         if self.encoder is not None:
             (folder / "encoder").mkdir()
             self.encoder.save(folder / "encoder")
 
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> SimilarItems:
-    """Learns the weights on some sessions, then the ingredients on everything."""
+    """Learns the weights on some sessions, then the scorers on everything."""
     progress(0.0, "reading what the items' columns say")
     rng, count = np.random.default_rng(settings.seed), len(data.items)
     encoder, content = None, np.zeros((count, 0), np.float32)
@@ -144,14 +152,14 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> Similar
     hidden = seen & (rng.random(count) < (HELD_OUT if content.any() else 0.0))
     before, samples = hold_out(data, hidden, rng)
     cold = _cold(before, content)
-    tried = train_ingredients(before, content, settings)
+    tried = train_scorers(before, content, settings)
     progress(0.5, f"learning the weights on {sum(map(len, samples))} items of the other sessions")
     weights = np.array([learn_weights(tried, *each, cold, seen) for each in zip(samples, DEFAULTS, strict=True)])
     progress(0.7, "training on everything")
-    ingredients = train_ingredients(data, content, settings)
+    scorers = train_scorers(data, content, settings)
     blank = ~content.any(axis=1) & ~seen
     progress(1.0, f"trained on {len(data.user)} interactions")
-    return SimilarItems(data.items, ingredients, weights, _cold(data, content), blank, encoder)
+    return SimilarItems(data.items, scorers, weights, _cold(data, content), blank, encoder)
 
 
 def _cold(data: Interactions, content: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -159,34 +167,32 @@ def _cold(data: Interactions, content: NDArray[np.float32]) -> NDArray[np.bool_]
     return np.asarray((np.bincount(data.item, minlength=len(data.items)) < COLD) & content.any(axis=1))
 
 
-def train_ingredients(data: Interactions, content: NDArray[np.float32], settings: Settings) -> dict[str, Ingredient]:
-    """Trains all ingredients; those of vectors only where columns tell something."""
+def train_scorers(data: Interactions, content: NDArray[np.float32], settings: Settings) -> dict[str, Scorer]:
+    """Trains all scorers; those of vectors only where columns tell something."""
     sessions = session_item(data, GAP)
-    ingredients: dict[str, Ingredient] = {
-        "popular": recency.train(data, np.inf),
-        "recent": recency.train(data, RECENT_HALF_LIFE),
-        "users": together.train(user_item(data)),
-        "sessions": together.train(sessions),
-        "follows": follows.train(data),
+    scorers: dict[str, Scorer] = {
+        "popular": decayed_popularity.train(data, np.inf),
+        "recent": decayed_popularity.train(data, RECENT_HALF_LIFE),
+        "users": co_occurrence.train(user_item(data)),
+        "sessions": co_occurrence.train(sessions),
+        "follows": markov_chain.train(data),
     }
     if content.any():
-        ingredients["content"] = cosine.Cosine(content)
-        ingredients["collaborative"] = cosine.collaborative(
-            sessions, content, settings.item_id_hidden_dim, settings.seed
-        )
-    return ingredients
+        scorers["content"] = cosine.Cosine(content)
+        scorers["collaborative"] = cosine.collaborative(sessions, content, settings.item_id_hidden_dim, settings.seed)
+    return scorers
 
 
 def _about(item: int, time: int = np.iinfo(np.int64).max) -> Query:
-    """The question to an ingredient: who did just this item, at that time (epoch seconds), does what next?"""
+    """The question to an scorer: who did just this item, at that time (epoch seconds), does what next?"""
     return Query(np.array([item], np.int32), np.array([time], np.int64))
 
 
 def parts(
-    ingredients: Mapping[str, Ingredient], queries: Sequence[Query], cold: NDArray[np.bool_]
+    scorers: Mapping[str, Scorer], queries: Sequence[Query], cold: NDArray[np.bool_]
 ) -> dict[str, NDArray[np.float32]]:
-    """Returns (query, item) for each part of the blend: the ingredients, and what counts for cold candidates alone."""
-    found = {name: np.array(each.score(queries), np.float32) for name, each in ingredients.items()}
+    """Returns (query, item) for each part of the blend: the scorers, and what counts for cold candidates alone."""
+    found = {name: np.array(each.score(queries), np.float32) for name, each in scorers.items()}
     if "content" not in found:
         return found
     own = {"cold": np.tile(cold.astype(np.float32), (len(queries), 1))}
@@ -231,7 +237,7 @@ def _sessions(data: Interactions) -> NDArray[np.int64]:
 
 
 def learn_weights(
-    ingredients: Mapping[str, Ingredient],
+    scorers: Mapping[str, Scorer],
     samples: Sequence[Sample],
     defaults: Mapping[str, float],
     cold: NDArray[np.bool_],
@@ -242,7 +248,7 @@ def learn_weights(
     Items that nobody ever interacted with take no part: that they were not found would tell against hidden ones.
     """
     queries = [sample.query for sample in samples] or [_about(0)]
-    found = {name: part[:, seen] for name, part in parts(ingredients, queries, cold).items()}
+    found = {name: part[:, seen] for name, part in parts(scorers, queries, cold).items()}
     number = (np.cumsum(seen) - 1).astype(np.int32)
     samples = [
         Sample(replace(sample.query, items=number[sample.query.items]), number[sample.truth]) for sample in samples
@@ -253,7 +259,7 @@ def learn_weights(
     scores = list(found.values())
     table = table_of(scores, samples)
     (likely, none), offsets = fit(table)
-    warm = sum(name in ingredients for name in found)
+    warm = sum(name in scorers for name in found)
     usual[warm:] = likely[warm:]
     sharp = np.stack([sharpen(table, [likely, usual], range(warm)), none])
     weights: NDArray[np.float32] = discount_popularity(table, sharp, offsets)[0]
@@ -283,6 +289,6 @@ def _of_cold(
 def load(folder: Path) -> SimilarItems:
     """Reads what `SimilarItems.save` wrote."""
     items, weights, cold, blank = load_arrays(folder, "items", "weights", "cold", "blank")
-    ingredients = load_ingredients(folder, LOADERS)
+    scorers = load_scorers(folder, LOADERS)
     encoder = item_vectors.load(folder / "encoder") if (folder / "encoder").exists() else None
-    return SimilarItems(items, ingredients, weights, cold, blank, encoder)
+    return SimilarItems(items, scorers, weights, cold, blank, encoder)

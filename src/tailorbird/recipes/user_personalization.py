@@ -1,9 +1,9 @@
 """aws-user-personalization and its kin: which item a user interacts with next.
 
-A log-linear blend of ingredients: popularity of all times and as of the request, EASE, what follows what, what the
+A log-linear blend of scorers: popularity of all times and as of the request, EASE, what follows what, what the
 most alike users have, where there are columns what metadata and context say, and given enough data a transformer.
 Items the user knows stay in; a learned offset says how likely people come back to them. The weights are learned on
-training users whom the ingredients did not see; then the closed forms are trained on everyone (the transformer stays
+training users whom the scorers did not see; then the closed forms are trained on everyone (the transformer stays
 as it is: it costs minutes, and missed few users). Short histories have weights of their own. Someone without a
 history gets what users do first, and what is popular now, sharpened by the user's metadata and the context of the
 request (spec recipes-and-runtime 1.4).
@@ -26,18 +26,20 @@ from numpy.typing import NDArray
 
 from tailorbird.recipes import features
 from tailorbird.recipes.features import Features
-from tailorbird.recipes.ingredients import (
+from tailorbird.recipes.matrices import cut_histories, first_rows, keep_users, user_bounds
+from tailorbird.recipes.recipe import Interactions, NotEnoughData, Progress, Query, part
+from tailorbird.recipes.scorers import (
     attributes,
+    cold_users,
+    decayed_popularity,
     ease,
-    follows,
-    newcomers,
-    recency,
-    repeats,
+    markov_chain,
+    repeat_consumption,
     transformer,
     transformer_training,
     user_knn,
 )
-from tailorbird.recipes.ingredients.fit import (
+from tailorbird.recipes.scorers.blend_weights import (
     Sample,
     combine,
     discount_popularity,
@@ -48,10 +50,8 @@ from tailorbird.recipes.ingredients.fit import (
     shortness,
     tabulate,
 )
-from tailorbird.recipes.ingredients.ingredient import Ingredient, load_ingredients, save_ingredients
-from tailorbird.recipes.ingredients.transformer_training import Plan
-from tailorbird.recipes.matrices import cut_histories, first_rows, keep_users, user_bounds
-from tailorbird.recipes.recipe import Interactions, NotEnoughData, Progress, Query, part
+from tailorbird.recipes.scorers.scorer import Scorer, load_scorers, save_scorers
+from tailorbird.recipes.scorers.transformer_training import Plan
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
@@ -86,11 +86,11 @@ class Settings:
     seed: int = 0
 
 
-LOADERS: dict[str, Callable[[Path], Ingredient]] = {
-    "popular": recency.load,
-    "recent": recency.load,
+LOADERS: dict[str, Callable[[Path], Scorer]] = {
+    "popular": decayed_popularity.load,
+    "recent": decayed_popularity.load,
     "ease": ease.load,
-    "follows": follows.load,
+    "follows": markov_chain.load,
     "user_knn": user_knn.load,
     "transformer": transformer.load,
     "items": attributes.load,
@@ -101,10 +101,10 @@ LOADERS: dict[str, Callable[[Path], Ingredient]] = {
 
 @dataclass(frozen=True)
 class UserPersonalization:
-    """The ingredients by name, their (long and short) weights in the same order, and the offsets of known items."""
+    """The scorers by name, their (long and short) weights in the same order, and the offsets of known items."""
 
     items: NDArray[np.str_]
-    ingredients: dict[str, Ingredient]
+    scorers: dict[str, Scorer]
     weights: NDArray[np.float32]
     offsets: NDArray[np.float32]
     first: NDArray[np.float32]
@@ -112,12 +112,12 @@ class UserPersonalization:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) log-probabilities of the next interaction."""
-        scores = {name: part.score(queries) for name, part in self.ingredients.items()}
+        scores = {name: part.score(queries) for name, part in self.scorers.items()}
         logits = combine(list(scores.values()), self.weights, shortness(queries))
-        rows, columns, bucket = repeats.positions(queries)
+        rows, columns, bucket = repeat_consumption.positions(queries)
         logits[rows, columns] += self.offsets[bucket]
         empty = [row for row, query in enumerate(queries) if not len(query.items)]
-        logits[empty] = newcomers.logits(self.first, scores["recent" if "recent" in scores else "popular"][empty])
+        logits[empty] = cold_users.logits(self.first, scores["recent" if "recent" in scores else "popular"][empty])
         # Nothing else speaks for a newcomer, so what is known of him and of the request counts in full.
         for name in ("user", "context"):
             if name in scores:
@@ -125,13 +125,13 @@ class UserPersonalization:
         return log_softmax(logits)
 
     def save(self, folder: Path) -> None:
-        """Writes the blend's arrays, and each ingredient into a folder of its name."""
+        """Writes the blend's arrays, and each scorer into a folder of its name."""
         save_arrays(folder, items=self.items, weights=self.weights, offsets=self.offsets, first=self.first)
-        save_ingredients(folder, self.ingredients)
+        save_scorers(folder, self.scorers)
 
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> UserPersonalization:
-    """Learns the weights on held-out users, then the ingredients on all users; `settings.seed` decides both.
+    """Learns the weights on held-out users, then the scorers on all users; `settings.seed` decides both.
 
     Raises:
         NotEnoughData: fewer than two users with two interactions.
@@ -171,9 +171,9 @@ def blend(data: Interactions, makeup: Makeup, progress: Progress) -> UserPersona
     parts = train_closed_forms(others, known, makeup) | network
     weights, offsets = learn_weights(parts, samples, len(data.items), rng)
     progress(0.9, f"learned the weights on {len(samples)} histories of held-out users")
-    ingredients = train_closed_forms(data, known, makeup) | network
+    scorers = train_closed_forms(data, known, makeup) | network
     progress(1.0, f"trained on {len(data.user)} interactions")
-    return UserPersonalization(data.items, ingredients, weights, offsets, newcomers.first_shares(data))
+    return UserPersonalization(data.items, scorers, weights, offsets, cold_users.first_shares(data))
 
 
 def hold_out(data: Interactions, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -188,28 +188,28 @@ def hold_out(data: Interactions, rng: np.random.Generator) -> NDArray[np.bool_]:
 
 
 def learn_weights(
-    ingredients: dict[str, Ingredient], samples: Sequence[Sample], items: int, rng: np.random.Generator
+    scorers: dict[str, Scorer], samples: Sequence[Sample], items: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Returns the weights of the ingredients and the offsets of known items."""
-    table = tabulate(list(ingredients.values()), samples, items, rng)
+    """Returns the weights of the scorers and the offsets of known items."""
+    table = tabulate(list(scorers.values()), samples, items, rng)
     weights, offsets = fit(table)
     return discount_popularity(table, weights, offsets), offsets
 
 
-def train_closed_forms(data: Interactions, known: Features, makeup: Makeup) -> dict[str, Ingredient]:
-    """Trains every ingredient that takes seconds."""
-    ingredients: dict[str, Ingredient] = {"popular": recency.train(data, np.inf)}
+def train_closed_forms(data: Interactions, known: Features, makeup: Makeup) -> dict[str, Scorer]:
+    """Trains every scorer that takes seconds."""
+    scorers: dict[str, Scorer] = {"popular": decayed_popularity.train(data, np.inf)}
     if makeup.recent:
-        ingredients["recent"] = recency.train(data, recency.RECENT_HALF_LIFE)
-    ingredients["ease"] = ease.train(data)
-    ingredients["follows"] = follows.train(data)
-    ingredients["user_knn"] = user_knn.train(data)
-    return ingredients | attributes.train(data, known)
+        scorers["recent"] = decayed_popularity.train(data, decayed_popularity.RECENT_HALF_LIFE)
+    scorers["ease"] = ease.train(data)
+    scorers["follows"] = markov_chain.train(data)
+    scorers["user_knn"] = user_knn.train(data)
+    return scorers | attributes.train(data, known)
 
 
 def train_transformer(
     data: Interactions, held_out: Interactions, plan: Plan | None, progress: Progress
-) -> dict[str, Ingredient]:
+) -> dict[str, Scorer]:
     """Trains the transformer where there is a plan for one; otherwise returns nothing."""
     if plan is None:
         return {}
@@ -220,4 +220,4 @@ def train_transformer(
 def load(folder: Path) -> UserPersonalization:
     """Reads what `UserPersonalization.save` wrote."""
     items, weights, offsets, first = load_arrays(folder, "items", "weights", "offsets", "first")
-    return UserPersonalization(items, load_ingredients(folder, LOADERS), weights, offsets, first)
+    return UserPersonalization(items, load_scorers(folder, LOADERS), weights, offsets, first)

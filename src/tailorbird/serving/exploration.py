@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.recipes.new_items import Expectation
-from tailorbird.serving.pools import Pool
+from tailorbird.serving.exploration_pools import Pool
 
 DAY = 86400.0
 PRIOR = 50.0

@@ -17,12 +17,12 @@ from tailorbird.data.datasets import Dataset, latest_records, stamp
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.history import History
 from tailorbird.data.training import columns_of
-from tailorbird.evaluation_extended import Row
+from tailorbird.evaluation.beyond_accuracy import Row
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes import RECIPES, new_items, objective
 from tailorbird.recipes.recipe import Following, Incremental, Model, Recipe
-from tailorbird.serving import pools
-from tailorbird.serving.pools import Pool
+from tailorbird.serving import exploration_pools
+from tailorbird.serving.exploration_pools import Pool
 from tailorbird.storage import checksums
 from tailorbird.workspace import Workspace
 
@@ -130,7 +130,7 @@ def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset, ite
         return _with_items(workspace, version_arn, served, model, items)
     if served.recipe.updates:
         folder = folder_of(workspace, version_arn)
-        name = pools.newest(folder)
+        name = exploration_pools.newest(folder)
         return workspace.cache.get("updated", (version_arn, name), lambda: _updated(served, folder, name, version_arn))
     if not isinstance(model, Following):
         return served
@@ -194,8 +194,8 @@ def _updated(served: Served, folder: Path, name: str, version_arn: str) -> Serve
     """The model with the items of its newest pool."""
     if not name:  # trained before there were pools: as it is, until its first update
         return served
-    with checksums.reading(folder / pools.FOLDER / name, pools.REMEDY, version_arn):
-        pool = pools.load(folder, name)
+    with checksums.reading(folder / exploration_pools.FOLDER / name, exploration_pools.REMEDY, version_arn):
+        pool = exploration_pools.load(folder, name)
     new = len(pool.items) > len(served.model.items)
     model = new_items.Extended(served.model, pool.items, pool.likeness) if new else served.model
     return replace(served, model=model, pool=pool)

@@ -18,9 +18,9 @@ from tailorbird.errors import InvalidInputException
 from tailorbird.filters import evaluate, syntax
 from tailorbird.filters import values as filter_values
 from tailorbird.filters.evaluate import Table
-from tailorbird.numerals import to_number
-from tailorbird.recipes.ranking import best_items
+from tailorbird.numbers import to_number
 from tailorbird.recipes.recipe import Query
+from tailorbird.recipes.top_k import best_items
 from tailorbird.serving import exploration
 from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.models import Served

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tailorbird.data import crowd
-from tailorbird.data.crowd import Crowd
+from tailorbird.data import population
 from tailorbird.data.datasets import latest_records
+from tailorbird.data.population import Population
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import evaluate, item_attributes, syntax
 from tailorbird.filters import values as filter_values
@@ -26,7 +26,7 @@ class Audience:
     """A model in use and all users as they are when the job begins."""
 
     deployment: Deployment
-    crowd: Crowd
+    population: Population
     table: Table
     """The newest metadata of the users, for filters."""
 
@@ -34,7 +34,7 @@ class Audience:
 def audience(workspace: Workspace, deployment: Deployment) -> Audience:
     """Reads all users and what they did, recorded events included."""
     served = deployment.served
-    found = crowd.gather(workspace, deployment.interactions, served.model.items, served.manifest.events)
+    found = population.gather(workspace, deployment.interactions, served.model.items, served.manifest.events)
     ids = found.interactions.users.tolist()
     if deployment.users is None:
         return Audience(deployment, found, Table(ids, {}))
@@ -73,7 +73,7 @@ TARGETS = {"itemId": of_item, "itemAttributes": of_attributes}
 
 def mask(audience: Audience, filter_: syntax.Filter, values: dict[str, str]) -> Mask:
     """Which users the filter allows; raises InvalidInput."""
-    everyone = evaluate.User({}, audience.crowd.having)
+    everyone = evaluate.User({}, audience.population.having)
     given = filter_values.read(filter_, values, audience.table, everyone)
     return evaluate.evaluate(filter_, audience.table, given, everyone, None)
 
@@ -82,7 +82,7 @@ def top(
     audience: Audience, targets: Sequence[NDArray[np.int32]], allowed: Sequence[Mask | None], count: int
 ) -> list[list[str]]:
     """For each target the ids of the `count` most likely allowed users, most likely first."""
-    interactions = audience.crowd.interactions
+    interactions = audience.population.interactions
     scores = affinity.expected(audience.deployment.served.model, interactions, targets)
     segments = []
     for row, mask in zip(scores, allowed, strict=True):

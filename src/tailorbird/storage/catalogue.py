@@ -1,8 +1,8 @@
 """The documents of all resources, in one SQL table.
 
 A document is the resource in its Describe shape plus members that only we see. Its `status` is the queue of
-jobs as well (see `api/jobs.py`), so every change is a compare-and-set on a revision number. What must hold between
-several documents, that a parent is there say, is asked and acted upon in one transaction.
+jobs as well (see `jobs/dispatcher.py`), so every change is a compare-and-set on a revision number. What must hold
+between several documents, that a parent is there say, is asked and acted upon in one transaction.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tailorbird.storage import aws
-from tailorbird.storage.tallies import Tally
+from tailorbird.storage.metric_counters import Tally
 
 NAMESPACE = "AWS/Personalize"
 AT_ONCE = 500

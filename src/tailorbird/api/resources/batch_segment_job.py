@@ -35,7 +35,7 @@ def select(workspace: Workspace, document: Document, progress: Callable[[float, 
     asked = batch.opened(workspace, document)
     progress(0.0, "reading the users")
     audience = segments.audience(workspace, asked.deployment)
-    users = len(audience.crowd.interactions.users)
+    users = len(audience.population.interactions.users)
     answered = partial(_answers, audience, asked.filter, document["numResults"])
     lines_at_once = int(np.clip(SCORES_AT_ONCE // max(1, users), 1, LINES_AT_ONCE))
     return batch.run(workspace, document, answered, lines_at_once, progress)

@@ -11,9 +11,9 @@ import polars as pl
 from tailorbird.api import lifecycle
 from tailorbird.api.lifecycle import JobFailed, Resource
 from tailorbird.api.resources import dataset, dataset_group
-from tailorbird.data import csv_files
 from tailorbird.data.datasets import SESSION, Dataset
 from tailorbird.data.schema import Field, Schema
+from tailorbird.ingest import csv_files
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.objects import ObjectError
 from tailorbird.workspace import Workspace

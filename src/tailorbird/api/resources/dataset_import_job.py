@@ -11,10 +11,10 @@ import polars as pl
 from tailorbird.api import attributions, lifecycle
 from tailorbird.api.lifecycle import JobFailed, Resource
 from tailorbird.api.resources import dataset
-from tailorbird.data import csv_files
-from tailorbird.data.checkup import Checkup
 from tailorbird.data.datasets import arrival, latest_records, stamp
 from tailorbird.errors import DamagedFile, InvalidInputException
+from tailorbird.ingest import csv_files
+from tailorbird.ingest.checkup import Checkup
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.objects import ObjectError
 from tailorbird.storage.tables import INCREMENTAL

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from tailorbird import messages, tuning
+from tailorbird import aws_texts
 from tailorbird.api import standard
 from tailorbird.errors import InvalidInputException, ResourceNotFoundException
+from tailorbird.evaluation import tuning
 from tailorbird.recipes import RECIPES
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.recipes.settings import Domain, Value, domains, text
@@ -64,7 +65,7 @@ def _name(arn: str, prefix: str, noun: str) -> str:
 def _known(table: Mapping[str, T], name: str, arn: str) -> T:
     if name not in table:
         raise ResourceNotFoundException(
-            f"{messages.RESOURCE_MISSING.format(arn=arn)} This server has {', '.join(sorted(table))}."
+            f"{aws_texts.RESOURCE_MISSING.format(arn=arn)} This server has {', '.join(sorted(table))}."
         )
     return table[name]
 

@@ -6,7 +6,6 @@ import dataclasses
 import shutil
 from typing import Any
 
-from tailorbird import evaluation_trends
 from tailorbird.api import lifecycle, serving_config, training_columns, trainings, transitions
 from tailorbird.api.lifecycle import ACTIVE, DELETING, INACTIVE, Resource
 from tailorbird.api.resources import dataset, dataset_group
@@ -15,6 +14,7 @@ from tailorbird.api.training_columns import Columns
 from tailorbird.data import training
 from tailorbird.data.event_rules import EventRule
 from tailorbird.errors import InvalidInputException
+from tailorbird.evaluation import trends
 from tailorbird.recipes import RECIPES, settings_of
 from tailorbird.recipes.recipe import Progress
 from tailorbird.recipes.use_cases import UseCase
@@ -40,7 +40,7 @@ def train(workspace: Workspace, document: Document, progress: Progress) -> Docum
         selection=training.Selection((EventRule(case.event_type),) if case.event_type else (), document["_columns"]),
     )
     outcome = trainings.train(workspace, order, progress)
-    shown = {name: value for name, value in outcome.metrics["model"].items() if name != evaluation_trends.ACCURACY}
+    shown = {name: value for name, value in outcome.metrics["model"].items() if name != trends.ACCURACY}
     return {
         "modelMetrics": shown,
         "_metrics": outcome.metrics,

@@ -15,7 +15,7 @@ from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsExcept
 from tailorbird.recipes import RECIPES, settings_of
 from tailorbird.recipes.recipe import Progress
 from tailorbird.recipes.settings import text
-from tailorbird.serving import models, pools
+from tailorbird.serving import exploration_pools, models
 from tailorbird.storage import durable
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -109,7 +109,7 @@ def _update(workspace: Workspace, document: Document) -> Document:
     served = models.open_model(workspace, full["solutionVersionArn"])
     with durable.publish(models.folder_of(workspace, document["solutionVersionArn"])) as folder:
         # A model's files never change, so that two versions may have them in common.
-        ignored = shutil.ignore_patterns(pools.FOLDER)
+        ignored = shutil.ignore_patterns(exploration_pools.FOLDER)
         shutil.copytree(source, folder, copy_function=os.link, ignore=ignored, dirs_exist_ok=True)
         trainings.add_pool(workspace, folder, full, served)
     hours = trainings.hours(workspace.clock() - began)

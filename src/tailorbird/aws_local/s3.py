@@ -1,0 +1,197 @@
+"""S3 as it differs from moto: what is refused, what is read from files, and objects that are on the disk or nowhere."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from tailorbird.aws_local import checksums, object_files
+from tailorbird.aws_local.emulator import Answer, Call, Emulator
+from tailorbird.errors import ServiceError, ServiceUnavailable
+from tailorbird.storage.durable import sync
+
+log = logging.getLogger(__name__)
+
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+CHANGING_METHODS = frozenset({"PUT", "POST", "DELETE"})
+_METHODS = CHANGING_METHODS | {"GET", "HEAD", "OPTIONS"}
+
+
+def creates_bucket(call: Call) -> bool:
+    """Whether the request is CreateBucket."""
+    return call.method == "PUT" and not call.key and not call.subresources
+
+
+def refuse(emulator: Emulator, call: Call) -> None:
+    """Raises ServiceError for what moto would accept though it cannot be kept, or would fail at."""
+    _refuse_bucket(emulator, call)
+    _refuse_upload(emulator, call)
+    if call.method == "PUT" and not call.key and "policy" in call.subresources:
+        _refuse_policy(call)
+    copies = "x-amz-copy-source" in call.headers
+    if call.body and not copies and (call.method == "PUT" or "delete" in call.subresources):
+        checksums.check(call.headers, call.body)
+
+
+def _refuse_bucket(emulator: Emulator, call: Call) -> None:
+    names = call.subresources
+    if creates_bucket(call) and not _BUCKET_NAME.fullmatch(call.bucket):
+        raise ServiceError(
+            400,
+            "InvalidBucketName",
+            "The specified bucket is not valid: 3 to 63 lower-case letters, digits, dots and dashes.",
+        )
+    locks = call.headers.get("x-amz-bucket-object-lock-enabled", "").lower() == "true"
+    if call.method == "PUT" and not call.key and (locks or names & {"versioning", "object-lock"}):
+        raise ServiceError(501, "NotImplemented", "The emulated S3 keeps no versions and no object locks.")
+    if call.method not in _METHODS or (call.method == "POST" and not call.bucket):
+        raise ServiceError(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+    if not creates_bucket(call) and call.method in CHANGING_METHODS and emulator.bucket(call.bucket) is None:
+        raise ServiceError(404, "NoSuchBucket", f"The specified bucket does not exist: {call.bucket!r}.")
+    if call.method == "POST" and not call.key and "delete" not in names:
+        raise ServiceError(
+            412, "PreconditionFailed", "Bucket POST must be of the enclosure-type multipart/form-data, or ?delete."
+        )
+
+
+def _refuse_policy(call: Call) -> None:
+    """Because moto reads the policy with each request to the bucket, and would fail at each."""
+    from moto.iam.access_control import IAMPolicy
+
+    try:
+        IAMPolicy(call.body.decode()).is_action_permitted("s3:GetObject", f"arn:aws:s3:::{call.bucket}/key")
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ServiceError(
+            400, "MalformedPolicy", f"The policy is not a JSON object with whole statements: {error}."
+        ) from error
+
+
+def _refuse_upload(emulator: Emulator, call: Call) -> None:
+    bucket = emulator.bucket(call.bucket)
+    if "uploadId" not in call.subresources or bucket is None:
+        return
+    upload = parse_qs(call.query).get("uploadId", [""])[0]
+    key = bucket.keys.get(call.key)
+    completed = key is not None and key.multipart is not None and key.multipart.id == upload
+    if upload not in bucket.multiparts and not (completed and call.method == "POST"):
+        raise ServiceError(
+            404,
+            "NoSuchUpload",
+            "The specified upload does not exist: it was completed or aborted, or the server restarted. "
+            "Begin the upload again.",
+        )
+
+
+def range_of_file(emulator: Emulator, call: Call) -> Answer | None:
+    """A range of an object, read from its file; None where the request is for anything else.
+
+    moto reads the whole object for every range of it, which makes downloads in ranges quadratic.
+    """
+    if call.method != "GET" or "range" not in call.headers or call.subresources:
+        return None
+    bucket = emulator.bucket(call.bucket)
+    key = bucket.keys.get(call.key) if bucket is not None else None
+    if key is None:
+        return None
+    status, headers, _ = emulator.call(replace(call, method="HEAD"))
+    found = re.fullmatch(r"bytes (\d+)-(\d+)/\d+", dict(headers).get("content-range", ""))
+    if status != 206 or found is None:
+        return None
+    first, last = int(found[1]), int(found[2])
+    key._value_buffer.seek(first)
+    body = key._value_buffer.read(last - first + 1)
+    return 206, [pair for pair in headers if pair[0].lower() != "content-length"], body
+
+
+def change(emulator: Emulator, folder: Path, call: Call) -> Answer:
+    """Answers a request that may change objects, once their files are up to date.
+
+    Raises:
+        ServiceUnavailable: the disk did not take it; the objects are what their files say, as before.
+        ServiceError: moto failed at it, with the same outcome.
+    """
+    before = _keys(emulator, call)
+    bucket = emulator.bucket(call.bucket)
+    uploads = dict(bucket.multiparts)
+    try:
+        answer = emulator.call(call)
+        if answer[0] < 400:
+            _mirror(emulator, folder, call, before | _keys(emulator, call))
+    except (OSError, ServiceError) as error:
+        for name in before | _keys(emulator, call) if call.key or isinstance(error, OSError) else ():
+            _restore(emulator, folder, call.bucket, name)
+        bucket.multiparts = uploads
+        if isinstance(error, ServiceError):
+            raise
+        log.error("%s %s could not be stored: %s", call.method, call.path, error)
+        raise ServiceUnavailable(
+            f"The object could not be stored ({error.strerror}): free some space on the server's disk and try again. "
+            "What was there before is still there."
+        ) from error
+    finally:
+        emulator.forget_instances()
+    return answer
+
+
+def _keys(emulator: Emulator, call: Call) -> set[str]:
+    """The keys that a request may change: the one it names, or else all of its bucket."""
+    part_of_upload = "uploadId" in call.subresources and call.method != "POST"
+    if part_of_upload or "uploads" in call.subresources:
+        return set()
+    if call.key:
+        return {call.key}
+    bucket = emulator.bucket(call.bucket)
+    return set() if bucket is None else set(bucket.keys)
+
+
+def _mirror(emulator: Emulator, folder: Path, call: Call, names: set[str]) -> None:
+    bucket = emulator.bucket(call.bucket)
+    removed = False
+    for name in names:
+        key = bucket.keys.get(name)
+        if key is None:
+            removed |= object_files.remove(folder, bucket.name, name)
+        elif call.key or not isinstance(key._value_buffer, object_files.StoredValue):
+            tags = emulator.s3(bucket.name).tagger.get_tag_dict_for_resource(key.arn)
+            object_files.save(folder, bucket, key, tags)
+    if removed:
+        sync(folder)
+
+
+def _restore(emulator: Emulator, folder: Path, bucket_name: str, name: str) -> None:
+    """Makes moto's object what its file says it is."""
+    bucket = emulator.bucket(bucket_name)
+    stored = object_files.find(folder, bucket_name, name)
+    key = bucket.keys.get(name)
+    if key is not None:
+        emulator.s3(bucket_name).tagger.delete_all_tags_for_resource(key.arn)
+        key.multipart = None  # whose parts would go along, though the upload can still be completed
+        bucket.keys.pop(name)
+    if stored is not None:
+        load_object(emulator, *stored)
+
+
+def load_object(emulator: Emulator, about: dict[str, Any], value: object_files.StoredValue) -> None:
+    """Gives moto an object that a file holds."""
+    backend = emulator.s3(about["bucket"])
+    if backend is None:
+        log.error("%s belongs to the bucket %r, which does not exist", value.path, about["bucket"])
+        return
+    encryption, kms_key_id, bucket_key_enabled = about["encryption"]
+    key = backend.put_object(
+        about["bucket"],
+        about["key"],
+        b"",
+        storage=about["storageClass"],
+        etag=about["etag"],
+        encryption=encryption,
+        kms_key_id=kms_key_id,
+        bucket_key_enabled=bucket_key_enabled,
+        disable_notification=True,
+    )
+    object_files.restore(key, about, value)
+    backend.put_object_tagging(key, about["tags"])

@@ -1,0 +1,186 @@
+"""The check of a data folder: reads every file that it holds and tells the damaged ones. It changes nothing.
+
+It works with and without a server beside it; what a running one replaces or removes meanwhile may be told wrongly, so
+that a damage counts when a second look tells it again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from tailorbird.api import lifecycle
+from tailorbird.api.resources import RESOURCES, dataset
+from tailorbird.aws_local import object_files
+from tailorbird.cli import report
+from tailorbird.config import Config
+from tailorbird.errors import DamagedFile
+from tailorbird.serving import exploration_pools, models
+from tailorbird.storage import catalogue, checksums, database, live, metric_counters, recommendation_log
+from tailorbird.storage.catalogue import Document
+from tailorbird.storage.database import Database
+from tailorbird.storage.tables import Tables
+from tailorbird.workspace import access_key
+
+AT_MOST = 20
+"""Findings of SQLite in one database."""
+
+
+@dataclass
+class _Found:
+    """What there is, as far as it could be read."""
+
+    documents: list[tuple[str, Document]] = field(default_factory=list)
+    unverified: int = 0
+    """Files and folders that an older version wrote without checksums."""
+
+    def active(self, *kinds: str) -> Iterator[Document]:
+        return (each for kind, each in self.documents if kind in kinds and each.get("status") == lifecycle.ACTIVE)
+
+
+def examine(config: Config) -> bool:
+    """Prints every damage of a data folder, what it touches and what to do; False where there is one."""
+    if not (config.data_dir / "access_key.json").exists() and not (config.data_dir / "catalogue.db").exists():
+        report.say(f"{config.data_dir} is no data folder of an installation. Name it with --data-dir.")
+        return False
+    found, damaged = _Found(), 0
+    parts = {
+        "keys and databases": _databases(config, found),
+        "tables": _tables(config, found),
+        "models": _artifacts(config, found),
+        "objects of the built-in S3": _objects(config),
+    }
+    for name, damages in parts.items():
+        told = 0
+        for each in damages:
+            report.say(f"DAMAGED: {each}")
+            told += 1
+        report.say(f"{name}: {told} damaged" if told else f"{name}: whole")
+        damaged += told
+    if found.unverified:
+        report.say(
+            f"{found.unverified} segments and models were written by an older version and have no checksums: a changed "
+            "bit in them cannot be told. The next FULL import and the next training write them."
+        )
+    return not damaged
+
+
+def _databases(config: Config, found: _Found) -> Iterator[DamagedFile]:
+    if (config.data_dir / "access_key.json").exists():
+        try:
+            access_key(config.data_dir)
+        except DamagedFile as error:
+            yield error
+    if config.database_url:
+        report.say("database_url names another database, which has checks of its own: it is not looked at.")
+        return
+    documents = catalogue.database(config.catalogue_url)
+    others = (
+        live.database(config.live_url),
+        recommendation_log.database(config.shown_url),
+        metric_counters.database(config.tallies_url),
+    )
+    for each in (documents, *others):
+        if each.file.exists():
+            yield from _integrity(each)
+        elif each.remedy == database.RECOVERY:
+            yield each.damaged("is missing")
+    if documents.file.exists():
+        yield from _documents(documents, found)
+
+
+def _connection(of: Database) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{of.file.as_uri()}?mode=rw", uri=True)
+    # A text that is none any more must not end the reading.
+    connection.text_factory = bytes
+    return connection
+
+
+def _integrity(of: Database) -> Iterator[DamagedFile]:
+    try:
+        with closing(_connection(of)) as connection:
+            told = [row[0].decode(errors="replace") for row in connection.execute(f"PRAGMA integrity_check({AT_MOST})")]
+    except sqlite3.DatabaseError as error:
+        told = [str(error)]
+    if told != ["ok"]:
+        yield of.damaged(f"does not pass SQLite's check ({'; '.join(told)})")
+
+
+def _documents(of: Database, found: _Found) -> Iterator[DamagedFile]:
+    """Documents that cannot be read, or are not those of their row; keeps the others."""
+    try:
+        with closing(_connection(of)) as connection:
+            for arn, kind, status, body in connection.execute("SELECT arn, kind, status, body FROM documents"):
+                row = [value.decode(errors="replace") for value in (arn, kind, status)]
+                try:
+                    found.documents.append((row[1], _document(row, body)))
+                except (ValueError, KeyError) as error:
+                    yield of.damaged(f"holds a damaged document of {row[0]} ({error})")
+    except sqlite3.DatabaseError:
+        return  # told by SQLite's own check
+
+
+def _document(row: Sequence[str], body: bytes) -> Document:
+    """A document that is the one of its row; raises ValueError, KeyError."""
+    arn, kind, status = row
+    document = msgspec.json.decode(body, type=Document)
+    if kind not in RESOURCES:
+        raise ValueError(f"its kind is {kind!r}")
+    if (lifecycle.own_arn(kind, document), document.get("status", "")) != (arn, status):
+        raise ValueError("its ARN or its status is another in the document")
+    return document
+
+
+def _tables(config: Config, found: _Found) -> Iterator[DamagedFile]:
+    tables = Tables(config.data_dir / "tables")
+    keys = {each["datasetArn"]: dataset.place_of(each) for kind, each in found.documents if kind == "Dataset"}
+    imported = {keys[arn] for each in found.active("DatasetImportJob") if (arn := each["datasetArn"]) in keys}
+    yield from tables.damages(keys.values(), imported)
+    found.unverified += tables.unverified(keys.values())
+
+
+def _artifacts(config: Config, found: _Found) -> Iterator[DamagedFile]:
+    root = config.data_dir / "artifacts"
+    folders = {path.parent: str(path.parent.relative_to(root)) for path in root.rglob(models.MANIFEST)}
+    for document in found.active("SolutionVersion", "Recommender"):
+        arn = document.get("_artifact") or document["solutionVersionArn"]
+        folders[models.folder_in(root, arn)] = arn
+    for folder, arn in sorted(folders.items()):
+        if not folder.name.startswith("."):  # else it is being written
+            yield from _model(folder, arn)
+            found.unverified += folder.exists() and not checksums.verifiable(folder)
+
+
+def _model(folder: Path, arn: str) -> Iterator[DamagedFile]:
+    if not (folder / models.MANIFEST).exists():
+        yield DamagedFile(folder / models.MANIFEST, "is missing", models.REMEDY, arn)
+    yield from checksums.damages(folder, models.REMEDY, arn)
+    for pool in sorted((folder / exploration_pools.FOLDER).glob("[0-9]*")):
+        yield from checksums.damages(pool, exploration_pools.REMEDY, arn)
+
+
+def _journal(path: Path) -> Iterator[DamagedFile]:
+    """Lines that are no JSON; the last may be cut off, by a crash or because it is being written."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                msgspec.json.decode(line)
+            except ValueError as error:
+                if line.endswith(b"\n"):
+                    remedy = "Restore it from a backup, or remove the line."
+                    yield DamagedFile(path, f"is not JSON in line {number} ({error})", remedy, "S3 and IAM beside us")
+
+
+def _objects(config: Config) -> Iterator[DamagedFile]:
+    yield from _journal(config.data_dir / "neighbours" / "journal.jsonl")
+    remedy = "Restore it from a backup, or move it away and put the object again."
+    for path in sorted((config.data_dir / "neighbours" / "objects").glob("*")):
+        if path.suffix != ".tmp" and (reason := object_files.damage(path)):
+            yield DamagedFile(path, reason, remedy, "an object of the built-in S3")

@@ -1,0 +1,181 @@
+"""The command line; thin: every command calls what the server calls too."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from tailorbird import config as configuration
+from tailorbird.cli import check as folder_check
+from tailorbird.cli import doctor as import_doctor
+from tailorbird.cli import recipe_reference as recipe_pages
+from tailorbird.cli import reference as reference_pages
+from tailorbird.cli import report, server, settings_reference
+from tailorbird.config import Config
+from tailorbird.errors import DamagedFile, NoSpace
+from tailorbird.storage.folder import MASK
+from tailorbird.workspace import KEY_FILE
+
+
+class _Commands(TyperGroup):
+    """Every command tells a damaged file, or a full disk, in a sentence."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (DamagedFile, NoSpace) as error:
+            typer.echo(error, err=True)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+
+DataDir = Annotated[Path | None, typer.Option(help="Folder that holds everything the installation owns.")]
+
+
+def _config(**given: object) -> Config:
+    for sentence in configuration.unknown(os.environ):
+        typer.echo(f"warning: {sentence}", err=True)
+    try:
+        return configuration.load(os.environ, **given)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _ended(reason: str) -> typer.Exit:
+    """Says in one sentence why a command ends, and ends it."""
+    typer.echo(reason, err=True)
+    return typer.Exit(1)
+
+
+def _installation(data_dir: Path | None) -> Config:
+    """The configuration of an installation that is there: only `serve` makes one."""
+    config = _config(data_dir=data_dir)
+    os.umask(MASK)
+    if not (config.data_dir / KEY_FILE).exists():
+        raise _ended(
+            f"There is no installation in {config.data_dir}. Name its folder with --data-dir or TAILORBIRD_DATA_DIR; "
+            "`tailorbird serve` makes a new one."
+        )
+    return config
+
+
+@app.callback()
+def tailorbird() -> None:
+    """Tailorbird: a self-hosted personalisation service with the wire protocol of Amazon Personalize."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    data_dir: DataDir = None,
+    aws_quotas: Annotated[bool | None, typer.Option("--aws-quotas", help="Enforce AWS's own quotas.")] = None,
+) -> None:
+    """Run the server until it is told to stop."""
+    config = _config(host=host, port=port, data_dir=data_dir, aws_quotas=aws_quotas)
+
+    def ready(url: str) -> None:
+        typer.echo(f"Tailorbird is ready at {url}")
+        typer.echo(f'In another shell: eval "$(tailorbird env --data-dir {config.data_dir})", then use any AWS SDK.')
+
+    try:
+        server.serve(config, ready)
+    except server.StartRefused as refusal:
+        raise _ended(str(refusal)) from refusal
+
+
+@app.command()
+def env(data_dir: DataDir = None) -> None:
+    """Print the variables that point an AWS client at the server; AWS_DATA_PATH lets it know `tailorbird` too."""
+    for name, value in server.environment(_installation(data_dir)).items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def config(data_dir: DataDir = None) -> None:
+    """Print every setting: value, default, and where the value came from."""
+    rows = [
+        ("setting", "value", "default", "from"),
+        *settings_reference.in_force(_config(data_dir=data_dir), os.environ),
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        typer.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+@app.command()
+def jobs(data_dir: DataDir = None) -> None:
+    """List imports, trainings and batch jobs with their status and progress."""
+    report.print_jobs(_installation(data_dir))
+
+
+@app.command()
+def job(
+    arn: str,
+    data_dir: DataDir = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Show its progress until it ends.")] = False,
+) -> None:
+    """Show one job: progress, what an import left out and why, metrics beside popularity's."""
+    if not report.print_job(_installation(data_dir), arn, follow):
+        raise typer.Exit(1)
+
+
+@app.command()
+def metrics(arn: str, data_dir: DataDir = None) -> None:
+    """Show what the exam of a solution version or recommender told, beyond the metrics of GetSolutionMetrics."""
+    if not report.print_metrics(_installation(data_dir), arn):
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(data_dir: DataDir = None) -> None:
+    """Read every file of the data folder and say which are damaged, what that touches and what to do.
+
+    Exit code 1 where one is. Databases of other kinds than SQLite, named by a URL, have checks of their own.
+    """
+    if not folder_check.examine(_config(data_dir=data_dir)):
+        raise typer.Exit(1)
+
+
+@app.command(hidden=True)
+def reference(
+    figures: Annotated[Path | None, typer.Option(help="What `python -m quality recipes` measured.")] = None,
+    settings: Annotated[bool, typer.Option("--settings", help="The page of settings.")] = False,
+) -> None:
+    """Print docs/reference/operations.md, settings.md or, with figures, recipes.md."""
+    if settings:
+        page = settings_reference.page()
+    elif figures:
+        page = recipe_pages.recipes(figures.read_text(encoding="utf-8"))
+    else:
+        page = reference_pages.operations()
+    typer.echo(page, nl=False)
+
+
+@app.command()
+def doctor(
+    file: Annotated[Path, typer.Argument(exists=True, help="CSV file, plain or gzip, or a folder of them.")],
+    schema: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Avro schema of the dataset, as JSON.")],
+    domain: Annotated[str | None, typer.Option(help="ECOMMERCE or VIDEO_ON_DEMAND, for a domain's schema.")] = None,
+) -> None:
+    """Check a file before its import: what would be kept, what not and why, and what is odd about the data."""
+    if not import_doctor.examine(file, schema, domain):
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with GroupLens's ratings.csv and movies.csv; else MovieLens is found.")
+    ] = None,
+) -> None:
+    """Walk the six steps on real film data, through boto3, on a server of its own."""
+    from tailorbird.cli.demo import run  # boto3 and the data are an optional extra
+
+    run.run(data)

@@ -1,0 +1,164 @@
+"""Runs the application: socket, HTTP server, dispatcher, and an orderly end on SIGTERM."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import os
+import resource
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+import uvicorn
+
+from tailorbird import app
+from tailorbird.api import attributions
+from tailorbird.aws_local import Neighbours
+from tailorbird.config import Config
+from tailorbird.jobs import logs
+from tailorbird.jobs.dispatcher import Dispatcher
+from tailorbird.jobs.health import Health
+from tailorbird.storage.folder import MASK, FolderInUse, Lock, make_private
+from tailorbird.wire import model
+from tailorbird.wire.connection import Connection, Limits
+from tailorbird.workspace import access_key, open_workspace
+
+log = logging.getLogger(__name__)
+
+ENDPOINT_FILE = "endpoint"
+"""In the data folder: the URL at which the server was last reachable, for `tailorbird env`."""
+DESCRIPTORS = 1 << 16
+"""Open files that are enough where the system has no bound."""
+
+
+class StartRefused(Exception):
+    """The server cannot start; the message says why and what to do."""
+
+
+def serve(config: Config, ready: Callable[[str], None] = lambda url: None) -> None:
+    """Serves until SIGTERM or SIGINT; `ready` is called with the URL for clients once requests are answered.
+
+    Raises:
+        StartRefused: the folder or the port cannot be had.
+    """
+    os.umask(MASK)  # of this process and of its workers, which begin with it
+    logs.start(config)
+    lock = _lock(config)
+    try:
+        with _listen(config) as listening:
+            _serve(config, lock, listening, ready)
+    finally:
+        lock.release()
+
+
+def _serve(config: Config, lock: Lock, listening: socket.socket, ready: Callable[[str], None]) -> None:
+    local = _local_url(config, listening.getsockname()[1])
+    url = config.public_url or local
+    config = dataclasses.replace(config, s3_endpoint=config.s3_endpoint or local)
+    make_private(config.data_dir)
+    workspace = open_workspace(config)
+    (config.data_dir / ENDPOINT_FILE).write_text(url)
+    lock.tell(url)
+    neighbours = None
+    if config.s3_endpoint == local:
+        metrics = partial(attributions.metrics, workspace)
+        neighbours = Neighbours(config.data_dir / "neighbours", config.account_id, workspace.access_key, metrics)
+        threading.Thread(target=neighbours.warm, daemon=True, name="warm").start()
+    dispatcher = Dispatcher(workspace)
+    server = _http_server(config, app.make_endpoint(workspace, neighbours, Health(workspace, dispatcher)))
+    # uvicorn ends on these two by itself and then raises them once more, which must not cut the clean-up short.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    dispatcher.start()
+    threading.Thread(target=_announce, args=(server, url, ready), daemon=True, name="announce").start()
+    try:
+        server.run(sockets=[listening])
+    finally:
+        dispatcher.stop()
+        workspace.close()
+        log.info("stopped")
+
+
+def _http_server(config: Config, endpoint: Any) -> uvicorn.Server:
+    limits = Limits(min(config.connections, _descriptors() // 2), config.silence_seconds)
+    return uvicorn.Server(
+        uvicorn.Config(
+            endpoint,
+            http=cast(Any, partial(Connection, limits)),
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_level="error",  # what clients send wrong is answered, and no news for an operator
+            server_header=False,
+            timeout_keep_alive=math.ceil(config.silence_seconds),
+            timeout_graceful_shutdown=10,
+        )
+    )
+
+
+def _lock(config: Config) -> Lock:
+    try:
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        return Lock(config.data_dir)
+    except FolderInUse as error:
+        raise StartRefused(str(error)) from error
+    except OSError as error:
+        raise StartRefused(
+            f"The data folder {config.data_dir} cannot be used: {error.strerror}. Name another one with --data-dir."
+        ) from error
+
+
+def _listen(config: Config) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        return socket.create_server((config.host, config.port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise StartRefused(
+            f"Nothing can listen on {config.host} port {config.port}: {reason.partition(' (')[0]}. Name another "
+            "address with --host or another port with --port; port 0 takes a free one."
+        ) from error
+
+
+def _local_url(config: Config, port: int) -> str:
+    """The URL at which processes of this machine reach the server."""
+    host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(config.host, config.host)  # noqa: S104 - read, not set
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _descriptors() -> int:
+    """How many files may be open: as many as the system lets this process have, workers included."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else hard
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
+
+
+def _announce(server: uvicorn.Server, url: str, ready: Callable[[str], None]) -> None:
+    while not server.started:
+        threading.Event().wait(0.02)
+    log.info("ready", extra={"url": url})
+    ready(url)
+
+
+def environment(config: Config) -> dict[str, str]:
+    """The variables that point an AWS client at the server on this data folder, and let it know our own service.
+
+    The URL is that of the setting, or where the server last was, or where it would be.
+    """
+    key = access_key(config.data_dir)
+    file = config.data_dir / ENDPOINT_FILE
+    last = file.read_text() if file.exists() else _local_url(config, config.port)
+    return {
+        "AWS_ENDPOINT_URL": config.public_url or last,
+        "AWS_DEFAULT_REGION": config.region,
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
+        "AWS_DATA_PATH": str(model.FOLDER),
+    }

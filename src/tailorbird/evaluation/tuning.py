@@ -1,0 +1,167 @@
+"""Which hyperparameters, or which recipe: tried on training users, so that the test users stay unseen.
+
+HPO by Optuna: a tree-structured Parzen estimator (Bergstra et al., Algorithms for hyper-parameter optimization,
+2011) proposes settings; a trial that is below the median after training on a part of the users is given up. The
+first trial is the solution's own settings, so the winner is no worse than they are. Trials are proposed and judged
+a batch at a time: on one machine the same seed gives the same winner, however long the threads of a batch take.
+
+Source: spec recipes-and-runtime 1.3 and 2.1.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tailorbird.evaluation import protocols
+from tailorbird.recipes.matrices import keep_users
+from tailorbird.recipes.recipe import Interactions, NotEnoughData, Progress, Recipe, part
+from tailorbird.recipes.settings import Domain, Value, values
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.distributions import BaseDistribution
+
+TRIALS = 20
+"""Trials of an HPO whose hpoResourceConfig names no number; AWS's is not published (spec 9)."""
+PARALLEL = 10
+"""Trials at a time likewise; never more than there are cores."""
+MOST_TRIALS = 40
+MOST_PARALLEL = 10
+METRIC = "normalized_discounted_cumulative_gain_at_25"
+"""What HPO maximises, whatever hpoObjective says: AWS ignores that too."""
+FIRST_SHARE = 0.25
+"""Share of the users that a trial is trained on before it may be given up."""
+LEAST_USERS = 200
+"""With fewer, a part of them says too little and no trial is given up."""
+NEVER_GIVEN_UP = 4
+"""Trials that must have ended before others are compared with them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An HPO: what may be tried, and how often."""
+
+    domains: Mapping[str, Domain]
+    """By hyperparameter: the part of its domain to search."""
+    trials: int = TRIALS
+    parallel: int = PARALLEL
+
+
+def tune(
+    recipe: Recipe, settings: Any, data: Interactions, plan: Plan, seed: int, progress: Progress
+) -> dict[str, Value]:
+    """Returns the best values found for the hyperparameters of the plan.
+
+    data: all there is; the users whom the recipe's exam holds out for its test are not looked at.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    exam = _validation(recipe, settings, data, seed)
+    stages = _stages(exam.train, seed)
+    known: dict[tuple[int, tuple[Value, ...]], float] = {}
+
+    def score(stage: int, trial: Trial) -> float:
+        given = stage, tuple(trial.params.values())
+        if given not in known:  # where few values are possible they are proposed again
+            share, name = trial.number / plan.trials, f"trial {trial.number + 1}/{plan.trials}"
+            watch = part(progress, share, share, name)
+            model = recipe.train(stages[stage], replace(settings, **trial.params), watch)
+            known[given] = exam.measure(model)[METRIC]
+        return known[given]
+
+    sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=NEVER_GIVEN_UP)
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    study.enqueue_trial({name: getattr(settings, name) for name in plan.domains if _holds(plan, settings, name)})
+    distributions = {name: _distribution(domain) for name, domain in plan.domains.items()}
+    threads = min(plan.parallel, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads, "trial") as pool:
+        while len(study.trials) < plan.trials:
+            count = min(threads, plan.trials - len(study.trials))
+            batch = [study.ask(distributions) for _ in range(count)]
+            for stage in range(len(stages)):
+                scores = list(pool.map(partial(score, stage), batch))
+                batch = _judge(study, batch, scores, stage, last=stage == len(stages) - 1)
+            _tell(study, plan, progress)
+    return study.best_params
+
+
+def choose(
+    rivals: Sequence[tuple[Recipe, Any]], data: Interactions, metric: str, seed: int, progress: Progress
+) -> tuple[Recipe, Any]:
+    """Returns the recipe with the best metric, and its settings; `rivals` are recipes with their settings.
+
+    Raises NotEnoughData where no recipe can be trained on the data.
+    """
+    found: list[tuple[float, tuple[Recipe, Any]]] = []
+    reasons = []
+    for number, (recipe, settings) in enumerate(rivals):
+        watch = part(progress, number / len(rivals), (number + 1) / len(rivals), recipe.name)
+        exam = _validation(recipe, settings, data, seed)
+        try:
+            found.append((exam.measure(recipe.train(exam.train, settings, watch))[metric], (recipe, settings)))
+        except NotEnoughData as error:
+            reasons.append(f"{recipe.name}: {error}")
+            watch(1.0, f"left out, {error}")
+        else:
+            watch(1.0, f"{metric} {found[-1][0]:.4f}")
+    if not found:
+        raise NotEnoughData(f"AutoML: no recipe can be trained on these data. {'; '.join(reasons)}")
+    return max(found, key=lambda each: each[0])[1]
+
+
+def _validation(recipe: Recipe, settings: Any, data: Interactions, seed: int) -> protocols.Exam:
+    """An exam inside the training part of the recipe's own one."""
+    return protocols.of(recipe, settings, protocols.of(recipe, settings, data, (), seed).train, (), seed + 1)
+
+
+def _stages(data: Interactions, seed: int) -> tuple[Interactions, ...]:
+    """What a trial is trained on, one after the other."""
+    if len(data.users) < LEAST_USERS:
+        return (data,)
+    return keep_users(data, np.random.default_rng(seed).random(len(data.users)) < FIRST_SHARE), data
+
+
+def _holds(plan: Plan, settings: Any, name: str) -> bool:
+    """Whether the settings' own value is among those to search."""
+    value, domain = getattr(settings, name), plan.domains[name]
+    return value in values(domain) if domain.type in (bool, str) else domain.low <= value <= domain.high
+
+
+def _distribution(domain: Domain) -> BaseDistribution:
+    from optuna import distributions
+
+    if domain.type is int:
+        return distributions.IntDistribution(int(domain.low), int(domain.high))
+    if domain.type is float:
+        return distributions.FloatDistribution(domain.low, domain.high)
+    return distributions.CategoricalDistribution(values(domain))
+
+
+def _judge(study: Study, batch: list[Trial], scores: list[float], stage: int, *, last: bool) -> list[Trial]:
+    """Tells the study how the trials of a batch did, and returns those that go on to the next stage."""
+    from optuna.trial import TrialState
+
+    for trial, score in zip(batch, scores, strict=True):
+        trial.report(score, stage)
+        if last:
+            study.tell(trial, score)
+    given_up = [trial for trial in batch if not last and trial.should_prune()]
+    for trial in given_up:
+        study.tell(trial, state=TrialState.PRUNED)
+    return [trial for trial in batch if trial not in given_up]
+
+
+def _tell(study: Study, plan: Plan, progress: Progress) -> None:
+    """Says what came out last: trial 3/20: ndcg 0.3112, best 0.3325."""
+    newest, done = study.trials[-1], len(study.trials)
+    outcome = f"ndcg {newest.value:.4f}" if newest.value is not None else "given up"
+    progress(done / plan.trials, f"trial {done}/{plan.trials}: {outcome}, best {study.best_value:.4f}")

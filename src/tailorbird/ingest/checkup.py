@@ -1,0 +1,122 @@
+"""What is odd about imported data though every row is right: said before anyone trains on them."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from tailorbird.data import values
+from tailorbird.data.null_words import NULL_WORDS, null_words
+from tailorbird.data.schema import Schema
+from tailorbird.ingest.id_checkup import IdCheckup, hashed
+from tailorbird.ingest.time_checkup import TimeCheckup
+
+FEW_INTERACTIONS = 1000
+"""Rows of interactions below which no recipe can be trained (spec control-plane 2.4)."""
+MANY_SINGLES = 0.5
+"""Share of users with one row from which it is worth a word."""
+POOR_COVERAGE = 0.9
+"""Share of items with metadata below which it is worth a word."""
+
+
+class Checkup:
+    """Looks at the good rows frame by frame; keeps a hash and a count of every id, and no rows."""
+
+    def __init__(self, schema: Schema, now: float) -> None:
+        """now: epoch seconds, after which a timestamp is in the future."""
+        self.schema = schema
+        self._ids = {name: IdCheckup(name) for name in values.IDS if schema.field(name)}
+        self._times = {name: TimeCheckup(name, now) for name in sorted(values.TIMES) if schema.field(name)}
+        self._texts = [
+            field.name.upper()
+            for field in schema.fields
+            if field.type == "string" and field.name.upper() not in values.LABELS
+        ]
+        self._words: dict[str, tuple[int, str]] = {}
+        """Of a column of texts: how many are null words, and the first of them."""
+        self._rows = self._bare = 0
+        self._bounds = pl.Series("TIMESTAMP", [], pl.Int64)
+        self._types: set[str] = set()
+
+    def see(self, frame: pl.DataFrame) -> None:
+        """Takes note of some rows, columns as the schema spells them."""
+        frame = frame.rename(str.upper)
+        self._rows += len(frame)
+        for name, ids in self._ids.items():
+            ids.add(frame[name])
+        for name, times in self._times.items():
+            times.add(frame[name])
+        for name in self._texts:
+            self._see_words(frame[name])
+        if "TIMESTAMP" in frame.columns:
+            bounds = pl.concat([self._bounds, frame["TIMESTAMP"]])
+            self._bounds = pl.concat([bounds.bottom_k(1), bounds.top_k(1)])
+        if "EVENT_TYPE" in frame.columns:
+            self._types.update(frame["EVENT_TYPE"].drop_nulls().unique())
+        if self.schema.dataset_type == "ITEMS":
+            self._bare += int(frame.select(pl.all_horizontal(pl.exclude("ITEM_ID").is_null())).to_series().sum())
+
+    def _see_words(self, texts: pl.Series) -> None:
+        short = texts.filter(texts.str.len_bytes() <= max(map(len, NULL_WORDS)))
+        found = short.to_frame().filter(null_words(pl.col(short.name)))[short.name]
+        if len(found):
+            count, first = self._words.get(texts.name, (0, found[0]))
+            self._words[texts.name] = count + len(found), first
+
+    def warnings(self) -> list[str]:
+        """What to look at before training, each with the reason; nothing where no row was seen."""
+        if not self._rows:
+            return []
+        return [
+            *(text for ids in self._ids.values() for text in ids.warnings()),
+            *(text for times in self._times.values() for text in times.warnings()),
+            *(
+                f"{count:,} rows have the word {first} as {name}, where it is a value like any other: leave the cell "
+                "empty where there is none."
+                for name, (count, first) in self._words.items()
+            ),
+            *(self._of_interactions() if "TIMESTAMP" in self._times else self._of_records()),
+        ]
+
+    def unknown_items(self, known: pl.Series) -> list[str]:
+        """A warning where many items of the interactions are not among `known`, the ids that have metadata."""
+        items = self._ids["ITEM_ID"].counts.total()
+        covered = int(items["id"].is_in(hashed(known).implode()).sum())
+        if covered >= POOR_COVERAGE * len(items):
+            return []
+        return [
+            f"{covered:,} of {len(items):,} items have a record in the Items dataset: filters on metadata cannot "
+            "judge the others. Import them too, and check that both files spell the ids alike."
+        ]
+
+    def _of_interactions(self) -> list[str]:
+        users = self._ids["USER_ID"].counts.total()
+        singles = int((users["count"] == 1).sum())
+        return _holding(
+            (
+                self._rows > 1 and self._bounds.n_unique() == 1,
+                "All rows have the same TIMESTAMP: without an order of events next to nothing can be learnt from them.",
+            ),
+            (
+                len(self._types) == 1,
+                f"All rows have the EVENT_TYPE {', '.join(self._types)}: tell kinds of events apart if there are more.",
+            ),
+            (
+                singles >= MANY_SINGLES * max(1, len(users)),
+                f"{singles:,} of {len(users):,} users have one row only: nothing can be learnt or measured on them.",
+            ),
+            (
+                self._rows < FEW_INTERACTIONS,
+                f"There are {self._rows:,} rows; a training needs {FEW_INTERACTIONS:,}, recorded events included.",
+            ),
+        )
+
+    def _of_records(self) -> list[str]:
+        repeated = self._rows - len(next(iter(self._ids.values())).counts.total())
+        return _holding(
+            (repeated > 0, f"{repeated:,} rows repeat an earlier id: the last row of an id counts."),
+            (self._bare > 0, f"{self._bare:,} of {self._rows:,} items have no metadata: all their columns are empty."),
+        )
+
+
+def _holding(*found: tuple[bool, str]) -> list[str]:
+    return [text for holds, text in found if holds]

@@ -1,0 +1,324 @@
+"""Bulk data: CSV files, checked row by row against a schema, to data frames and a report.
+
+A bad cell is emptied, a row without its keys is dropped, and both are reported; the import as a whole fails
+only where the data cannot be meant (spec control-plane 5.1; spec clients, "Imports").
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import polars as pl
+
+from tailorbird.data.schema import Field, Schema
+from tailorbird.ingest import csv_records
+from tailorbird.ingest.csv_columns import ACTION_EVENTS, Conversion, Effect, conversion
+from tailorbird.ingest.csv_records import Records
+from tailorbird.ingest.import_report import EXAMPLES_SHOWN
+from tailorbird.ingest.import_report import ImportFailed as ImportFailed
+from tailorbird.ingest.import_report import Problem as Problem
+from tailorbird.ingest.import_report import Report as Report
+
+VALUE_SHOWN = 100
+"""Characters of a value that a problem quotes."""
+LARGEST_BAD_SHARE = 0.5
+"""With a larger share of dropped rows the import fails."""
+REASONS_NAMED = 3
+"""Reasons that the message of such a failure names."""
+
+TOO_FEW = "the row has fewer values than the header: leave unknown values empty, but write their commas"
+TOO_MANY = "the row has more values than the header: put a value that holds commas into double quotes"
+SPANS = (
+    "a value in double quotes goes on over lines that look like rows: close its quote, and write a quote inside a "
+    "value as two quotes"
+)
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+"""What other programs write between values."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to read."""
+
+    name: str
+    """As messages call it."""
+    size: int
+    """Bytes."""
+    open: Callable[[], BinaryIO]
+
+
+def read(
+    files: Sequence[Source],
+    schema: Schema,
+    sink: Callable[[pl.DataFrame], None],
+    progress: Callable[[float, str], None],
+    left_out: Sequence[str] = (),
+) -> Report:
+    """Streams the files, in order, as frames into `sink`; memory does not grow with their size.
+
+    The frames have the schema's field names in its order, as String, Int64, Float64 or Boolean. `progress`
+    gets the share of bytes read. left_out: names of other files at the location, to tell of where there are no
+    `files`. Raises ImportFailed at the end, with all that was found, where a file cannot be read or the rows as a
+    whole cannot be used; what `sink` got must then be thrown away.
+    """
+    if not files:
+        raise ImportFailed(_no_files(left_out))
+    tally = _Tally()
+    size = max(1, sum(source.size for source in files))
+    done = 0
+    for source in files:
+        with source.open() as stream:
+            metered = _Metered(stream)
+            try:
+                for frame in _frames(metered, source.name, schema, tally):
+                    if frame.height:
+                        sink(frame)
+                    progress(min(1.0, (done + metered.count) / size), f"{tally.read:,} rows read")
+            except ImportFailed as error:
+                tally.failures.append(error.reason)
+        done += source.size
+    return _judged(tally)
+
+
+def _no_files(names: Sequence[str]) -> str:
+    """What to say of a location with no CSV file, but files with other names or in subfolders."""
+    below = [name for name in names if "/" in name]
+    other = [name for name in names if "/" not in name]
+    seen = []
+    if other:
+        seen.append(
+            f"It holds {len(other):,} files whose names do not end in .csv or .csv.gz, the first {other[0]}: rename "
+            "them, or name one of them as the location."
+        )
+    if below:
+        folder = below[0].rpartition("/")[0]
+        seen.append(
+            f"{len(below):,} files are in subfolders, the first {below[0]}, and those are not read: give the location "
+            f"of the subfolder, {folder}/ with the slash at its end."
+        )
+    advice = " ".join(seen) or "Nor is there any other file: check the bucket and the path."
+    return f"There is no CSV file at the data location. {advice}"
+
+
+class _Metered:
+    """A stream that counts the bytes read from it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.count = 0
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self.count += len(data)
+        return data
+
+
+class _Tally:
+    """What was found so far, over all files."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.dropped = 0
+        self.emptied = 0
+        self.counts: Counter[str] = Counter()
+        self.problems: list[Problem] = []
+        self.examples: dict[str, Problem] = {}
+        self.failures: list[str] = []
+        """Why files cannot be read."""
+        self.fatal: list[Problem] = []
+        """The first of each reason for which an import fails."""
+        self._settled = 0
+
+    def note(self, first: list[Problem], count: int) -> None:
+        """Counts one reason's `count` occurrences in a batch, of which `first` are the first ones."""
+        reason = first[0].reason
+        self.problems += first[: max(0, EXAMPLES_SHOWN - self.counts[reason])]
+        self.counts[reason] += count
+        self.examples.setdefault(reason, first[0])
+
+    def end_batch(self) -> None:
+        """Orders the batch's problems by line."""
+        self.problems[self._settled :] = sorted(self.problems[self._settled :], key=lambda found: found.line)
+        self._settled = len(self.problems)
+
+    def report(self) -> Report:
+        counts = dict(self.counts.most_common())
+        kept = self.read - self.dropped
+        return Report(self.read, kept, self.dropped, self.emptied, tuple(self.problems), counts)
+
+
+def _judged(tally: _Tally) -> Report:
+    """The report, unless the rows as a whole cannot be used."""
+    report = tally.report()
+    causes = [*tally.failures]
+    causes += [f"{found.reason} First at line {found.line} of {found.file}." for found in tally.fatal]
+    told = {found.reason for found in tally.fatal}
+    few = "Besides:"
+    if report.rows_dropped > LARGEST_BAD_SHARE * report.rows_read:
+        causes.append(f"{report.rows_dropped:,} of {report.rows_read:,} rows cannot be used.")
+        few = "Commonest problems:"
+    elif not causes and report.rows_read == 0:
+        causes.append("The input has no rows: write the rows below the header line.")
+    if not causes:
+        return report
+    others = [tally.examples[reason] for reason in report.counts if reason not in told][:REASONS_NAMED]
+    if others:
+        causes.append(f"{few} {'; '.join(_with_count(found, report.counts) for found in others)}.")
+    raise ImportFailed(" ".join([*causes, "Correct the data and import it again."]), report)
+
+
+def _with_count(found: Problem, counts: dict[str, int]) -> str:
+    value = json.dumps(found.value, ensure_ascii=False)
+    return f"{found.reason} ({counts[found.reason]:,} times, first at line {found.line} of {found.file}: {value})"
+
+
+def _frames(stream: _Metered, name: str, schema: Schema, tally: _Tally) -> Iterator[pl.DataFrame]:
+    """The good rows of one file, a frame a batch; of a file that lacks columns there are none, only the problems."""
+    places: dict[str, int] | None = None
+    width = 0
+    columns: list[Conversion] = []
+    for records in csv_records.read(stream, name):
+        if places is None and records.cells:
+            header = records.cells.pop(0)
+            del records.lines[0]
+            places, width = _places(header, schema, name, tally), len(header)
+            if not places:
+                return
+            columns = [
+                conversion(field, key=schema.is_key(field), words=_words(schema, field))
+                for field in schema.fields
+                if field.name in places
+            ]
+        if places is not None and records.cells:
+            frame = _frame(records, places, width, columns, name, tally)
+            if len(places) == len(schema.fields):
+                yield frame
+    if places is None:
+        tally.note([Problem(name, 1, "", "", "the file is empty: it needs a header line and rows")], 1)
+        tally.end_batch()
+
+
+def _frame(
+    records: Records, places: dict[str, int], width: int, columns: list[Conversion], name: str, tally: _Tally
+) -> pl.DataFrame:
+    """The good rows among some records."""
+    tally.read += len(records.cells)
+    if records.spans:
+        tally.note([Problem(name, line, "", _shown(text), SPANS) for line, text in records.spans], len(records.spans))
+    even = _even(records, width, name, tally)
+    texts = list(zip(*even.cells, strict=True)) or [()] * width
+    table = pl.DataFrame({field: texts[at] for field, at in places.items()}, dict.fromkeys(places, pl.String))
+    frame = _checked(table, even.lines, columns, name, tally)
+    tally.end_batch()
+    return frame
+
+
+def _words(schema: Schema, field: Field) -> tuple[str, ...]:
+    """The values that the column may have; empty for any."""
+    of_actions = schema.dataset_type == "ACTION_INTERACTIONS" and field.name.upper() == "EVENT_TYPE"
+    return ACTION_EVENTS if of_actions else ()
+
+
+def _places(header: list[str], schema: Schema, name: str, tally: _Tally) -> dict[str, int]:
+    """Where in the header each field is; case, order and further columns do not matter. Tells what is wrong with it."""
+    names = [_visible(cell) for cell in header]
+    missing = [field.name for field in schema.fields if field.name.upper() not in names]
+    if missing:
+        tally.failures.append(
+            f"Input CSV is missing the following columns:[{', '.join(missing)}]. {_told_header(header, schema, name)}"
+        )
+    places = {field.name: names.index(field.name.upper()) for field in schema.fields if field.name not in missing}
+    twice = [field for field in places if names.count(field.upper()) > 1]
+    if twice:
+        tally.failures.append(f"The header of {name} names the column {', '.join(twice)} more than once. Remove one.")
+    return places
+
+
+def _told_header(header: list[str], schema: Schema, name: str) -> str:
+    text = ",".join(header)
+    for separator, words in SEPARATORS.items():
+        names = [_visible(cell) for cell in text.split(separator)]
+        if len(names) > len(header) and any(field.name.upper() in names for field in schema.fields):
+            return f"The values of {name} are separated by {words}: write commas, and points in numbers."
+    return f"The header of {name} reads {_shown(text)}"
+
+
+def _visible(cell: str) -> str:
+    """A column's name in upper case, without what cannot be seen."""
+    return "".join(letter for letter in cell if unicodedata.category(letter) not in ("Cc", "Cf")).strip().upper()
+
+
+def _even(records: Records, width: int, name: str, tally: _Tally) -> Records:
+    """The records of `width` cells; the others are noted and left out."""
+    if {len(cells) for cells in records.cells} == {width}:
+        return records
+    even = Records([], [])
+    short: list[Problem] = []
+    long: list[Problem] = []
+    for line, cells in zip(records.lines, records.cells, strict=True):
+        if len(cells) < width:
+            short.append(Problem(name, line, "", _shown(",".join(cells)), TOO_FEW))
+        elif any(cells[width:]):
+            long.append(Problem(name, line, "", _shown(",".join(cells)), TOO_MANY))
+        else:
+            even.lines.append(line)
+            even.cells.append(cells[:width])
+    for problems in (short, long):
+        if problems:
+            tally.dropped += len(problems)
+            tally.note(problems[:EXAMPLES_SHOWN], len(problems))
+    return even
+
+
+def _checked(
+    table: pl.DataFrame, lines: list[int], columns: list[Conversion], name: str, tally: _Tally
+) -> pl.DataFrame:
+    """The good rows of a table of texts, converted; what is wrong goes to the tally."""
+    result = (
+        table.lazy()
+        .with_columns(column.code for column in columns)
+        .select(*(column.cell for column in columns), *(pl.col(column.code_name) for column in columns))
+        .collect()
+    )
+    keep = result.select(~pl.any_horizontal(column.dropped for column in columns)).to_series()
+    tally.dropped += len(keep) - int(keep.sum())
+    for column in columns:
+        codes = result[column.code_name]
+        if codes.null_count() < len(codes):
+            _note(column, codes, table[column.field.name], lines, keep, name, tally)
+    return result.select(table.columns).filter(keep)
+
+
+def _note(
+    column: Conversion,
+    codes: pl.Series,
+    texts: pl.Series,
+    lines: list[int],
+    keep: pl.Series,
+    name: str,
+    tally: _Tally,
+) -> None:
+    """Tells the tally of the faults of one column in a batch."""
+    for index, fault in enumerate(column.faults):
+        faulty = (codes == index).fill_null(False)
+        rows = faulty.arg_true()
+        if rows.is_empty():
+            continue
+        first = [
+            Problem(name, lines[row], column.field.name, _shown(texts[row]), fault.reason)
+            for row in rows.head(EXAMPLES_SHOWN)
+        ]
+        tally.note(first, len(rows))
+        if fault.effect is Effect.EMPTY:
+            tally.emptied += int((faulty & keep).sum())
+        if fault.effect is Effect.FAIL and all(found.reason != fault.reason for found in tally.fatal):
+            tally.fatal.append(first[0])
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= VALUE_SHOWN else text[:VALUE_SHOWN] + "…"

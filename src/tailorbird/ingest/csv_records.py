@@ -1,0 +1,175 @@
+"""Bytes to CSV records: bounded memory, true line numbers, input that nobody vouches for.
+
+The dialect is that of spec control-plane 5.1: commas, UTF-8, RFC 4180 quotes (values over several lines,
+doubled quotes), and inside quotes backslash escapes where a file has them (`csv_dialect`). LF and CRLF end a
+line. Everywhere else a backslash or a quote stands for itself.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tailorbird.ingest.csv_dialect import LONGEST_RECORD as LONGEST_RECORD
+from tailorbird.ingest.csv_dialect import Endless, QuotedRecords
+from tailorbird.ingest.import_report import ImportFailed
+
+BLOCK = 1 << 20
+
+_BOM = "\ufeff"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+# A line whose quotes only wrap whole values without commas: most files that quote at all consist of these.
+_WRAPPED_VALUES = re.compile(r'(?:"[^"\\,]*+"|[^",]*+)(?:,(?:"[^"\\,]*+"|[^",]*+))*+\r?')
+
+
+@dataclass(frozen=True)
+class Records:
+    """Some records in file order: parallel lists of the line each starts in (from 1) and its cells."""
+
+    lines: list[int]
+    cells: list[list[str]]
+    spans: list[tuple[int, str]] = field(default_factory=list)
+    """Of records over several lines, some of which look like records themselves: line and text of the first line."""
+
+
+class Readable(Protocol):
+    """All that is asked of a stream."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def read(stream: Readable, name: str) -> Iterator[Records]:
+    """Yields the records of a plain or gzip file, about `BLOCK` bytes at a time; blank lines are no records.
+
+    Raises ImportFailed, naming the file and line, for text that is not UTF-8, a broken gzip file, a quote
+    that is never closed, and a record over `LONGEST_RECORD`.
+    """
+    quoted = QuotedRecords()
+    rest: list[str] = []
+    for start, block, last in _blocks(_plain(stream), name):
+        lines = rest + block
+        first = start - len(rest)
+        escaped = quoted.escaped
+        records, rest = _records(lines, first, last, quoted, name)
+        if quoted.escaped and not escaped:
+            # What came before the first sign of escapes was read without them.
+            records, rest = _records(lines, first, last, quoted, name)
+        yield records
+
+
+def _records(lines: list[str], first: int, last: bool, quoted: QuotedRecords, name: str) -> tuple[Records, list[str]]:
+    """The records of some lines, and the lines that begin a record which goes on in later ones."""
+    found = Records([], [])
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        if '"' not in line or _WRAPPED_VALUES.fullmatch(line):
+            if line := line.removesuffix("\r"):
+                found.lines.append(first + at)
+                found.cells.append(line.replace('"', "").split(","))
+            at += 1
+            continue
+        quoted.told_header(found.cells)
+        try:
+            record = quoted.read(lines, at, last)
+        except Endless as error:
+            raise _never_closed(name, first + at) from error
+        if record is None:
+            break
+        if any(map(quoted.looks_like_row, lines[at + 1 : at + record.lines])):
+            found.spans.append((first + at, line))
+        found.lines.append(first + at)
+        found.cells.append(record.cells)
+        at += record.lines
+    quoted.told_header(found.cells)
+    return found, lines[at:]
+
+
+def _plain(stream: Readable) -> Readable:
+    """The stream's content, unpacked when it starts with gzip's magic bytes."""
+    buffered = io.BufferedReader(_Raw(stream), BLOCK)
+    if buffered.peek(2)[:2] == b"\x1f\x8b":
+        return gzip.GzipFile(fileobj=buffered)
+    return buffered
+
+
+class _Raw(io.RawIOBase):
+    """Gives any object with `read` the interface that BufferedReader asks for."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _blocks(stream: Readable, name: str) -> Iterator[tuple[int, list[str], bool]]:
+    """Yields whole lines without their LF, the number of the first of them, and at the end whether it is the end."""
+    rest = b""
+    line = first = 1
+    offset = 0
+    # One block is held back, so that a last line without LF comes with those before it.
+    held: list[str] = []
+    while block := _read_block(stream, name):
+        whole, newline, tail = block.rpartition(b"\n")
+        if newline:
+            lines = _decode(rest + whole, name, line, offset).split("\n")
+            offset += len(rest) + len(whole) + 1
+            rest = tail
+            if max(map(len, lines)) > LONGEST_RECORD:
+                raise _too_long(name, line)
+            if held:
+                yield first, held, False
+            first, held = line, lines
+            line += len(lines)
+        else:
+            rest += tail
+        if len(rest) > 4 * LONGEST_RECORD:
+            raise _too_long(name, line)
+    if rest:
+        held.append(_decode(rest, name, line, offset))
+    yield first, held, True
+
+
+def _read_block(stream: Readable, name: str) -> bytes:
+    try:
+        return stream.read(BLOCK)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ImportFailed(f"{name} is a damaged or incomplete gzip file ({error}). Upload it again.") from error
+
+
+def _decode(data: bytes, name: str, line: int, offset: int) -> str:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line += data.count(b"\n", 0, error.start)
+        guess = " It looks like UTF-16." if offset == 0 and data.startswith(_UTF16) else ""
+        raise ImportFailed(
+            f"{name} is not UTF-8: line {line}, byte {offset + error.start} of the file is "
+            f"0x{data[error.start]:02x}.{guess} Save the file as UTF-8 and import it again."
+        ) from error
+    return text.removeprefix(_BOM) if offset == 0 else text
+
+
+def _never_closed(name: str, line: int) -> ImportFailed:
+    return ImportFailed(
+        f"{name}, line {line}: a value opens with a double quote that is not closed by the end of the file "
+        f"or within {LONGEST_RECORD:,} characters. Close it, and write a quote inside a value as two quotes."
+    )
+
+
+def _too_long(name: str, line: int) -> ImportFailed:
+    return ImportFailed(
+        f"{name}: a line at or after line {line} is longer than {LONGEST_RECORD:,} characters. "
+        "Check that the file is CSV with line ends, and shorten the value."
+    )

@@ -1,0 +1,86 @@
+"""Whether this server works (`alive`), and whether it should get requests now (`ready`), with reasons where not."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from tailorbird.jobs.dispatcher import Dispatcher
+from tailorbird.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+DISPATCHER_SECONDS = 60.0
+"""Without a look at waiting jobs, after which something is wrong; one look takes milliseconds, deletions a second."""
+FRESH_SECONDS = 1.0
+"""For which an answer of `ready` holds: anybody may ask, and looking costs some reads."""
+
+
+class Health:
+    """What probes and load balancers ask; safe to use from many threads."""
+
+    def __init__(self, workspace: Workspace, dispatcher: Dispatcher) -> None:
+        self._workspace = workspace
+        self._dispatcher = dispatcher
+        self._looking = threading.Lock()
+        self._looked = float("-inf")
+        self._reasons: list[str] = []
+
+    def alive(self) -> list[str]:
+        """Why this process should be started again; empty for no reason. Costs nothing."""
+        return [] if self._dispatcher.runs else ["the dispatcher has ended: no job is begun any more"]
+
+    def ready(self) -> list[str]:
+        """Why requests should go elsewhere for now; empty for no reason."""
+        with self._looking:
+            if time.monotonic() - self._looked > FRESH_SECONDS:
+                before, self._reasons = self._reasons, [*self.alive(), *self._hindrances()]
+                self._looked = time.monotonic()
+                if self._reasons != before:
+                    log.warning("readiness changed", extra={"reasons": self._reasons})
+            return self._reasons
+
+    def _hindrances(self) -> list[str]:
+        workspace = self._workspace
+        reads: dict[str, Callable[[], object]] = {
+            "documents": lambda: workspace.catalogue.get(""),
+            "recent events": lambda: workspace.live.of_subject("", ""),
+            "answers given": lambda: workspace.recommendation_log.find([""]),
+            "metrics": lambda: workspace.metric_counters.reached("", 0),
+        }
+        unreadable = [f"the store of {name} cannot be read" for name, read in reads.items() if not _works(name, read)]
+        return [*unreadable, *self._space(), *self._silence()]
+
+    def _space(self) -> list[str]:
+        folder, reserve = self._workspace.config.data_dir, self._workspace.config.disk_reserve
+        try:
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(bytes(4096))
+            free = shutil.disk_usage(folder).free
+        except OSError as error:
+            log.warning("the data folder cannot be written", extra={"reason": error.strerror})
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            return ["there is no space left in the data folder" if full else "the data folder cannot be written"]
+        if free < reserve:
+            return [f"there is no space left in the data folder: {free >> 20} MiB are free, {reserve >> 20} are kept"]
+        return []
+
+    def _silence(self) -> list[str]:
+        seconds = time.monotonic() - self._dispatcher.turned
+        return [] if seconds < DISPATCHER_SECONDS else [f"the dispatcher has not turned for {seconds:.0f} seconds"]
+
+
+def _works(name: str, read: Callable[[], object]) -> bool:
+    try:
+        read()
+    except (sa.exc.SQLAlchemyError, OSError) as error:
+        log.warning("a store cannot be read", extra={"store": name, "reason": str(error)})
+        return False
+    return True

@@ -1,0 +1,272 @@
+"""Weights of a blend: a softmax regression on what held-out users did next.
+
+logits(query, item) = sum_k weight_k(query) * scorer_k(query, item) + offset[bucket of the item in the history]
+weight_k(query) = long_k + shortness(query) * short_k
+
+A single click asks for another blend than a long history does. The offset of a bucket that no sample shows is near
+that of the others. Where the catalogue is large, the softmax runs over each sample's candidates: the best of every
+scorer, the truth, the history, and a uniform draw that stands for all other items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize
+
+from tailorbird.recipes.matrices import user_bounds
+from tailorbird.recipes.recipe import Interactions, Query
+from tailorbird.recipes.scorers import repeat_consumption
+from tailorbird.recipes.scorers.scorer import Scorer
+from tailorbird.recipes.top_k import best_items, discounts
+
+RIDGE = 1e-3
+STEPS = 40
+DISCOUNTS = np.arange(0, 0.61, 0.1)
+TOLERANCE = 0.015
+"""Share of validation NDCG given up for lists that repeat the same popular items less."""
+SHORT = 5.0
+"""Interactions of a history that is half short."""
+NEWCOMER = 20
+ALL_CANDIDATES = 10_000
+"""Up to here every item is a candidate."""
+BEST, DRAWN = 150, 500
+"""Candidates of each scorer, and those that are drawn."""
+CELLS = 4_000_000
+"""Bound on (sample, item) pairs where all are candidates, and on those scored at a time: 16 MB an scorer."""
+SCORED_CELLS = 100_000_000
+MOST_SAMPLES = 2000
+
+
+MOVES = (-0.3, 0.3)
+"""Steps of a search for better weights, tried in every place in each of the rounds."""
+ROUNDS = 2
+LEAST_GAIN = 1.002
+"""How much better a search's step must be to be taken: less is noise."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A user's history up to some moment, and the distinct items of the time after it."""
+
+    query: Query
+    truth: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the weights are learned from; arrays are (sample, candidate), `scores` (scorer, sample, candidate)."""
+
+    scores: NDArray[np.float32]
+    correction: NDArray[np.float32]
+    """Log of how many items a candidate stands for; `ABSENT` fills the places of rows that have fewer."""
+    truth: NDArray[np.float32]
+    """Each row sums to 1."""
+    bucket: NDArray[np.int64]
+    """`repeats.BUCKETS` for an item outside the history."""
+    shortness: NDArray[np.float32]
+    """(sample)."""
+
+
+ABSENT = np.float32(-1e9)
+
+
+def shortness(queries: Sequence[Query]) -> NDArray[np.float32]:
+    """Returns 1 for an empty history, falling to 0 with its length."""
+    return np.array([SHORT / (SHORT + len(query.items)) for query in queries], np.float32)
+
+
+def most_samples(items: int) -> int:
+    """Returns how many samples a catalogue of that size has time and memory for."""
+    if items <= ALL_CANDIDATES:
+        return max(20, CELLS // items)
+    return min(MOST_SAMPLES, max(20, SCORED_CELLS // items))
+
+
+def draw_samples(data: Interactions, most: int, rng: np.random.Generator) -> list[Sample]:
+    """Cuts histories in two, `most` times at the most: each user's at nine tenths, at a random row, and early.
+
+    What follows the first two cuts is a ninth as long as what came before, as in the service's own evaluation. After
+    the third, of less than `NEWCOMER` rows, all that follows counts: of newcomers we want to know what they will like.
+    """
+    bounds = user_bounds(data)
+    samples: list[Sample] = []
+    for user in rng.permutation(len(data.users)).tolist():
+        start, end = int(bounds[user]), int(bounds[user + 1])
+        if end - start < 2:
+            continue
+        early = start + int(min(NEWCOMER, end - start) ** rng.random())
+        cuts = {max(start + 1, start + (end - start) * 9 // 10), int(rng.integers(start + 1, end))}
+        for cut, horizon in (*((cut, cut + max(1, (cut - start) // 9)) for cut in cuts), (early, end)):
+            query = Query(
+                data.item[start:cut],
+                data.timestamp[start:cut],
+                now=int(data.timestamp[cut]),
+                user=data.user_of(user),
+                context=data.context_of(cut),
+            )
+            samples.append(Sample(query, np.unique(data.item[cut : min(end, horizon)])))
+        if len(samples) >= most:
+            break
+    return samples[:most]
+
+
+def tabulate(scorers: Sequence[Scorer], samples: Sequence[Sample], items: int, rng: np.random.Generator) -> Table:
+    """Scores the samples and keeps the candidates."""
+    rows: list[tuple[NDArray[np.int64], NDArray[np.float32], int]] = []
+    step = max(1, CELLS // items)
+    for start in range(0, len(samples), step):
+        part = samples[start : start + step]
+        scores = np.stack([one.score([sample.query for sample in part]) for one in scorers])
+        for row, sample in enumerate(part):
+            columns, chosen = candidates(scores[:, row], sample, rng)
+            rows.append((columns, scores[:, row, columns], chosen))
+    widest = max(len(columns) for columns, _, _ in rows)
+    table = Table(
+        np.zeros((len(scorers), len(rows), widest), np.float32),
+        np.full((len(rows), widest), ABSENT),
+        np.zeros((len(rows), widest), np.float32),
+        np.full((len(rows), widest), repeat_consumption.BUCKETS),
+        shortness([sample.query for sample in samples]),
+    )
+    for row, (sample, (columns, scores, chosen)) in enumerate(zip(samples, rows, strict=True)):
+        width = len(columns)
+        table.scores[:, row, :width] = scores
+        table.correction[row, :chosen] = 0
+        if width > chosen:
+            table.correction[row, chosen:width] = np.log((items - chosen) / (width - chosen))
+        table.truth[row, :width] = np.isin(columns, sample.truth) / len(sample.truth)
+        known, bucket = repeat_consumption.buckets(sample.query)
+        table.bucket[row, np.searchsorted(columns[:chosen], known)] = bucket
+    return table
+
+
+def table_of(scores: Sequence[NDArray[np.float32]], samples: Sequence[Sample]) -> Table:
+    """Returns the table of (sample, item) scores of all items, for histories that are equally long: all long."""
+    count, items = scores[0].shape
+    truth = np.zeros((count, items), np.float32)
+    bucket = np.full((count, items), repeat_consumption.BUCKETS)
+    for row, sample in enumerate(samples):
+        truth[row, sample.truth] = 1 / len(sample.truth)
+        known, kinds = repeat_consumption.buckets(sample.query)
+        bucket[row, known] = kinds
+    return Table(np.stack(scores), np.zeros((count, items), np.float32), truth, bucket, np.zeros(count, np.float32))
+
+
+def candidates(scores: NDArray[np.float32], sample: Sample, rng: np.random.Generator) -> tuple[NDArray[np.int64], int]:
+    """Returns the columns of (scorer, item) that count, and how many of them, sorted, stand for themselves."""
+    items = scores.shape[1]
+    if items <= ALL_CANDIDATES:
+        return np.arange(items), items
+    best = best_items(scores, BEST).ravel()
+    chosen = np.unique(np.concatenate([best, sample.truth, sample.query.items]))
+    drawn = np.setdiff1d(rng.integers(items, size=DRAWN), chosen)
+    return np.concatenate([chosen, drawn]), len(chosen)
+
+
+def fit(table: Table) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Returns weights (long and short, scorer) and offsets (bucket) with the highest penalised likelihood."""
+    kinds, samples = len(table.scores), len(table.truth)
+
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        weights, offsets = unpack(parameters, kinds)
+        log_probability = log_softmax(logits(table, weights, offsets) + table.correction)
+        error = (np.exp(log_probability) - table.truth) / samples
+        of_rows = np.stack([np.einsum("sc,sc->s", error, score) for score in table.scores])
+        of_buckets = np.bincount(table.bucket.ravel(), error.ravel(), repeat_consumption.BUCKETS + 1)[:-1]
+        gradient = [of_rows.sum(axis=1), of_rows @ table.shortness, [of_buckets.sum()], of_buckets]
+        value = -np.vdot(table.truth, log_probability) / samples + np.vdot(ridge, parameters**2)
+        return float(value), np.concatenate(gradient) + 2 * ridge * parameters
+
+    # What all buckets have in common is not held back: where nobody comes back to anything it must go far down.
+    ridge = np.full(2 * kinds + 1 + repeat_consumption.BUCKETS, RIDGE)
+    ridge[2 * kinds] = 0
+    start = np.concatenate([np.full(kinds, 0.2), np.zeros(kinds + 1 + repeat_consumption.BUCKETS)])
+    best = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x
+    return unpack(best, kinds)
+
+
+def unpack(parameters: NDArray[np.float64], kinds: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Returns weights and offsets; the latter are a common part and each bucket's own."""
+    weights, common, own = np.split(parameters.astype(np.float32), [2 * kinds, 2 * kinds + 1])
+    return weights.reshape(2, kinds), common + own
+
+
+def logits(table: Table, weights: NDArray[np.float32], offsets: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns (sample, candidate)."""
+    return combine(table.scores, weights, table.shortness) + np.append(offsets, np.float32(0))[table.bucket]
+
+
+def discount_popularity(
+    table: Table, weights: NDArray[np.float32], offsets: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Returns the weights with less weight on the first scorer, the popularity, the longer the history.
+
+    Likelihood leans to popular items more than lists should: it counts how probable every true item is, where
+    a list only has room for the top. Of the `DISCOUNTS` the largest is taken whose NDCG@25 is within
+    `TOLERANCE` of the best.
+    """
+    blended = logits(table, weights, offsets)
+    blended[table.correction == ABSENT] = ABSENT
+    popularity = (1 - table.shortness[:, None]) * table.scores[0]
+    gains = np.array([ndcg(blended - np.float32(step) * popularity, table.truth > 0) for step in DISCOUNTS])
+    step = DISCOUNTS[gains >= (1 - TOLERANCE) * gains.max()].max()
+    discounted = weights.copy()
+    discounted[:, 0] += np.array([-step, step], np.float32)
+    return discounted
+
+
+def sharpen(table: Table, starts: Sequence[NDArray[np.float32]], places: Sequence[int]) -> NDArray[np.float32]:
+    """Returns weights of a higher NDCG@25, found from the best of the starts by a search in some places, one at a time.
+
+    A likelihood cares for all items alike, a list for the first ones. The items of the queries' own histories are
+    left out.
+    """
+    own = table.bucket < repeat_consumption.BUCKETS
+
+    def gain(logits: NDArray[np.float32]) -> float:
+        return ndcg(np.where(own, -np.inf, logits), table.truth > 0)
+
+    def blend(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.tensordot(weights, table.scores, 1)
+
+    weights = max(starts, key=lambda start: gain(blend(start))).copy()
+    found = gain(total := blend(weights))
+    for place in [*places] * ROUNDS:
+        for move in (*MOVES, -weights[place]):
+            reached = gain(moved := total + np.float32(move) * table.scores[place])
+            if reached > found * LEAST_GAIN:
+                found, total = reached, moved
+                weights[place] += move
+                break
+    return weights
+
+
+def ndcg(scores: NDArray[np.float32], truth: NDArray[np.bool_], length: int = 25) -> float:
+    """Returns the mean NDCG of the lists that the scores make."""
+    worth = discounts(length)
+    hits = np.take_along_axis(truth, best_items(scores, length), axis=1)
+    ideal = np.cumsum(worth)[np.minimum(truth.sum(axis=1), length) - 1]
+    return float((hits @ worth[: hits.shape[1]] / ideal).mean())
+
+
+def combine(
+    scores: Sequence[NDArray[np.float32]] | NDArray[np.float32],
+    weights: NDArray[np.float32],
+    shortness: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Returns the weighted sum of (query, item) arrays; `weights` is (long and short, scorer)."""
+    of_rows = weights[0] + shortness[:, None] * weights[1]
+    total: NDArray[np.float32] = of_rows[:, :1] * scores[0]
+    for kind in range(1, len(scores)):
+        total += of_rows[:, kind : kind + 1] * scores[kind]
+    return total
+
+
+def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns log-probabilities along the last axis."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)), np.float32)

@@ -1,0 +1,58 @@
+"""What follows what: a decayed first-order Markov chain over each user's distinct items.
+
+Each pair of items at most `WINDOW` places apart counts `DECAY` to the power of the distance, backwards half of
+it; a history's score for an item is the decayed sum of its recent items' transition shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from tailorbird.recipes.matrices import closeness
+from tailorbird.recipes.recipe import Interactions, Query
+from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, log_share, recent_items, save_csr, weighted_histories
+
+WINDOW = 20
+DECAY = 0.9
+BACKWARDS = 0.5
+LAST = 20
+WEIGHTS = (DECAY ** np.arange(LAST)).astype(np.float32)
+FLOOR = 0.0005
+RARE = 3.0
+"""Items followed less often than this have their shares damped instead of divided by next to nothing."""
+
+
+@dataclass(frozen=True)
+class Follows:
+    """Transition shares: row i tells what comes around item i."""
+
+    shares: sparse.csr_matrix
+
+    def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Returns the log of the decayed sum of transition shares."""
+        histories = [recent_items(query, LAST) for query in queries]
+        return log_share((weighted_histories(histories, WEIGHTS, self.shares.shape[1]) @ self.shares).toarray(), FLOOR)
+
+    def save(self, folder: Path) -> None:
+        """Writes the shares."""
+        save_csr(folder, "shares", self.shares)
+
+
+def train(data: Interactions) -> Follows:
+    """Counts the pairs, and divides each item's by their sum."""
+    counts = closeness(data, WINDOW, DECAY, BACKWARDS)
+    scale = 1 / np.maximum(np.asarray(counts.sum(axis=1)).ravel(), RARE)
+    shares = sparse.csr_matrix(sparse.diags_array(scale.astype(np.float32)) @ counts)
+    shares.sort_indices()
+    return Follows(shares)
+
+
+def load(folder: Path) -> Follows:
+    """Reads what `Follows.save` wrote."""
+    return Follows(load_csr(folder, "shares", csr_rows(folder, "shares")))

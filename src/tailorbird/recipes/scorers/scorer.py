@@ -1,0 +1,90 @@
+"""What a blend is made of: something that says for each item how likely it comes next, on a log scale."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from tailorbird.recipes.recipe import Query
+from tailorbird.storage.arrays import load_arrays, save_arrays
+
+PARTS = ("data", "indices", "indptr")
+"""Of a sparse matrix."""
+
+
+class Scorer(Protocol):
+    """A trained part of a blend. Scoring must be thread-safe and take an empty history."""
+
+    def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Returns (query, item): the log of something like a probability, finite everywhere."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Writes the scorer into an existing empty folder."""
+        ...
+
+
+def recent_items(query: Query, last: int) -> NDArray[np.int32]:
+    """Returns the distinct items of a history, most recent first, at most `last` of them."""
+    return query.items[recent_places(query, last)]
+
+
+def recent_places(query: Query, last: int) -> NDArray[np.int64]:
+    """Returns where in a history each of `recent_items` occurs last."""
+    _, first = np.unique(query.items[::-1], return_index=True)
+    return len(query.items) - 1 - np.sort(first)[:last]
+
+
+def weighted_histories(
+    histories: Sequence[NDArray[np.int32]], weights: NDArray[np.float32], items: int
+) -> sparse.csr_matrix:
+    """Returns (history, item): the k-th item of each history weighs `weights[k]`."""
+    lengths = [len(history) for history in histories]
+    indptr = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    indices = np.concatenate([*histories, np.empty(0, np.int32)])
+    data = np.concatenate([*(weights[:length] for length in lengths), np.empty(0, np.float32)])
+    return sparse.csr_matrix((data, indices, indptr), shape=(len(histories), items))
+
+
+def log_share(scores: NDArray[np.float32], floor: float) -> NDArray[np.float32]:
+    """Returns log(scores + floor), negative scores taken as zero; `scores` is overwritten."""
+    np.maximum(scores, 0, out=scores)
+    scores += np.float32(floor)
+    return np.log(scores, out=scores)
+
+
+def save_csr(folder: Path, name: str, matrix: sparse.csr_matrix) -> None:
+    """Writes a sparse matrix as three arrays that can be mapped into memory."""
+    save_arrays(folder, **{f"{name}-{part}": getattr(matrix, part) for part in PARTS})
+
+
+def load_csr(folder: Path, name: str, columns: int) -> sparse.csr_matrix:
+    """Reads what `save_csr` wrote, without copying it into memory."""
+    data, indices, indptr = load_arrays(folder, *(f"{name}-{part}" for part in PARTS))
+    return sparse.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, columns), copy=False)
+
+
+def csr_rows(folder: Path, name: str) -> int:
+    """Returns how many rows a matrix has that `save_csr` wrote."""
+    (indptr,) = load_arrays(folder, f"{name}-indptr")
+    return len(indptr) - 1
+
+
+def save_scorers(folder: Path, scorers: Mapping[str, Scorer]) -> None:
+    """Writes scorers.json with their names in order, and each into a folder of its name."""
+    (folder / "scorers.json").write_text(json.dumps(list(scorers)), encoding="utf-8")
+    for name, scorer in scorers.items():
+        (folder / name).mkdir()
+        scorer.save(folder / name)
+
+
+def load_scorers(folder: Path, loaders: Mapping[str, Callable[[Path], Scorer]]) -> dict[str, Scorer]:
+    """Reads what `save_scorers` wrote."""
+    names = json.loads((folder / "scorers.json").read_text(encoding="utf-8"))
+    return {name: loaders[name](folder / name) for name in names}

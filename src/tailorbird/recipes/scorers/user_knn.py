@@ -1,0 +1,91 @@
+"""What the most alike users have: nearest neighbours among users, or among sessions where users are sessions.
+
+A user's likeness to a history is the decayed sum over the items that both have, divided by the root of how many
+items the user has. An item's score is the share of the nearest users, weighted by likeness, that have it. The
+history's own items score nothing: who asks may be among the users.
+
+Source: Ludewig and Jannach, Evaluation of session-based recommendation algorithms, UMUAI 2018 (V-SKNN).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from tailorbird.recipes.matrices import user_item
+from tailorbird.recipes.recipe import Interactions, Query
+from tailorbird.recipes.scorers.ease import last_seen, newest_users
+from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, log_share, recent_items, save_csr, weighted_histories
+
+DECAY = 0.7
+LAST = 20
+WEIGHTS = (DECAY ** np.arange(LAST)).astype(np.float32)
+NEAREST = 500
+FLOOR = 0.0005
+MOST_USERS = 500_000
+"""The users seen last are used."""
+MOST_USERS_OF_ITEM = 5000
+"""Of an item's users those seen last are found by it, so that what everybody has costs a millisecond at most."""
+
+
+@dataclass(frozen=True)
+class UserKnn:
+    """The users' items, as (user, item) ones, and the likeness that each item brings, as (item, user)."""
+
+    has: sparse.csr_matrix
+    brings: sparse.csr_matrix
+
+    def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Returns the log of the share of alike users that have each item."""
+        histories = [recent_items(query, LAST) for query in queries]
+        alike = sparse.csr_matrix(weighted_histories(histories, WEIGHTS, self.has.shape[1]) @ self.brings)
+        keep_largest(alike, NEAREST)
+        total = np.maximum(np.asarray(alike.sum(axis=1), np.float32), 1e-9)
+        shares = (alike @ self.has).toarray() / total
+        for row, query in enumerate(queries):
+            shares[row, query.items] = 0
+        return log_share(np.asarray(shares, np.float32), FLOOR)
+
+    def save(self, folder: Path) -> None:
+        """Writes both matrices."""
+        save_csr(folder, "has", self.has)
+        save_csr(folder, "brings", self.brings)
+
+
+def keep_largest(matrix: sparse.csr_matrix, most: int) -> None:
+    """Sets all but the `most` largest values of each row to zero."""
+    for start, end in zip(matrix.indptr[:-1].tolist(), matrix.indptr[1:].tolist(), strict=True):
+        if end - start > most:
+            values = matrix.data[start:end]
+            values[np.argpartition(values, -most)[:-most]] = 0
+
+
+def train(data: Interactions) -> UserKnn:
+    """Keeps what users have; there is nothing to learn."""
+    newest = newest_users(data, MOST_USERS)
+    has = user_item(data)[newest]
+    lengths = np.diff(has.indptr)
+    brings = has.copy()
+    brings.data /= np.sqrt(np.repeat(lengths, lengths)).astype(np.float32)
+    return UserKnn(has, newest_in_rows(sparse.csr_matrix(brings.T), last_seen(data)[newest], MOST_USERS_OF_ITEM))
+
+
+def newest_in_rows(matrix: sparse.csr_matrix, times: NDArray[np.int64], most: int) -> sparse.csr_matrix:
+    """Returns the matrix with at most `most` values a row, those of the columns with the latest times."""
+    if np.diff(matrix.indptr).max(initial=0) <= most:
+        return matrix
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    order = np.lexsort((-times[matrix.indices], row))
+    kept = np.sort(order[np.arange(len(order)) - matrix.indptr[row] < most])
+    return sparse.csr_matrix((matrix.data[kept], (row[kept], matrix.indices[kept])), shape=matrix.shape)
+
+
+def load(folder: Path) -> UserKnn:
+    """Reads what `UserKnn.save` wrote."""
+    items, users = csr_rows(folder, "brings"), csr_rows(folder, "has")
+    return UserKnn(load_csr(folder, "has", items), load_csr(folder, "brings", users))

@@ -1,0 +1,80 @@
+"""aws-user-personalization-v2 and aws-personalized-ranking-v2: the blend of the first generation with a larger say
+for the transformer.
+
+Its transformer also sees metadata of items and users, the context of the request, the time between events and the
+time of the request, and what each event weighs (spec recipes-and-runtime 1.4, 2.1). It takes part whatever the size
+of the data; what the size decides is in `plan`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tailorbird.recipes import user_personalization
+from tailorbird.recipes.matrices import first_rows
+from tailorbird.recipes.recipe import Interactions, Progress
+from tailorbird.recipes.scorers.transformer import buckets
+from tailorbird.recipes.scorers.transformer_training import Plan
+from tailorbird.recipes.settings import hyperparameter
+from tailorbird.recipes.user_personalization import Makeup, UserPersonalization
+
+SIZES = ((50_000, 64, 40), (500_000, 64, 12), (5_000_000, 128, 20), (math.inf, 128, 8))
+"""Up to how many distinct rows, which width and how many epochs at most: wider gains nothing on sparse data, and small
+data need more epochs for as many steps."""
+FULL_SOFTMAX_ITEMS = 5_000
+SAMPLED = 2000
+"""Of a larger catalogue: items that the softmax runs over, for the time's sake."""
+ALIKE = 0.99
+"""Share of pauses between events in one bucket of time from which on times are not looked at."""
+DENSE = 50.0
+"""Distinct rows an item from which on data count as dense."""
+LONGEST = 200
+"""Distinct items of a history that the transformer sees; half on sparse data, where the older half tells nothing."""
+
+load = user_personalization.load
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The hyperparameter of spec recipes-and-runtime 1.3."""
+
+    apply_recency_bias: bool = hyperparameter(True)
+    """Whether recent popularity and time take part; where not, only the order of events and popularity of all times."""
+    seed: int = 0
+
+
+def train(data: Interactions, settings: Settings, progress: Progress) -> UserPersonalization:
+    """Trains the blend; raises NotEnoughData for fewer than two users with two interactions."""
+    makeup = Makeup(settings.apply_recency_bias, plan(data, settings), settings.seed)
+    return user_personalization.blend(data, makeup, progress)
+
+
+def plan(data: Interactions, settings: Settings) -> Plan:
+    """Returns what suits the data: their distinct rows, rows an item, and the lengths of histories."""
+    user, item = first_rows(data)
+    rows = len(user)
+    dense = rows / max(1, len(np.unique(item))) >= DENSE
+    lengths = np.bincount(user)
+    _, width, epochs = next(size for size in SIZES if rows <= size[0])
+    return Plan(
+        width=width,
+        epochs=epochs,
+        seed=settings.seed,
+        length=int(np.clip(np.quantile(lengths[lengths > 0], 0.95), 20, LONGEST if dense else LONGEST // 2)),
+        blocks=2,
+        heads=2,
+        dropout=0.2 if dense else 0.5,
+        tokens=4000 if dense else 1000,
+        sampled=0 if len(data.items) <= FULL_SOFTMAX_ITEMS else SAMPLED,
+        times=settings.apply_recency_bias and pauses_differ(data),
+        features=True,
+    )
+
+
+def pauses_differ(data: Interactions) -> bool:
+    """Returns whether times tell more than the order does: where they are only counted up, they do not."""
+    pauses = np.diff(data.timestamp)[data.user[1:] == data.user[:-1]]
+    return len(pauses) > 0 and bool(np.bincount(buckets(pauses)).max() < ALIKE * len(pauses))

@@ -1,0 +1,144 @@
+"""Answers that were given, by their recommendationId: what was shown, by which campaign, and when.
+
+Written in the background, many at a time, so that an answer never waits for the disk; what a crash of the server or
+the machine catches in the last moment is lost, and an event that names it then counts like one that names nothing.
+Until it is written, a list is found in the memory of the process that gave it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+
+import sqlalchemy as sa
+
+from tailorbird.errors import AwsError, DamagedFile
+from tailorbird.storage.database import LOSS, Database
+
+log = logging.getLogger(__name__)
+
+WRITE_SECONDS = 0.05
+"""Between two writes, so that many lists share one."""
+RETRY_SECONDS = 5.0
+"""After a write that failed, so that a full disk fills no log; lists that come meanwhile wait."""
+AT_ONCE = 500
+"""Ids that one statement names."""
+DROPPED_AT_ONCE = 10_000
+"""Lists that one transaction drops, so that writers get their turn."""
+
+_metadata = sa.MetaData()
+_shown = sa.Table(
+    "shown",
+    _metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("time", sa.Float, nullable=False, index=True),
+    sa.Column("by", sa.String(256), nullable=False),
+    sa.Column("group", sa.String(256), nullable=False),
+    sa.Column("items", sa.JSON, nullable=False),
+    sa.Column("propensities", sa.JSON(none_as_null=True)),
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One answer of a campaign or recommender."""
+
+    id: str
+    """Its recommendationId."""
+    time: float
+    """Epoch seconds."""
+    by: str
+    """ARN of the campaign or recommender."""
+    group: str
+    """ARN of its dataset group."""
+    items: list[str]
+    """Ids of items, or of actions, in the order of the answer."""
+    propensities: list[float] | None = None
+    """How likely each was to be shown in its place, 0 to 1, where the campaign explores."""
+
+
+def database(url: str) -> Database:
+    """The store as a database."""
+    return Database(
+        url, "the answers of the last days", LOSS + "and events that name an earlier answer bring no impressions."
+    )
+
+
+class RecommendationLog:
+    """The answers of one installation; safe to use from many threads and processes."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = database(url).open(durable=False)
+        self._lock = threading.Lock()
+        self._waiting: dict[str, Shown] = {}
+        self._news = threading.Event()
+        self._closing = threading.Event()
+        self._writer: threading.Thread | None = None
+        self._pause = WRITE_SECONDS
+        _metadata.create_all(self._engine)
+
+    def remember(self, shown: Shown) -> None:
+        """Keeps an answer; returns at once."""
+        with self._lock:
+            self._waiting[shown.id] = shown
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._loop, daemon=True, name="shown lists")
+                self._writer.start()
+        self._news.set()
+
+    def find(self, ids: Collection[str]) -> dict[str, Shown]:
+        """The answers with these ids; unknown and expired ids are left out, and all that a damaged file hides."""
+        with self._lock:
+            found = {each: self._waiting[each] for each in ids if each in self._waiting}
+        missing = [each for each in ids if each not in found]
+        try:
+            for start in range(0, len(missing), AT_ONCE):
+                query = sa.select(_shown).where(_shown.c.id.in_(missing[start : start + AT_ONCE]))
+                with self._engine.connect() as connection:
+                    found |= {row["id"]: Shown(**row) for row in connection.execute(query).mappings()}
+        except DamagedFile as error:
+            log.error("answers are not found: events that name them bring no impressions", extra={"reason": str(error)})
+        return found
+
+    def drop_before(self, time: float) -> None:
+        """Forgets the answers that were given before a moment (epoch seconds)."""
+        oldest = sa.select(_shown.c.id).where(_shown.c.time < time).limit(DROPPED_AT_ONCE)
+        dropped = DROPPED_AT_ONCE
+        while dropped == DROPPED_AT_ONCE:
+            with self._engine.begin() as connection:
+                dropped = connection.execute(_shown.delete().where(_shown.c.id.in_(oldest))).rowcount
+
+    def close(self) -> None:
+        """Writes what waits and closes all connections."""
+        self._closing.set()
+        self._news.set()
+        if self._writer is not None:
+            self._writer.join()
+        self._engine.dispose()
+
+    def _loop(self) -> None:
+        ending = False
+        while not ending:
+            self._news.wait()
+            ending = self._closing.wait(self._pause)
+            self._news.clear()
+            self._write()
+
+    def _write(self) -> None:
+        with self._lock:
+            written = list(self._waiting.values())
+        if not written:
+            return
+        self._pause = WRITE_SECONDS
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(_shown.insert(), [asdict(shown) for shown in written])
+        except (sa.exc.SQLAlchemyError, AwsError) as error:
+            told = {"n": len(written), "reason": str(error)}
+            log.error("answers are not kept: events that name them bring no impressions", extra=told)
+            self._pause = RETRY_SECONDS
+        with self._lock:
+            for shown in written:
+                del self._waiting[shown.id]

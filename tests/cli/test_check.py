@@ -1,0 +1,273 @@
+"""Damage of every kind of file of a data folder: what `tailorbird check` says, what starts, what clients are told."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from journeys.steps import interactions_csv
+from support import Server
+from tailorbird.cli import main
+from tailorbird.errors import DamagedFile
+from tailorbird.jobs import dispatcher
+from tailorbird.storage import checksums
+from tailorbird.storage.live import Event
+from tailorbird.storage.recommendation_log import Shown
+from world import World
+
+NO_DATABASE = b"no database at all, and long enough to be sure of it" * 100
+DATABASES = ("catalogue", "live", "shown", "tallies")
+
+
+class Installation(World):
+    """A group with data and a trained campaign; it is shared, so who damages a file mends it."""
+
+    def fill_all(self) -> None:
+        self.prepare()
+        self.load("first", 1)
+        self.solution_arn = self.solution("s")
+        self.version = self.call("create_solution_version", solutionArn=self.solution_arn)["solutionVersionArn"]
+        self.work()
+        self.campaign = self.call("create_campaign", name="c", solutionVersionArn=self.version)["campaignArn"]
+        self.folder = self.workspace.config.data_dir
+
+    def check(self) -> Result:
+        return CliRunner().invoke(main.app, ["check", "--data-dir", str(self.folder)], env={"COLUMNS": "1000"})
+
+    def file(self, pattern: str) -> Path:
+        return sorted(self.folder.glob(pattern))[0]
+
+    def related(self) -> list[Any]:
+        return self.call("get_recommendations", campaignArn=self.campaign, itemId="i1")["itemList"]
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    made = Installation(tmp_path_factory.mktemp("check"))
+    made.fill_all()
+    yield made
+    made.workspace.close()
+
+
+@pytest.fixture
+def damaged(installation: Installation) -> Iterator[Any]:
+    """Changes a byte in the middle of a file, or replaces all of it, until the test's end."""
+    before: dict[Path, bytes] = {}
+
+    def damage(pattern: str, content: bytes | None = None) -> Path:
+        path = installation.file(pattern)
+        data = before[path] = path.read_bytes()
+        middle = len(data) // 2
+        path.write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :] if content is None else content)
+        installation.workspace.cache._kinds.clear()
+        installation.workspace.tables._checked.clear()
+        return path
+
+    yield damage
+    for path, data in before.items():
+        path.write_bytes(data)
+
+
+def test_nothing_is_damaged(installation: Installation) -> None:
+    result = installation.check()
+    assert result.exit_code == 0, result.output
+    assert result.output.count("whole") == 4
+    assert "DAMAGED" not in result.output
+
+
+def test_a_folder_without_an_installation_is_refused_and_not_made(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main.app, ["check", "--data-dir", str(tmp_path / "typo")])
+    assert result.exit_code == 1
+    assert "is no data folder" in result.output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "touches", "remedy"),
+    [
+        ("tables/*/*.parquet", "dataset/g/INTERACTIONS", "importMode FULL"),
+        ("tables/*/manifest.json", "dataset/g/INTERACTIONS", "from a backup"),
+        ("artifacts/*/s/*/checksums.json", "solution/s/", "Train it anew"),
+        ("artifacts/*/s/*/recipe.json", "solution/s/", "Train it anew"),
+        ("artifacts/*/s/*/model/*.npy", "solution/s/", "Train it anew"),
+        ("artifacts/*/s/*/history/users.npy", "solution/s/", "Train it anew"),
+    ],
+)
+def test_a_changed_bit_is_told_with_what_it_touches_and_the_remedy(
+    installation: Installation, damaged: Any, pattern: str, touches: str, remedy: str
+) -> None:
+    path = damaged(pattern)
+    result = installation.check()
+    assert result.exit_code == 1
+    (line,) = (line for line in result.output.splitlines() if line.startswith("DAMAGED"))
+    assert str(path) in line
+    assert touches in line
+    assert remedy in line
+
+
+def test_lost_files_are_told(installation: Installation) -> None:
+    for pattern in ("tables/*/manifest.json", "tables/*", "artifacts/*/s/*", "artifacts/*/s/*/model/items.npy"):
+        path = installation.file(pattern)
+        aside = path.rename(installation.folder / "aside")
+        result = installation.check()
+        aside.rename(path)
+        assert result.exit_code == 1, pattern
+        assert str(path) in result.output
+        assert "is missing" in result.output
+
+
+def test_documents_and_databases_are_read(installation: Installation, damaged: Any, tmp_path: Path) -> None:
+    path = installation.folder / "catalogue.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        statement = "UPDATE documents SET body = ? WHERE kind = 'Solution'"
+        body = connection.execute("SELECT body FROM documents WHERE kind = 'Solution'").fetchone()[0]
+        connection.execute(statement, [body.replace('"name":"s"', '"name":s')])
+    result = installation.check()
+    with pytest.raises(DamagedFile, match=r"catalogue\.db holds a row that is not JSON"):
+        installation.call("describe_solution", solutionArn=installation.solution_arn)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement, [body])
+    assert result.exit_code == 1
+    assert f"holds a damaged document of {installation.solution_arn}" in result.output
+    assert installation.check().exit_code == 0
+
+
+def test_a_damaged_page_is_told_by_check_and_by_whoever_meets_it(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for number in range(200):
+        world.call("create_dataset_group", name=f"g{number}")
+    world.workspace.close()
+    path = tmp_path / "data" / "catalogue.db"
+    data = bytearray(path.read_bytes())
+    data[4096 * 3 : -4096] = b"\xff" * (len(data) - 4096 * 4)
+    path.write_bytes(data)
+    result = CliRunner().invoke(main.app, ["check", "--data-dir", str(path.parent)])
+    assert result.exit_code == 1
+    assert "does not pass SQLite's check" in result.output
+    assert "restore it from a backup" in result.output
+    result = CliRunner().invoke(main.app, ["jobs", "--data-dir", str(path.parent)])
+    assert (result.exit_code, len(result.output.splitlines())) == (1, 1)
+    assert str(path) in result.output
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_a_database_that_is_none_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    World(tmp_path).workspace.close()
+    path = tmp_path / "data" / f"{name}.db"
+    path.write_bytes(NO_DATABASE)
+    result = CliRunner().invoke(main.app, ["jobs", "--data-dir", str(path.parent)])
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert line.startswith(f"{path} is no database")
+    assert ("move it away" if name in ("shown", "tallies") else "restore it from a backup") in line
+
+
+def test_objects_are_read_and_a_server_does_not_start_on_a_damaged_database(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data").start()
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="bucket")
+    s3.put_object(Bucket="bucket", Key="k", Body=b"user,item\n1,2\n")
+    server.stop()
+    command = ["check", "--data-dir", str(tmp_path / "data")]
+    result = CliRunner().invoke(main.app, command)
+    assert result.exit_code == 0, result.output
+    (path,) = (tmp_path / "data" / "neighbours" / "objects").iterdir()
+    path.write_bytes(path.read_bytes()[:-2] + b"3\n")
+    journal = tmp_path / "data" / "neighbours" / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b"{", b"(", 1))
+    result = CliRunner().invoke(main.app, command)
+    assert result.exit_code == 1
+    assert f"{path} does not hold the bytes that its ETag stands for" in result.output
+    assert f"{journal} is not JSON in line 1" in result.output
+    (tmp_path / "data" / "live.db").write_bytes(NO_DATABASE)
+    with pytest.raises(AssertionError, match="did not start"):
+        server.start()
+    assert server._reap() == 1
+    told = Path(server.log.name).read_text()
+    assert f"{tmp_path}/data/live.db is no database" in told.splitlines()[-1]
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    "pattern", ["artifacts/*/s/*/model/items.npy", "artifacts/*/s/*/history/start.npy", "tables/*/*.parquet"]
+)
+def test_clients_are_told_whose_data_are_damaged_and_no_path(
+    installation: Installation, damaged: Any, pattern: str
+) -> None:
+    assert installation.related()
+    path = damaged(pattern)
+    read = partial(installation.workspace.tables.read, installation.dataset)
+    with pytest.raises(DamagedFile) as error:
+        (read if "parquet" in pattern else installation.related)()
+    assert error.value.path == path
+    assert error.value.code == "InternalFailure"
+    assert str(installation.folder) not in error.value.message
+    assert (installation.dataset if "parquet" in pattern else installation.version) in error.value.message
+
+
+def test_a_training_on_damaged_data_fails_with_the_dataset_in_its_reason(
+    installation: Installation, damaged: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = damaged("tables/*/*.parquet")
+    created = installation.call("create_solution_version", solutionArn=installation.solution_arn)
+    installation.work()
+    version = installation.call("describe_solution_version", **created)["solutionVersion"]
+    assert version["status"] == "CREATE FAILED"
+    assert f"The stored data of {installation.dataset} are damaged" in version["failureReason"]
+    assert str(path) in " ".join(str(vars(record)) for record in caplog.records)
+    assert not any(record.exc_info for record in caplog.records)
+
+
+def test_a_model_of_an_older_version_is_served_and_named(installation: Installation) -> None:
+    path = installation.file(f"artifacts/*/s/*/{checksums.NAME}")
+    aside = path.rename(installation.folder / "aside")
+    installation.workspace.cache._kinds.clear()
+    assert installation.related()
+    result = installation.check()
+    aside.rename(path)
+    assert result.exit_code == 0
+    assert "1 segments and models were written by an older version" in result.output
+
+
+def test_damaged_answers_cost_no_event(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    world = World(tmp_path)
+    world.workspace.recommendation_log.remember(Shown("RID-1", 0.0, "c", "g", ["a"]))
+    world.workspace.close()
+    path = tmp_path / "data" / "shown.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE shown SET items = 'no JSON'")
+    again = dispatcher.open_workspace(world.workspace.config)
+    assert again.recommendation_log.find(["RID-1"]) == {}
+    assert str(path) in caplog.records[-1].reason
+    again.close()
+
+
+def test_a_damaged_event_is_told(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.workspace.live.append("d", [Event("u", "s", 1, {"ITEM_ID": "a"})])
+    path = tmp_path / "data" / "live.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE events SET row = 'no JSON'")
+    with pytest.raises(DamagedFile, match=r"live\.db holds a row that is not JSON"):
+        world.workspace.live.all("d")
+    world.workspace.close()
+
+
+def test_damaged_items_cost_an_import_of_interactions_no_more_than_a_warning(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.prepare()
+    fields = [{"name": "ITEM_ID", "type": "string"}, {"name": "GENRE", "type": "string", "categorical": True}]
+    items = world.made("Items", {"type": "record", "name": "Items", "fields": fields, "version": "1.0"})
+    world.fill(items, "items", b"ITEM_ID,GENRE\na,x\n")
+    next((tmp_path / "data" / "tables").glob("*ITEMS-*/*.parquet")).write_bytes(b"")
+    world.fill(world.dataset, "interactions", interactions_csv(1))
+    _, job = world.workspace.catalogue.select("DatasetImportJob")[-1]
+    assert f"The stored data of {items} are damaged" in " ".join(job["_report"]["warnings"])
+    world.workspace.close()

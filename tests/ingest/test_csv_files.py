@@ -1,0 +1,390 @@
+"""Bulk data files: what is accepted, what is mended and reported, what fails."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from tailorbird.data import schema
+from tailorbird.data.null_words import is_null
+from tailorbird.ingest import csv_records
+from tailorbird.ingest.csv_files import SPANS, ImportFailed, Report, Source, read
+
+CASES = json.loads((Path(__file__).parents[1] / "cases" / "imports.json").read_text())
+SCHEMAS = {name: schema.parse(json.dumps(text)) for name, text in CASES["schemas"].items()}
+HEADER = "USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE\n"
+TITLES = "ITEM_ID,GENRE,YEAR,TITLE,ADULT_ONLY\n"
+
+
+def load(data: bytes | list[bytes], of: str = "items") -> tuple[pl.DataFrame, Report]:
+    contents = data if isinstance(data, list) else [data]
+    frames: list[pl.DataFrame] = []
+    shares: list[float] = []
+    sources = [
+        Source("data.csv" if not n else f"data{n}.csv", len(content), partial(io.BytesIO, content))
+        for n, content in enumerate(contents)
+    ]
+    report = read(sources, SCHEMAS[of], frames.append, lambda share, text: shares.append(share))
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    return pl.concat(frames), report
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("case", CASES["cases"], ids=lambda case: case["name"])
+def test_case(case, end, packed):
+    if end == "\r\n" and "several lines" in case["name"]:
+        rows = json.dumps(case["rows"]).replace(r"one\n", r"one\r\n").replace(r"n\n", r"n\r\n")
+        case = case | {"rows": json.loads(rows)}
+    data = end.join(case["lines"]).encode()
+    data = gzip.compress(data) if packed else data
+    if "failure" in case:
+        with pytest.raises(ImportFailed) as failed:
+            load(data, case["schema"])
+        assert case["failure"] in failed.value.reason
+        return
+    rows, report = load(data, case["schema"])
+    assert rows.columns == [field.name for field in SCHEMAS[case["schema"]].fields]
+    if "rows" in case:
+        assert rows.rows() == [tuple(row) for row in case["rows"]]
+    assert report.rows_kept == len(rows) == report.rows_read - report.rows_dropped
+    assert report.rows_dropped == case.get("dropped", 0)
+    assert report.cells_emptied == case.get("emptied", 0)
+    wanted = case.get("problems", [])
+    assert [(p.line, p.column, p.value) for p in report.problems] == [tuple(p[:3]) for p in wanted]
+    for problem, (*_, words) in zip(report.problems, wanted, strict=True):
+        assert words in problem.reason
+    assert sum(report.counts.values()) == len(wanted)
+
+
+def test_dtypes_are_those_of_the_schema():
+    rows, _ = load((TITLES + "1,,,,\n").encode())
+    assert rows.schema == {
+        "ITEM_ID": pl.String, "GENRE": pl.String, "YEAR": pl.Int64, "TITLE": pl.String, "ADULT_ONLY": pl.Boolean,
+    }  # fmt: skip
+
+
+def test_byte_order_mark_and_no_last_newline():
+    rows, _ = load(b"\xef\xbb\xbf" + TITLES.encode() + "1,ä,2,名,".encode())
+    assert rows.rows() == [("1", "ä", 2, "名", None)]
+
+
+def test_several_files_each_with_its_header():
+    first, empty = (TITLES + "1,a,1,t,\n").encode(), b""
+    second = b"title,year,item_id,genre,adult_only\nt,x,2,b,\n"
+    rows, report = load([first, empty, second])
+    assert rows["ITEM_ID"].to_list() == ["1", "2"]
+    assert [(p.file, p.line) for p in report.problems] == [("data1.csv", 1), ("data2.csv", 2)]
+
+
+def test_no_file():
+    with pytest.raises(ImportFailed, match="no CSV file"):
+        read([], SCHEMAS["items"], print, print)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (TITLES.encode() + "1,a,1,caf\u00e9,\n".encode("latin-1"), r"line 2, byte 45 of the file is 0xe9.*UTF-8"),
+        ((TITLES + "1,a,1,t,\n").encode("utf-16"), "looks like UTF-16"),
+        (gzip.compress((TITLES + "1,a,1,t,\n").encode())[:-9], "gzip"),
+        (b"\x1f\x8bnonsense", "gzip"),
+    ],
+)
+def test_unreadable(data, words):
+    with pytest.raises(ImportFailed, match=words):
+        load(data)
+
+
+def test_lengths():
+    long = "x" * 1001
+    row = f"1,a,1,{long},\n"
+    rows, report = load((TITLES + row).encode())
+    assert rows["TITLE"][0] == long[:1000]
+    assert report.cells_emptied == 0
+    assert "1000" in report.problems[0].reason
+    assert len(report.problems[0].value) <= 101
+    with pytest.raises(
+        ImportFailed, match=r"^Length cannot be more than 1000 characters for GENRE\.\.\. .*line 2"
+    ) as failed:
+        load((TITLES + f"1,{long},1,t,\n2,a,x,t,\n").encode())
+    assert failed.value.report is not None
+    assert len(failed.value.report.problems) == 2
+    rows, report = load((TITLES + "i" * 256 + ",,1,,\n" + "i" * 257 + ",,1,,\n").encode())
+    assert len(rows) == report.rows_dropped == 1
+
+
+def test_each_cause_is_told_with_its_count_and_first_examples():
+    body = "".join(f"{n},,x,,{n}\n" for n in range(150)) + "1,,99999999999,,\n"
+    _, report = load((TITLES + body).encode())
+    assert [p.line for p in report.problems] == [*sorted([*range(2, 7)] * 2), 152]
+    assert list(report.counts.values()) == [150, 150, 1]
+    document = json.loads(json.dumps(report.as_document()))
+    assert document["counts"][0]["count"] == 150
+    assert document["problems"][0].keys() == {"file", "line", "column", "value", "reason"}
+
+
+def test_line_numbers_across_blocks(monkeypatch):
+    monkeypatch.setattr(csv_records, "BLOCK", 16)
+    body = "".join(f'{n},"a\nb",{"x" if n % 3 == 0 else n},,\n' for n in range(30))
+    rows, report = load((TITLES + body).encode())
+    assert len(rows) == 30
+    assert [p.line for p in report.problems] == [2 + 2 * n for n in range(0, 15, 3)]
+    assert list(report.counts.values()) == [10]
+
+
+ACME = "ITEM_ID,GENRE,TITLE,YEAR,ADULT_ONLY\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "titles"),
+    [
+        # pandas' QUOTE_ALL: a backslash at the end, in each row, in the first alone, before a row without quotes.
+        (r"""'2','Acme','ends, with \','1',''|'3','Beta','fine','1',''""", ["ends, with \\", "fine"]),
+        (r"""'2','Acme','a \','1',''|'3','Beta','b \','1',''|'4','C','c','1',''""", ["a \\", "b \\", "c"]),
+        (r"""2,Acme,'a, \',1,|3,Beta,b,1,|4,C,c,1,""", ["a, \\", "b", "c"]),
+        (r"""'2','Acme','\\host\share','1',''|'3','B\','C:\','1',''""", [r"\\host\share", "C:\\"]),
+        # Excel: quotes doubled beside a backslash.
+        (r"""2,Acme,'a \''b'' c\',1,|3,Beta,b,1,""", ['a \\"b" c\\', "b"]),
+        # Backslash escapes, told by a later record, or by the record itself.
+        (r"""'2','Acme','C:\\dir','1',''|'3','Beta','5\' x 3\'','1',''""", [r"C:\dir", '5" x 3"']),
+        (r"""'2','Acme','TV 55\'','1',''|'3','Beta','TV 60\'','1',''""", ['TV 55"', 'TV 60"']),
+        (r"""'2','Acme','said \'yes\', then \\','1',''""", ['said "yes", then \\']),
+    ],
+)
+def test_either_kind_of_quotes(rows, titles):
+    found, report = load((ACME + rows.replace("'", '"').replace("|", "\n")).encode())
+    assert found["TITLE"].to_list() == titles
+    assert report.problems == ()
+
+
+def test_a_backslash_at_the_end_of_two_columns():
+    made = schema.parse('{"type": "record", "name": "Items", "fields": [{"name": "ITEM_ID", "type": "string"}, '
+                        '{"name": "G", "type": "string", "categorical": true}]}')  # fmt: skip
+    data = b'"ITEM_ID","G"\n"1","a\\"\n"2","b"\n"3","c\\"\n"4","d"\n'
+    frames: list[pl.DataFrame] = []
+    report = read([Source("a.csv", len(data), partial(io.BytesIO, data))], made, frames.append, lambda *_: None)
+    assert pl.concat(frames).rows() == [("1", "a\\"), ("2", "b"), ("3", "c\\"), ("4", "d")]
+    assert report.problems == ()
+
+
+def test_a_backslash_at_the_end_of_every_row_costs_no_time():
+    rows = "".join(f'{n},Acme,"size, {n}\\",1,\n{n}b,Acme,plain,1,\n' for n in range(30_000))
+    found, report = load((ACME + rows).encode())
+    assert len(found) == 60_000
+    assert report.problems == ()
+
+
+@pytest.mark.parametrize(
+    "body", ['1,a,"t,1,\n2,b,u,1,\n3,c,v",1,\n', '1,a,"t,1,\n2,b,"u,1,\n', '"1","a","t\n2,b,u,1,\nx","1",""\n']
+)
+def test_a_quoted_value_that_holds_rows_is_warned_of(body):
+    _, report = load((ACME + "0,a,t,1,\n" * 5 + body).encode())
+    assert [(p.line, p.reason) for p in report.problems if p.reason == SPANS] == [(7, SPANS)]
+
+
+def test_prose_over_several_lines_is_no_row():
+    _, report = load((ACME + '1,a,"Dear all,\n\nhere, there, now, then, ever\nyours",1,\n').encode())
+    assert report.problems == ()
+
+
+@pytest.mark.parametrize(("separator", "words"), [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")])
+def test_another_separator_is_named(separator, words):
+    with pytest.raises(ImportFailed, match=f"^Input CSV is missing .*data.csv are separated by {words}"):
+        load((TITLES + "1,a,2,t,\n").replace(",", separator).encode())
+
+
+def test_all_causes_are_told_at_once():
+    """A missing column in one file, another text encoding in the next, and times in milliseconds in both."""
+    first = b"USER_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE,user_id\n1,1500000000000,w,\n"
+    second = HEADER.encode() + b"1,2,1500000000000,w,\n"
+    third = HEADER.encode() + "1,caf\u00e9,3,w,\n".encode("latin-1")
+    with pytest.raises(ImportFailed) as failed:
+        load([first, second, third], "interactions")
+    for words in (
+        "missing the following columns:[ITEM_ID]", "USER_ID more than once", "data2.csv is not UTF-8",
+        "2 of 2 rows cannot be used", "TIMESTAMP is in milliseconds or finer, not in seconds",
+    ):  # fmt: skip
+        assert words in failed.value.reason
+    assert failed.value.report is not None
+    assert failed.value.report.rows_dropped == 2
+
+
+def test_every_category_that_is_too_long_is_named():
+    fields = [{"name": "ITEM_ID", "type": "string"}] + [
+        {"name": name, "type": "string", "categorical": True} for name in ("G", "H")
+    ]
+    made = schema.parse(json.dumps({"type": "record", "name": "Items", "fields": fields}))
+    data = b"ITEM_ID,G,H\n1," + b"g" * 1001 + b",x\n2,x," + b"h" * 1001 + b"\n,x,x\n"
+    with pytest.raises(ImportFailed) as failed:
+        read([Source("a.csv", len(data), partial(io.BytesIO, data))], made, lambda frame: None, lambda *_: None)
+    for words in ("for G... First at line 2", "for H... First at line 3", "Besides: ITEM_ID is empty"):
+        assert words in failed.value.reason
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([], "Nor is there any other file"),
+        (["part-00000", "part-00001"], "2 files whose names do not end in .csv or .csv.gz, the first part-00000"),
+        (
+            ["a/b/3.csv", "_SUCCESS"],
+            "first a/b/3.csv, and those are not read: give the location of the subfolder, a/b/",
+        ),
+    ],
+)
+def test_no_csv_file_says_what_there_is(names, words):
+    with pytest.raises(ImportFailed, match="There is no CSV file at the data location") as failed:
+        read([], SCHEMAS["items"], print, print, names)
+    assert words in failed.value.reason
+
+
+def test_what_cannot_be_seen_in_a_header_is_passed_over():
+    header = "\ufeffITEM_ID,\u200bGENRE,YEAR\u00a0,TITLE,ADULT_ONLY\n"
+    rows, _ = load(("\ufeff" + header + "1,a,2,t,\n").encode())
+    assert rows.rows() == [("1", "a", 2, "t", None)]
+
+
+@pytest.mark.parametrize("endless", ['1,"', "1,", '1,"\n'])
+def test_a_record_without_end_does_not_eat_memory(endless):
+    class Endless(io.RawIOBase):
+        asked = 0
+
+        def read(self, size=-1):
+            self.asked += size
+            assert self.asked < 8 * csv_records.LONGEST_RECORD
+            if self.asked == size:
+                return (TITLES + endless).encode()
+            return b"x\n" * (size // 2) if endless.endswith("\n") else b"x" * size
+
+    source = Source("huge.csv", 1 << 40, Endless)
+    with pytest.raises(ImportFailed, match=r"huge\.csv.*line 2"):
+        read([source], SCHEMAS["items"], lambda frame: None, lambda share, text: None)
+
+
+# The word null is reserved. Python takes the separators up to U+001F for blanks, Unicode does not.
+words = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x1c\x1d\x1e\x1f"), max_size=12),
+    st.text(st.sampled_from('a"\\,\n\r;'), max_size=12),
+).filter(lambda word: word != "null")
+ids = words.filter(lambda word: not is_null(word))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(ids, words, st.integers(-(2**31), 2**31 - 1), words), min_size=1, max_size=20), st.booleans())
+def test_what_csv_writer_wrote_comes_back(rows, all_quoted):
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL if all_quoted else csv.QUOTE_MINIMAL)
+    writer.writerow(["ITEM_ID", "GENRE", "YEAR", "TITLE", "ADULT_ONLY"])
+    writer.writerows([*row, "true"] for row in rows)
+    found, report = load(text.getvalue().encode())
+    assert found.drop("ADULT_ONLY").rows() == [
+        (item, genre if genre.strip() else None, year, title if title.strip() else None)
+        for item, genre, year, title in rows
+    ]
+    assert report.counts.keys() <= {SPANS}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(ids, st.text(st.sampled_from('a"\\,\n\r;'), max_size=12)), min_size=1, max_size=10))
+def test_backslash_escapes_come_back(rows):
+    text = io.StringIO()
+    text.write(TITLES)
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, doublequote=False, escapechar="\\")
+    # Tells the dialect, without which a pair of backslashes is a pair.
+    rows = [*rows, ("told", 'an "escaped" quote')]
+    writer.writerows([row[0], "", 1, row[1], "true"] for row in rows)
+    found, _ = load(text.getvalue().encode())
+    assert found.select("ITEM_ID", "TITLE").rows() == [(row[0], row[1] if row[1].strip() else None) for row in rows]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200), st.booleans(), st.booleans())
+def test_random_bytes_raise_nothing_but_import_failed(data, headed, packed):
+    data = TITLES.encode() * headed + data
+    try:
+        load(gzip.compress(data)[: -1 - len(data) % 3] if packed else data)
+    except ImportFailed:
+        event("failed")
+    else:
+        event("read")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.sampled_from("1a\\,\n\r.-e"), max_size=80))
+def test_random_text_keeps_count(text):
+    rows, report = load((TITLES + "1,,1,,\n" * 40 + text).encode())
+    assert report.rows_read - report.rows_dropped == report.rows_kept == len(rows) >= 40
+
+
+MEMORY = """
+import io, json, resource
+from tailorbird.data import csv_files, schema
+
+class Rows(io.RawIOBase):
+    left = 20
+    def readable(self):
+        return True
+    def readinto(self, buffer):
+        line = b"user1,item2,1500000000\\n"
+        data = line * (len(buffer) // len(line)) if Rows.left else b""
+        Rows.left -= bool(Rows.left)
+        buffer[:len(data)] = data
+        return len(data)
+
+names = {"USER_ID": "string", "ITEM_ID": "string", "TIMESTAMP": "long"}
+fields = [{"name": name, "type": type_} for name, type_ in names.items()]
+made = schema.parse(json.dumps({"type": "record", "name": "Interactions", "fields": fields}))
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+head = csv_files.Source("a", 1, lambda: io.BytesIO(b"USER_ID,ITEM_ID,TIMESTAMP\\nu,i,1\\n" + b"u,i,1\\n" * 100_000))
+csv_files.read([head], made, lambda frame: None, lambda share, text: None)
+before = peak()
+class Headed(io.BytesIO):
+    def read(self, size=-1):
+        return super().read(size) or rows.read(size)
+rows = io.BufferedReader(Rows(), 1 << 20)
+many = csv_files.Source("b", 1, lambda: Headed(b"USER_ID,ITEM_ID,TIMESTAMP\\n"))
+report = csv_files.read([many], made, lambda frame: None, lambda share, text: None)
+print(report.rows_kept, peak() - before)
+"""
+
+
+def test_memory_does_not_grow_with_the_rows():
+    ran = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
+    rows, megabytes = ran.stdout.split()
+    assert int(rows) > 800_000
+    assert float(megabytes) < 150
+
+
+def test_real_interactions(data_folder):
+    events = pl.read_parquet(data_folder / "ml-latest-small" / "personalize_poc_interactions.parquet")
+    data = events.with_columns(EVENT_VALUE=pl.lit(None, pl.Float64)).rename({"row": ""}).write_csv().encode()
+    rows, report = load(data, "interactions")
+    assert report.rows_kept == len(events) == 158_371
+    assert report.problems == ()
+    assert rows["ITEM_ID"].to_list() == events["item_id"].cast(pl.String).to_list()
+
+
+def test_real_items_with_blank_years_and_a_range(data_folder):
+    """The journey's own way to the year: whatever a regular expression finds in the title."""
+    movies = pl.read_parquet(data_folder / "ml-latest-small" / "items.parquet").select(
+        ITEM_ID="item_id", GENRE="genres", YEAR=pl.col("title").str.extract(r"\(([^()]*)\)\s*$"), TITLE="title"
+    )
+    rows, report = load(movies.with_columns(ADULT_ONLY=pl.lit(None, pl.Boolean)).write_csv().encode())
+    years = movies["YEAR"].str.contains(r"^\d+$").fill_null(False)
+    assert len(rows) == len(movies) == 9742
+    assert report.rows_dropped == 0
+    assert report.cells_emptied == (~years).sum() > 0
+    assert rows["TITLE"].to_list() == movies["TITLE"].to_list()

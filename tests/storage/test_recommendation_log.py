@@ -1,0 +1,59 @@
+"""Answers that were given: found at once, kept in the background, forgotten in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import wait_for
+from tailorbird.storage import recommendation_log
+from tailorbird.storage.recommendation_log import RecommendationLog, Shown
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'shown.db'}"
+
+
+@pytest.fixture
+def lists(url: str) -> Iterator[RecommendationLog]:
+    opened = RecommendationLog(url)
+    yield opened
+    opened.close()
+
+
+def answer(number: int, propensities: list[float] | None = None) -> Shown:
+    return Shown(f"RID-{number}", float(number), "campaign", "group", [str(number), "b"], propensities)
+
+
+def test_an_answer_is_found_at_once_and_soon_by_other_processes(lists: RecommendationLog, url: str) -> None:
+    told = [answer(1), answer(2, [0.75, 0.25])]
+    for each in told:
+        lists.remember(each)
+    both = {each.id: each for each in told}
+    assert lists.find(["RID-1", "RID-2", "RID-3"]) == both
+    other = RecommendationLog(url)
+    assert wait_for(lambda: other.find(["RID-1", "RID-2"]), 5) == both
+    other.close()
+
+
+def test_closing_keeps_what_waits(url: str) -> None:
+    lists = RecommendationLog(url)
+    for number in range(1200):
+        lists.remember(answer(number))
+    lists.close()
+    again = RecommendationLog(url)
+    assert len(again.find([f"RID-{number}" for number in range(1200)])) == 1200
+    again.close()
+
+
+def test_old_answers_are_dropped(lists: RecommendationLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recommendation_log, "DROPPED_AT_ONCE", 3)
+    ids = [f"RID-{number}" for number in range(10)]
+    for number in range(10):
+        lists.remember(answer(number))
+    wait_for(lambda: not lists._waiting, 5)
+    lists.drop_before(7.0)
+    assert sorted(lists.find(ids)) == ids[7:]
