@@ -24,7 +24,7 @@ from serving import generated
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.api.resources import RESOURCES
 from tailorbird.config import load
-from tailorbird.jobs import dispatcher
+from tailorbird.jobs import worker
 from tailorbird.workspace import Workspace, open_workspace
 
 ROLE = "arn:aws:iam::123456789012:role/any"
@@ -50,7 +50,7 @@ def call(workspace: Workspace, function: str, **request: Any) -> dict[str, Any]:
 def work(workspace: Workspace) -> None:
     """Does the waiting jobs in this process; raises RuntimeError where one fails."""
     for arn, kind, _ in workspace.catalogue.with_status(["CREATE PENDING"]):
-        dispatcher.work(workspace, RESOURCES[kind], arn)
+        worker.work(workspace, RESOURCES[kind], arn)
         ended = workspace.catalogue.get(arn) or {}
         if ended["status"] != "ACTIVE":
             raise RuntimeError(f"{arn}: {ended.get('failureReason')}")

@@ -16,7 +16,8 @@ from tailorbird import config as configuration
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.api.resources import RESOURCES
 from tailorbird.config import Config
-from tailorbird.jobs import dispatcher as jobs
+from tailorbird.jobs import lease, worker
+from tailorbird.jobs.dispatcher import Dispatcher
 from tailorbird.recipes.recipe import Epoch, Progress
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace, open_workspace
@@ -42,15 +43,15 @@ def train(workspace: Workspace, document: Document, progress: Progress) -> Docum
 def run_in_tests(config: Config, kind: str, arn: str) -> None:
     """What a worker does in these tests."""
     RESOURCES[kind] = dataclasses.replace(RESOURCES[kind], job=train)
-    jobs.run(config, kind, arn)
+    worker.run(config, kind, arn)
 
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
     """An installation with two workers and without an HTTP server."""
     opened = open_workspace(configuration.load({}, data_dir=tmp_path / "data", workers=2))
-    monkeypatch.setattr(jobs, "run", run_in_tests)
-    dispatcher = jobs.Dispatcher(opened)
+    monkeypatch.setattr(worker, "run", run_in_tests)
+    dispatcher = Dispatcher(opened)
     dispatcher.start()
     yield opened
     dispatcher.stop()
@@ -84,12 +85,12 @@ def test_a_training_tells_how_far_it_is(workspace: Workspace) -> None:
 
 
 def test_the_log_has_a_line_a_step(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", jobs.log.name)
-    held = {"status": "CREATE IN_PROGRESS", "_owner": "me", "_leaseUntil": time.time() + 60}
-    workspace.catalogue.insert(KIND, ARN + "logged", {"solutionVersionArn": ARN + "logged", **held})
-    with jobs._Lease(workspace, RESOURCES[KIND], ARN + "logged", "me") as lease:
+    caplog.set_level("INFO", lease.log.name)
+    claim = {"status": "CREATE IN_PROGRESS", "_owner": "me", "_leaseUntil": time.time() + 60}
+    workspace.catalogue.insert(KIND, ARN + "logged", {"solutionVersionArn": ARN + "logged", **claim})
+    with lease.Lease(workspace, RESOURCES[KIND], ARN + "logged", "me") as held:
         for number in range(25):
-            lease.progress(0.25, Epoch(number, 100, 2.5 / (number + 1)))
+            held.progress(0.25, Epoch(number, 100, 2.5 / (number + 1)))
             time.sleep(0.1)
     told = [record for record in caplog.records if record.message == "job progress"]
     assert 1 <= len(told) <= 2, "one as it began, and one for all epochs"

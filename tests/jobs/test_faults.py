@@ -22,8 +22,8 @@ from tailorbird.api import due
 from tailorbird.api.resources import dataset
 from tailorbird.config import Config
 from tailorbird.faults import LONGEST_SECONDS, Faults
-from tailorbird.jobs import dispatcher as jobs
 from tailorbird.jobs import executors
+from tailorbird.jobs.dispatcher import Dispatcher
 from world import SIMS, World
 
 HOUR, DAY = 3600.0, 86400.0
@@ -76,7 +76,7 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     return [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-def steps(dispatcher: jobs.Dispatcher, times: int = 3) -> None:
+def steps(dispatcher: Dispatcher, times: int = 3) -> None:
     """Steps of the dispatcher in which all periodic tasks are due."""
     for _ in range(times):
         dispatcher._due = [0.0] * len(dispatcher._due)
@@ -97,7 +97,7 @@ def test_one_groups_damaged_manifest_stops_no_other_group(world: World, caplog: 
     world.dataset = whole.replace("whole", "broken")
     path = damage_manifest(world)
     world.now += HOUR
-    dispatcher = jobs.Dispatcher(world.workspace)
+    dispatcher = Dispatcher(world.workspace)
     steps(dispatcher, 4)
     assert [version["status"] for version in world.versions(solutions[1])] == ["ACTIVE"]
     assert world.versions(solutions[0]) == []
@@ -139,7 +139,7 @@ def test_a_failing_clean_up_stops_no_job_and_keeps_its_group(
         "create_dataset_import_job", jobName="j", datasetArn=world.dataset, dataSource=source, roleArn=ROLE
     )
     world.now += 1
-    dispatcher = jobs.Dispatcher(world.workspace)
+    dispatcher = Dispatcher(world.workspace)
     steps(dispatcher)
     assert world.call("describe_dataset_import_job", **job)["datasetImportJob"]["status"] == "ACTIVE"
     assert world.workspace.catalogue.get(tracker) is None
@@ -175,7 +175,7 @@ def test_a_page_of_the_catalogue_that_cannot_be_read_stops_no_other_document(
     with file.open("r+b") as opened:
         opened.seek(pages[0])
         opened.write(b"\xff" * size)
-    dispatcher = jobs.Dispatcher(world.workspace)
+    dispatcher = Dispatcher(world.workspace)
     steps(dispatcher, 5)
     assert world.workspace.catalogue.get(arns[0]) is None
     assert world.workspace.catalogue.get(arns[2]) is None
@@ -216,7 +216,7 @@ def test_a_fault_is_told_once_and_tried_later_and_later(caplog: pytest.LogCaptur
 def test_a_clock_that_is_put_back_freezes_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.prepare()
     world.load("first", 0)
-    dispatcher = jobs.Dispatcher(world.workspace)
+    dispatcher = Dispatcher(world.workspace)
     solution = world.solution()
     other = world.solution("other", performAutoTraining=False)
     version = world.call("create_solution_version", solutionArn=other)["solutionVersionArn"]
@@ -257,7 +257,7 @@ def test_a_stopped_training_ends_though_the_clock_was_put_back(world: World) -> 
     world.workspace.catalogue.update(version, lambda old: old | running)
     world.call("stop_solution_version_creation", solutionVersionArn=version)
     world.now -= DAY
-    steps(jobs.Dispatcher(world.workspace))
+    steps(Dispatcher(world.workspace))
     assert world.workspace.catalogue.get(version)["status"] == "CREATE STOPPED"
 
 
@@ -296,7 +296,7 @@ def test_nothing_is_killed_but_what_the_executor_started(world: World) -> None:
             "lastUpdatedDateTime": world.now - 10,
         }
         world.workspace.catalogue.update(version, lambda old: old | stopped)
-        dispatcher = jobs.Dispatcher(world.workspace)
+        dispatcher = Dispatcher(world.workspace)
         waiting: Any = executors.Future()
         dispatcher._running[version] = waiting
         dispatcher.step()

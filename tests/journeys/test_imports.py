@@ -258,7 +258,7 @@ MILLION = """
 import resource, sys
 from pathlib import Path
 from tailorbird import config
-from tailorbird.api import jobs
+from tailorbird.jobs import worker
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.api.resources import RESOURCES, dataset
 from tailorbird.workspace import open_workspace
@@ -271,7 +271,7 @@ made = call("create_schema", name="s", schema=schema)["schemaArn"]
 target = call("create_dataset", name="d", datasetType=kind, datasetGroupArn=group, schemaArn=made)["datasetArn"]
 source = {"dataLocation": (folder / "rows.csv").as_uri()}
 arn = call("create_dataset_import_job", jobName="j", datasetArn=target, dataSource=source)["datasetImportJobArn"]
-jobs.work(workspace, RESOURCES["DatasetImportJob"], arn)
+worker.work(workspace, RESOURCES["DatasetImportJob"], arn)
 document = workspace.catalogue.get(arn)
 assert document["status"] == "ACTIVE", document
 place = dataset.opened(workspace, workspace.catalogue.get(target)).place

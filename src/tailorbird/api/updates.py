@@ -1,7 +1,7 @@
 """The two-hour update: new items, and how often users were exposed to each, count without a training.
 
-No version comes of it and no metrics change: a pool is put beside the model's files (`serving/exploration_pools.py`). Only
-the newest version of a solution takes updates, and only if it is a FULL one (spec recipes-and-runtime 2.2).
+No version comes of it and no metrics change: a pool is put beside the model's files (`serving/exploration_pools.py`).
+Only the newest version of a solution takes updates, and only if it is a FULL one (spec recipes-and-runtime 2.2).
 """
 
 from __future__ import annotations

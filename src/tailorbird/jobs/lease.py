@@ -1,0 +1,151 @@
+"""A worker's claim on a document: it ends by itself unless renewed, and whoever holds it says what became of the job.
+
+A worker claims a document by compare-and-set on its status and holds a lease that it renews; a lease that ran out
+means that the worker is gone, and the job is started again. A job may thus run twice: each one writes so that this
+does no harm.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import threading
+import time
+
+from tailorbird.api import due, transitions
+from tailorbird.api.lifecycle import STOPPED, STOPPING, UNFINISHED, Resource
+from tailorbird.recipes.recipe import Epoch
+from tailorbird.storage.catalogue import Document
+from tailorbird.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+PROGRESS_SECONDS = 60.0
+"""Between two log lines about one step of a job; a new step is told at once."""
+
+
+class LeaseLost(Exception):
+    """Another worker took the job over, or its document is gone; this one stops without a trace."""
+
+
+def claimable(resource: Resource, document: Document, lease_seconds: float, now: float) -> bool:
+    """Whether the job waits for a worker: never begun, or its worker fell silent."""
+    status, stages = document["status"], resource.stages
+    if status == stages.in_progress:
+        return due.is_due(document["_leaseUntil"], lease_seconds, now)
+    return bool(status == stages.pending)
+
+
+def claim(workspace: Workspace, resource: Resource, arn: str, owner: str) -> Document | None:
+    def change(document: Document) -> Document | None:
+        now = workspace.clock()
+        if not claimable(resource, document, workspace.config.lease_seconds, now):
+            return None
+        return document | {
+            "status": resource.stages.in_progress,
+            "lastUpdatedDateTime": now,
+            "_owner": owner,
+            "_started": now,
+            "_attempts": document.get("_attempts", 0) + 1,
+            "_leaseUntil": now + workspace.config.lease_seconds,
+        }
+
+    return workspace.catalogue.update(arn, change)
+
+
+def released(document: Document) -> Document | None:
+    """The document of a job whose worker was ended on purpose: free at once, and no failed attempt."""
+    if document["status"] not in UNFINISHED or "_attempts" not in document:
+        return None
+    return document | {"_leaseUntil": 0.0, "_attempts": document["_attempts"] - 1}
+
+
+def finish(workspace: Workspace, resource: Resource, arn: str, owner: str, outcome: Document) -> None:
+    def change(document: Document) -> Document | None:
+        if document.get("_owner") != owner or document["status"] != resource.stages.in_progress:
+            return None
+        return document | {"lastUpdatedDateTime": workspace.clock()} | outcome
+
+    workspace.catalogue.update(arn, change)
+
+
+def finish_stop(workspace: Workspace, arn: str, owner: str) -> None:
+    """Ends a stop before its time has run out, since its worker has noticed."""
+
+    def change(document: Document) -> Document | None:
+        if document.get("_owner") != owner or document["status"] != STOPPING:
+            return None
+        now = workspace.clock()
+        return document | {"status": STOPPED, "lastUpdatedDateTime": now} | transitions.NONE_LEFT
+
+    workspace.catalogue.update(arn, change)
+
+
+def _figures(told: str | Epoch) -> Document:
+    """What a network tells of its training; a loss that is no number any more has no place in JSON."""
+    if isinstance(told, str):
+        return {}
+    numbers = {"loss": told.loss, "validation": told.validation}
+    known = {name: value for name, value in numbers.items() if value is not None and math.isfinite(value)}
+    return {"epoch": told.number, "epochs": told.of, **known}
+
+
+def _step(latest: Document) -> str:
+    """What a job is at, without how far it is: counts and losses change all the time."""
+    return re.sub(r"[\d.,]+", "", latest["text"])
+
+
+class Lease:
+    """Renews a claim in the background, publishes progress, and notices when the claim is lost."""
+
+    def __init__(self, workspace: Workspace, resource: Resource, arn: str, owner: str) -> None:
+        self._workspace = workspace
+        self._in_progress = resource.stages.in_progress
+        self._arn = arn
+        self._owner = owner
+        self._began = time.monotonic()
+        self.latest: Document = {"share": 0.0, "text": "starting"}
+        self._lost = threading.Event()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._loop, daemon=True, name="lease")
+
+    def __enter__(self) -> Lease:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def progress(self, share: float, told: str | Epoch) -> None:
+        """Says how far the job is; raises LeaseLost when it should stop."""
+        if self._lost.is_set():
+            raise LeaseLost(self._arn)
+        took = time.monotonic() - self._began
+        ends = {"ends": self._workspace.clock() + took * (1 - share) / share} if share > 0 else {}
+        self.latest = {"share": round(share, 4), "text": str(told), **ends, **_figures(told)}
+
+    def _loop(self) -> None:
+        renewed = told = time.monotonic()
+        shown: object = None
+        step = ""
+        while not self._ended.wait(0.5):
+            due = time.monotonic() - renewed > self._workspace.config.lease_seconds / 3
+            if not due and shown is self.latest:
+                continue
+            shown = latest = self.latest
+            if _step(latest) != step or time.monotonic() - told > PROGRESS_SECONDS:
+                step, told = _step(latest), time.monotonic()
+                left = {"secondsLeft": round(latest["ends"] - self._workspace.clock())} if "ends" in latest else {}
+                log.info("job progress", extra={"arn": self._arn, **latest, **left})
+            if self._workspace.catalogue.update(self._arn, self._renewed) is None:
+                self._lost.set()
+                return
+            renewed = time.monotonic()
+
+    def _renewed(self, document: Document) -> Document | None:
+        if document.get("_owner") != self._owner or document["status"] != self._in_progress:
+            return None
+        until = self._workspace.clock() + self._workspace.config.lease_seconds
+        return document | {"_leaseUntil": until, "_progress": self.latest}
