@@ -8,7 +8,7 @@ from typing import Any
 from tailorbird import errors
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.api.rates import Rates
-from tailorbird.aws_local import Neighbours
+from tailorbird.aws_local import AwsLocal
 from tailorbird.jobs.health import Health
 from tailorbird.wire.endpoint import Endpoint, Service
 from tailorbird.wire.response import Response
@@ -16,7 +16,7 @@ from tailorbird.wire.signature import Request
 from tailorbird.workspace import Workspace
 
 
-def make_endpoint(workspace: Workspace, neighbours: Neighbours | None, health: Health) -> Endpoint:
+def make_endpoint(workspace: Workspace, aws_local: AwsLocal | None, health: Health) -> Endpoint:
     """The ASGI application over an open workspace, beside the `Dispatcher` that `health` looks after."""
     config, rates = workspace.config, Rates()
 
@@ -28,16 +28,16 @@ def make_endpoint(workspace: Workspace, neighbours: Neighbours | None, health: H
         return OPERATIONS[function](workspace.at(region), parameters)
 
     def secret_of(access_key_id: str, token: str) -> str | None:
-        if neighbours is not None:
-            return neighbours.secret_of(access_key_id, token)
+        if aws_local is not None:
+            return aws_local.secret_of(access_key_id, token)
         key = workspace.access_key
         return key.secret_access_key if access_key_id == key.access_key_id else None
 
     return Endpoint(
         Service(
             call=call,
-            neighbour=partial(_ask, neighbours) if neighbours else None,
-            preflight=partial(_preflight, neighbours) if neighbours else None,
+            other=partial(_ask, aws_local) if aws_local else None,
+            preflight=partial(_preflight, aws_local) if aws_local else None,
             secret_of=secret_of,
             default_region=config.region,
             alive=health.alive,
@@ -45,17 +45,17 @@ def make_endpoint(workspace: Workspace, neighbours: Neighbours | None, health: H
             folder=config.data_dir,
             verify_signatures=config.verify_signatures,
             body_limit=config.body_limit,
-            neighbour_body_limit=config.s3_body_limit,
+            other_body_limit=config.s3_body_limit,
             bodies_limit=config.bodies_limit,
             cors_origins=frozenset(config.cors_origins),
         )
     )
 
 
-def _ask(neighbours: Neighbours, service: str, request: Request) -> Response:
-    answer = neighbours.answer(service, request.method, request.path, request.query, request.headers, request.body)
+def _ask(aws_local: AwsLocal, service: str, request: Request) -> Response:
+    answer = aws_local.answer(service, request.method, request.path, request.query, request.headers, request.body)
     return Response(*answer)
 
 
-def _preflight(neighbours: Neighbours, request: Request) -> Response:
-    return Response(*neighbours.preflight(request.path, request.headers))
+def _preflight(aws_local: AwsLocal, request: Request) -> Response:
+    return Response(*aws_local.preflight(request.path, request.headers))

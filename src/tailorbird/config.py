@@ -40,7 +40,9 @@ class Config:
     silence_seconds: float = setting(
         20.0, "Seconds that a client may take over a request's head, be idle, or neither send nor take what is due."
     )
-    region: str = setting("us-east-1", "AWS region that `tailorbird env` hands to clients and the neighbours use.")
+    region: str = setting(
+        "us-east-1", "AWS region that `tailorbird env` hands to clients and the built-in S3, IAM and STS use."
+    )
     account_id: str = setting("123456789012", "Account number in ARNs: 12 digits, any will do.")
     database_url: str = setting("", "SQLAlchemy URL of documents and events; empty means SQLite in data_dir.")
     executor: str = setting("processes", "Where jobs run: `processes` (a pool beside the server) or `inline`.")

@@ -1,4 +1,4 @@
-"""The neighbours behind a real endpoint and a socket, in the test's own process, and boto3 beside them."""
+"""The services beside us behind a real endpoint and a socket, in the test's own process, and boto3 beside them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import uvicorn
 from botocore.config import Config
 
 from aws_local.talk import ACCOUNT, KEYS
-from tailorbird.aws_local import Neighbours
+from tailorbird.aws_local import AwsLocal
 from tailorbird.wire.endpoint import Endpoint, Service
 from tailorbird.wire.response import Response
 from tailorbird.workspace import AccessKey
@@ -21,7 +21,7 @@ pytest.importorskip("moto", reason="the extra aws-local is not installed")
 
 
 class Running:
-    """A server whose neighbours can be started anew."""
+    """A server whose services can be started anew."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -30,13 +30,13 @@ class Running:
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         service = Service(
             call=lambda function, region, parameters: {"schemas": []},
-            neighbour=lambda service, request: Response(
-                *self.neighbours.answer(
+            other=lambda service, request: Response(
+                *self.aws_local.answer(
                     service, request.method, request.path, request.query, request.headers, request.body
                 )
             ),
-            preflight=lambda request: Response(*self.neighbours.preflight(request.path, request.headers)),
-            secret_of=lambda key, token: self.neighbours.secret_of(key, token),
+            preflight=lambda request: Response(*self.aws_local.preflight(request.path, request.headers)),
+            secret_of=lambda key, token: self.aws_local.secret_of(key, token),
             default_region="us-east-1",
         )
         settings = uvicorn.Config(Endpoint(service), lifespan="off", access_log=False, log_level="warning")
@@ -47,8 +47,8 @@ class Running:
 
     def restart(self):
         """Empties the emulation, as the end of a process does, and serves the same folder anew."""
-        self.neighbours = Neighbours(self.folder, ACCOUNT, AccessKey(*KEYS))
-        self.neighbours.load()
+        self.aws_local = AwsLocal(self.folder, ACCOUNT, AccessKey(*KEYS))
+        self.aws_local.load()
 
     def stop(self):
         self._server.should_exit = True

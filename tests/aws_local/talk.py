@@ -1,4 +1,4 @@
-"""What the tests of the neighbours share: constants, and ways to ask."""
+"""What the tests of the AWS services beside us share: constants, and ways to ask."""
 
 from __future__ import annotations
 

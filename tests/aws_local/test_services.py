@@ -15,7 +15,7 @@ from boto3.s3.transfer import TransferConfig
 
 from aws_local.talk import ACCOUNT, KEYS, TRUST, code_of, plain, put
 from tailorbird import errors
-from tailorbird.aws_local import Neighbours, journal
+from tailorbird.aws_local import AwsLocal, journal
 from tailorbird.workspace import AccessKey
 
 FULL_ACCESS = "arn:aws:iam::aws:policy/service-role/AmazonPersonalizeFullAccess"
@@ -341,7 +341,7 @@ def test_an_incomplete_last_line_is_cut_off(tmp_path):
 def test_an_unreadable_journal_is_named(tmp_path):
     (tmp_path / "journal.jsonl").write_bytes(b'nonsense\n{"n": 2}\n')
     with pytest.raises(errors.InternalFailure, match=r"journal\.jsonl line 1"):
-        Neighbours(tmp_path, ACCOUNT, AccessKey(*KEYS)).load()
+        AwsLocal(tmp_path, ACCOUNT, AccessKey(*KEYS)).load()
 
 
 def test_a_damaged_object_is_named_and_a_half_written_one_removed(s3, restart, tmp_path):
@@ -366,4 +366,4 @@ def test_what_cannot_be_replayed_is_logged(client, restart, tmp_path, caplog):
 
 def test_unknown_services_are_named(tmp_path):
     with pytest.raises(errors.UnknownOperationException, match="'sqs'"):
-        Neighbours(tmp_path, ACCOUNT, AccessKey(*KEYS)).answer("sqs", "POST", "/", "", {}, b"")
+        AwsLocal(tmp_path, ACCOUNT, AccessKey(*KEYS)).answer("sqs", "POST", "/", "", {}, b"")

@@ -38,7 +38,7 @@ _READING_ACTIONS = ("Get", "List", "Simulate", "Generate")
 _CREDENTIAL = re.compile(r"Credential=([^,]+)/\d{8}/([a-z0-9-]+)/")
 
 
-class Neighbours:
+class AwsLocal:
     """S3, IAM, STS and CloudWatch over a folder. Safe to call from many threads; one request at a time is answered."""
 
     def __init__(
@@ -98,7 +98,7 @@ class Neighbours:
             after HEAD, where the body is empty.
 
         Raises:
-            UnknownOperationException: there is no such neighbour.
+            UnknownOperationException: there is no such service.
             ServiceUnavailable: moto is not installed, or the disk does not take the change, which then is undone.
             ServiceError: the service's own.
         """

@@ -68,7 +68,7 @@ _NOT_ANSWERED = frozenset(
 
 @dataclass(frozen=True)
 class Call:
-    """One request to a neighbour, without what concerns only the connection and the signature."""
+    """One request to a service, without what concerns only the connection and the signature."""
 
     service: str
     region: str
@@ -105,7 +105,7 @@ class Call:
 
 
 def without_connection(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that a neighbour may see, and that are kept in the journal."""
+    """The headers that a service may see, and that are kept in the journal."""
     return {name: value for name, value in headers.items() if name not in _NOT_PASSED_ON}
 
 

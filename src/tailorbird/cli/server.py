@@ -18,7 +18,7 @@ import uvicorn
 
 from tailorbird import app
 from tailorbird.api import attributions
-from tailorbird.aws_local import Neighbours
+from tailorbird.aws_local import AwsLocal
 from tailorbird.config import Config
 from tailorbird.jobs import logs
 from tailorbird.jobs.dispatcher import Dispatcher
@@ -64,13 +64,13 @@ def _serve(config: Config, lock: Lock, listening: socket.socket, ready: Callable
     workspace = open_workspace(config)
     (config.data_dir / ENDPOINT_FILE).write_text(url)
     lock.tell(url)
-    neighbours = None
+    aws_local = None
     if config.s3_endpoint == local:
         metrics = partial(attributions.metrics, workspace)
-        neighbours = Neighbours(config.data_dir / "neighbours", config.account_id, workspace.access_key, metrics)
-        threading.Thread(target=neighbours.warm, daemon=True, name="warm").start()
+        aws_local = AwsLocal(config.data_dir / "neighbours", config.account_id, workspace.access_key, metrics)
+        threading.Thread(target=aws_local.warm, daemon=True, name="warm").start()
     dispatcher = Dispatcher(workspace)
-    server = _http_server(config, app.make_endpoint(workspace, neighbours, Health(workspace, dispatcher)))
+    server = _http_server(config, app.make_endpoint(workspace, aws_local, Health(workspace, dispatcher)))
     # uvicorn ends on these two by itself and then raises them once more, which must not cut the clean-up short.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)

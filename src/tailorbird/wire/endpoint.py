@@ -45,10 +45,10 @@ class Service:
 
     call: Callable[[str, str, dict[str, Any]], dict[str, Any] | None]
     """(function name, region, parameters) → answer; raises AwsError."""
-    neighbour: Callable[[str, Request], Response] | None
+    other: Callable[[str, Request], Response] | None
     """(AWS service, request) → response, for the services beside Personalize; None where there are none."""
     preflight: Callable[[Request], Response] | None
-    """What a bucket answers a browser's question whether a page may use it; None where there are no neighbours."""
+    """What a bucket answers a browser's question whether a page may use it; None where there are no other services."""
     secret_of: signature.SecretOf
     """Secret access key of an access key id and a session token."""
     default_region: str
@@ -60,7 +60,7 @@ class Service:
     """Where large bodies lie until they are verified; None for the system's."""
     verify_signatures: bool = True
     body_limit: int = 10 << 20
-    neighbour_body_limit: int = 1 << 30
+    other_body_limit: int = 1 << 30
     bodies_limit: int = 2 << 30
     cors_origins: frozenset[str] = frozenset()
 
@@ -119,10 +119,10 @@ class Endpoint:
         """Takes in the body of a request that may have one, and says what answers it."""
         if len(head.headers) > HEADERS:
             raise errors.RequestHeaderSectionTooLarge(f"A request may have {HEADERS} headers at most.")
-        if forms.is_form(head) and self._service.neighbour is not None:
+        if forms.is_form(head) and self._service.other is not None:
             await body.begin(incoming, forms.HEAD)
             form = forms.begin(head, body.content(), self._service.secret_of, time.time())
-            await body.receive(incoming, forms.limit(form, self._service.neighbour_body_limit), self._threads)
+            await body.receive(incoming, forms.limit(form, self._service.other_body_limit), self._threads)
             return lambda: self._store(head, form, body.content())
         claimed, limit = self._admit(head)
         await body.receive(incoming, limit, self._threads)
@@ -130,8 +130,8 @@ class Endpoint:
 
     def _store(self, head: Request, form: forms.Form, body: bytes) -> Response:
         """Answers an upload by a form."""
-        assert self._service.neighbour is not None
-        stored = self._service.neighbour("s3", forms.upload(form, head, body))
+        assert self._service.other is not None
+        stored = self._service.other("s3", forms.upload(form, head, body))
         return forms.answer(form, stored, f"http://{head.headers.get('host', 'localhost')}")
 
     def _preflight(self, head: Request) -> Response:
@@ -148,7 +148,7 @@ class Endpoint:
         else:
             claimed = signature.admit(head, self._service.secret_of, time.time())
         ours = claimed is None or claimed.service == "personalize"
-        limit = self._service.body_limit if ours else self._service.neighbour_body_limit
+        limit = self._service.body_limit if ours else self._service.other_body_limit
         if int(head.headers.get("content-length", "0")) > limit:
             raise bodies.too_large(limit)
         return claimed, limit
@@ -159,19 +159,19 @@ class Endpoint:
             claimed = signature.verify(replace(head, payload_hash=body.sha256()), self._service.secret_of, time.time())
         request = replace(head, body=body.content())
         if claimed is not None and claimed.service != "personalize":
-            return self._of_neighbour(claimed.service, request)
+            return self._of_other_service(claimed.service, request)
         return self._call(request, claimed.region if claimed else self._service.default_region)
 
-    def _of_neighbour(self, service: str, request: Request) -> Response:
+    def _of_other_service(self, service: str, request: Request) -> Response:
         if request.method == "POST" and model.is_ours(request.headers, request.path):
             raise errors.InvalidSignatureException(
                 f"Credential should be scoped to correct service: 'personalize', not {service!r}."
             )
-        if self._service.neighbour is None:
+        if self._service.other is None:
             raise errors.UnknownOperationException(f"This server does not offer the service {service}.")
         verified = self._service.verify_signatures and not signature_v2.is_presigned(request)
         chain = signature.chain(request, self._service.secret_of) if verified and service == "s3" else None
-        return self._service.neighbour(service, chunked.plain(request, chain))
+        return self._service.other(service, chunked.plain(request, chain))
 
     def _guarded(self, head: Request, work: Callable[[], Response]) -> Response:
         """What `work` answers, or its error in the shape of the request's protocol; never raises."""
