@@ -60,7 +60,7 @@ def put(world: World, of: str, item: str) -> None:
 
 def damage_manifest(world: World) -> Path:
     place = dataset.opened(world.workspace, world.workspace.catalogue.get(world.dataset)).place
-    path = world.workspace.tables._of(place) / "manifest.json"
+    path = world.workspace.tables._of(place).path / "manifest.json"
     path.write_bytes(path.read_bytes()[:-9])
     return path
 
@@ -112,6 +112,7 @@ def test_one_groups_damaged_manifest_stops_no_other_group(world: World, caplog: 
 def test_a_failing_clean_up_stops_no_job_and_keeps_its_group(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    caplog.set_level(logging.INFO)
     world.prepare()
     drop = world.workspace.tables.drop
     place = dataset.opened(world.workspace, world.workspace.catalogue.get(world.dataset)).place
@@ -320,7 +321,7 @@ def test_the_end_of_one_call_is_felt_by_no_other(tmp_path: Path) -> None:
     executor = executors.start(Config(workers=2))
     try:
         first, second, third = (executor.submit(wait_in_file, tmp_path / str(number)) for number in range(3))
-        wait_for(lambda: (tmp_path / "0.pid").exists() and (tmp_path / "1.pid").exists(), 30)
+        wait_for(lambda: (tmp_path / "0.pid").exists() and (tmp_path / "1.pid").exists(), 120)
         executor.end(third)  # waits for a process
         executor.end(first)
         with pytest.raises(executors.BrokenExecutor):
