@@ -25,7 +25,7 @@ from tailorbird.errors import (
     ResourceInUseException,
     ResourceNotFoundException,
 )
-from tailorbird.jobs import dispatcher
+from tailorbird.jobs import dispatcher, worker
 from world import SIMS, World
 
 THREADS = 12
@@ -218,7 +218,7 @@ def test_an_import_and_a_deletion_of_users_exclude_each_other(world: World) -> N
         assert kinds(answers) == {"dict": 1, "ResourceInUseException": 1, "InvalidInputException": 1}
         for kind in ("DatasetImportJob", "DataDeletionJob"):
             for _, document in world.workspace.catalogue.select(kind):
-                dispatcher.work(world.workspace, RESOURCES[kind], lifecycle.own_arn(kind, document))
+                worker.work(world.workspace, RESOURCES[kind], lifecycle.own_arn(kind, document))
 
 
 def test_rows_belong_to_the_dataset_that_took_them(world: World) -> None:

@@ -16,10 +16,10 @@ from journeys.steps import interactions_csv
 from support import Server
 from tailorbird.cli import main
 from tailorbird.errors import DamagedFile
-from tailorbird.jobs import dispatcher
 from tailorbird.storage import checksums
 from tailorbird.storage.live import Event
 from tailorbird.storage.recommendation_log import Shown
+from tailorbird.workspace import open_workspace
 from world import World
 
 NO_DATABASE = b"no database at all, and long enough to be sure of it" * 100
@@ -243,7 +243,7 @@ def test_damaged_answers_cost_no_event(tmp_path: Path, caplog: pytest.LogCapture
     path = tmp_path / "data" / "shown.db"
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE shown SET items = 'no JSON'")
-    again = dispatcher.open_workspace(world.workspace.config)
+    again = open_workspace(world.workspace.config)
     assert again.recommendation_log.find(["RID-1"]) == {}
     assert str(path) in caplog.records[-1].reason
     again.close()

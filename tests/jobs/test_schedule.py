@@ -14,7 +14,7 @@ from tailorbird.api import lifecycle
 from tailorbird.api.resources import RESOURCES, dataset
 from tailorbird.data import compaction
 from tailorbird.errors import ResourceInUseException
-from tailorbird.jobs import dispatcher, schedule
+from tailorbird.jobs import schedule, worker
 from world import SIMS, World
 
 HOUR, DAY = 3600.0, 86400.0
@@ -241,7 +241,7 @@ def test_recommenders_do_not_train_while_users_are_deleted(world: World) -> None
     first = world.workspace.catalogue.get(arn)["_artifact"]
     world.later(8 * DAY)
     assert world.workspace.catalogue.select("RecommenderTraining") == []
-    dispatcher.work(world.workspace, RESOURCES["DataDeletionJob"], job)
+    worker.work(world.workspace, RESOURCES["DataDeletionJob"], job)
     described = world.call("describe_data_deletion_job", dataDeletionJobArn=job)["dataDeletionJob"]
     assert described["status"] == "COMPLETED"
     assert described["numDeleted"] > 0

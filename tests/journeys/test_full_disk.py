@@ -9,7 +9,7 @@ from pathlib import Path
 from journeys.steps import INTERACTIONS_SCHEMA
 from support import Server, refused, small_disk
 from tailorbird.api.resources import RESOURCES
-from tailorbird.jobs import dispatcher
+from tailorbird.jobs import worker
 from world import World
 
 
@@ -55,7 +55,7 @@ def test_jobs_fail_with_the_folder_in_their_reason_and_leave_nothing(tmp_path: P
         before = names(disk)
         (disk / "ballast").write_bytes(b"\0" * (shutil.disk_usage(disk).free - 60_000))
         created = world.call("create_solution_version", solutionArn=solution)["solutionVersionArn"]
-        dispatcher.work(world.workspace, RESOURCES["SolutionVersion"], created)
+        worker.work(world.workspace, RESOURCES["SolutionVersion"], created)
         version = world.call("describe_solution_version", solutionVersionArn=created)["solutionVersion"]
         assert version["status"] == "CREATE FAILED"
         assert version["failureReason"].startswith(f"There is no space left in {disk}/data/artifacts/us-east-1/auto. ")
