@@ -69,5 +69,5 @@ def test_candidates_stand_for_all_items(monkeypatch):
     table = blend_weights.tabulate(SCORERS, drawn, ITEMS, np.random.default_rng(0))
     np.testing.assert_allclose(np.exp(table.correction).sum(axis=1), ITEMS, rtol=1e-5)
     np.testing.assert_allclose(table.truth.sum(axis=1), 1)
-    known = (table.bucket < blend_weights.repeats.BUCKETS).sum(axis=1)
+    known = (table.bucket < blend_weights.repeat_consumption.BUCKETS).sum(axis=1)
     np.testing.assert_array_equal(known, [200, 200, 200, 1, 1, 1])

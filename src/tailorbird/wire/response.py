@@ -68,6 +68,8 @@ def protocol_of(request: Request) -> str:
     kind = request.headers.get("content-type", "").lower()
     if service is None and _is_for_s3(request, kind):
         service = "s3"
+    elif service is None and request.method == "POST" and model.find(None, request.path) is not None:
+        return "rest-json"  # not signed, and of any content type: a curious one with a plain client
     if service in XML_SERVICES:
         return "s3" if service == "s3" else "rest-xml"
     if kind.startswith(FORM) or "Action=" in request.query:

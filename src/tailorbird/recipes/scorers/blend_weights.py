@@ -66,7 +66,7 @@ class Table:
     truth: NDArray[np.float32]
     """Each row sums to 1."""
     bucket: NDArray[np.int64]
-    """`repeats.BUCKETS` for an item outside the history."""
+    """`repeat_consumption.BUCKETS` for an item outside the history."""
     shortness: NDArray[np.float32]
     """(sample)."""
 
