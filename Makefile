@@ -5,6 +5,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A file's tests stay together, since they share a server or a model; more than four at a time want too much memory.
+TESTS := $(BIN)/python -m pytest tests -n auto --maxprocesses 4 --dist loadfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 help: ## list the targets
@@ -44,10 +46,10 @@ notebooks: $(VENV)/.installed-dev ## open the six steps in JupyterLab; needs a s
 
 test: $(VENV)/.installed-dev tests/javascript/node_modules ## lint, layers and all tests
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest tests
+	$(TESTS)
 
 test-full: $(VENV)/.installed-dev tests/javascript/node_modules ## also the long tests
-	TAILORBIRD_LONG=1 $(BIN)/python -m pytest tests
+	TAILORBIRD_LONG=1 $(TESTS)
 
 quality: $(VENV)/.installed-bench ## measure quality beside peers: make quality PROTOCOLS="P4 P4d" (needs TAILORBIRD_DATA)
 	OMP_NUM_THREADS=1 PYTHONPATH=src:bench $(BIN)/python -m quality $(PROTOCOLS) --write .
