@@ -97,7 +97,7 @@ def test_times_that_are_only_an_order_or_just_now_are_fine(times):
         ("1.23457E+15", "a USER_ID that some program made a number"),
         ("u\u200b1", "a USER_ID with characters that cannot be seen"),
         ("\ufeffu1", "a USER_ID with characters that cannot be seen"),
-        ("u1\u00a0", "a USER_ID with a space before or after it"),
+        ("u1\u00a0", "a space before or after their USER_ID"),
         ("'u1'", "a USER_ID in quotes"),
         ('"u1"', "a USER_ID in quotes"),
         ("“u1”", "a USER_ID in quotes"),
@@ -164,7 +164,7 @@ def test_event_types_in_several_spellings():
         return [text.split(";")[0].split(",")[0] for text in checkup.warnings()]
 
     assert seen(["click", "Click", "CLICK", " click"]) == [
-        "300 rows have a EVENT_TYPE with a space before or after it",
+        "300 rows have a space before or after their EVENT_TYPE",
         "1 values of EVENT_TYPE occur in two spellings that differ in upper and lower case only",
     ]
     assert seen(["click", "'click'"]) == ["600 rows have a EVENT_TYPE in quotes"]

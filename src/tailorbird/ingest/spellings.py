@@ -21,7 +21,7 @@ _UNSEEN = (
     "\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000e0001\U000e0020-\U000e007f]"
 )
 ODD_LABELS = {
-    r"^\s|\s$": "a {name} with a space before or after it, which makes it another one: remove it",
+    r"^\s|\s$": "a space before or after their {name}, which makes it another one: remove it",
     r"^-?\d+\.0+$|^\d(\.\d+)?[eE]\+\d+$": "a {name} that some program made a number, and so another one: write it as "
     'text, as pandas does after astype("Int64") or when it reads with dtype=str',
     _UNSEEN: "a {name} with characters that cannot be seen, such as a zero-width space, which make it another one: "
@@ -119,29 +119,58 @@ class Twins:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._strays = [pl.DataFrame(schema={"id": pl.UInt64, "text": pl.String}) for _ in _PAIRS]
-        """For each pair: texts that are not of the usual spelling, with the hash of that."""
+        self._strays = tuple(_Strays() for _ in _PAIRS)
 
     def add(self, texts: pl.Series) -> None:
         """Takes note of some different texts."""
-        for place, pair in enumerate(_PAIRS):
-            strays = pair.strays(texts)
-            usual = pair.usual(strays)
-            found = pl.DataFrame({"id": hashed(usual), "text": strays}).filter(strays != usual)
-            if len(found) and len(self._strays[place]) < MOST_TEXTS:
-                self._strays[place] = pl.concat([self._strays[place], found]).unique()
+        for pair, strays in zip(_PAIRS, self._strays, strict=True):
+            if not strays.full:
+                found = pair.strays(texts)
+                strays.add(found, pair.usual(found))
 
     def warnings(self, known: pl.Series) -> list[str]:
         """Each with the number of texts and one of them. known: hashes of all texts that occurred."""
         told = []
         for pair, strays in zip(_PAIRS, self._strays, strict=True):
-            twins = strays.filter(pl.col("id").is_in(known.implode()) | pl.col("id").is_duplicated())
+            found = strays.total()
+            twins = found.filter(pl.col("id").is_in(known.implode()) | pl.col("id").is_duplicated())
             if len(twins):
                 told.append(
                     f"{twins['id'].n_unique():,} values of {self.name} occur in two spellings that {pair.words}, and "
                     f"count as two; one is {twins['text'].min()!a}. {pair.advice}"
                 )
         return told
+
+
+class _Strays:
+    """Texts that are not of the usual spelling, with the hash of that; about the first `MOST_TEXTS`."""
+
+    def __init__(self) -> None:
+        self._total = pl.DataFrame(schema={"id": pl.UInt64, "text": pl.String})
+        self._pending: list[pl.DataFrame] = []
+        self._waiting = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for more."""
+        return len(self._total) >= MOST_TEXTS
+
+    def add(self, strays: pl.Series, usual: pl.Series) -> None:
+        """Keeps those whose usual spelling is another."""
+        found = pl.DataFrame({"id": hashed(usual), "text": strays}).filter(strays != usual)
+        if len(found):
+            self._pending.append(found)
+            self._waiting += len(found)
+        # Made one only when the pending ones are many: the work stays linear.
+        if self._waiting > MOST_TEXTS:
+            self.total()
+
+    def total(self) -> pl.DataFrame:
+        """`id` (a hash) and `text`, each text once."""
+        if self._pending:
+            self._total = pl.concat([self._total, *self._pending]).unique()
+            self._pending, self._waiting = [], 0
+        return self._total
 
 
 def hashed(texts: pl.Series) -> pl.Series:
