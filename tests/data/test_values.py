@@ -23,7 +23,28 @@ SCHEMA = schema.parse(json.dumps({"type": "record", "name": "Items", "fields": F
 texts = st.one_of(
     st.text(st.sampled_from("0123456789.-+eE tTrRuUnN"), max_size=16),
     st.sampled_from(
-        ["True", "FALSE", " true", "None", "null", "NULL", "nan", r"\N", "undefined", "", " ", "1_0", "inf"]
+        [
+            "N/A",
+            "#N/A",
+            "nil",
+            "NaT",
+            "(null)",
+            "-",
+            "NA",
+            "True",
+            "FALSE",
+            " true",
+            "None",
+            "null",
+            "NULL",
+            "nan",
+            r"\N",
+            "undefined",
+            "",
+            " ",
+            "1_0",
+            "inf",
+        ]
     ),
     st.integers(-(2**70), 2**70).map(str),
     st.floats(allow_nan=False).map(str),
@@ -58,7 +79,8 @@ def test_a_file_and_a_single_value_are_read_alike(cells):
 
 def test_an_id_is_read_alike():
     field = SCHEMA.fields[0]
-    for word in ("None", "", " ", "undefined", "x", "nanna", r"\N", "y" * 257):
+    words = ("None", "", " ", "undefined", "x", "nanna", r"\N", "y" * 257)
+    for word in (*words, "N/A", "#N/A", "n/a", "nil", "NaT", "(null)", "-", "NA", "Nile", "n-a"):
         data = f"{','.join(f['name'] for f in FIELDS)}\nok,,,,,,\n{word},,,,,,\n".encode()
         frames: list[pl.DataFrame] = []
         read([Source("a.csv", len(data), partial(io.BytesIO, data))], SCHEMA, frames.append, lambda *_: None)
@@ -78,6 +100,10 @@ def test_an_id_is_read_alike():
         ("boolean", False, False),
         ("string", 17, "17"),
         ("string", "None", "None"),
+        ("string", "N/A", "N/A"),
+        ("string", "-", "-"),
+        ("long", "N/A", None),
+        ("boolean", "-", None),
         ("string", "null", None),
         ("string", None, None),
         ("string", "x" * 1001, "x" * 1000),
@@ -112,3 +138,12 @@ def test_a_category_too_long_fails_an_import_and_is_refused_alone():
     data = b"ITEM_ID,G\n1," + b"g" * 1001 + b"\n"
     with pytest.raises(ImportFailed, match="Length cannot be more"):
         read([Source("a.csv", len(data), partial(io.BytesIO, data))], made, lambda frame: None, lambda *_: None)
+
+
+@pytest.mark.parametrize("name", ["USER_ID", "ITEM_ID", "ACTION_ID", "EVENT_TYPE"])
+def test_an_id_that_is_a_number_with_a_fraction_is_refused(name):
+    field = schema.Field(**(vars(SCHEMA.fields[0]) | {"name": name}))
+    with pytest.raises(values.Unusable, match=rf"^{name} is the number 3\.0: write it as the data have it, in quotes"):
+        values.read(field, 3.0)
+    assert values.read(field, 3) == "3"
+    assert values.read(field, "3.0") == "3.0"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 
 import polars as pl
 import pytest
 
 from tailorbird.data import schema
+from tailorbird.ingest import spellings
 from tailorbird.ingest.checkup import Checkup
 
 NOW = 1_800_000_000
@@ -50,6 +53,24 @@ def warnings(times: list[int], users: list[str] | None = None, frames: int = 3) 
         ),
         ([19_000 + n % 900 for n in range(1000)], "1,000 rows have a TIMESTAMP that looks like a number of days since"),
         ([1950 + n % 70 for n in range(1000)], "1,000 rows have a TIMESTAMP that looks like a year, the first 1950 ("),
+        ([2_026_001 + n % 365 for n in range(1000)], "1,000 rows have a TIMESTAMP that looks like a year and a day"),
+        (
+            [498_000 + n for n in range(1000)],
+            "1,000 rows have a TIMESTAMP that looks like a number of hours since 1970",
+        ),
+        (
+            [29_940_000 + n for n in range(1000)],
+            "1,000 rows have a TIMESTAMP that looks like a number of minutes since",
+        ),
+        (
+            [21_000_000 + n for n in range(1000)],
+            "1,000 rows have a TIMESTAMP that looks like a number of minutes since",
+        ),
+        ([2_900 + n // 20 for n in range(1000)], "1,000 rows have a TIMESTAMP before 1995, the first 2900 (1970"),
+        (
+            [0] * 5 + [NOW - n for n in range(995)],
+            "5 rows have a TIMESTAMP before 1995, and others after, the first 0 (",
+        ),
         ([NOW - n for n in range(999)] + [NOW + 9 * 3600], "1 rows have a TIMESTAMP in the future"),
     ],
 )
@@ -58,7 +79,13 @@ def test_times_that_are_none(times, words):
     assert told.startswith(words)
 
 
-@pytest.mark.parametrize("times", [range(1000), range(25_000), range(60_000), range(NOW - 1000, NOW + 60)])
+@pytest.mark.parametrize(
+    "times",
+    [
+        range(1000), range(25_000), range(60_000), range(1, 1001), range(0, 2_000_000, 40), range(0, 90_000_000, 900),
+        range(789_000_000, 789_001_000), range(NOW - 1000, NOW + 60),
+    ],
+)  # fmt: skip
 def test_times_that_are_only_an_order_or_just_now_are_fine(times):
     assert warnings(list(times)) == []
 
@@ -71,6 +98,11 @@ def test_times_that_are_only_an_order_or_just_now_are_fine(times):
         ("u\u200b1", "a USER_ID with characters that cannot be seen"),
         ("\ufeffu1", "a USER_ID with characters that cannot be seen"),
         ("u1\u00a0", "a space before or after their USER_ID"),
+        ("'u1'", "a USER_ID in quotes"),
+        ('"u1"', "a USER_ID in quotes"),
+        ("“u1”", "a USER_ID in quotes"),
+        ("`u1`", "a USER_ID in quotes"),
+        ("u\x00", "a USER_ID with characters that cannot be seen"),
     ],
 )
 def test_ids_that_are_others_than_they_seem(strange, words):
@@ -80,7 +112,9 @@ def test_ids_that_are_others_than_they_seem(strange, words):
     assert json.dumps(strange) in told or json.dumps(strange, ensure_ascii=False) in told
 
 
-@pytest.mark.parametrize("fine", ["1.5", "1e5", "v2.0.1", "Jose\u0301", "日本", "a b", "0"])
+@pytest.mark.parametrize(
+    "fine", ["1.5", "1e5", "v2.0.1", "Jose\u0301", "日本", "a b", "0", "O'Hara", "'n", "007", "B00X"]
+)
 def test_ids_that_are_fine(fine):
     assert warnings(list(range(1000)), [f"u{n % 100}" for n in range(998)] + [fine] * 2) == []
 
@@ -88,7 +122,53 @@ def test_ids_that_are_fine(fine):
 @pytest.mark.parametrize("twins", [("Jos\u00e9", "Jose\u0301"), ("e\u0323\u0307", "e\u0307\u0323")])
 def test_ids_in_two_spellings_that_look_the_same(twins):
     (told,) = warnings(list(range(1000)), [f"u{n % 100}" for n in range(996)] + [*twins] * 2)
-    assert told.startswith("1 ids of USER_ID occur in two spellings")
+    assert told.startswith("1 values of USER_ID occur in two spellings")
+
+
+@pytest.mark.parametrize(
+    ("twins", "words"),
+    [
+        (("u8", "U8"), "1 values of USER_ID occur in two spellings that differ in upper and lower case only"),
+        (("JOHN", "John"), "1 values of USER_ID occur in two spellings that differ in upper and lower case only"),
+        (("Élan", "élan"), "1 values of USER_ID occur in two spellings that differ in upper and lower case only"),
+        (("008", "8"), "1 values of USER_ID occur in two spellings that differ in zeros at their beginning only"),
+        (("08", "008"), "1 values of USER_ID occur in two spellings that differ in zeros at their beginning only"),
+    ],
+)
+def test_ids_in_two_spellings(twins, words):
+    others = [f"u{n % 100 + 100}" for n in range(996)]
+    (told,) = warnings(list(range(1000)), others + [*twins] * 2)
+    assert told.startswith(words)
+
+
+def test_random_codes_that_differ_in_case_are_fine():
+    assert warnings(list(range(1000)), [f"u{n % 100}" for n in range(998)] + ["aBcX9", "AbCx9"]) == []
+
+
+def test_event_types_in_several_spellings():
+    types = schema.parse(
+        json.dumps(
+            {
+                "type": "record",
+                "name": "Interactions",
+                "fields": [{"name": name, "type": "string"} for name in ("USER_ID", "ITEM_ID", "EVENT_TYPE")]
+                + [{"name": "TIMESTAMP", "type": "long"}],
+            }
+        )
+    )
+
+    def seen(kinds: list[str]) -> list[str]:
+        checkup = Checkup(types, NOW)
+        rows = [(f"u{n % 100}", f"i{n % 90}", kinds[n % len(kinds)], n) for n in range(1200)]
+        checkup.see(pl.DataFrame(rows, [field.name for field in types.fields], orient="row"))
+        return [text.split(";")[0].split(",")[0] for text in checkup.warnings()]
+
+    assert seen(["click", "Click", "CLICK", " click"]) == [
+        "300 rows have a space before or after their EVENT_TYPE",
+        "1 values of EVENT_TYPE occur in two spellings that differ in upper and lower case only",
+    ]
+    assert seen(["click", "'click'"]) == ["600 rows have a EVENT_TYPE in quotes"]
+    assert seen(["click", "view", "ADD_TO_CART", "watch"]) == []
 
 
 def test_one_id_with_a_large_share_of_all_rows():
@@ -96,6 +176,99 @@ def test_one_id_with_a_large_share_of_all_rows():
     (told,) = warnings(list(range(1000)), users)
     assert told.startswith('150 of 1,000 rows have the USER_ID "visitor"')
     assert warnings(list(range(1000)), [f"u{n % 4}" for n in range(1000)]) == []
+    two = [f"u{n % 100}" for n in range(600)] + ["visitor", "None of them"] * 200
+    assert len(warnings(list(range(1000)), two)) == 2, "neither is the other's excuse"
+
+
+@pytest.mark.parametrize(
+    ("fall", "catalogue", "told"), [(1.0, 50, 0), (1.0, 1000, 0), (1.5, 50, 0), (1.5, 1000, 0), (9.0, 50, 1)]
+)
+def test_a_popular_item_is_no_fault(fall, catalogue, told):
+    """Popularity by Zipf's law; only where next to all rows have one item it is worth a word."""
+    counts = [max(1, int(2000 / rank**fall)) for rank in range(1, catalogue + 1)]
+    items = [f"i{place}" for place, count in enumerate(counts) for _ in range(count)]
+    checkup = Checkup(INTERACTIONS, NOW)
+    users = [f"u{n % 100}" for n in range(len(items))]
+    checkup.see(pl.DataFrame({"USER_ID": users, "ITEM_ID": items, "TIMESTAMP": list(range(len(items)))}))
+    found = checkup.warnings()
+    assert len(found) == told
+    assert all('rows have the ITEM_ID "i0": where it stands for what is unknown' in text for text in found)
+
+
+def categories(*genres: str) -> list[str]:
+    """What is said of items with these genres."""
+    checkup = Checkup(ITEMS, NOW)
+    items = {"ITEM_ID": [f"i{n}" for n in range(len(genres))], "CREATION_TIMESTAMP": [NOW - 1] * len(genres)}
+    checkup.see(pl.DataFrame(items | {"GENRE": genres}))
+    return checkup.warnings()
+
+
+@pytest.mark.parametrize(
+    ("genres", "words"),
+    [
+        (['["A", "B"]'], "1 rows have a GENRE that is spelled as a list"),
+        (["['A']", "A"], "1 rows have a GENRE that is spelled as a list"),
+        (["('A', 'B')", "[A, B]", "{A,B}", "[]"], "4 rows have a GENRE that is spelled as a list"),
+        (["A, B", "A", "B"], "1 rows have a GENRE that looks like several categories with commas between"),
+        (["A;B", "A|B"], "1 rows have a GENRE that looks like several categories with semicolons between"),
+        (["A,B", "B,C,A", "C,A"], "3 rows have a GENRE that looks like several categories with commas between"),
+        ([" A ", "A"], "1 rows have a GENRE with spaces around a category"),
+        (["A | B", "A|B"], "1 rows have a GENRE with spaces around a category"),
+    ],
+)
+def test_categories_that_count_as_one(genres, words):
+    (told,) = categories(*genres)
+    assert told.startswith(words)
+    assert json.dumps(genres[0], ensure_ascii=False) in told
+
+
+@pytest.mark.parametrize(
+    "genres",
+    [
+        ("Comedy|Drama", "Comedy", "Sci-Fi", "A b"),
+        ("Clothing, Shoes & Jewelry", "Home, Kitchen & Garden", "Clothing"),
+        ("Salem, OR", "Portland, OR", "Portland, ME"),
+        ("1,5", "1", "5", "2,5"),
+        ("(no genres listed)", "[unknown]", "{}", "O'Hara", "a,", "a"),
+    ],
+)
+def test_categories_that_are_fine(genres):
+    assert categories(*genres) == []
+
+
+def test_one_value_is_judged_as_a_column_is():
+    texts = [
+        "u1",
+        " u1",
+        "'u1'",
+        "17850.0",
+        "1.5E+9",
+        "u\u200b",
+        "u\x00",
+        "\u00adu",
+        "日本",
+        "['A']",
+        "A | B",
+        "A|B",
+        "(x)",
+        "[a,b]",
+    ]
+    for field in ITEMS.fields:
+        if spellings.odd_spellings(field):
+            for text in texts:
+                column = spellings.Oddities(field)
+                column.add(pl.Series([text]))
+                assert [t.split("; the first")[0] for t in column.warnings()] == [
+                    f"1 rows have {words}" for words in spellings.oddities(field, text)
+                ]
+
+
+@pytest.mark.parametrize("pattern", [next(p for p in spellings.ODD_LABELS if "\u200b" in p)])
+def test_what_cannot_be_seen_is_what_unicode_says(pattern):
+    """All of Cc and Cf but hieroglyphs, shorthand and music."""
+    rare = range(0x110BD, 0x1D17B)
+    unseen = [chr(n) for n in range(0x110000) if unicodedata.category(chr(n)) in ("Cc", "Cf") and n not in rare]
+    assert [letter for letter in unseen if not re.search(pattern, letter)] == []
 
 
 def test_null_words_in_texts_and_strange_times_of_items():

@@ -331,7 +331,8 @@ def test_random_text_keeps_count(text):
 
 MEMORY = """
 import io, json, resource
-from tailorbird.data import csv_files, schema
+from tailorbird.data import schema
+from tailorbird.ingest import csv_files
 
 class Rows(io.RawIOBase):
     left = 20

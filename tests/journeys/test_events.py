@@ -145,7 +145,7 @@ def test_the_session_null_is_dropped_and_told_of(way: Journey) -> None:
 
 
 def test_words_for_no_value_are_no_ids(way: Journey) -> None:
-    words = ("null", "undefined", "None", "NaN", "NULL", "\\N", " ")
+    words = ("null", "undefined", "None", "NaN", "NULL", "\\N", " ", "n/a", "#N/A", "nil", "NaT", "(null)", "-")
     for word in words:
         put(way, word, {"itemId": "1"}, session=f"visitor {word}")
         put(way, f"user {word}", {"itemId": word}, {"itemId": "2"}, {"eventType": word, "itemId": "3"})
@@ -199,6 +199,31 @@ def test_times_ahead_are_kept_and_told_of_and_milliseconds_are_refused(way: Jour
     assert stored(way, "late") == []
 
 
+@pytest.mark.parametrize("when", [0, 20_261_129])
+def test_times_that_are_no_seconds_are_kept_and_told_of(way: Journey, when: int) -> None:
+    put(way, f"early {when}", {"itemId": "1", "sentAt": when})
+    assert [row["TIMESTAMP"] for row in stored(way, f"early {when}")] == [str(when)]
+    assert "events whose time is before 1995" in told(way)
+
+
+def test_odd_spellings_are_kept_and_told_of(way: Journey) -> None:
+    put(way, "17850.0", {"itemId": " 1"}, {"itemId": "1", "eventType": "'click'"})
+    cabin = json.dumps({"cabinType": '["first","eco"]'})
+    put(way, "zero\u200b", {"itemId": "1\x00"}, {"itemId": "1", "properties": cabin})
+    put(way, "Namibia", {"itemId": "NA"})
+    assert [row["ITEM_ID"] for row in stored(way, "17850.0")] == [" 1", "1"]
+    assert [row["ITEM_ID"] for row in stored(way, "Namibia")] == ["NA"]
+    for words in (
+        "events have a USER_ID that some program made a number",
+        "events have a space before or after their ITEM_ID",
+        "events have a EVENT_TYPE in quotes",
+        "events have a USER_ID with characters that cannot be seen",
+        "events have a ITEM_ID with characters that cannot be seen",
+        "events have a CABINTYPE that is spelled as a list",
+    ):
+        assert words in told(way)
+
+
 def test_a_value_is_what_it_is_in_a_file(way: Journey) -> None:
     given = ((2.9, "2"), ("3.5", "3"), ("", ""), ("null", ""), (" 4 ", "4"))
     for seats, _ in given:
@@ -222,6 +247,7 @@ def test_a_value_is_what_it_is_in_a_file(way: Journey) -> None:
             {"properties": json.dumps({"itemId": "x" * 257})},
             "eventList[1]: Length cannot be more than 256 characters for ITEM_ID",
         ),
+        ({"properties": '{"itemId": 3.0}'}, "ITEM_ID is the number 3.0: write it as the data have it, in quotes"),
         ({"itemId": "1", "properties": '{"seats": "two"}'}, "SEATS is not a number; given: 'two'"),
         ({"itemId": "1", "properties": '{"seats": "1_0"}'}, "SEATS is not a number; given: '1_0'"),
         ({"itemId": "1", "properties": '{"eventValue": "٣"}'}, "EVENT_VALUE is not a finite number; given: '٣'"),

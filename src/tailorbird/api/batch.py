@@ -18,6 +18,7 @@ from tailorbird.api import deployments
 from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import solution_version
 from tailorbird.data.null_words import is_null
+from tailorbird.data.values import NUMBER
 from tailorbird.errors import AwsError, InvalidInputException
 from tailorbird.filters import syntax
 from tailorbird.serving.recommend import Deployment
@@ -203,5 +204,5 @@ def _question(given: Any, needed: tuple[str, ...]) -> Document:
 def _text(name: str, value: Any) -> str:
     """A text, also where it is written as a whole number; empty where it is neither."""
     if isinstance(value, float):
-        raise InvalidInputException(f"{name} is the number {value}: write it as the data have it, in quotes.")
+        raise InvalidInputException(NUMBER.format(name=name, value=value) + ".")
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""

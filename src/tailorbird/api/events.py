@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -19,17 +18,12 @@ from tailorbird.storage.live import Event
 from tailorbird.storage.recommendation_log import Shown
 from tailorbird.workspace import Workspace
 
-log = logging.getLogger(__name__)
-
 NO_SESSION = "null"
 """What a well-known client sends as sessionId by mistake; accepted and dropped (spec control-plane 6)."""
 
 
 IDENTIFICATION = "identify"
 """Type of the event by which Amplify tells the userId alone, in lower case; accepted, and nothing is kept of it."""
-
-TOLD_SECONDS = 60.0
-"""Between two lines of the log that say the same of a dataset's events."""
 
 COLUMNS = {"itemId": "ITEM_ID", "actionId": "ACTION_ID"}
 """What holds the id of what an event is about: the request's member, and the dataset's column."""
@@ -114,20 +108,21 @@ def _record(
     if left and not kept and not any(error.expected for error in left):
         raise InvalidInputException(f"{left[0].where}.{left[0].reason}")
     for reason in {error.reason for error in left}:
-        _tell(workspace, target, f"events left out: {reason}")
-    if any(event.timestamp > clocks.believed(workspace.clock()) for event in kept):
-        _tell(
-            workspace, target, "events whose time is ahead of the server's clock; kept, but no measure of what is new"
-        )
+        recording.tell(workspace, target, f"events left out: {reason}")
+    for text in _oddities(target, kept, clocks.believed(workspace.clock())):
+        recording.tell(workspace, target, text)
     if kept:
         recording.append(workspace, target, kept)
 
 
-def _tell(workspace: Workspace, target: Dataset, text: str) -> None:
-    """Logs what a client does wrong, once a minute: it does so with every event."""
-    workspace.cache.get(
-        "told", (target.arn, text), lambda: log.warning(text, extra={"dataset": target.arn}), TOLD_SECONDS
-    )
+def _oddities(target: Dataset, kept: list[Event], latest: float) -> list[str]:
+    """What is odd about events that are kept, as an import's checkup says it. latest: epoch seconds."""
+    found = recording.oddities(target, "events", kept)
+    if any(event.timestamp > latest for event in kept):
+        found.append("events whose time is ahead of the server's clock; kept, but no measure of what is new")
+    if any(event.timestamp < clocks.EARLIEST for event in kept):
+        found.append("events whose time is before 1995; kept, but check the unit, which is seconds")
+    return found
 
 
 def _tracked(workspace: Workspace, tracking_id: str) -> Tracked:

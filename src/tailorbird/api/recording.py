@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
 from tailorbird.api.resources import dataset
 from tailorbird.data.datasets import Dataset
+from tailorbird.ingest import spellings
 from tailorbird.storage.live import Event
 from tailorbird.workspace import Workspace
 
@@ -15,6 +17,10 @@ FOUND = "recording"
 """The kind of what operations remember in the cache of where they record."""
 FOUND_SECONDS = 1.0
 """How long a serving process may still take events of a tracker that was deleted."""
+TOLD_SECONDS = 60.0
+"""Between two lines of the log that say the same of what a dataset is sent."""
+
+log = logging.getLogger(__name__)
 
 Put = Callable[[Workspace, dict[str, Any]], None]
 
@@ -31,6 +37,26 @@ def append(workspace: Workspace, target: Dataset, events: Sequence[Event]) -> No
     workspace.live.append(target.place, events)
     if not dataset.is_here(workspace, target):
         raise DatasetGone(target.arn)
+
+
+def tell(workspace: Workspace, target: Dataset, text: str) -> None:
+    """Logs what a client does wrong, once a minute: it does so with every event."""
+    workspace.cache.get(
+        "told", (target.arn, text), lambda: log.warning(text, extra={"dataset": target.arn}), TOLD_SECONDS
+    )
+
+
+def oddities(target: Dataset, words: str, events: Sequence[Event]) -> list[str]:
+    """What is odd about the spelling of ids, event types and categories. words: what the events are called."""
+    columns = [(field, field.name.upper()) for field in target.schema.fields if spellings.odd_spellings(field)]
+    found = {
+        text: None
+        for event in events
+        for field, name in columns
+        if isinstance(value := event.row.get(name), str)
+        for text in spellings.oddities(field, value)
+    }
+    return [f"{words} have {text}" for text in found]
 
 
 def lasting(put: Put) -> Put:

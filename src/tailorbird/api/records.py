@@ -31,6 +31,8 @@ def _put(kind: str, listed: str, id_member: str, workspace: Workspace, request: 
         Event(record[id_member], "", now, _row(target, record, id_member, f"{listed}[{i}]"), secrets.token_hex(16))
         for i, record in enumerate(request[listed])
     ]
+    for text in recording.oddities(target, "records", events):
+        recording.tell(workspace, target, text)
     recording.append(workspace, target, events)
 
 

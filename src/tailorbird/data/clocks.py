@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 TOLERANCE = 15 * 60
 """Seconds that a clock may be ahead: as many as the signature of a request allows it (spec control-plane 1.3)."""
 
+EARLIEST = 788_918_400
+"""1995-01-01: hardly a record of what users did is older, so that a time before it was none, or not in seconds."""
+
 
 def believed(now: float) -> float:
     """Returns the last epoch second that can be believed at `now`."""

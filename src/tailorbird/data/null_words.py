@@ -12,9 +12,12 @@ import polars as pl
 
 RESERVED_WORD = "null"
 """No value in any column (spec control-plane 4.1)."""
-NULL_WORDS = ("", RESERVED_WORD, "none", "nan", "undefined", r"\n", "<na>")
-r"""In lower case, without blanks around them: SQL's NULL, Python's None, pandas' nan and <NA>, JavaScript's undefined
-and NaN, the \N of PostgreSQL's COPY, MySQL and Hive."""
+NULL_WORDS = (
+    "", RESERVED_WORD, "none", "nan", "undefined", r"\n", "<na>", "nat", "nil", "n/a", "#n/a", "(null)", "-",
+)  # fmt: skip
+r"""In lower case, without blanks around them: SQL's NULL, Python's None, pandas' nan, NaT and <NA>, JavaScript's
+undefined and NaN, the \N of PostgreSQL's COPY, MySQL and Hive, Go's and Ruby's nil, Excel's #N/A, and what log files
+write. NA is none of them: it is Namibia."""
 
 
 def is_null(text: str) -> bool:

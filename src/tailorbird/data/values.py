@@ -43,6 +43,8 @@ EARLY = "{name} is negative: write epoch seconds, from 1970 on"
 LATE = "{name} is in milliseconds or finer, not in seconds: divide by 1000 (or more)"
 DATE = "{name} is a date and a time written as one number: write epoch seconds such as 1717243200"
 FRACTION = "{name} has a fraction: it is rounded down to a whole number"
+NUMBER = "{name} is the number {value}: write it as the data have it, in quotes"
+"""Of an id: whether a file has 3.0 or 3, which are two ids, no number tells."""
 LONG_CATEGORY = "Length cannot be more than {most} characters for {name}..."
 
 
@@ -88,6 +90,8 @@ def _is_nothing(field: Field, text: str) -> bool:
 def _text(field: Field, given: object) -> str:
     if isinstance(given, bool):
         raise Unusable(f"{field.name} must be a text, not {str(given).lower()}")
+    if isinstance(given, float) and field.name.upper() in LABELS:
+        raise Unusable(NUMBER.format(name=field.name, value=given))
     text, most = str(given), longest(field)
     if len(text) > most and is_strict(field):
         raise Unusable(LONG_CATEGORY.format(name=field.name, most=most))

@@ -7,7 +7,9 @@ import polars as pl
 from tailorbird.data import values
 from tailorbird.data.null_words import NULL_WORDS, null_words
 from tailorbird.data.schema import Schema
-from tailorbird.ingest.id_checkup import IdCheckup, hashed
+from tailorbird.ingest.category_checkup import CategoryCheckup
+from tailorbird.ingest.id_checkup import IdCheckup
+from tailorbird.ingest.spellings import Oddities, Twins, hashed, odd_spellings
 from tailorbird.ingest.time_checkup import TimeCheckup
 
 FEW_INTERACTIONS = 1000
@@ -26,6 +28,10 @@ class Checkup:
         self.schema = schema
         self._ids = {name: IdCheckup(name) for name in values.IDS if schema.field(name)}
         self._times = {name: TimeCheckup(name, now) for name in sorted(values.TIMES) if schema.field(name)}
+        self._odd = {field.name.upper(): Oddities(field) for field in schema.fields if odd_spellings(field)}
+        self._categories = {
+            field.name.upper(): CategoryCheckup(field.name.upper()) for field in schema.fields if field.categorical
+        }
         self._texts = [
             field.name.upper()
             for field in schema.fields
@@ -34,22 +40,17 @@ class Checkup:
         self._words: dict[str, tuple[int, str]] = {}
         """Of a column of texts: how many are null words, and the first of them."""
         self._rows = self._bare = 0
-        self._bounds = pl.Series("TIMESTAMP", [], pl.Int64)
         self._types: set[str] = set()
 
     def see(self, frame: pl.DataFrame) -> None:
         """Takes note of some rows, columns as the schema spells them."""
         frame = frame.rename(str.upper)
         self._rows += len(frame)
-        for name, ids in self._ids.items():
-            ids.add(frame[name])
-        for name, times in self._times.items():
-            times.add(frame[name])
+        for parts in (self._odd, self._categories, self._ids, self._times):
+            for name, part in parts.items():
+                part.add(frame[name])
         for name in self._texts:
             self._see_words(frame[name])
-        if "TIMESTAMP" in frame.columns:
-            bounds = pl.concat([self._bounds, frame["TIMESTAMP"]])
-            self._bounds = pl.concat([bounds.bottom_k(1), bounds.top_k(1)])
         if "EVENT_TYPE" in frame.columns:
             self._types.update(frame["EVENT_TYPE"].drop_nulls().unique())
         if self.schema.dataset_type == "ITEMS":
@@ -67,7 +68,10 @@ class Checkup:
         if not self._rows:
             return []
         return [
+            *(text for odd in self._odd.values() for text in odd.warnings()),
             *(text for ids in self._ids.values() for text in ids.warnings()),
+            *self._of_types(),
+            *(text for categories in self._categories.values() for text in categories.warnings()),
             *(text for times in self._times.values() for text in times.warnings()),
             *(
                 f"{count:,} rows have the word {first} as {name}, where it is a value like any other: leave the cell "
@@ -88,12 +92,18 @@ class Checkup:
             "judge the others. Import them too, and check that both files spell the ids alike."
         ]
 
+    def _of_types(self) -> list[str]:
+        types = pl.Series("EVENT_TYPE", sorted(self._types), pl.String)
+        twins = Twins("EVENT_TYPE")
+        twins.add(types)
+        return twins.warnings(hashed(types))
+
     def _of_interactions(self) -> list[str]:
         users = self._ids["USER_ID"].counts.total()
         singles = int((users["count"] == 1).sum())
         return _holding(
             (
-                self._rows > 1 and self._bounds.n_unique() == 1,
+                self._rows > 1 and self._times["TIMESTAMP"].same,
                 "All rows have the same TIMESTAMP: without an order of events next to nothing can be learnt from them.",
             ),
             (

@@ -7,6 +7,7 @@ only where the data cannot be meant (spec control-plane 5.1; spec clients, "Impo
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ from tailorbird.ingest.import_report import EXAMPLES_SHOWN
 from tailorbird.ingest.import_report import ImportFailed as ImportFailed
 from tailorbird.ingest.import_report import Problem as Problem
 from tailorbird.ingest.import_report import Report as Report
+from tailorbird.numbers import to_number
 
 VALUE_SHOWN = 100
 """Characters of a value that a problem quotes."""
@@ -37,8 +39,17 @@ SPANS = (
     "a value in double quotes goes on over lines that look like rows: close its quote, and write a quote inside a "
     "value as two quotes"
 )
-SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+SEPARATORS = {
+    ";": "semicolons", "\t": "tabs", "|": "vertical bars", "\x01": r"the control character \x01, as Hive does",
+    " ": "blanks",
+}  # fmt: skip
 """What other programs write between values."""
+FIRST_LINES = {
+    r"(?i)sep=": "is Excel's sep=: remove it, so that the header comes first, and write commas between values.",
+    r"#": "is a comment: remove it, so that the header comes first.",
+    r"\s*[{\[]": "is JSON: write CSV, a header line and a line a row.",
+}
+"""Beginnings of first lines that are no header, and what to say of such a line."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,9 @@ def _no_files(names: Sequence[str]) -> str:
     """What to say of a location with no CSV file, but files with other names or in subfolders."""
     below = [name for name in names if "/" in name]
     other = [name for name in names if "/" not in name]
+    # Markers such as _SUCCESS and .part-0.crc tell nothing where there are others.
+    other = [name for name in other if name[0] not in "_."] or other
+    below = [name for name in below if name.rpartition("/")[2][:1] not in ("_", ".")] or below
     seen = []
     if other:
         seen.append(
@@ -241,11 +255,26 @@ def _places(header: list[str], schema: Schema, name: str, tally: _Tally) -> dict
 
 def _told_header(header: list[str], schema: Schema, name: str) -> str:
     text = ",".join(header)
+    if words := _no_header(text, header, schema):
+        return f"The first line of {name} {words}"
     for separator, words in SEPARATORS.items():
         names = [_visible(cell) for cell in text.split(separator)]
         if len(names) > len(header) and any(field.name.upper() in names for field in schema.fields):
             return f"The values of {name} are separated by {words}: write commas, and points in numbers."
-    return f"The header of {name} reads {_shown(text)}"
+    readable = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in _shown(text))
+    return f"The header of {name} reads {readable}"
+
+
+def _no_header(text: str, cells: list[str], schema: Schema) -> str:
+    """What a file's first line is instead of a header, if anything."""
+    for beginning, words in FIRST_LINES.items():
+        if re.match(beginning, text):
+            return words
+    fields = [field.name for field in schema.fields]
+    known = {field.upper() for field in fields}
+    if known.isdisjoint(map(_visible, cells)) and any(to_number(cell) is not None for cell in cells):
+        return f"looks like a row: write the header above it, here {','.join(fields)}, in the order of the values."
+    return ""
 
 
 def _visible(cell: str) -> str:

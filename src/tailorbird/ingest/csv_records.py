@@ -22,7 +22,14 @@ from tailorbird.ingest.import_report import ImportFailed
 BLOCK = 1 << 20
 
 _BOM = "\ufeff"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_ENCODINGS = {
+    b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16",
+}  # fmt: skip
+"""By a file's first bytes."""
+_NULS = {0.6: "UTF-32", 0.3: "UTF-16"}
+"""By the share of NULs at a file's beginning, which is three quarters or one half of a header's bytes."""
+_BEGINNING = 256
+"""Bytes in which NULs are counted."""
 # A line whose quotes only wrap whole values without commas: most files that quote at all consist of these.
 _WRAPPED_VALUES = re.compile(r'(?:"[^"\\,]*+"|[^",]*+)(?:,(?:"[^"\\,]*+"|[^",]*+))*+\r?')
 
@@ -69,7 +76,8 @@ def _records(lines: list[str], first: int, last: bool, quoted: QuotedRecords, na
     while at < len(lines):
         line = lines[at]
         if '"' not in line or _WRAPPED_VALUES.fullmatch(line):
-            if line := line.removesuffix("\r"):
+            line = line.removesuffix("\r")
+            if line and not line.isspace():
                 found.lines.append(first + at)
                 found.cells.append(line.replace('"', "").split(","))
             at += 1
@@ -135,6 +143,7 @@ def _blocks(stream: Readable, name: str) -> Iterator[tuple[int, list[str], bool]
         else:
             rest += tail
         if len(rest) > 4 * LONGEST_RECORD:
+            _check_line_ends(rest, name)
             raise _too_long(name, line)
     if rest:
         held.append(_decode(rest, name, line, offset))
@@ -149,16 +158,36 @@ def _read_block(stream: Readable, name: str) -> bytes:
 
 
 def _decode(data: bytes, name: str, line: int, offset: int) -> str:
+    if offset == 0:
+        _check_encoding(data, name)
+        _check_line_ends(data, name)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line += data.count(b"\n", 0, error.start)
-        guess = " It looks like UTF-16." if offset == 0 and data.startswith(_UTF16) else ""
         raise ImportFailed(
             f"{name} is not UTF-8: line {line}, byte {offset + error.start} of the file is "
-            f"0x{data[error.start]:02x}.{guess} Save the file as UTF-8 and import it again."
+            f"0x{data[error.start]:02x}. Save the file as UTF-8 and import it again."
         ) from error
     return text.removeprefix(_BOM) if offset == 0 else text
+
+
+def _check_encoding(data: bytes, name: str) -> None:
+    """Raises ImportFailed where a file's beginning is of another encoding, which may be UTF-8 to the letter."""
+    beginning = data[:_BEGINNING]
+    marked = (known for mark, known in _ENCODINGS.items() if beginning.startswith(mark))
+    filled = (known for share, known in _NULS.items() if beginning and beginning.count(0) >= share * len(beginning))
+    if found := next(iter((*marked, *filled)), None):
+        raise ImportFailed(f"{name} is not UTF-8: it looks like {found}. Save the file as UTF-8 and import it again.")
+
+
+def _check_line_ends(data: bytes, name: str) -> None:
+    """Raises ImportFailed where a file's beginning has no line feed, but carriage returns."""
+    if b"\n" not in data and b"\r" in data.rstrip(b"\r"):
+        raise ImportFailed(
+            f"The lines of {name} end with a carriage return alone, as on old Macs. Save the file with line feeds (LF "
+            "or CRLF) and import it again."
+        )
 
 
 def _never_closed(name: str, line: int) -> ImportFailed:

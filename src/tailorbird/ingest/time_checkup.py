@@ -15,19 +15,29 @@ FUTURE = {
 """What becomes of the rows whose time in a column is after now (see `clocks`)."""
 
 _TIME = pl.col("time")
-SHAPES: dict[str, tuple[pl.Expr, float]] = {
+_HARMLESS = ", unless they are only an order"
+SHAPES: dict[str, tuple[pl.Expr, float, str]] = {
     "a date such as 20231114": (
         _TIME.is_between(19_000_101, 21_001_231)
         & (_TIME // 100 % 100).is_between(1, 12)
         & (_TIME % 100).is_between(1, 31),
         0.0,
+        "",
     ),
-    "one of Excel's day numbers": (_TIME.is_between(30_000, 60_000), 0.9),
-    "a number of days since 1970": (_TIME.is_between(10_000, 25_000), 0.9),
-    "a year": (_TIME.is_between(1900, 2100), 0.9),
+    "a year and a day such as 2023318": (
+        _TIME.is_between(1_900_001, 2_100_366) & (_TIME % 1000).is_between(1, 366),
+        0.9,
+        "",
+    ),
+    "one of Excel's day numbers": (_TIME.is_between(30_000, 60_000), 0.9, ""),
+    "a number of days since 1970": (_TIME.is_between(10_000, 25_000), 0.9, ""),
+    # From 1995 to 2100.
+    "a number of hours since 1970": (_TIME.is_between(219_000, 1_140_000), 0.9, _HARMLESS),
+    "a number of minutes since 1970": (_TIME.is_between(13_100_000, 68_400_000), 0.9, _HARMLESS),
+    "a year": (_TIME.is_between(1900, 2100), 0.9, ""),
 }
-"""What a number that is no epoch second may be, and the share of the rows from which that is said: in data whose times
-are only an order, 1, 2, 3, some are such numbers too. As seconds all of them lie in 1970."""
+"""What a number that is no epoch second may be, the share of the rows from which that is said, and what is added: in
+data whose times are only an order, 1, 2, 3, some are such numbers too. As seconds all of them lie in 1970."""
 
 
 class TimeCheckup:
@@ -38,14 +48,19 @@ class TimeCheckup:
         self.name = name
         self._now = now
         self._rows = 0
-        self._counts = dict.fromkeys([*SHAPES, "future"], 0)
+        self._counts = dict.fromkeys([*SHAPES, "future", "early"], 0)
         self._examples: dict[str, int] = {}
+        self._bounds = pl.Series("time", [], pl.Int64)
+        """The first and the last time."""
 
     def add(self, times: pl.Series) -> None:
         """Takes note of some rows' times; null where there is none."""
         times = times.drop_nulls().alias("time")
         self._rows += len(times)
-        conditions = {shape: condition for shape, (condition, _) in SHAPES.items()}
+        bounds = pl.concat([self._bounds, times])
+        self._bounds = pl.concat([bounds.bottom_k(1), bounds.top_k(1)])
+        conditions = {shape: condition for shape, (condition, _, _) in SHAPES.items()}
+        conditions["early"] = clocks.EARLIEST > _TIME
         if self.name in FUTURE:
             conditions["future"] = clocks.believed(self._now) < _TIME
         for name, condition in conditions.items():
@@ -54,20 +69,49 @@ class TimeCheckup:
                 self._counts[name] += len(found)
                 self._examples.setdefault(name, found[0])
 
+    @property
+    def same(self) -> bool:
+        """Whether all times are the same."""
+        return self._rows > 0 and self._bounds.n_unique() == 1
+
     def warnings(self) -> list[str]:
         """Each with the number of rows and the first such time."""
         told = []
         if count := self._counts["future"]:
             first = self._shown("future")
             told.append(f"{count:,} rows have a {self.name} in the future: the first is {first}; {FUTURE[self.name]}")
-        for shape, (_, share) in SHAPES.items():
-            count = self._counts[shape]
-            if count and count >= share * self._rows:
-                told.append(
-                    f"{count:,} rows have a {self.name} that looks like {shape}, the first {self._shown(shape)}: write "
-                    "epoch seconds such as 1717243200."
-                )
-        return told
+        return [*told, *(self._shape() or self._early())]
+
+    def _shape(self) -> list[str]:
+        """What most of the times look like; a date may be a number of minutes, too."""
+        least = {shape: 0.9 if self._is_order() else share for shape, (_, share, _) in SHAPES.items()}
+        found = [
+            shape for shape in SHAPES if self._counts[shape] > 0 and self._counts[shape] >= least[shape] * self._rows
+        ]
+        if not found:
+            return []
+        shape = max(found, key=lambda name: self._counts[name])
+        return [
+            f"{self._counts[shape]:,} rows have a {self.name} that looks like {shape}, the first {self._shown(shape)}: "
+            f"write epoch seconds such as 1717243200{SHAPES[shape][2]}."
+        ]
+
+    def _early(self) -> list[str]:
+        """Of events only: items may well be older."""
+        count = self._counts["early"]
+        if not count or self.name != "TIMESTAMP" or self._is_order() or self.same:
+            return []
+        mixed = count < self._rows
+        return [
+            f"{count:,} rows have a {self.name} before 1995{', and others after' if mixed else ''}, the first "
+            f"{self._shown('early')}: check the unit, and write epoch seconds such as 1717243200"
+            f"{'' if mixed else _HARMLESS}."
+        ]
+
+    def _is_order(self) -> bool:
+        """Whether the times are only an order: numbers from near zero on, none of them a second after 1995."""
+        first, last = self._bounds.min(), self._bounds.max()
+        return isinstance(first, int) and isinstance(last, int) and first <= last - first and last < clocks.EARLIEST
 
     def _shown(self, name: str) -> str:
         time = self._examples[name]

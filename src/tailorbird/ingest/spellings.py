@@ -1,0 +1,183 @@
+"""Ids, event types and categories whose spelling is odd, or which occur in two: each spelling counts as another one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from tailorbird.data.schema import Field
+from tailorbird.data.values import LABELS
+
+MOST_TEXTS = 1 << 20
+"""Texts that are kept in order to find second spellings."""
+
+# Unicode's categories Cc and Cf, spelled out since Python's re has no \p.
+_UNSEEN = (
+    "[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000e0001\U000e0020-\U000e007f]"
+)
+ODD_LABELS = {
+    r"^\s|\s$": "a space before or after their {name}, which makes it another one: remove it",
+    r"^-?\d+\.0+$|^\d(\.\d+)?[eE]\+\d+$": "a {name} that some program made a number, and so another one: write it as "
+    'text, as pandas does after astype("Int64") or when it reads with dtype=str',
+    _UNSEEN: "a {name} with characters that cannot be seen, such as a zero-width space, which make it another one: "
+    "remove them",
+    r"""^['"`´].*['"`´]$|^[‘“„«].*[’”“»]$""": "a {name} in quotes, which are part of it and make it another one: "
+    "write it without them, or in double quotes in a CSV file",
+}
+"""Patterns of ids and event types, and what rows with such a one have. For polars and for Python's re."""
+ODD_CATEGORIES = {
+    r"""^\s*([\[({]\s*['"].*[\])}]|[\[{].*,.*[\]}]|\[\s*\])\s*$""": "a {name} that is spelled as a list, and counts as "
+    "one category: write several as a|b",
+    r"^\s|\s$|\s\||\|\s": "a {name} with spaces around a category, which make it another one: remove them",
+}
+"""As `ODD_LABELS`, for columns of several values joined with |."""
+
+
+def odd_spellings(field: Field) -> Mapping[str, str]:
+    """The patterns that are odd in a column; in most columns none is."""
+    if field.name.upper() in LABELS:
+        return ODD_LABELS
+    return ODD_CATEGORIES if field.categorical or field.name.upper() == "IMPRESSION" else {}
+
+
+def oddities(field: Field, text: str) -> list[str]:
+    """What is odd about one value: goes on after "rows have"."""
+    name = field.name.upper()
+    return [words.format(name=name) for pattern, words in odd_spellings(field).items() if re.search(pattern, text)]
+
+
+class Oddities:
+    """Counts the odd spellings of one column."""
+
+    def __init__(self, field: Field) -> None:
+        self.name = field.name.upper()
+        self._odd = odd_spellings(field)
+        self._counts = dict.fromkeys(self._odd, 0)
+        self._examples: dict[str, str] = {}
+
+    def add(self, texts: pl.Series) -> None:
+        """Takes note of some rows' values; null where there is none."""
+        for pattern in self._odd:
+            found = texts.filter(texts.str.contains(pattern))
+            if len(found):
+                self._counts[pattern] += len(found)
+                self._examples.setdefault(pattern, found[0])
+
+    def warnings(self) -> list[str]:
+        """Each with the number of rows and the first such value."""
+        return [
+            f"{count:,} rows have {self._odd[pattern].format(name=self.name)}; the first is "
+            f"{shown(self._examples[pattern])}"
+            for pattern, count in self._counts.items()
+            if count
+        ]
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """One way for two texts to mean the same thing."""
+
+    words: str
+    """Goes on after "occur in two spellings that"."""
+    advice: str
+    strays: Callable[[pl.Series], pl.Series]
+    """Those among some texts that are not of the usual spelling."""
+    usual: Callable[[pl.Series], pl.Series]
+    """The usual spelling of strays."""
+
+
+_PAIRS = (
+    _Pair(
+        "look the same (Unicode NFC and NFD)",
+        "Normalise them to NFC.",
+        lambda texts: texts.filter(texts.str.len_bytes() != texts.str.len_chars()),
+        lambda strays: strays.str.normalize("NFC"),
+    ),
+    # Codes such as aB3x are random, and may differ in nothing else.
+    _Pair(
+        "differ in upper and lower case only",
+        "Write each in one way.",
+        lambda texts: texts.filter(texts.str.contains(r"\p{Lu}") & texts.str.contains(r"^(\P{Ll}*|\p{Lu}\P{Lu}*)$")),
+        lambda strays: strays.str.to_lowercase(),
+    ),
+    _Pair(
+        "differ in zeros at their beginning only",
+        "Keep the zeros everywhere: read the column as text, as pandas does with dtype=str.",
+        lambda texts: texts.filter(texts.str.contains(r"^0+[0-9]+$")),
+        lambda strays: strays.str.replace(r"^0+([0-9])", "$1"),
+    ),
+)
+
+
+class Twins:
+    """Finds the texts of one column that occur in two spellings."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._strays = tuple(_Strays() for _ in _PAIRS)
+
+    def add(self, texts: pl.Series) -> None:
+        """Takes note of some different texts."""
+        for pair, strays in zip(_PAIRS, self._strays, strict=True):
+            if not strays.full:
+                found = pair.strays(texts)
+                strays.add(found, pair.usual(found))
+
+    def warnings(self, known: pl.Series) -> list[str]:
+        """Each with the number of texts and one of them. known: hashes of all texts that occurred."""
+        told = []
+        for pair, strays in zip(_PAIRS, self._strays, strict=True):
+            found = strays.total()
+            twins = found.filter(pl.col("id").is_in(known.implode()) | pl.col("id").is_duplicated())
+            if len(twins):
+                told.append(
+                    f"{twins['id'].n_unique():,} values of {self.name} occur in two spellings that {pair.words}, and "
+                    f"count as two; one is {twins['text'].min()!a}. {pair.advice}"
+                )
+        return told
+
+
+class _Strays:
+    """Texts that are not of the usual spelling, with the hash of that; about the first `MOST_TEXTS`."""
+
+    def __init__(self) -> None:
+        self._total = pl.DataFrame(schema={"id": pl.UInt64, "text": pl.String})
+        self._pending: list[pl.DataFrame] = []
+        self._waiting = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for more."""
+        return len(self._total) >= MOST_TEXTS
+
+    def add(self, strays: pl.Series, usual: pl.Series) -> None:
+        """Keeps those whose usual spelling is another."""
+        found = pl.DataFrame({"id": hashed(usual), "text": strays}).filter(strays != usual)
+        if len(found):
+            self._pending.append(found)
+            self._waiting += len(found)
+        # Made one only when the pending ones are many: the work stays linear.
+        if self._waiting > MOST_TEXTS:
+            self.total()
+
+    def total(self) -> pl.DataFrame:
+        """`id` (a hash) and `text`, each text once."""
+        if self._pending:
+            self._total = pl.concat([self._total, *self._pending]).unique()
+            self._pending, self._waiting = [], 0
+        return self._total
+
+
+def hashed(texts: pl.Series) -> pl.Series:
+    """A number for each text, the same in each series."""
+    return texts.hash(seed=0).alias("id")
+
+
+def shown(text: str) -> str:
+    """The text in quotes, with what cannot be seen as escapes."""
+    return json.dumps(text, ensure_ascii=not text.isprintable())
