@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,26 @@ def test_every_recipe_is_described_and_measured(recipe: Recipe) -> None:
     figures = json.loads(FIGURES)
     told = {*figures["recipes"].get(recipe.name, {}), *figures["skipped"].get(recipe.name, {})}
     assert told == set(figures["data"]), "run python -m quality.recipes docs/reference/recipes.json " + recipe.name
+
+
+def beaten() -> Iterator[tuple[str, str]]:
+    """Recipes, and what is better than them in a figure of the reference although it has learned nothing of anybody."""
+    for name, sets in json.loads(FIGURES)["recipes"].items():
+        for row in (row for rows in sets.values() for row in rows if row["name"] == "ndcg_at_10"):
+            if row["model"]["upper"] < row["baseline"]["lower"]:
+                yield name, "popular"
+    for contestants in json.loads((FOLDER / "quality.json").read_text(encoding="utf-8")).values():
+        judged, means = contestants[0]["name"], contestants[0]["means"]
+        for word in ("popular", "random"):
+            found = [other["means"] for other in contestants if other["name"] == word]
+            if any(other[metric] > mean for other in found for metric, mean in means.items() if metric in other):
+                yield judged, word
+
+
+def test_a_recipe_says_what_beats_it() -> None:
+    found = set(beaten())
+    assert found
+    assert {(name, word) for name, word in found if word not in RECIPES[name].when} == set()
 
 
 def test_every_operation_has_a_row() -> None:

@@ -9,9 +9,9 @@ import pytest
 from scipy import sparse
 
 from tailorbird.data.interactions import Column
-from tailorbird.evaluation import beyond_accuracy, ranking
+from tailorbird.evaluation import beyond_accuracy, protocols, ranking
 from tailorbird.evaluation.ranking import Answers
-from tailorbird.recipes import popularity
+from tailorbird.recipes import RECIPES, popularity, settings_of
 from tailorbird.recipes.recipe import Interactions, Query, silent
 
 
@@ -105,6 +105,16 @@ def test_related_items_have_no_cohorts(data: Interactions) -> None:
     held_out = ranking.split(data, 1)
     model = popularity.train(held_out.train, popularity.Settings(), silent)
     assert {row.cohort for row in beyond_accuracy.compare(model, held_out, "RELATED_ITEMS")} == {"all"}
+
+
+@pytest.mark.parametrize("name", ["aws-sims", "aws-similar-items", "aws-semantic-similarity", "aws-trending-now"])
+def test_the_baseline_is_that_of_the_extended_metrics(data: Interactions, name: str) -> None:
+    """Popular items, asked what a recipe of that type is asked: whatever model sits the exam."""
+    exam = protocols.of(RECIPES[name], settings_of(RECIPES[name], {}, {}), data, (), 0)
+    rows = exam.extended(popularity.train(exam.train, popularity.Settings(), silent))
+    for key in ("mean_reciprocal_rank_at_25", "coverage"):
+        (row,) = [row for row in rows if (row.name, row.cohort) == (key, "all")]
+        assert exam.baseline()[key] == row.popularity.value
 
 
 def test_new_users_are_asked_without_a_history_as_of_their_time(data: Interactions, monkeypatch) -> None:

@@ -309,6 +309,35 @@ def test_nothing_is_killed_but_what_the_executor_started(world: World) -> None:
         innocent.wait()
 
 
+def long_step(config: Config) -> None:
+    """Work that notices no stop."""
+    (config.data_dir / "began").touch()
+    time.sleep(60)
+
+
+def test_the_end_of_a_stopped_job_is_no_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    world = World(tmp_path, workers=1)
+    dispatcher = Dispatcher(world.workspace)
+    try:
+        world.prepare()
+        solution = world.solution(performAutoTraining=False)
+        version = world.call("create_solution_version", solutionArn=solution)["solutionVersionArn"]
+        dispatcher._begin(version, long_step)
+        wait_for((world.workspace.config.data_dir / "began").exists, 30)
+        running = dispatcher._running[version]
+        stopped = {"status": "CREATE STOPPING", "_owner": "o", "lastUpdatedDateTime": world.now - 10}
+        world.workspace.catalogue.update(version, lambda old: old | stopped)
+        dispatcher.step()
+        wait_for(running.done, 30)
+        dispatcher.step()
+        assert world.workspace.catalogue.get(version)["status"] == "CREATE STOPPED"
+        assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+    finally:
+        dispatcher._executor.shutdown()
+        world.workspace.close()
+
+
 def wait_in_file(path: Path) -> int:
     """A call that goes on until the file is there; answers its process."""
     path.with_suffix(".pid").write_text(str(os.getpid()))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 import boto3
@@ -12,7 +14,7 @@ import pytest
 
 from journeys.steps import Journey
 from support import Server, clean_environment, refused
-from tailorbird.evaluation.beyond_accuracy import COHORTS, METRICS
+from tailorbird.evaluation.beyond_accuracy import COHORTS, METRICS, TWO_NDCGS
 
 PERSONAL, SIMS, SEGMENTS = "aws-user-personalization", "aws-sims", "aws-item-affinity"
 
@@ -68,13 +70,32 @@ def test_extended_metrics(way: Journey, ours: Any) -> None:
     assert ours.get_extended_metrics(resourceArn=way.arns[f"{SEGMENTS} version"])["metrics"] == []
 
 
-def test_the_command_line_shows_metrics_and_follows_a_training(way: Journey) -> None:
-    def told(*command: str) -> str:
-        environment = clean_environment() | {"COLUMNS": "160", "PATH": os.environ["PATH"]}
-        arguments = [sys.executable, "-m", "tailorbird", *command, "--data-dir", str(way.server.data_dir)]
-        ended = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=120)
-        return f"{ended.returncode} {ended.stdout}"
+def tailorbird(server: Server, *command: str) -> str:
+    """The exit status of a command, and what it printed."""
+    environment = clean_environment() | {"COLUMNS": "160", "PATH": os.environ["PATH"]}
+    arguments = [sys.executable, "-m", "tailorbird", *command, "--data-dir", str(server.data_dir)]
+    ended = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=120)
+    return f"{ended.returncode} {ended.stdout}"
 
+
+def test_job_and_metrics_tell_one_baseline_and_two_ndcgs(way: Journey, ours: Any) -> None:
+    arn, key = way.arns[f"{SIMS} version"], "mean_reciprocal_rank_at_25"
+    rows = ours.get_extended_metrics(resourceArn=arn)["metrics"]
+    (reciprocal,) = [row for row in rows if row["name"] == key]
+    job = tailorbird(way.server, "job", arn)
+    (line,) = [line for line in job.splitlines() if key in line]
+    assert re.findall(r"[\d.]+", line.partition(key)[2]) == [
+        str(reciprocal[of]["value"]) for of in ("model", "popularity")
+    ]
+    assert TWO_NDCGS in job
+    assert TWO_NDCGS in tailorbird(way.server, "metrics", arn)
+    segments = tailorbird(way.server, "job", way.arns[f"{SEGMENTS} version"])
+    assert "most active users" in segments
+    assert TWO_NDCGS not in segments
+
+
+def test_the_command_line_shows_metrics_and_follows_a_training(way: Journey) -> None:
+    told = partial(tailorbird, way.server)
     table = told("metrics", way.arns[f"{PERSONAL} version"])
     assert table.startswith("0 ")
     assert all(name in table for name in (*METRICS, *COHORTS))

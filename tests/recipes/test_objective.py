@@ -81,4 +81,4 @@ def test_where_people_buy_dear_things_too_a_little_steering_earns_more(data):
     plain = ranking.measure(model, held_out, USER.recipe_type)
     steered = ranking.measure(objective.steer(model, data.reward, "LOW"), held_out, USER.recipe_type)
     assert 0 < plain[ranking.REWARDS] < steered[ranking.REWARDS] <= 1
-    assert ranking.popularity_baseline(held_out).keys() == plain.keys()
+    assert ranking.popularity_baseline(held_out, "USER_PERSONALIZATION").keys() == plain.keys()

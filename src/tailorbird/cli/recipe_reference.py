@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from tailorbird.evaluation.beyond_accuracy import COHORTS, METRICS
+from tailorbird.evaluation.beyond_accuracy import COHORTS, METRICS, TWO_NDCGS
 from tailorbird.recipes import RECIPES
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.recipes.settings import Domain, Value, domains
@@ -95,7 +95,8 @@ def _metrics() -> Iterator[str]:
     yield "## Metrics\n"
     yield "GetSolutionMetrics answers Amazon Personalize's metrics under its names. Beside them GetExtendedMetrics of"
     yield "our own service, and `tailorbird metrics ARN`, tell these, with a 95 % interval (normal, over the questions)"
-    yield "and beside the most popular items on the same questions. User segments and actions have none of them.\n"
+    yield "and beside the most popular items on the same questions. User segments and actions have none of them."
+    yield f"{TWO_NDCGS}\n"
     yield "| metric | says |"
     yield "|---|---|"
     yield from (f"| {name} | {words} |" for name, words in METRICS.items())

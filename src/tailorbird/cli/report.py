@@ -15,12 +15,17 @@ from tailorbird.api import extensions, lifecycle
 from tailorbird.api.resources import RESOURCES
 from tailorbird.config import Config
 from tailorbird.errors import AwsError
+from tailorbird.evaluation.beyond_accuracy import TWO_NDCGS
 from tailorbird.ingest.import_report import EXAMPLES_SHOWN
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import open_workspace
 
 _console = Console()
 FOLLOW_SECONDS = 0.5
+BASELINES = (
+    "The baseline is the most popular items on the same questions; of user segments the most active users, of actions "
+    "how often each was taken."
+)
 
 
 def print_jobs(config: Config) -> None:
@@ -49,6 +54,9 @@ def print_job(config: Config, arn: str, follow: bool = False) -> bool:
         say(_progress(document))
     if "_metrics" in document:
         _console.print(_metrics(document["_metrics"]))
+        say(BASELINES)
+        if any(name.startswith("normalized") for name in document["_metrics"]["model"]):
+            say(TWO_NDCGS)
     if "problems" in document.get("_report", {}):
         print_import(document["_report"])
     elif "_report" in document:
@@ -88,6 +96,7 @@ def print_metrics(config: Config, arn: str) -> bool:
         cells = [cell for one in (row["model"], row["popularity"]) for cell in (f"{one['value']:.4f}", _interval(one))]
         table.add_row(row["name"], row["cohort"], str(row["questions"]), *cells)
     _console.print(table)
+    say(TWO_NDCGS)
     return True
 
 
@@ -135,7 +144,7 @@ def _jobs(config: Config) -> list[tuple[str, Document]]:
 
 
 def _metrics(metrics: dict[str, dict[str, Any]]) -> Table:
-    table = Table("metric", "model", "most popular items")
+    table = Table("metric", "model", "baseline")
     for name, value in metrics["model"].items():
         table.add_row(name, str(value), str(metrics["popularity"][name]))
     return table

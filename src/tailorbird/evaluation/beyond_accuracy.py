@@ -37,6 +37,10 @@ METRICS = {
     "gini": "Inequality of how often items are shown: 0 all alike, 1 one item only.",
 }
 """What each metric says."""
+TWO_NDCGS = (
+    "normalized_discounted_cumulative_gain_at_k of `tailorbird job` is Amazon's NDCG, relative to the best order of a "
+    "list's own hits; ndcg_at_k of `tailorbird metrics` is relative to the best list there is."
+)
 COHORTS = {
     "all": "every question that GetSolutionMetrics rests on",
     "new": "test users asked as if they had no history, as of the time of their question",

@@ -73,7 +73,7 @@ def _ranking(recipe: Recipe, data: Interactions, seed: int) -> Exam:
     return Exam(
         held_out.train,
         lambda model: ranking.measure(model, held_out, recipe.recipe_type),
-        partial(ranking.popularity_baseline, held_out),
+        partial(ranking.popularity_baseline, held_out, recipe.recipe_type),
         lambda model: beyond_accuracy.compare(model, held_out, recipe.recipe_type),
     )
 

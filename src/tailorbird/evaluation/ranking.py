@@ -231,7 +231,7 @@ def weighted_ndcg(
     return float(np.mean(gains))
 
 
-def popularity_baseline(held_out: Split) -> dict[str, float]:
-    """Returns the metrics of the most popular items on the same split: what any recipe should beat."""
+def popularity_baseline(held_out: Split, recipe_type: str) -> dict[str, float]:
+    """Returns the metrics of the most popular items, asked what a recipe of this type is asked: what it should beat."""
     model = popularity.train(held_out.train, popularity.Settings(), silent)
-    return measure(model, held_out, "USER_PERSONALIZATION")
+    return measure(model, held_out, recipe_type)

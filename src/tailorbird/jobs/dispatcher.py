@@ -130,10 +130,13 @@ class Dispatcher:
             self._begin(arn, worker.update, arn)
 
     def _end(self, arn: str, document: Document) -> None:
-        """Ends the worker of a stopped job that has not noticed by itself: it may be in one long step."""
+        """Ends the worker of a stopped job that has not noticed by itself: it may be in one long step.
+
+        Its end was asked for, so that nobody waits for its outcome, which would be a fault.
+        """
         if arn in self._running and not self._running[arn].done():
-            log.warning("ending the worker of a stopped job", extra={"arn": arn})
-            self._executor.end(self._running[arn])
+            log.info("ending the worker of a stopped job", extra={"arn": arn})
+            self._executor.end(self._running.pop(arn))
             lease.finish_stop(self._workspace, arn, document["_owner"])
 
     def _compact(self) -> None:

@@ -74,7 +74,7 @@ def _hrnn(
         updates=("MANUAL",) if train is hrnn.train_with_cold_items else (),
         retired=True,
         answers_scores=True,
-        when="For code that names it, and where sessions tell more than the whole history.",
+        when="For code that names it; on both data sets below aws-user-personalization is better.",
         learns_from=_ORDERED + (_FEATURES if train is not hrnn.train else ""),
         paper="Quadrana et al., Personalizing Session-based Recommendations with Hierarchical Recurrent Neural "
         "Networks, 2017.",
@@ -135,7 +135,9 @@ RECIPES: dict[str, Recipe] = {
         _next_item(
             "aws-user-personalization",
             "Predicts the items a user will interact with next, from what they and others did and in which order.",
-            "The first to try wherever a user is known: home pages, mails, feeds. New users get a list too.",
+            "The first to try wherever a user is known: home pages, mails, feeds. A newcomer gets a list too; before "
+            "some ten interactions it is no better than popular items (P6 in quality.md). From 200,000 distinct "
+            "interactions on a transformer takes part, and a training takes many minutes instead of seconds.",
             optimizes=True,
         ),
         _next_item(
@@ -169,7 +171,8 @@ RECIPES: dict[str, Recipe] = {
             "USER_PERSONALIZATION",
             "Predicts the items a user will interact with next, by a transformer over events, time, metadata and "
             "context, blended with closed forms.",
-            "Where the order and time of events tell much, and training may take minutes rather than seconds.",
+            "Where the order and time of events tell much, and a training may take minutes, of a million interactions "
+            "an hour and more.",
             ("userId",),
             updates=("AUTOMATIC",),
             candidates=1000,
@@ -206,8 +209,10 @@ RECIPES: dict[str, Recipe] = {
             needs="itemId",
             batch_members=("itemId",),
             makes_themes=True,
-            when="On an item's page where items have categories, names or texts: new items too get neighbours, and are "
-            "shown as some. Themes give its lists a name.",
+            when="On an item's page, for what is bought or watched together; themes give its lists a name. Metadata "
+            "did not make such lists better (P7, P7g in quality.md). New items get neighbours, but seldom the right "
+            "ones: of films it found fewer than random lists did (P8), of gifts more (P8r); aws-semantic-similarity "
+            "found more of both.",
             learns_from="interactions: who, what, when; metadata and texts of items",
             paper="Our own blend: Christoffel et al., Blockbusters and Wallflowers, RecSys 2015; Deerwester et al., "
             "Indexing by Latent Semantic Analysis, 1990; Gantner et al., Learning Attribute-to-Feature Mappings for "
@@ -228,7 +233,8 @@ RECIPES: dict[str, Recipe] = {
             updates_items=True,
             shows_metadata=True,
             when="Where items have names and descriptions and few or no interactions, or come and go quickly: news, "
-            "offers. It knows words, not meanings.",
+            "offers. It knows words, not meanings; where interactions are many, aws-sims is far better, and popular "
+            "items can be, too.",
             learns_from="names and texts of items; interactions and creation times for its ranking influence only",
             paper="Deerwester et al., Indexing by Latent Semantic Analysis, 1990.",
         ),
@@ -240,7 +246,7 @@ RECIPES: dict[str, Recipe] = {
             popularity.train,
             popularity.load,
             "sims",
-            when="As the baseline that every other recipe must beat, and where nothing is known of visitors.",
+            when="As the baseline that every other recipe must beat, and where little is known of visitors.",
             learns_from="interactions: who, with what",
             paper="None: a count.",
         ),
@@ -252,7 +258,9 @@ RECIPES: dict[str, Recipe] = {
             trending.train,
             trending.load,
             batch_members=(),
-            when="For what is new and rising: news, social feeds, sales. It follows events without a training.",
+            when="For what is new and rising where every interval has many interactions: news, social feeds, sales. It "
+            "follows events without a training. On the sparse data below it foretells nothing, and popular items are "
+            "level or better.",
             learns_from="interactions: with what, and when",
             paper="None: growth of the share of all interactions, less its standard error.",
         ),
@@ -281,7 +289,8 @@ RECIPES: dict[str, Recipe] = {
             "aws-item-attribute-affinity",
             "Users by how likely they interact with items that have certain attributes.",
             "itemAttributes",
-            "For whom to tell of a kind of items: a campaign for a genre or a brand, as the Items dataset has them.",
+            "For whom to tell of a kind of items: a campaign for a genre or a brand, as the Items dataset has them. "
+            "Of a broad kind, such as a genre of films, the most active users are nearly as good a choice.",
         ),
     )
 }

@@ -29,6 +29,10 @@ METRICS = {
     **{f"precision_at_{k}": f"P@{k}" for k in (5, 10, 25)},
     "coverage": "cover",
 }
+READING = (
+    "NDCG compares a list with the best order of its own hits, so a longer list, which has more of them to order, may "
+    "have less. Ranking is measured as user personalization is, and has the same model."
+)
 ROLE = "arn:aws:iam::123456789012:role/Demo"
 BUCKET = "tailorbird-demo"
 
@@ -116,6 +120,7 @@ class Walk:
         for recipe in RECIPES:
             table.add_row(TITLES[recipe], *(f"{measured[recipe][metric]:.3f}" for metric in METRICS))
         self.console.print(table)
+        self.console.print(READING, highlight=False)
 
     def campaigns(self) -> None:
         """Three campaigns and four filters, usable at once."""
@@ -225,7 +230,7 @@ class Walk:
     def _wait(self, jobs: dict[str, str], describe: Callable[[str], dict[str, Any]]) -> None:
         """Shows a bar a job until all have ended; raises RuntimeError for one that failed."""
         with _bars(self.console) as bars:
-            tasks = {arn: bars.add_task(name, total=1.0, text="waiting") for name, arn in jobs.items()}
+            tasks = {arn: bars.add_task(name, total=1.0, text="waiting", start=False) for name, arn in jobs.items()}
             waiting = set(tasks)
             while waiting:
                 time.sleep(0.1)
@@ -233,6 +238,8 @@ class Walk:
                     found = describe(arn)
                     if found["status"] == "CREATE FAILED":
                         raise RuntimeError(f"{arn}: {found['failureReason']}")
+                    if found["status"] != "CREATE PENDING":
+                        bars.start_task(tasks[arn])  # a clock tells the work, not the wait for a free core
                     share, text = (1.0, "done") if found["status"] == "ACTIVE" else self.progress_of(arn)
                     bars.update(tasks[arn], completed=share, text=text[:60])
                     waiting -= {arn} if found["status"] == "ACTIVE" else set()
