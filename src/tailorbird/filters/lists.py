@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NoReturn
 
 import msgspec
@@ -26,6 +27,18 @@ from tailorbird.errors import InvalidInputException
 
 Known = Callable[[str], bool]
 """Whether a text is a value of what it is compared with."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a placeholder is compared with."""
+
+    known: Known
+    many: bool = True
+    """Whether the filter takes several values; where it takes one, a value in quotes is not looked into for a list."""
+    says_nothing: Callable[[str], bool] = is_null_text
+    """Which words are no value there."""
+
 
 _FORM = 'write values in double quotes, parted by commas, such as "Comedy","Drama", and a quote inside a value twice'
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
@@ -52,23 +65,22 @@ _DIALECTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = 
 """One value and the comma after it, and what it says; a list that the first can read is not given to the second."""
 
 
-def split(name: str, text: str, known: Known, many: bool = True) -> tuple[str, ...]:
+def split(name: str, text: str, compared: Compared) -> tuple[str, ...]:
     """The values that the text of the placeholder `name` lists.
 
-    many: whether the filter takes several; where it takes one, a value in quotes is not looked into for a list.
     InvalidInputException: it is none of the forms, or a value of it is of rule 3.
     """
-    text = text.strip(_BLANK)
+    text, known = text.strip(_BLANK), compared.known
     values = _quoted(text)
     if known(text) and not (values and text[0] == '"'):
         return (text,)
     if values := values or _json(text):
-        suspect = next((value for value in values if not known(value) and _hides(value, known, many)), None)
+        suspect = next((value for value in values if not known(value) and _hides(value, compared)), None)
     elif _BRACKETS.get(text[:1], " ") == text[-1:]:
-        return _bracketed(name, text, known)
+        return _bracketed(name, text, compared)
     else:
         values = tuple(_parted(text, known))
-        suspect = next((value for value in values if not known(value) and _is_odd(value, known)), None)
+        suspect = next((value for value in values if not known(value) and _is_odd(value, compared)), None)
     if suspect is not None:
         _refuse(name, text, suspect)
     return values
@@ -95,14 +107,14 @@ def _json(text: str) -> tuple[str, ...]:
     return tuple(map(str, listed))
 
 
-def _bracketed(name: str, text: str, known: Known) -> tuple[str, ...]:
+def _bracketed(name: str, text: str, compared: Compared) -> tuple[str, ...]:
     """A list as a program prints it."""
     inside = text[1:-1].strip(_BLANK).removesuffix(",")  # one value in Python: ('a',)
     if not inside or inside[:1] in _BRACKETS:
         _refuse(name, text)
-    values = split(name, inside, known)
+    values = split(name, inside, compared)
     # numpy prints [a b], JavaScript [object Object].
-    if not any(map(known, values)) and any(" " in value for value in values) and inside[0] not in "\"'":
+    if not any(map(compared.known, values)) and any(" " in value for value in values) and inside[0] not in "\"'":
         _refuse(name, text, values[0])
     return values
 
@@ -116,15 +128,16 @@ def _parted(text: str, known: Known, separators: tuple[str, ...] = _SEPARATORS) 
     return [value for part in parts for value in _parted(part, known, separators[1:])]
 
 
-def _is_odd(value: str, known: Known) -> bool:
+def _is_odd(value: str, compared: Compared) -> bool:
     """Whether a value without quotes says nothing, bears a sign of markup, or is several words that are values."""
-    return is_null(value) or bool(_MARKUP.search(value)) or any(map(known, value.split()))
+    return compared.says_nothing(value) or bool(_MARKUP.search(value)) or any(map(compared.known, value.split()))
 
 
-def _hides(value: str, known: Known, many: bool) -> bool:
+def _hides(value: str, compared: Compared) -> bool:
     """Whether a value in quotes says nothing, or is only values in more quotes, brackets, blanks or separators."""
-    parts = re.split("|".join(_SEPARATORS), value) if many else [value]
-    return is_null_text(value) or all(known(part.strip(_EDGES)) for part in parts if part.strip(_EDGES))
+    parts = re.split("|".join(_SEPARATORS), value) if compared.many else [value]
+    bare = [part for part in (part.strip(_EDGES) for part in parts) if part]
+    return compared.says_nothing(value) or all(map(compared.known, bare))
 
 
 def _refuse(name: str, text: str, suspect: str | None = None) -> NoReturn:

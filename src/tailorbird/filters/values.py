@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache, partial
 
 from tailorbird.data.actions import DECLINED, TAKEN
+from tailorbird.data.null_words import is_null, is_null_text
+from tailorbird.data.values import LABELS
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import lists
 from tailorbird.filters.check import MILLISECONDS, in_milliseconds
@@ -26,9 +28,12 @@ def read(filter_: Filter, texts: Mapping[str, str], table: Table, user: User | N
     found = {}
     for name in (name for name in filter_.parameters if name in texts):
         predicates = filter_.comparing(name)
-        many = any(predicate.operator == "IN" for predicate in predicates)
-        known = cache(partial(_known, predicates, table, user, filter_.target != "UserID"))
-        found[name] = lists.split(name, texts[name], known, many)
+        compared = lists.Compared(
+            known=cache(partial(_known, predicates, table, user, filter_.target != "UserID")),
+            many=any(predicate.operator == "IN" for predicate in predicates),
+            says_nothing=is_null if all(each.column.name in LABELS for each in predicates) else is_null_text,
+        )
+        found[name] = lists.split(name, texts[name], compared)
         _check_times(name, found[name], [predicate.column for predicate in predicates])
     return found
 
