@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +89,21 @@ def test_case(case: dict[str, object]):
     assert answer(case, filter_) == case["allowed"]
     assert answer(case, filter_) == case["allowed"], "the second answer comes from kept masks"
     assert len(filter_.fields) == case.get("fields", len(filter_.fields))
+
+
+LISTS = [(group, text) for group in CASES["lists"] for text in group["read"]]
+REFUSED = [(group, text) for group in CASES["lists"] for text in group["refused"]]
+
+
+@pytest.mark.parametrize(("group", "text"), LISTS, ids=[f"{group['filter']} {text}" for group, text in LISTS])
+def test_a_list_is_read(group: dict[str, Any], text: str):
+    assert answer(group | {"values": {"P": text}}, parse(group["filter"])) == group["read"][text]
+
+
+@pytest.mark.parametrize(("group", "text"), REFUSED, ids=[f"{group['filter']} {text}" for group, text in REFUSED])
+def test_what_cannot_be_told_is_refused_with_the_right_form(group: dict[str, Any], text: str):
+    with pytest.raises(InvalidInputException, match=r'^filterValues\.P .* such as "Comedy","Drama"'):
+        answer(group | {"values": {"P": text}}, parse(group["filter"]))
 
 
 def test_all_examples_of_the_specification_are_there():

@@ -20,8 +20,8 @@ from tailorbird.data.schema import Field, Schema
 from tailorbird.errors import InvalidInputException, LimitExceededException
 from tailorbird.filters.check import MAX_FIELDS, check
 from tailorbird.filters.evaluate import KEPT_MASKS, UNKNOWN_ITEM, Table, User, evaluate
+from tailorbird.filters.lists import Compared, split
 from tailorbird.filters.syntax import Column, Expression, Filter, Parameter, Predicate, parse
-from tailorbird.filters.values import split
 
 COMPARE = {
     "=": operator.eq,
@@ -266,19 +266,19 @@ def unknown(text: str) -> bool:
 def test_lists_are_read_in_every_form(values: list[str], form: str):
     if "Python" in form:
         assume(all(PLAIN.fullmatch(value) and value.isprintable() for value in values))
-    assert split("P", FORMS[form](values), unknown) == tuple(values)
+    assert split("P", FORMS[form](values), Compared(values.__contains__)) == tuple(values)
 
 
 @MANY
 @given(st.text(alphabet="\"',x[](){}|;\\ “”", max_size=12))
 def test_any_value_is_read_or_refused_with_the_right_form(text: str):
-    found = result_or_message(lambda: split("P", text, unknown))
+    found = result_or_message(lambda: split("P", text, Compared(unknown)))
     if isinstance(found, str):
         assert found.startswith("filterValues.P ")
         assert 'such as "Comedy","Drama"' in found
     else:
         assert found
-    assert split("P", text, lambda whole: True) if text.strip() else True
+    assert split("P", text, Compared(lambda whole: True)) if text.strip() else True
 
 
 UNITS = [

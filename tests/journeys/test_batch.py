@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -11,6 +12,7 @@ from journeys.steps import Journey
 from journeys.test_bad_input import tailorbird
 from support import ROLE, Server, refused, settled
 
+RANKING = "aws-personalized-ranking"
 RECIPES = {"inference": "aws-popularity-count", "segment": "aws-item-affinity"}
 MEMBER = {"inference": "userId", "segment": "itemId"}
 
@@ -19,7 +21,7 @@ MEMBER = {"inference": "userId", "segment": "itemId"}
 def way(server: Server) -> Journey:
     journey = Journey(server, "batch")
     journey.data()
-    journey.train(*RECIPES.values())
+    journey.train(*RECIPES.values(), RANKING)
     return journey
 
 
@@ -92,6 +94,40 @@ def test_a_job_that_answers_some_lines_tells_of_the_others_in_its_report(way: Jo
     told = tailorbird(way.server, "job", ended["batchInferenceJobArn"])
     assert '"linesFailed": 1' in told
     assert "in.json: userId is missing" in told
+
+
+FILES = {
+    "gzip": (gzip.compress(b'{"userId": "1"}\n'), "packed with gzip: unpack it"),
+    "UTF-16": ('{"userId": "1"}\n'.encode("utf-16"), "UTF-16 or no text: save it as UTF-8"),
+    "CSV": (b"userId\n1\n2\n", "no JSON object, as lines of CSV are not"),
+    "pretty-printed": (
+        json.dumps({"userId": "1"}, indent=1).encode(),
+        "JSON of several lines: write each object on one",
+    ),
+    "an array in lines": (json.dumps([{"userId": "1"}], indent=1).encode(), "JSON of several lines"),
+    "an array": (b'[{"userId": "1"}, {"userId": "2"}]', "not a list of them"),
+    "cut": (b'{"userId": "1"', "The line is not JSON"),
+}
+
+
+def test_files_of_other_forms_are_named(way: Journey) -> None:
+    way.s3.create_bucket(Bucket="forms")
+    for name, (body, _) in FILES.items():
+        way.s3.put_object(Bucket="forms", Key=f"in/{name}", Body=body)
+    run(way, "inference", "forms", "forms", "in/")
+    for name, (_, problem) in FILES.items():
+        error = answers(way, "forms", f"{name}.out")[0]["error"]
+        assert problem in error, name
+        assert '{"userId": "..."}' in error, name
+
+
+def test_a_list_of_items_says_which_member_is_none(way: Journey) -> None:
+    lists = ({"itemList": ["1", 2, None]}, {"itemList": ["1", ["2"]]}, {"itemList": []}, {"itemList": "1"}, {})
+    way.begin_batch("inference", RANKING, "members", [{"userId": "1", **each} for each in lists])
+    errors = [answer["error"] for answer in way.batch_answers("inference", "members")]
+    assert "itemList[2] is null, which is no item id" in errors[0]
+    assert 'itemList[1] is ["2"], which is no item id' in errors[1]
+    assert all("itemList is empty, missing or no list" in error for error in errors[2:])
 
 
 def test_lists_take_a_version_for_its_solution_and_a_solution_for_its_versions(way: Journey) -> None:

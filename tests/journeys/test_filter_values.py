@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from journeys.steps import ITEMS, Journey, as_csv, field, schema
-from support import Server, refused
+from support import Server, refused, wait_for
 
 CAMPAIGN, RANKING, SEGMENT = "aws-popularity-count", "aws-personalized-ranking", "aws-item-affinity"
 ITEMS_SCHEMA = schema(
@@ -19,8 +19,8 @@ ITEMS_SCHEMA = schema(
     field("CREATION_TIMESTAMP", ["null", "long"]),
 )
 HIDDEN = ("1", "2")
-LISTS = ("1,2", "'1','2'", '["1","2"]', "('1', '2')", '"1","2"')
-SLIPS = ("“1”,“2”", "", "[]", '1,"2"')
+LISTS = ("1,2", "1;2;gone", "1|gone|2", "'1','2'", '["1","2"]', "('1', '2')", '"1","2"')
+SLIPS = ("“1”,“2”", "", "[]", '1,"2"', "'1', 2", "array(['1', '2'], dtype=object)", "[1", "1 2", "`1`", '"1,2"')
 FORM = 'such as "Comedy","Drama"'
 
 
@@ -77,6 +77,36 @@ def test_lines_of_batch_jobs_are_read_alike(way: Journey) -> None:
     assert all(FORM in answer["error"] for answer in answers[len(LISTS) :])
 
 
+def test_names_that_the_filter_does_not_have_are_told(way: Journey) -> None:
+    asked = {"userId": "1", "filterArn": way.arns["hide"], "filterValues": {"ids": "1"}}
+    problem = "filterValues gives ids, but the filter asks for values for $IDS"
+    ask, rank = way.runtime.get_recommendations, way.runtime.get_personalized_ranking
+    refused("InvalidInputException", problem, ask, campaignArn=way.arns[CAMPAIGN], **asked)
+    refused("InvalidInputException", problem, rank, campaignArn=way.arns[RANKING], inputList=["1", "x"], **asked)
+    values = {"IDS": '"1","2"', "ids": "3"}
+    assert everything(way) - everything(way, filterArn=way.arns["hide"], filterValues=values) == set(HIDDEN)
+
+
+def test_values_in_a_wrong_place_of_a_line_are_told(way: Journey) -> None:
+    cases: dict[str, tuple[dict[str, Any], str | None]] = {
+        "another name": (
+            {"filterValues": {"ids": "1"}},
+            "filterValues gives ids, but the filter asks for values for $IDS",
+        ),
+        "another case": ({"filtervalues": {"IDS": "1"}}, "filtervalues must be written filterValues"),
+        "beside": ({"IDS": "1"}, "IDS belongs into filterValues"),
+        "null": ({"filterValues": None}, None),
+        "no text": ({"filterValues": {"IDS": True}}, "filterValues must be an object of texts"),
+        "inside": ({"IDS": "1", "filterValues": {"IDS": "1"}, "other": 1}, None),
+    }
+    lines = [{"userId": "1", **members} for members, _ in cases.values()]
+    way.begin_batch("inference", CAMPAIGN, "places", lines, filterArn=way.arns["hide"])
+    answers = way.batch_answers("inference", "places")
+    for (case, (_, problem)), answer in zip(cases.items(), answers, strict=True):
+        assert (problem is None) == (answer["error"] is None), case
+        assert (problem or "") in (answer["error"] or ""), case
+
+
 def test_lines_of_segment_jobs_are_read_alike(way: Journey) -> None:
     way.filter("types", "EXCLUDE UserID WHERE Interactions.EVENT_TYPE IN ($TYPES)")
     texts = ("click,watch", "['click', 'watch']", "“click”")
@@ -113,3 +143,23 @@ def test_milliseconds_are_no_seconds(way: Journey) -> None:
         datasetGroupArn=way.arns["group"],
         filterExpression="INCLUDE ItemID WHERE Items.CREATION_TIMESTAMP > 1400000000000",
     )
+
+
+def test_a_filter_of_a_deleted_dataset_is_refused(way: Journey) -> None:
+    """The last test here, as it deletes the items."""
+    genre = way.filter("literal", 'EXCLUDE ItemID WHERE Items.GENRE IN ("b")')
+    before = everything(way)
+    way.personalize.delete_dataset(datasetArn=way.arns["ITEMS"])
+    ask = way.runtime.get_recommendations
+
+    def answer() -> str | None:
+        try:
+            ask(campaignArn=way.arns[CAMPAIGN], userId="1", filterArn=genre)
+        except way.runtime.exceptions.InvalidInputException as error:
+            return str(error)
+        return None
+
+    assert "The filter asks for Items.GENRE, which" in wait_for(answer)
+    hide = {"filterArn": way.arns["hide"], "filterValues": {"IDS": "1"}}
+    assert before - everything(way, **hide) == {"1"}, "the ids are the model's"
+    assert everything(way) == before

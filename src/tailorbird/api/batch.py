@@ -33,6 +33,16 @@ ANSWERS = ".out"
 """What the name of a file of answers adds to that of its input."""
 _BOM = b"\xef\xbb\xbf"
 
+TEXTS = ("userId", "itemId", "itemAttributes")
+"""Members of a line that are one text."""
+_UNREADABLE: tuple[tuple[Callable[[bytes], bool], str], ...] = (
+    (lambda line: line.startswith(b"\x1f\x8b"), "The file is packed with gzip: unpack it"),
+    (lambda line: b"\0" in line, "The file is UTF-16 or no text: save it as UTF-8"),
+    (lambda line: line.strip() in (b"[", b"{"), "Here begins JSON of several lines: write each object on one line"),
+    (lambda line: not line.lstrip().startswith((b"{", b"[")), "The line is no JSON object, as lines of CSV are not"),
+)
+"""What a line is that is not JSON, the first that holds."""
+
 Asked = tuple[Document, Any]
 """An answer that waits for its `output`, and what is needed to find it."""
 
@@ -153,11 +163,15 @@ def _lines(source: BinaryIO) -> Iterator[bytes]:
 
 
 def asked(
-    lines: Sequence[bytes], needed: tuple[str, ...], prepare: Callable[[Document], Any]
+    lines: Sequence[bytes],
+    needed: tuple[str, ...],
+    prepare: Callable[[Document], Any],
+    filter_: syntax.Filter | None = None,
 ) -> tuple[list[Document], list[Asked]]:
     """One answer a line, and those that wait for their output: the others have their `error` already.
 
     needed: what a line must hold. prepare: from what a line asks to what is needed to answer it; may raise AwsError.
+    filter_: the job's, whose placeholders are named in filterValues.
     """
     answers: list[Document] = []
     waiting: list[Asked] = []
@@ -166,39 +180,76 @@ def asked(
         answer: Document = {"input": text.decode(errors="replace").strip(), "output": None, "error": None}
         answers.append(answer)
         try:
-            answer["input"] = _decoded(text)
-            waiting.append((answer, prepare(_question(answer["input"], needed))))
+            answer["input"] = _decoded(text, needed)
+            question = _question(answer["input"], needed)
+            _check_places(answer["input"], filter_.parameters if filter_ else ())
+            waiting.append((answer, prepare(question)))
         except AwsError as error:
             answer["error"] = error.message
     return answers, waiting
 
 
-def _decoded(line: bytes) -> Any:
-    """A line's JSON; raises InvalidInput where it is none."""
+def _example(needed: tuple[str, ...]) -> str:
+    """A line that holds what is needed."""
+    members = (f'"{name}": ' + ('["..."]' if name == "itemList" else '"..."') for name in needed)
+    return f"{{{', '.join(members)}}}"
+
+
+def _decoded(line: bytes, needed: tuple[str, ...]) -> Any:
+    """A line's JSON; raises InvalidInput where it is none, saying what it is instead."""
     try:
         return msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInputException(f"The line is not JSON: {error}") from error
+        found = next((words for is_so, words in _UNREADABLE if is_so(line)), f"The line is not JSON: {error}")
+        raise InvalidInputException(f"{found}; a line looks like {_example(needed)}.") from error
 
 
 def _question(given: Any, needed: tuple[str, ...]) -> Document:
     """What a line asks, whole numbers as the text that ids are; raises InvalidInput saying what it must hold."""
-    example = ", ".join(f'"{name}": ' + ('["..."]' if name == "itemList" else '"..."') for name in needed)
     if not isinstance(given, dict):
-        raise InvalidInputException(f"A line must be an object such as {{{example}}}.")
-    texts = {name: _text(name, given[name]) for name in ("userId", "itemId", "itemAttributes") if name in given}
+        kind = ", not a list of them" if isinstance(given, list) else ""
+        raise InvalidInputException(f"A line must be an object such as {_example(needed)}{kind}.")
+    texts = {name: _text(name, given[name]) for name in TEXTS if name in given}
     found: Document = {name: text for name, text in texts.items() if not is_null(text)}
     if isinstance(given.get("itemList"), list):
-        listed = [_text("itemList", each) for each in given["itemList"]]
-        found["itemList"] = listed if all(listed) else []
+        found["itemList"] = [_item(number, each) for number, each in enumerate(given["itemList"])]
     if missing := [name for name in needed if not found.get(name)]:
-        raise InvalidInputException(f"{missing[0]} is missing or no text; a line looks like {{{example}}}.")
-    values = given.get("filterValues", {})
-    if not isinstance(values, dict) or not all(isinstance(value, str | int | float) for value in values.values()):
+        kind = "empty, missing or no list" if missing[0] == "itemList" else "missing or no text"
+        raise InvalidInputException(f"{missing[0]} is {kind}; a line looks like {_example(needed)}.")
+    return found | {"filterValues": _values(given.get("filterValues"))}
+
+
+def _item(number: int, value: Any) -> str:
+    name = f"itemList[{number}]"
+    text = _text(name, value)
+    if not text:
+        shown = msgspec.json.encode(value).decode()
+        raise InvalidInputException(f"{name} is {shown}, which is no item id: leave it out, or write it as a text.")
+    return text
+
+
+def _values(given: Any) -> dict[str, str]:
+    """The filterValues of a line; none where they are left out or null."""
+    values = {} if given is None else given
+    if not isinstance(values, dict) or not all(_is_value(value) for value in values.values()):
         raise InvalidInputException(
             'filterValues must be an object of texts such as {"GENRE": "\\"Comedy\\",\\"Drama\\""}.'
         )
-    return found | {"filterValues": {name: str(value) for name, value in values.items()}}
+    return {name: str(value) for name, value in values.items()}
+
+
+def _is_value(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _check_places(given: Document, placeholders: tuple[str, ...]) -> None:
+    """Raises InvalidInput for values of the filter in a wrong place: the line would be answered as if without them."""
+    inside = given.get("filterValues") or {}
+    for name in given if placeholders else ():
+        if name.lower().replace("_", "") == "filtervalues" and name != "filterValues":
+            raise InvalidInputException(f"{name} must be written filterValues.")
+        if name in placeholders and name not in (*TEXTS, "itemList", *inside):
+            raise InvalidInputException(f'{name} belongs into filterValues: "filterValues": {{"{name}": "..."}}.')
 
 
 def _text(name: str, value: Any) -> str:

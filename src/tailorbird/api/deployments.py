@@ -11,6 +11,7 @@ from tailorbird.api.resources import dataset
 from tailorbird.api.resources import filter as filters
 from tailorbird.data import datasets
 from tailorbird.data.datasets import Dataset
+from tailorbird.data.values import IDS
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
 from tailorbird.recipes.recipe import Influenced
@@ -82,7 +83,27 @@ def found_filter(workspace: Workspace, arn: str, group_arn: str) -> syntax.Filte
         raise InvalidInputException(f"The filter {arn} has status {document['status']}, not ACTIVE.")
     if document["datasetGroupArn"] != group_arn:
         raise InvalidInputException(f"The filter {arn} belongs to {document['datasetGroupArn']}, not to {group_arn}.")
-    return parse_filter(document["filterExpression"])
+    parsed = parse_filter(document["filterExpression"])
+    _check_fields(workspace, parsed, group_arn)
+    return parsed
+
+
+def _check_fields(workspace: Workspace, filter_: syntax.Filter, group: str) -> None:
+    """Raises InvalidInput where a dataset that the filter asks was deleted: an EXCLUDE would exclude nothing."""
+    schemas = workspace.cache.get(
+        "schemas",
+        group,
+        lambda: {kind: found.schema for kind in dataset.TYPES if (found := dataset.of_group(workspace, group, kind))},
+        DATASETS_SECONDS,
+    )
+    for column in filter_.columns:
+        schema = schemas.get(column.dataset)
+        # The ids are the model's.
+        if column.name not in IDS and (schema is None or schema.field(column.name) is None):
+            raise InvalidInputException(
+                f"The filter asks for {column}, which {group} does not have any more: "
+                "create the dataset with this field again, and import its rows."
+            )
 
 
 def mask(

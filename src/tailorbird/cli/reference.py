@@ -57,8 +57,10 @@ DIFFERENCES: dict[str, str] = {
     "gzip is read too.",
     "CreateEventTracker": "ACTIVE at once.",
     "CreateFilter": "ACTIVE at once. A quote inside a literal is written twice, as in `filterValues`. Those may be "
-    "lists as programs print them, such as `['a', 'b']`; what is no list, or empty, is refused, as are milliseconds "
-    "where a column holds seconds.",
+    "lists as programs print them, such as `['a', 'b']`, or parted by `;` or `|`. Refused are: what is empty or no "
+    "list, a value that the column does not have and that shows signs of a list, of quotes or of markup, names of "
+    "which none is the filter's, and milliseconds where a column holds seconds. A filter of a dataset that was deleted is "
+    "refused at the request, except by id.",
     "CreateMetricAttribution": "Metrics appear in the built-in CloudWatch within seconds; in the one that "
     "`TAILORBIRD_CLOUDWATCH_ENDPOINT` names, when their quarter of an hour is over. Sources over 100 count as "
     "SOURCE_NAME_UNDEFINED. TIMESTAMP in reports is the begin of the quarter of an hour.",
@@ -100,7 +102,8 @@ DIFFERENCES: dict[str, str] = {
     "PutActions": PROPERTIES,
     "PutEvents": "An answer can be named by `recommendationId` for 14 days; AWS publishes no number. Metrics count "
     f"repeated events once. {LEFT_OUT} A call of which nothing is left is refused, unless it was Amplify's Identify "
-    "event.",
+    "event. A value that its column cannot hold, such as the eventValue `abc`, refuses the whole call, as its sender "
+    "can mend it; an import empties the cell, keeps the row and warns.",
     "PutItems": PROPERTIES,
     "PutUsers": PROPERTIES,
     "GetExtendedMetrics": "Metrics with confidence intervals, beside the most popular items, by cohort of users: see "

@@ -63,6 +63,11 @@ class User:
     categories: Collection[str] = ()
     """Upper-case names of the categorical attributes: of these alone `A|B` is two values."""
 
+    def parts(self, name: str) -> tuple[str, ...]:
+        """The values of an attribute that is text."""
+        value = str(self.attributes[name])
+        return tuple(value.split("|")) if name in self.categories else (value,)
+
 
 class Table:
     """The metadata of `ids`, rows in that order; thread-safe."""
@@ -125,8 +130,8 @@ class _Column(Protocol):
         """Returns the row's value as an operand; empty where missing."""
         ...
 
-    def has(self, text: str) -> bool:
-        """Returns whether a row has this text as its value, or as one of its values."""
+    def has(self, operator: str, text: str) -> bool:
+        """Returns whether a row has this text as what IN compares, or else the comparators; any number counts."""
         ...
 
 
@@ -142,7 +147,7 @@ class _Missing:
     def parts(self, row: int) -> tuple[str, ...]:
         return ()
 
-    def has(self, text: str) -> bool:
+    def has(self, operator: str, text: str) -> bool:
         return False
 
 
@@ -166,8 +171,8 @@ class _Numbers:
         value = float(self._values[row])
         return () if np.isnan(value) else (repr(value),)
 
-    def has(self, text: str) -> bool:
-        return False
+    def has(self, operator: str, text: str) -> bool:
+        return to_number(text) is not None
 
 
 class _Strings:
@@ -212,8 +217,8 @@ class _Strings:
         code = self._codes[row]
         return () if code < 0 else self._split(self._wholes[code])
 
-    def has(self, text: str) -> bool:
-        return text in self._parts_of or text in self._codes_of
+    def has(self, operator: str, text: str) -> bool:
+        return text in (self._parts_of if operator == "IN" else self._codes_of)
 
     def _split(self, whole: str) -> tuple[str, ...]:
         return tuple(whole.split(self._separator)) if self._separator else (whole,)
@@ -275,7 +280,7 @@ def _holds(predicate: Predicate, user: User, operand: Sequence[str]) -> bool:
     if value is None or value != value:
         return False
     if isinstance(value, str):
-        parts: set[object] = set(value.split("|")) if name in user.categories else {value}
+        parts: set[object] = set(user.parts(name))
         wanted: set[object] = set(operand)
     else:
         parts, wanted = {value}, {_number(name, text) for text in operand}
@@ -321,13 +326,23 @@ def _match(predicate: Predicate, request: _Request) -> Mask:
 def _match_events(predicate: Predicate, request: _Request) -> Mask:
     """Returns the rows that the user touched with these event types; NOT IN and !=: all the others."""
     assert request.user is not None, "evaluate() asks for the user first"
-    types = frozenset(text.lower() for text in _operand(predicate, request.values))
-    if predicate.column.dataset == "ACTION_INTERACTIONS":
-        types = frozenset(text.replace(" ", "_") for text in types)  # "Not taken" is NOT_TAKEN
     others = predicate.operator in ("NOT IN", "!=")
     mask = np.full(len(request.table), others)
-    mask[request.user.touched(None if ANY_EVENT in types else types)] = not others
+    mask[rows_touched(predicate.column.dataset, request.user, _operand(predicate, request.values))] = not others
     return mask
+
+
+def rows_touched(dataset: str, user: User, texts: Sequence[str]) -> NDArray[np.int32]:
+    """Returns the rows with an event of these types, in any case, in INTERACTIONS or ACTION_INTERACTIONS."""
+    types = event_types(dataset, texts)
+    return user.touched(None if ANY_EVENT in types else types)
+
+
+def event_types(dataset: str, texts: Sequence[str]) -> frozenset[str]:
+    """Returns the types that texts name, as events are compared by them."""
+    types = frozenset(text.lower() for text in texts)
+    # "Not taken" is NOT_TAKEN.
+    return frozenset(text.replace(" ", "_") for text in types) if dataset == "ACTION_INTERACTIONS" else types
 
 
 def _operand(predicate: Predicate, values: Values) -> Sequence[str]:

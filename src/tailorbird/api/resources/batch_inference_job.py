@@ -73,7 +73,7 @@ def _answers(
             deployments.mask(workspace, deployment, filter_, request, others) if others else None,
         )
 
-    answers, waiting = batch.asked(lines, deployment.served.recipe.batch_members, prepare)
+    answers, waiting = batch.asked(lines, deployment.served.recipe.batch_members, prepare, filter_)
     scores = deployment.served.model.score([question for _, (question, *_) in waiting]) if waiting else ()
     for (answer, (_, items, allowed, others_allowed)), row in zip(waiting, scores, strict=True):
         if ranks:

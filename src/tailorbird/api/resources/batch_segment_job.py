@@ -50,7 +50,7 @@ def _answers(audience: Audience, filter_: syntax.Filter | None, count: int, line
         target = segments.TARGETS[member](audience, request[member])
         return target, segments.mask(audience, filter_, request["filterValues"]) if filter_ else None
 
-    answers, waiting = batch.asked(lines, (member,), prepare)
+    answers, waiting = batch.asked(lines, (member,), prepare, filter_)
     if waiting:
         targets, allowed = zip(*(needed for _, needed in waiting), strict=True)
         for (answer, _), users in zip(waiting, segments.top(audience, targets, allowed, count), strict=True):
