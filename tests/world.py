@@ -12,7 +12,7 @@ from tailorbird import config as configuration
 from tailorbird.api import transitions, updates
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.api.resources import RESOURCES
-from tailorbird.jobs import dispatcher, schedule
+from tailorbird.jobs import schedule, worker
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace, open_workspace
 
@@ -43,7 +43,7 @@ class World:
 
     def work(self) -> None:
         for arn, kind, _ in self.workspace.catalogue.with_status(["CREATE PENDING"]):
-            dispatcher.work(self.workspace, RESOURCES[kind], arn)
+            worker.work(self.workspace, RESOURCES[kind], arn)
 
     def load(self, name: str, seed: int) -> None:
         """Imports made-up interactions."""
