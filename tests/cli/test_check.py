@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,8 +15,10 @@ from typer.testing import CliRunner, Result
 
 from journeys.steps import interactions_csv
 from support import Server
+from tailorbird.api.resources import dataset
 from tailorbird.cli import main
 from tailorbird.errors import DamagedFile
+from tailorbird.serving import models
 from tailorbird.storage import checksums
 from tailorbird.storage.live import Event
 from tailorbird.storage.recommendation_log import Shown
@@ -85,31 +88,39 @@ def test_nothing_is_damaged(installation: Installation) -> None:
 def test_a_folder_without_an_installation_is_refused_and_not_made(tmp_path: Path) -> None:
     result = CliRunner().invoke(main.app, ["check", "--data-dir", str(tmp_path / "typo")])
     assert result.exit_code == 1
-    assert "is no data folder" in result.output
+    assert f"no installation in {tmp_path / 'typo'}" in result.stderr
+    assert result.stdout == ""
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     ("pattern", "touches", "remedy"),
     [
-        ("tables/*/*.parquet", "dataset/g/INTERACTIONS", "importMode FULL"),
-        ("tables/*/manifest.json", "dataset/g/INTERACTIONS", "from a backup"),
-        ("artifacts/*/s/*/checksums.json", "solution/s/", "Train it anew"),
-        ("artifacts/*/s/*/recipe.json", "solution/s/", "Train it anew"),
-        ("artifacts/*/s/*/model/*.npy", "solution/s/", "Train it anew"),
-        ("artifacts/*/s/*/history/users.npy", "solution/s/", "Train it anew"),
+        ("tables/*/*.parquet", "DATASET", "importMode FULL"),
+        ("tables/*/manifest.json", "DATASET", "from a backup"),
+        ("artifacts/*/s/*/checksums.json", "VERSION", "Train it anew"),
+        ("artifacts/*/s/*/recipe.json", "VERSION", "Train it anew"),
+        ("artifacts/*/s/*/model/*.npy", "VERSION", "Train it anew"),
+        ("artifacts/*/s/*/history/users.npy", "VERSION", "Train it anew"),
     ],
 )
 def test_a_changed_bit_is_told_with_what_it_touches_and_the_remedy(
     installation: Installation, damaged: Any, pattern: str, touches: str, remedy: str
 ) -> None:
     path = damaged(pattern)
+    touches = {"DATASET": installation.dataset, "VERSION": installation.version}[touches]
     result = installation.check()
     assert result.exit_code == 1
     (line,) = (line for line in result.output.splitlines() if line.startswith("DAMAGED"))
     assert str(path) in line
-    assert touches in line
+    assert f"{touches}. " in line, "the ARN, which calls take"
     assert remedy in line
+
+
+def test_a_recommenders_model_is_its_recommenders() -> None:
+    prefix = "arn:aws:personalize:us-east-1:123456789012:"
+    assert models.owner(f"{prefix}recommender/r/0a1b2c3d") == f"{prefix}recommender/r"
+    assert models.owner(f"{prefix}solution/s/0a1b2c3d") == f"{prefix}solution/s/0a1b2c3d"
 
 
 def test_lost_files_are_told(installation: Installation) -> None:
@@ -119,6 +130,7 @@ def test_lost_files_are_told(installation: Installation) -> None:
         result = installation.check()
         aside.rename(path)
         assert result.exit_code == 1, pattern
+        assert re.search(rf"holds data of ({installation.dataset}|{installation.version})\.", result.output), pattern
         assert str(path) in result.output
         assert "is missing" in result.output
 
@@ -203,13 +215,15 @@ def test_clients_are_told_whose_data_are_damaged_and_no_path(
 ) -> None:
     assert installation.related()
     path = damaged(pattern)
-    read = partial(installation.workspace.tables.read, installation.dataset)
+    (place,) = (dataset.place_of(found) for _, found in installation.workspace.catalogue.select("Dataset"))
+    read = partial(installation.workspace.tables.read, place)
     with pytest.raises(DamagedFile) as error:
         (read if "parquet" in pattern else installation.related)()
     assert error.value.path == path
     assert error.value.code == "InternalFailure"
     assert str(installation.folder) not in error.value.message
-    assert (installation.dataset if "parquet" in pattern else installation.version) in error.value.message
+    owner = installation.dataset if "parquet" in pattern else installation.version
+    assert f"of {owner} are" in error.value.message
 
 
 def test_a_training_on_damaged_data_fails_with_the_dataset_in_its_reason(

@@ -25,6 +25,15 @@ def avro(name, fields, **more):
     return json.dumps({"type": "record", "name": name, "fields": entries, "version": "1.0", **more})
 
 
+def test_a_schema_with_names_of_its_own_is_told_what_to_rename():
+    own = {"CustomerID": "string", "StockCode": "string", "InvoiceDate": "string", "Country": "string"}
+    with pytest.raises(InvalidInputException) as refused:
+        parse(avro("Interactions", own))
+    assert refused.value.message.endswith(
+        "Rename CustomerID to USER_ID, StockCode to ITEM_ID, InvoiceDate to TIMESTAMP."
+    )
+
+
 def test_a_byte_order_mark_is_no_part_of_a_schema():
     assert parse("\ufeff" + avro("Interactions", IDS)) == parse(avro("Interactions", IDS))
 

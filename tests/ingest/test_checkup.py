@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from tailorbird.data import schema
-from tailorbird.ingest import spellings
+from tailorbird.ingest import row_checkup, spellings
 from tailorbird.ingest.checkup import Checkup
 
 NOW = 1_800_000_000
@@ -175,7 +175,9 @@ def test_one_id_with_a_large_share_of_all_rows():
     users = [f"u{n % 100}" for n in range(850)] + ["visitor"] * 150
     (told,) = warnings(list(range(1000)), users)
     assert told.startswith('150 of 1,000 rows have the USER_ID "visitor"')
-    assert warnings(list(range(1000)), [f"u{n % 4}" for n in range(1000)]) == []
+    assert warnings(list(range(1000)), [f"u{n % 4}" for n in range(1000)]) == [
+        "4 users have 2 rows or more; a training needs 25 such users, recorded events included."
+    ]
     two = [f"u{n % 100}" for n in range(600)] + ["visitor", "None of them"] * 200
     assert len(warnings(list(range(1000)), two)) == 2, "neither is the other's excuse"
 
@@ -269,6 +271,27 @@ def test_what_cannot_be_seen_is_what_unicode_says(pattern):
     rare = range(0x110BD, 0x1D17B)
     unseen = [chr(n) for n in range(0x110000) if unicodedata.category(chr(n)) in ("Cc", "Cf") and n not in rare]
     assert [letter for letter in unseen if not re.search(pattern, letter)] == []
+
+
+def test_too_few_users_and_rows_that_repeat_are_told_and_the_whole_is_summed_up():
+    checkup = Checkup(INTERACTIONS, NOW)
+    rows = pl.DataFrame({"USER_ID": ["only"] * 1000, "ITEM_ID": [f"i{n % 90}" for n in range(1000)]})
+    rows = rows.with_columns(TIMESTAMP=pl.int_range(1000, dtype=pl.Int64) * 86400)
+    for _ in range(2):
+        checkup.see(rows)
+    told = " ".join(checkup.warnings())
+    assert "1 users have 2 rows or more; a training needs 25 such users" in told
+    assert "50% of the rows repeat an earlier one in every column" in told
+    assert checkup.summary() == "2,000 events, 1 users, 90 items, from 1970-01-01 00:00 to 1972-09-26 00:00 (UTC)."
+
+
+def test_repetitions_of_many_rows_are_estimated_from_few(monkeypatch):
+    monkeypatch.setattr(row_checkup, "MOST_KEPT", 1000)
+    checkup = row_checkup.RowCheckup()
+    for _ in range(2):
+        checkup.add(pl.DataFrame({"n": range(50_000)}))
+    assert checkup.repeated() == 0.5
+    assert len(checkup._kept) <= 1000
 
 
 def test_null_words_in_texts_and_strange_times_of_items():

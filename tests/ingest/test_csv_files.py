@@ -206,6 +206,47 @@ def test_another_separator_is_named(separator, words):
         load((TITLES + "1,a,2,t,\n").replace(",", separator).encode())
 
 
+SHOP = (
+    "InvoiceNo;StockCode;Description;InvoiceDate;UnitPrice;CustomerID\n1;85123A;CAF\u00c9;01.12.2010 08:26;2,55;17850\n"
+)
+
+
+def test_all_that_is_wrong_with_a_shops_export_is_told_at_once():
+    with pytest.raises(ImportFailed) as failed:
+        load(SHOP.encode("latin-1"), "interactions")
+    for words in (
+        "data.csv is not UTF-8: line 2", "[USER_ID, ITEM_ID, TIMESTAMP, EVENT_TYPE, EVENT_VALUE]. The values",
+        "separated by semicolons", "Rename CustomerID to USER_ID, StockCode to ITEM_ID, InvoiceDate to TIMESTAMP.",
+        'TIMESTAMP is not a number: write epoch seconds such as 1717243200 (1 times, first at line 2 of data.csv: "01.',
+    ):  # fmt: skip
+        assert words in failed.value.reason
+    assert failed.value.reason.count("again") == 1
+    assert "epoch" not in failed.value.cause, "the report tells that"
+    assert failed.value.report.ignored == ("InvoiceNo", "Description", "UnitPrice")
+
+
+def test_a_header_ends_with_a_full_stop_and_ignored_columns_are_kept():
+    with pytest.raises(ImportFailed, match=r'reads "Sku,Title"\. Rename Sku to ITEM_ID\. Correct'):
+        load(b"Sku,Title\n")
+    assert load((TITLES.replace("\n", ",note,\n") + "1,a,2,t,,x,\n").encode())[1].ignored == ("note",)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"PAR1\x15\x00", "a Parquet file"),
+        (b"PK\x03\x04\x14\x00", r"a zip archive, or an Excel workbook \(.xlsx\)"),
+        (b"\x89PNG\r\n", "an image"),
+        (gzip.compress(gzip.compress(b"x")), "packed with gzip twice"),
+        (gzip.compress(b"a" + bytes(256) + b"ustar" + bytes(250)), "a tar archive"),
+        (b'{"ITEM_ID": "1"}\n', "looks like JSON or XML: write a header line and one row a line. Correct"),
+    ],
+)
+def test_other_formats_are_named(data, words):
+    with pytest.raises(ImportFailed, match=words):
+        load(data)
+
+
 def test_all_causes_are_told_at_once():
     """A missing column in one file, another text encoding in the next, and times in milliseconds in both."""
     first = b"USER_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE,user_id\n1,1500000000000,w,\n"
@@ -215,7 +256,7 @@ def test_all_causes_are_told_at_once():
         load([first, second, third], "interactions")
     for words in (
         "missing the following columns:[ITEM_ID]", "USER_ID more than once", "data2.csv is not UTF-8",
-        "2 of 2 rows cannot be used", "TIMESTAMP is in milliseconds or finer, not in seconds",
+        "2 of 3 rows cannot be used", "TIMESTAMP is in milliseconds or finer, not in seconds",
     ):  # fmt: skip
         assert words in failed.value.reason
     assert failed.value.report is not None

@@ -66,7 +66,9 @@ def test_import_from_nowhere(way: Journey, location: str) -> None:
     )["datasetImportJobArn"]
     ended = settled(way.personalize.describe_dataset_import_job, "datasetImportJob", datasetImportJobArn=arn)
     assert ended["status"] == "CREATE FAILED"
-    assert "location" in ended["failureReason"] or "privileges" in ended["failureReason"]
+    assert "location" in ended["failureReason"]
+    assert ("TAILORBIRD_FILE_ROOTS" in ended["failureReason"]) == location.startswith("file")
+    assert "Amazon S3" not in ended["failureReason"]
 
 
 def test_a_failed_import_leaves_the_earlier_rows(server: Server, way: Journey) -> None:
@@ -88,7 +90,15 @@ def test_a_few_bad_rows_are_reported_and_the_rest_is_kept(server: Server, way: J
     assert f"{lines - 1:,} rows read, {lines - 3:,} kept, 2 dropped" in told
     assert f'1 x ITEM_ID is empty: every row needs one\n            bad-few.csv, line {lines - 1}: ""\n' in told
     assert f'bad-few.csv, line {lines}: "soon"\n' in told
-    assert ended["datasetImportJobArn"] in tailorbird(server, "jobs")
+    (line,) = (line for line in tailorbird(server, "jobs").splitlines() if ended["datasetImportJobArn"] in line)
+    assert f"2 of {lines - 1:,} rows dropped" in line
+
+
+def test_a_failure_is_told_once(server: Server, way: Journey) -> None:
+    body = as_csv([HEADER, *[("1", "2", "click", "soon")] * 3])
+    told = tailorbird(server, "job", way.import_job("INTERACTIONS", body, "bad-once")["datasetImportJobArn"])
+    assert told.count("TIMESTAMP is not a number") == 1
+    assert "3 of 3 rows cannot be used" in told
 
 
 def tailorbird(server: Server, *words: str) -> str:

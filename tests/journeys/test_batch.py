@@ -82,6 +82,8 @@ def test_a_job_that_answers_no_line_says_why(way: Journey, kind: str) -> None:
     assert f"in.json: {MEMBER[kind]} is missing" in ended["failureReason"]
     assert "17850.0" in answers(way, bucket, "in.json.out")[2]["error"]
     told = tailorbird(way.server, "job", ended[f"batch{kind.title()}JobArn"])
+    assert told.count(f"{MEMBER[kind]} is missing") == 1
+    assert "{" not in told.split("a line looks like")[0], "no raw JSON"
     assert "Every line failed" in told
     put(way, bucket, "empty.json")
     assert "no line" in run(way, kind, f"{kind}-empty", bucket, "empty.json")["failureReason"]
@@ -92,7 +94,8 @@ def test_a_job_that_answers_some_lines_tells_of_the_others_in_its_report(way: Jo
     ended = run(way, "inference", "some", "some", "in.json")
     assert "failureReason" not in ended
     told = tailorbird(way.server, "job", ended["batchInferenceJobArn"])
-    assert '"linesFailed": 1' in told
+    assert "2 lines read, 1 failed" in told
+    assert "1 of 2 lines failed" in tailorbird(way.server, "jobs")
     assert "in.json: userId is missing" in told
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -19,6 +20,8 @@ from botocore.exceptions import ClientError
 
 from journeys.steps import INTERACTIONS_SCHEMA, Journey, interactions_csv
 from support import ROLE, Server, clean_environment, settled, wait_for
+
+SCRIPT = Path(sys.executable).with_name("tailorbird")
 
 
 def tailorbird(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -57,20 +60,63 @@ def test_an_address_that_cannot_be_had_is_one_sentence(tmp_path: Path, host: str
         told = said(tailorbird("serve", "--host", host, "--port", str(port), "--data-dir", str(tmp_path / "data")))
     assert f"{host} port {port}" in told
     assert "--port" in told
+    assert list(tmp_path.iterdir()) == [], "a server that does not start leaves nothing behind"
 
 
-@pytest.mark.parametrize("words", [("--port", "70000"), ("--data-dir", "/proc/none"), ("--data-dir", "/etc/hostname")])
-def test_other_places_that_cannot_be_had(tmp_path: Path, words: tuple[str, str]) -> None:
-    said(tailorbird("serve", "--port", "0", "--data-dir", str(tmp_path / "data"), *words))
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--port", "70000"), "--port"),
+        (("--data-dir", "/proc/none"), "/proc/none cannot be used: No such file"),
+        (("--data-dir", "/etc/hostname"), "cannot be used: /etc/hostname is a file."),
+        (("--data-dir", "/etc/hostname/data"), "cannot be used: /etc/hostname is a file."),
+    ],
+)
+def test_other_places_that_cannot_be_had(tmp_path: Path, words: tuple[str, str], reason: str) -> None:
+    assert reason in said(tailorbird("serve", "--port", "0", "--data-dir", str(tmp_path / "data"), *words))
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [("env",), ("jobs",), ("job", "arn:x"), ("metrics", "arn:x")])
+@pytest.mark.parametrize("words", [("env",), ("jobs",), ("check",), ("job", "arn:x"), ("metrics", "arn:x")])
 def test_only_serve_makes_an_installation(tmp_path: Path, words: tuple[str, ...]) -> None:
     told = said(tailorbird(*words, "--data-dir", str(tmp_path / "mistyped")))
     assert f"no installation in {tmp_path / 'mistyped'}" in told
     assert not (tmp_path / "mistyped").exists()
     said(tailorbird(*words, "--data-dir", str(tmp_path)))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("start", [[sys.executable, "-m", "tailorbird"], [str(SCRIPT)]])
+def test_the_line_that_a_server_prints_works_in_a_shell_that_knows_no_tailorbird(
+    tmp_path: Path, start: list[str]
+) -> None:
+    folder = tmp_path / "it's my data"
+    command = [*start, "serve", "--port", "0", "--data-dir", str(folder)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=clean_environment())
+    assert server.stdout is not None
+    try:
+        url = server.stdout.readline().split()[-1]
+        line = re.fullmatch(r"In another shell: (eval .*), then use any AWS SDK\.\n", server.stdout.readline())
+        assert line is not None
+        shell = ["sh", "-c", f"{line[1]}; echo $AWS_ENDPOINT_URL"]
+        # The package's place is known to installed commands; a source tree beside them needs PYTHONPATH.
+        bare = {"PATH": "/usr/bin:/bin", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+        ran = subprocess.run(shell, capture_output=True, text=True, env=bare, cwd="/")
+        assert (ran.stdout.strip(), ran.stderr) == (url, "")
+    finally:
+        server.terminate()
+        server.wait(30)
+        server.stdout.close()
+    ran = tailorbird("env", "--data-dir", str(folder))
+    assert f"export AWS_ENDPOINT_URL={url}\n" in ran.stdout
+    assert ran.returncode == 0
+    assert ran.stderr.startswith(f"warning: no server answers at {url}. Start it (")
+    ran = tailorbird("jobs", "--data-dir", str(folder))
+    assert ran.stdout.startswith("There are no jobs yet")
+    for words in (("job", "arn:x"), ("metrics", "arn:aws:personalize:us-east-1:123456789012:solution/s/1")):
+        ran = tailorbird(*words, "--data-dir", str(folder))
+        assert (ran.returncode, ran.stdout) == (1, "")
+        assert words[1] in ran.stderr
 
 
 def test_clients_get_a_url_that_they_can_use(tmp_path: Path) -> None:

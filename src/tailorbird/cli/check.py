@@ -45,9 +45,6 @@ class _Found:
 
 def examine(config: Config) -> bool:
     """Prints every damage of a data folder, what it touches and what to do; False where there is one."""
-    if not (config.data_dir / "access_key.json").exists() and not (config.data_dir / "catalogue.db").exists():
-        report.say(f"{config.data_dir} is no data folder of an installation. Name it with --data-dir.")
-        return False
     found, damaged = _Found(), 0
     parts = {
         "keys and databases": _databases(config, found),
@@ -77,7 +74,7 @@ def _databases(config: Config, found: _Found) -> Iterator[DamagedFile]:
         except DamagedFile as error:
             yield error
     if config.database_url:
-        report.say("database_url names another database, which has checks of its own: it is not looked at.")
+        report.say("TAILORBIRD_DATABASE_URL names another database, which has checks of its own: it is not looked at.")
         return
     documents = catalogue.database(config.catalogue_url)
     others = (
@@ -149,7 +146,7 @@ def _artifacts(config: Config, found: _Found) -> Iterator[DamagedFile]:
     folders = {path.parent: str(path.parent.relative_to(root)) for path in root.rglob(models.MANIFEST)}
     for document in found.active("SolutionVersion", "Recommender"):
         arn = document.get("_artifact") or document["solutionVersionArn"]
-        folders[models.folder_in(root, arn)] = arn
+        folders[models.folder_in(root, arn)] = models.owner(arn)
     for folder, arn in sorted(folders.items()):
         if not folder.name.startswith("."):  # else it is being written
             yield from _model(folder, arn)

@@ -36,10 +36,11 @@ def examine(path: Path, schema_file: Path, domain: str | None) -> bool:
     except ImportFailed as error:
         if error.report is not None:
             report.print_import(error.report.as_document() | {"warnings": checkup.warnings()})
-        report.say(f"The import would fail: {error.reason}")
+        report.say(f"The import would fail: {error.cause if error.report else error.reason}")
         return False
     warnings = [*left_out_files(left_out), *checkup.warnings()]
-    report.print_import(found.as_document() | {"warnings": warnings})
+    report.print_import(found.as_document() | {"warnings": warnings, "summary": checkup.summary()})
+    report.say("The import would succeed" + (", without the rows dropped." if found.rows_dropped else "."))
     return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,9 @@ from tailorbird.config import Config
 from tailorbird.errors import DamagedFile, NoSpace
 from tailorbird.storage.folder import MASK
 from tailorbird.workspace import KEY_FILE
+
+CATALOGUE = "catalogue.db"
+"""What tells an installation whose key is lost."""
 
 
 class _Commands(TyperGroup):
@@ -53,11 +57,21 @@ def _ended(reason: str) -> typer.Exit:
     return typer.Exit(1)
 
 
-def _installation(data_dir: Path | None) -> Config:
-    """The configuration of an installation that is there: only `serve` makes one."""
+def _started(*words: object) -> str:
+    """A command line that runs `tailorbird` as this process was started: it need not be on the PATH of a shell."""
+    program = Path(sys.argv[0]).absolute()
+    how = [sys.executable, "-m", "tailorbird"] if program.suffix == ".py" else [program]
+    return shlex.join(map(str, [*how, *words]))
+
+
+def _installation(data_dir: Path | None, *signs: str) -> Config:
+    """The configuration of an installation that is there: only `serve` makes one.
+
+    signs: names of files, one of which an installation has; else that of its key.
+    """
     config = _config(data_dir=data_dir)
     os.umask(MASK)
-    if not (config.data_dir / KEY_FILE).exists():
+    if not any((config.data_dir / name).exists() for name in signs or (KEY_FILE,)):
         raise _ended(
             f"There is no installation in {config.data_dir}. Name its folder with --data-dir or TAILORBIRD_DATA_DIR; "
             "`tailorbird serve` makes a new one."
@@ -82,7 +96,8 @@ def serve(
 
     def ready(url: str) -> None:
         typer.echo(f"Tailorbird is ready at {url}")
-        typer.echo(f'In another shell: eval "$(tailorbird env --data-dir {config.data_dir})", then use any AWS SDK.')
+        variables = _started("env", "--data-dir", config.data_dir)
+        typer.echo(f'In another shell: eval "$({variables})", then use any AWS SDK.')
 
     try:
         server.serve(config, ready)
@@ -93,8 +108,12 @@ def serve(
 @app.command()
 def env(data_dir: DataDir = None) -> None:
     """Print the variables that point an AWS client at the server; AWS_DATA_PATH lets it know `tailorbird` too."""
-    for name, value in server.environment(_installation(data_dir)).items():
+    config = _installation(data_dir)
+    for name, value in (found := server.environment(config)).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
+    if not server.answers(url := found["AWS_ENDPOINT_URL"]):
+        start = _started("serve", "--data-dir", config.data_dir)
+        typer.echo(f"warning: no server answers at {url}. Start it ({start}), then run this command again.", err=True)
 
 
 @app.command()
@@ -139,7 +158,7 @@ def check(data_dir: DataDir = None) -> None:
 
     Exit code 1 where one is. Databases of other kinds than SQLite, named by a URL, have checks of their own.
     """
-    if not folder_check.examine(_config(data_dir=data_dir)):
+    if not folder_check.examine(_installation(data_dir, KEY_FILE, CATALOGUE)):
         raise typer.Exit(1)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from tailorbird.api import extensions, lifecycle
 from tailorbird.api.resources import RESOURCES
@@ -21,19 +21,36 @@ from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import open_workspace
 
 _console = Console()
+_errors = Console(stderr=True)
 FOLLOW_SECONDS = 0.5
 BASELINES = (
     "The baseline is the most popular items on the same questions; of user segments the most active users, of actions "
     "how often each was taken."
 )
+LEFT_OUT = (("rowsDropped", "rowsRead", "rows dropped"), ("linesFailed", "linesRead", "lines failed"))
+"""Members of reports: a part, the whole, and what became of the part."""
 
 
 def print_jobs(config: Config) -> None:
     """One line a job, oldest first; ARNs whole, so that they can be copied."""
-    for arn, document in _jobs(config):
-        running = document["status"] in lifecycle.UNFINISHED and "_progress" in document
-        told = _progress(document) if running else document.get("failureReason", "")
-        say(f"{_time(document['creationDateTime'])}  {document['status']:<18}  {arn}  {told}".rstrip())
+    found = _jobs(config)
+    for arn, document in found:
+        say(f"{_time(document['creationDateTime'])}  {document['status']:<18}  {arn}  {_remark(document)}".rstrip())
+    if not found:
+        say("There are no jobs yet: an import, a training or a batch job makes one.")
+
+
+def _remark(document: Document) -> str:
+    """What to know of a job at a glance: how far it is, why it failed, or what it left out."""
+    if document["status"] in lifecycle.UNFINISHED:
+        return _progress(document) if "_progress" in document else ""
+    if "failureReason" in document:
+        return str(document["failureReason"])
+    told = document.get("_report", {})
+    left_out = [f"{told[count]:,} of {told[total]:,} {words}" for count, total, words in LEFT_OUT if told.get(count)]
+    emptied, warned = told.get("cellsEmptied", 0), len(told.get("warnings", ())) + len(document.get("_warnings", ()))
+    counts = [f"{count:,} {noun}" for count, noun in ((emptied, "values emptied"), (warned, "warnings")) if count]
+    return ", ".join([*left_out, *counts])
 
 
 def print_job(config: Config, arn: str, follow: bool = False) -> bool:
@@ -43,13 +60,14 @@ def print_job(config: Config, arn: str, follow: bool = False) -> bool:
     """
     document = dict(_jobs(config)).get(arn)
     if document is None:
-        say(f"No job has the ARN {arn}; `tailorbird jobs` lists them.")
+        complain(f"No job has the ARN {arn}; `tailorbird jobs` lists them.")
         return False
     if follow:
         document = _follow(config, arn, document)
     say(f"{arn}  {document['status']}")
+    told = document.get("_report", {})
     if "failureReason" in document:
-        say(document["failureReason"])
+        say(told.get("cause", document["failureReason"]))
     if document["status"] in lifecycle.UNFINISHED and "_progress" in document:
         say(_progress(document))
     if "_metrics" in document:
@@ -57,13 +75,22 @@ def print_job(config: Config, arn: str, follow: bool = False) -> bool:
         say(BASELINES)
         if any(name.startswith("normalized") for name in document["_metrics"]["model"]):
             say(TWO_NDCGS)
-    if "problems" in document.get("_report", {}):
-        print_import(document["_report"])
-    elif "_report" in document:
-        _console.print_json(data=document["_report"])
+    _print_report(told, "failureReason" in document)
     for warning in document.get("_warnings", ()):
         say(f"Warning: {warning}")
     return True
+
+
+def _print_report(told: Document, failed: bool) -> None:
+    """What an import, an export or a batch job did; `failed` where the first error was told as its reason."""
+    if "problems" in told:
+        print_import(told)
+    elif "rowsWritten" in told:
+        say(f"{told['rowsWritten']:,} rows written")
+    elif "linesRead" in told:
+        say(f"{told['linesRead']:,} lines read, {told['linesFailed']:,} failed")
+        if "firstError" in told and not failed:
+            say(f"The first error is in {told['firstError']}")
 
 
 def _follow(config: Config, arn: str, document: Document) -> Document:
@@ -87,11 +114,11 @@ def print_metrics(config: Config, arn: str) -> bool:
     try:
         answer = extensions.get_extended_metrics(workspace.at(region), {"resourceArn": arn})
     except AwsError as error:
-        say(error.message)
+        complain(error.message)
         return False
     finally:
         workspace.close()
-    table = Table("metric", "users", "questions", "model", "95 %", "most popular items", "95 %")
+    table = _table("metric", "users", "questions", "model", "95 %", "most popular items", "95 %")
     for row in answer["metrics"]:
         cells = [cell for one in (row["model"], row["popularity"]) for cell in (f"{one['value']:.4f}", _interval(one))]
         table.add_row(row["name"], row["cohort"], str(row["questions"]), *cells)
@@ -110,6 +137,10 @@ def print_import(report: Document) -> None:
         f"{report['rowsRead']:,} rows read, {report['rowsKept']:,} kept, {report['rowsDropped']:,} dropped; "
         f"{report['cellsEmptied']:,} single values emptied"
     )
+    if report.get("summary"):
+        say(report["summary"])
+    if report.get("columnsIgnored"):
+        say(f"Columns that the schema has not, and that are not read: {', '.join(report['columnsIgnored'])}")
     for each in report["counts"]:
         say(f"{each['count']:>9,} x {each['reason']}")
         examples = [problem for problem in report["problems"] if problem["reason"] == each["reason"]]
@@ -120,9 +151,19 @@ def print_import(report: Document) -> None:
         say(f"Warning: {warning}")
 
 
-def say(text: str) -> None:
+def say(text: str, console: Console = _console) -> None:
     """A line as it is: not wrapped, not coloured, no mark-up read into users' data."""
-    _console.print(text, soft_wrap=True, highlight=False, markup=False)
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+def complain(text: str) -> None:
+    """As `say`, of what a command cannot do: to standard error."""
+    say(text, _errors)
+
+
+def _table(*columns: str) -> Table:
+    """A table that cuts nothing off: in a narrow terminal its cells wrap, and names without a space as well."""
+    return Table(*(Column(each, overflow="fold") for each in columns))
 
 
 def _progress(document: Document) -> str:
@@ -144,7 +185,7 @@ def _jobs(config: Config) -> list[tuple[str, Document]]:
 
 
 def _metrics(metrics: dict[str, dict[str, Any]]) -> Table:
-    table = Table("metric", "model", "baseline")
+    table = _table("metric", "model", "baseline")
     for name, value in metrics["model"].items():
         table.add_row(name, str(value), str(metrics["popularity"][name]))
     return table

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -23,7 +24,7 @@ from tailorbird.config import Config
 from tailorbird.jobs import logs
 from tailorbird.jobs.dispatcher import Dispatcher
 from tailorbird.jobs.health import Health
-from tailorbird.storage.folder import MASK, FolderInUse, Lock, make_private
+from tailorbird.storage.folder import LOCK_FILE, MASK, FolderInUse, Lock, make_private
 from tailorbird.wire import model
 from tailorbird.wire.connection import Connection, Limits
 from tailorbird.workspace import access_key, open_workspace
@@ -34,6 +35,10 @@ ENDPOINT_FILE = "endpoint"
 """In the data folder: the URL at which the server was last reachable, for `tailorbird env`."""
 DESCRIPTORS = 1 << 16
 """Open files that are enough where the system has no bound."""
+SCHEMES = {"http": 80, "https": 443}
+"""Ports of URLs that name none."""
+ANSWER_SECONDS = 2
+"""How long a server may take to accept a connection."""
 
 
 class StartRefused(Exception):
@@ -48,6 +53,8 @@ def serve(config: Config, ready: Callable[[str], None] = lambda url: None) -> No
     """
     os.umask(MASK)  # of this process and of its workers, which begin with it
     logs.start(config)
+    if not (config.data_dir / LOCK_FILE).exists():
+        _listen(config).close()  # a server that cannot start makes no folder
     lock = _lock(config)
     try:
         with _listen(config) as listening:
@@ -108,8 +115,10 @@ def _lock(config: Config) -> Lock:
     except FolderInUse as error:
         raise StartRefused(str(error)) from error
     except OSError as error:
+        file = next((path for path in [config.data_dir, *config.data_dir.parents] if path.is_file()), None)
+        reason = f"{file} is a file" if file else error.strerror
         raise StartRefused(
-            f"The data folder {config.data_dir} cannot be used: {error.strerror}. Name another one with --data-dir."
+            f"The data folder {config.data_dir} cannot be used: {reason}. Name another one with --data-dir."
         ) from error
 
 
@@ -145,6 +154,16 @@ def _announce(server: uvicorn.Server, url: str, ready: Callable[[str], None]) ->
         threading.Event().wait(0.02)
     log.info("ready", extra={"url": url})
     ready(url)
+
+
+def answers(url: str) -> bool:
+    """Whether anything listens at a URL."""
+    place = urlsplit(url)
+    try:
+        socket.create_connection((place.hostname, place.port or SCHEMES[place.scheme]), ANSWER_SECONDS).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def environment(config: Config) -> dict[str, str]:

@@ -10,6 +10,7 @@ import polars as pl
 from tailorbird.data import clocks
 from tailorbird.data.schema import Field, Schema
 from tailorbird.storage.live import Event
+from tailorbird.storage.manifests import key_of
 from tailorbird.storage.tables import Tables
 from tailorbird.workspace import Workspace
 
@@ -51,7 +52,7 @@ class Dataset:
     @property
     def place(self) -> str:
         """Under which name both stores keep its rows."""
-        return place(self.arn, self.incarnation)
+        return key_of(self.arn, self.incarnation)
 
     @property
     def key(self) -> str:
@@ -74,11 +75,6 @@ class Dataset:
     def segment(self, events: Sequence[Event]) -> pl.DataFrame:
         """As `frame`, with the schema's spelling of the names, as segments have it."""
         return self.frame(events).rename({field.name.upper(): field.name for field in self.schema.fields})
-
-
-def place(arn: str, incarnation: str) -> str:
-    """Under which name both stores keep the rows of a dataset: those of another one of the same ARN lie elsewhere."""
-    return f"{arn}-{incarnation}" if incarnation else arn
 
 
 def no_interactions(group: str) -> Dataset:

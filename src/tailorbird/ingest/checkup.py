@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 import polars as pl
 
-from tailorbird.data import values
+from tailorbird.data import training, values
 from tailorbird.data.null_words import NULL_WORDS, null_words
 from tailorbird.data.schema import Schema
 from tailorbird.ingest.category_checkup import CategoryCheckup
 from tailorbird.ingest.id_checkup import IdCheckup
+from tailorbird.ingest.row_checkup import RowCheckup
 from tailorbird.ingest.spellings import Oddities, Twins, hashed, odd_spellings
 from tailorbird.ingest.time_checkup import TimeCheckup
 
-FEW_INTERACTIONS = 1000
-"""Rows of interactions below which no recipe can be trained (spec control-plane 2.4)."""
+REPEATED = 0.1
+"""Share of interactions that repeat an earlier row from which it is worth a word: the Online Retail data have .01."""
 MANY_SINGLES = 0.5
 """Share of users with one row from which it is worth a word."""
 POOR_COVERAGE = 0.9
@@ -40,6 +44,8 @@ class Checkup:
         self._words: dict[str, tuple[int, str]] = {}
         """Of a column of texts: how many are null words, and the first of them."""
         self._rows = self._bare = 0
+        self._equal = RowCheckup()
+        self._bounds = pl.Series("TIMESTAMP", [], pl.Int64)
         self._types: set[str] = set()
 
     def see(self, frame: pl.DataFrame) -> None:
@@ -51,6 +57,10 @@ class Checkup:
                 part.add(frame[name])
         for name in self._texts:
             self._see_words(frame[name])
+        if "TIMESTAMP" in frame.columns:
+            bounds = pl.concat([self._bounds, frame["TIMESTAMP"]])
+            self._bounds = pl.concat([bounds.bottom_k(1), bounds.top_k(1)])
+            self._equal.add(frame)
         if "EVENT_TYPE" in frame.columns:
             self._types.update(frame["EVENT_TYPE"].drop_nulls().unique())
         if self.schema.dataset_type == "ITEMS":
@@ -80,6 +90,16 @@ class Checkup:
             ),
             *(self._of_interactions() if "TIMESTAMP" in self._times else self._of_records()),
         ]
+
+    def summary(self) -> str:
+        """What the rows are, in a sentence; empty where no row was seen."""
+        if not self._rows:
+            return ""
+        ids = [f"{len(each.counts.total()):,} {name.removesuffix('_ID').lower()}s" for name, each in self._ids.items()]
+        if "TIMESTAMP" not in self._times:
+            return f"{', '.join(ids)}."
+        first, last = (_date(time) for time in (self._bounds.min(), self._bounds.max()))
+        return f"{self._rows:,} events, {', '.join(ids)}, from {first} to {last} (UTC)."
 
     def unknown_items(self, known: pl.Series) -> list[str]:
         """A warning where many items of the interactions are not among `known`, the ids that have metadata."""
@@ -115,8 +135,19 @@ class Checkup:
                 f"{singles:,} of {len(users):,} users have one row only: nothing can be learnt or measured on them.",
             ),
             (
-                self._rows < FEW_INTERACTIONS,
-                f"There are {self._rows:,} rows; a training needs {FEW_INTERACTIONS:,}, recorded events included.",
+                self._rows < training.LEAST_INTERACTIONS,
+                f"There are {self._rows:,} rows; a training needs {training.LEAST_INTERACTIONS:,}, recorded events "
+                "included.",
+            ),
+            (
+                len(users) - singles < training.LEAST_USERS,
+                f"{len(users) - singles:,} users have {training.LEAST_INTERACTIONS_OF_USER} rows or more; a training "
+                f"needs {training.LEAST_USERS} such users, recorded events included.",
+            ),
+            (
+                (share := self._equal.repeated()) >= REPEATED,
+                f"{share:.0%} of the rows repeat an earlier one in every column, and count again: look whether the "
+                "data were exported or joined twice.",
             ),
         )
 
@@ -126,6 +157,11 @@ class Checkup:
             (repeated > 0, f"{repeated:,} rows repeat an earlier id: the last row of an id counts."),
             (self._bare > 0, f"{self._bare:,} of {self._rows:,} items have no metadata: all their columns are empty."),
         )
+
+
+def _date(time: Any) -> str:
+    """time: epoch seconds, within those that an import keeps."""
+    return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M}"
 
 
 def _holding(*found: tuple[bool, str]) -> list[str]:

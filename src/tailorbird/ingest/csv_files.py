@@ -10,12 +10,13 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import polars as pl
 
+from tailorbird.data import namesakes
 from tailorbird.data.schema import Field, Schema
 from tailorbird.ingest import csv_records
 from tailorbird.ingest.csv_columns import ACTION_EVENTS, Conversion, Effect, conversion
@@ -32,6 +33,9 @@ LARGEST_BAD_SHARE = 0.5
 """With a larger share of dropped rows the import fails."""
 REASONS_NAMED = 3
 """Reasons that the message of such a failure names."""
+
+COLUMNS_NAMED = 50
+"""Columns outside the schema that a report names."""
 
 TOO_FEW = "the row has fewer values than the header: leave unknown values empty, but write their commas"
 TOO_MANY = "the row has more values than the header: put a value that holds commas into double quotes"
@@ -146,7 +150,13 @@ class _Tally:
         """Why files cannot be read."""
         self.fatal: list[Problem] = []
         """The first of each reason for which an import fails."""
+        self.ignored: list[str] = []
+        """Columns that are not in the schema."""
         self._settled = 0
+
+    def ignore(self, columns: Iterable[str]) -> None:
+        """Takes note of columns that are not read."""
+        self.ignored += [column for column in columns if column not in self.ignored]
 
     def note(self, first: list[Problem], count: int) -> None:
         """Counts one reason's `count` occurrences in a batch, of which `first` are the first ones."""
@@ -163,7 +173,8 @@ class _Tally:
     def report(self) -> Report:
         counts = dict(self.counts.most_common())
         kept = self.read - self.dropped
-        return Report(self.read, kept, self.dropped, self.emptied, tuple(self.problems), counts)
+        ignored = tuple(_shown(column) for column in self.ignored[:COLUMNS_NAMED])
+        return Report(self.read, kept, self.dropped, self.emptied, tuple(self.problems), counts, ignored)
 
 
 def _judged(tally: _Tally) -> Report:
@@ -180,10 +191,12 @@ def _judged(tally: _Tally) -> Report:
         causes.append("The input has no rows: write the rows below the header line.")
     if not causes:
         return report
+    advice = "Correct the data and import it again."
+    cause = " ".join([*causes, advice])
     others = [tally.examples[reason] for reason in report.counts if reason not in told][:REASONS_NAMED]
     if others:
         causes.append(f"{few} {'; '.join(_with_count(found, report.counts) for found in others)}.")
-    raise ImportFailed(" ".join([*causes, "Correct the data and import it again."]), report)
+    raise ImportFailed(" ".join([*causes, advice]), report, cause)
 
 
 def _with_count(found: Problem, counts: dict[str, int]) -> str:
@@ -196,11 +209,16 @@ def _frames(stream: _Metered, name: str, schema: Schema, tally: _Tally) -> Itera
     places: dict[str, int] | None = None
     width = 0
     columns: list[Conversion] = []
-    for records in csv_records.read(stream, name):
+    separator = ","
+    for records in csv_records.read(stream, name, tally.failures):
+        if places is None and records.cells:
+            separator = _separator(records.cells[0], schema)
+        if separator != ",":  # read on as if it were mended, so that all that is wrong is told at once
+            records.cells[:] = [",".join(cells).split(separator) for cells in records.cells]
         if places is None and records.cells:
             header = records.cells.pop(0)
             del records.lines[0]
-            places, width = _places(header, schema, name, tally), len(header)
+            places, width = _places(header, schema, name, separator, tally), len(header)
             if not places:
                 return
             columns = [
@@ -238,31 +256,49 @@ def _words(schema: Schema, field: Field) -> tuple[str, ...]:
     return ACTION_EVENTS if of_actions else ()
 
 
-def _places(header: list[str], schema: Schema, name: str, tally: _Tally) -> dict[str, int]:
-    """Where in the header each field is; case, order and further columns do not matter. Tells what is wrong with it."""
+def _separator(header: list[str], schema: Schema) -> str:
+    """What is between the names of a header: commas, or what other programs write."""
+    text = ",".join(header)
+    for separator in SEPARATORS:
+        names = [_visible(cell) for cell in text.split(separator)]
+        if len(names) > len(header) and (
+            len(header) == 1 or any(field.name.upper() in names for field in schema.fields)
+        ):
+            return separator
+    return ","
+
+
+def _places(header: list[str], schema: Schema, name: str, separator: str, tally: _Tally) -> dict[str, int]:
+    """Where in the header each field is; case, order and further columns do not matter. Tells what is wrong with it.
+
+    A field that is missing is where its likely namesake is, so that its values are looked at too.
+    """
     names = [_visible(cell) for cell in header]
-    missing = [field.name for field in schema.fields if field.name.upper() not in names]
+    fields = [field.name for field in schema.fields]
+    missing = [field for field in fields if separator != "," or field.upper() not in names]
+    absent = [field for field in missing if field.upper() not in names]
+    own = {field.upper() for field in fields}
+    others = [cell for cell, visible in zip(header, names, strict=True) if visible and visible not in own]
     if missing:
-        tally.failures.append(
-            f"Input CSV is missing the following columns:[{', '.join(missing)}]. {_told_header(header, schema, name)}"
-        )
-    places = {field.name: names.index(field.name.upper()) for field in schema.fields if field.name not in missing}
+        if words := _no_header(",".join(header), header, schema):
+            hint = f"The first line of {name} {words}"
+        else:
+            hint = _told_header(header, separator, name) + namesakes.told(absent, map(str.strip, others))
+        tally.failures.append(f"Input CSV is missing the following columns:[{', '.join(missing)}]. {hint}")
+    likely = namesakes.of(absent, others)
+    tally.ignore(other for other in others if other not in likely.values())
+    places = {field: names.index(field.upper()) for field in fields if field not in absent}
+    places |= {field: header.index(other) for field, other in likely.items()}
     twice = [field for field in places if names.count(field.upper()) > 1]
     if twice:
         tally.failures.append(f"The header of {name} names the column {', '.join(twice)} more than once. Remove one.")
     return places
 
 
-def _told_header(header: list[str], schema: Schema, name: str) -> str:
-    text = ",".join(header)
-    if words := _no_header(text, header, schema):
-        return f"The first line of {name} {words}"
-    for separator, words in SEPARATORS.items():
-        names = [_visible(cell) for cell in text.split(separator)]
-        if len(names) > len(header) and any(field.name.upper() in names for field in schema.fields):
-            return f"The values of {name} are separated by {words}: write commas, and points in numbers."
-    readable = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in _shown(text))
-    return f"The header of {name} reads {readable}"
+def _told_header(header: list[str], separator: str, name: str) -> str:
+    if separator != ",":
+        return f"The values of {name} are separated by {SEPARATORS[separator]}: write commas, and points in numbers."
+    return f"The header of {name} reads {json.dumps(_shown(','.join(header)), ensure_ascii=False)}."
 
 
 def _no_header(text: str, cells: list[str], schema: Schema) -> str:

@@ -12,14 +12,40 @@ import io
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
 from tailorbird.ingest.csv_dialect import LONGEST_RECORD as LONGEST_RECORD
 from tailorbird.ingest.csv_dialect import Endless, QuotedRecords
 from tailorbird.ingest.import_report import ImportFailed
 
 BLOCK = 1 << 20
+
+FORMATS = {
+    b"PAR1": "a Parquet file",
+    b"PK\x03\x04": "a zip archive, or an Excel workbook (.xlsx)",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook (.xls)",
+    b"ORC": "an ORC file",
+    b"Obj\x01": "an Avro file",
+    b"ARROW1": "an Arrow or Feather file",
+    b"SQLite format 3\0": "an SQLite database",
+    b"\x89HDF": "an HDF5 file",
+    b"%PDF": "a PDF document",
+    b"\x89PNG": "an image (PNG)",
+    b"\xff\xd8\xff": "an image (JPEG)",
+    b"GIF8": "an image (GIF)",
+    b"BZh": "packed with bzip2",
+    b"\xfd7zXZ": "packed with xz",
+    b"\x28\xb5\x2f\xfd": "packed with Zstandard",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+    b"Rar!": "a RAR archive",
+    b"\x1f\x8b": "packed with gzip twice",
+    b"ustar": "a tar archive",
+}
+"""What files that are no CSV begin with, as their formats' specifications say; tar has it at byte 257."""
+LONGEST_MARK = 262
+"""Bytes in which a mark is."""
 
 _BOM = "\ufeff"
 _ENCODINGS = {
@@ -50,15 +76,16 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def read(stream: Readable, name: str) -> Iterator[Records]:
+def read(stream: Readable, name: str, failures: list[str]) -> Iterator[Records]:
     """Yields the records of a plain or gzip file, about `BLOCK` bytes at a time; blank lines are no records.
 
-    Raises ImportFailed, naming the file and line, for text that is not UTF-8, a broken gzip file, a quote
-    that is never closed, and a record over `LONGEST_RECORD`.
+    Text that is not UTF-8 is told to `failures`, once, and read on as Latin-1, so that whatever else is wrong is told
+    too. Raises ImportFailed, naming the file and line, for what is no text, a broken gzip file, a quote that is never
+    closed, and a record over `LONGEST_RECORD`.
     """
     quoted = QuotedRecords()
     rest: list[str] = []
-    for start, block, last in _blocks(_plain(stream), name):
+    for start, block, last in _blocks(_plain(stream, name), name, failures):
         lines = rest + block
         first = start - len(rest)
         escaped = quoted.escaped
@@ -98,11 +125,17 @@ def _records(lines: list[str], first: int, last: bool, quoted: QuotedRecords, na
     return found, lines[at:]
 
 
-def _plain(stream: Readable) -> Readable:
+def _plain(stream: Readable, name: str) -> Readable:
     """The stream's content, unpacked when it starts with gzip's magic bytes."""
-    buffered = io.BufferedReader(_Raw(stream), BLOCK)
+    raw: io.RawIOBase = _Raw(stream)
+    buffered = io.BufferedReader(raw, BLOCK)
     if buffered.peek(2)[:2] == b"\x1f\x8b":
-        return gzip.GzipFile(fileobj=buffered)
+        buffered = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=buffered)), BLOCK)
+    with _unpacking(name):
+        head = buffered.peek(LONGEST_MARK)
+    for mark, words in FORMATS.items():
+        if head.startswith(mark) or head[257:262] == mark == b"ustar":
+            raise ImportFailed(f"{name} is {words}, not CSV: write its rows as CSV in UTF-8.")
     return buffered
 
 
@@ -121,7 +154,17 @@ class _Raw(io.RawIOBase):
         return len(data)
 
 
-def _blocks(stream: Readable, name: str) -> Iterator[tuple[int, list[str], bool]]:
+@contextmanager
+def _unpacking(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ImportFailed(
+            f"{name} is a damaged or incomplete gzip file ({error}): pack and upload it anew."
+        ) from error
+
+
+def _blocks(stream: Readable, name: str, failures: list[str]) -> Iterator[tuple[int, list[str], bool]]:
     """Yields whole lines without their LF, the number of the first of them, and at the end whether it is the end."""
     rest = b""
     line = first = 1
@@ -131,7 +174,7 @@ def _blocks(stream: Readable, name: str) -> Iterator[tuple[int, list[str], bool]
     while block := _read_block(stream, name):
         whole, newline, tail = block.rpartition(b"\n")
         if newline:
-            lines = _decode(rest + whole, name, line, offset).split("\n")
+            lines = _decode(rest + whole, name, line, offset, failures).split("\n")
             offset += len(rest) + len(whole) + 1
             rest = tail
             if max(map(len, lines)) > LONGEST_RECORD:
@@ -146,18 +189,16 @@ def _blocks(stream: Readable, name: str) -> Iterator[tuple[int, list[str], bool]
             _check_line_ends(rest, name)
             raise _too_long(name, line)
     if rest:
-        held.append(_decode(rest, name, line, offset))
+        held.append(_decode(rest, name, line, offset, failures))
     yield first, held, True
 
 
 def _read_block(stream: Readable, name: str) -> bytes:
-    try:
+    with _unpacking(name):
         return stream.read(BLOCK)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ImportFailed(f"{name} is a damaged or incomplete gzip file ({error}). Upload it again.") from error
 
 
-def _decode(data: bytes, name: str, line: int, offset: int) -> str:
+def _decode(data: bytes, name: str, line: int, offset: int, failures: list[str]) -> str:
     if offset == 0:
         _check_encoding(data, name)
         _check_line_ends(data, name)
@@ -165,10 +206,16 @@ def _decode(data: bytes, name: str, line: int, offset: int) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line += data.count(b"\n", 0, error.start)
-        raise ImportFailed(
-            f"{name} is not UTF-8: line {line}, byte {offset + error.start} of the file is "
-            f"0x{data[error.start]:02x}. Save the file as UTF-8 and import it again."
-        ) from error
+        begin = f"{name} is not UTF-8: line"
+        reason = (
+            f"{begin} {line}, byte {offset + error.start} of the file is "
+            f"0x{data[error.start]:02x}. Save the file as UTF-8."
+        )
+        if b"\0" in data:  # no text that could be read on
+            raise ImportFailed(reason) from error
+        if not any(failure.startswith(begin) for failure in failures):
+            failures.append(reason)
+        text = data.decode("latin-1")
     return text.removeprefix(_BOM) if offset == 0 else text
 
 

@@ -34,6 +34,8 @@ class Report:
     """The first `EXAMPLES_SHOWN` of each reason, in the order of the files."""
     counts: dict[str, int]
     """How often each reason occurred in all, commonest first."""
+    ignored: tuple[str, ...] = ()
+    """Columns that the schema has not, and that are not read."""
 
     def as_document(self) -> dict[str, Any]:
         """The report as JSON values with camelCase keys."""
@@ -42,6 +44,7 @@ class Report:
             "rowsKept": self.rows_kept,
             "rowsDropped": self.rows_dropped,
             "cellsEmptied": self.cells_emptied,
+            "columnsIgnored": list(self.ignored),
             "problems": [asdict(problem) for problem in self.problems],
             "counts": [{"reason": reason, "count": count} for reason, count in self.counts.items()],
         }
@@ -50,10 +53,11 @@ class Report:
 class ImportFailed(Exception):
     """The data as a whole cannot be used; `reason` is the job's failureReason.
 
-    `report` is there when the files were read to the end.
+    `report` is there when the files were read to the end; `cause` is the reason without what the report tells too.
     """
 
-    def __init__(self, reason: str, report: Report | None = None) -> None:
+    def __init__(self, reason: str, report: Report | None = None, cause: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.report = report
+        self.cause = cause or reason

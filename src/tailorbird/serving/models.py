@@ -91,6 +91,11 @@ def folder_in(artifacts: Path, version_arn: str) -> Path:
     return artifacts / region / (name if kind == "solution" else f"_{kind}/{name}")
 
 
+def owner(version_arn: str) -> str:
+    """Whose model it is, as users know it: a recommender's has an ARN for each training, which no call takes."""
+    return version_arn.rpartition("/")[0] if ":recommender/" in version_arn else version_arn
+
+
 def part(folder: Path, name: str) -> Path:
     """A new folder inside `folder`."""
     (folder / name).mkdir()
@@ -110,7 +115,7 @@ def write_metrics(folder: Path, rows: Sequence[Row]) -> None:
 def read_metrics(workspace: Workspace, version_arn: str) -> list[Row]:
     """Reads what `write_metrics` wrote; raises DamagedFile."""
     folder = folder_of(workspace, version_arn)
-    with checksums.reading(folder, REMEDY, version_arn, METRICS):
+    with checksums.reading(folder, REMEDY, owner(version_arn), METRICS):
         return msgspec.json.decode((folder / METRICS).read_bytes(), type=list[Row])
 
 
@@ -184,7 +189,7 @@ def others_table(
 
 
 def _load(folder: Path, version_arn: str) -> Served:
-    with checksums.reading(folder, REMEDY, version_arn):
+    with checksums.reading(folder, REMEDY, owner(version_arn)):
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
         recipe = RECIPES[manifest.recipe]
         return Served(recipe, manifest, objective.load(recipe, folder / "model"), history.load(folder / "history"))
@@ -194,7 +199,7 @@ def _updated(served: Served, folder: Path, name: str, version_arn: str) -> Serve
     """The model with the items of its newest pool."""
     if not name:  # trained before there were pools: as it is, until its first update
         return served
-    with checksums.reading(folder / exploration_pools.FOLDER / name, exploration_pools.REMEDY, version_arn):
+    with checksums.reading(folder / exploration_pools.FOLDER / name, exploration_pools.REMEDY, owner(version_arn)):
         pool = exploration_pools.load(folder, name)
     new = len(pool.items) > len(served.model.items)
     model = new_items.Extended(served.model, pool.items, pool.likeness) if new else served.model

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,14 @@ LOST = "Restore it from a backup. Without one, delete the dataset, create it aga
 
 T = TypeVar("T")
 
+_INCARNATION = re.compile(r"-[0-9a-f]+\Z")
+"""At the end of a key: no type of dataset ends so."""
+
+
+def key_of(arn: str, incarnation: str) -> str:
+    """The key of a dataset's rows in all stores: those of another one of the same ARN lie elsewhere."""
+    return f"{arn}-{incarnation}" if incarnation else arn
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -35,6 +44,11 @@ class Folder:
 
     path: Path
     key: str
+
+    @property
+    def owner(self) -> str:
+        """Whose rows they are, as users know it: the ARN without what tells it from earlier ones."""
+        return _INCARNATION.sub("", self.key)
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -71,9 +85,9 @@ def read(folder: Folder) -> Manifest:
             if not list(folder.path.glob("*.parquet")):
                 return Manifest()
             if not path.exists():  # else the first commit came between
-                raise DamagedFile(path, "is missing, and there are segments beside it", LOST, folder.key) from error
+                raise DamagedFile(path, "is missing, and there are segments beside it", LOST, folder.owner) from error
         except (OSError, ValueError) as error:
-            raise checksums.unreadable(path, error, LOST, folder.key) from error
+            raise checksums.unreadable(path, error, LOST, folder.owner) from error
 
 
 def swap(folder: Folder, manifest: Manifest) -> None:

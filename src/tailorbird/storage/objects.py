@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 from urllib.parse import unquote
 
+from tailorbird.config import variable
 from tailorbird.storage import aws
 from tailorbird.storage.durable import full, room
 
@@ -169,7 +170,7 @@ class _Disk:
             raise ObjectError(
                 "denied",
                 f"file://{path} is outside the folders allowed for file:// locations. Move it into one of them, "
-                "or have the operator add its folder to the setting file_roots.",
+                f"or have the operator add its folder to {variable('file_roots')}.",
             )
         return real
 
@@ -306,7 +307,8 @@ class _S3:
     def _errors(self, uri: str) -> Iterator[None]:
         if not self._endpoint:
             raise ObjectError(
-                "location", f"{uri} needs an S3 service, and none is configured. Set s3_endpoint to its URL."
+                "location",
+                f"{uri} needs an S3 service, and none is configured. Set {variable('s3_endpoint')} to its URL.",
             )
         from botocore.exceptions import BotoCoreError, ClientError
 

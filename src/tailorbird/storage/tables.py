@@ -194,7 +194,8 @@ class Tables:
         known = {self._of(key).path: key for key in keys}
         for key in imported:
             if not self._of(key).path.exists():
-                yield DamagedFile(self._of(key).path, "is missing, though rows were imported", manifests.LOST, key)
+                folder = self._of(key)
+                yield DamagedFile(folder.path, "is missing, though rows were imported", manifests.LOST, folder.owner)
         for path in sorted(self._folder.glob("*")):
             if not path.name.startswith(_DROPPED):
                 yield from self._damages(Folder(path, known.get(path, "an unknown dataset")))
@@ -234,16 +235,16 @@ class Tables:
         path, remedy = folder.path / part.file, _REMEDIES[part.streamed]
         with self._checking:
             if part.checksum is not None and path not in self._checked:
-                checksums.check(path, part.checksum, remedy, folder.key)
+                checksums.check(path, part.checksum, remedy, folder.owner)
                 self._checked.add(path)
         try:
             yield pl.scan_parquet(path, glob=False)
         except OSError as error:
-            raise checksums.unreadable(path, error, remedy, folder.key) from error
+            raise checksums.unreadable(path, error, remedy, folder.owner) from error
         except (pl.exceptions.ComputeError, pl.exceptions.PanicException) as error:
             if part.checksum is None:
-                raise checksums.unreadable(path, error, remedy, folder.key) from error
-            checksums.check(path, part.checksum, remedy, folder.key)  # damaged since it was checked
+                raise checksums.unreadable(path, error, remedy, folder.owner) from error
+            checksums.check(path, part.checksum, remedy, folder.owner)  # damaged since it was checked
             raise
 
     def _count(self, folder: Folder, part: Part, chosen: Callable[[Sequence[str]], pl.Expr]) -> int:

@@ -10,9 +10,10 @@ from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import dataset_group
 from tailorbird.api.resources import schema as schemas
 from tailorbird.data import schema as avro
-from tailorbird.data.datasets import Dataset, place
+from tailorbird.data.datasets import Dataset
 from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsException
 from tailorbird.storage.catalogue import Document
+from tailorbird.storage.manifests import key_of
 from tailorbird.workspace import Workspace
 
 TYPES = avro.DATASET_TYPES
@@ -29,7 +30,7 @@ TRACKER_DATASET = "/EVENT_INTERACTIONS"
 
 def place_of(document: Document) -> str:
     """Under which name the stores keep the rows of a dataset."""
-    return place(document["datasetArn"], document.get("_incarnation", ""))
+    return key_of(document["datasetArn"], document.get("_incarnation", ""))
 
 
 def _dispose(workspace: Workspace, document: Document) -> None:

@@ -28,6 +28,7 @@ FAILURES = {
     "missing": "Invalid Data location.",
     "denied": "Failed to create a data import job for {type} dataset. Insufficient privileges for accessing data in "
     "Amazon S3.",
+    "closed": "Failed to create a data import job for {type} dataset. The location cannot be read.",
 }
 
 
@@ -64,13 +65,16 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
             if counted is not None and document["importMode"] == INCREMENTAL:
                 counted.add(document)
     except ObjectError as error:
-        raise JobFailed(f"{FAILURES[error.kind].format(type=kind)} {error}") from error
+        failure = "closed" if error.kind == "denied" and not location.startswith("s3:") else error.kind
+        raise JobFailed(f"{FAILURES[failure].format(type=kind)} {error}") from error
     except csv_files.ImportFailed as error:
-        told = {"_report": error.report.as_document() | {"warnings": checkup.warnings()}} if error.report else {}
-        raise JobFailed(f"Failed to create a data import job for {kind} dataset. {error}", **told) from error
+        failed = f"Failed to create a data import job for {kind} dataset."
+        more = {"warnings": checkup.warnings(), "cause": f"{failed} {error.cause}"}
+        told = {"_report": error.report.as_document() | more} if error.report else {}
+        raise JobFailed(f"{failed} {error}", **told) from error
     left = sorted({file.name for file in files} - {source.name for source in sources})
     warnings = [*left_out_files(left), *checkup.warnings(), *_without_metadata(workspace, document, checkup)]
-    return {"_report": report.as_document() | {"warnings": warnings}}
+    return {"_report": report.as_document() | {"warnings": warnings, "summary": checkup.summary()}}
 
 
 def _counted(workspace: Workspace, document: Document, kind: str) -> attributions.Bulk | None:

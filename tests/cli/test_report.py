@@ -1,0 +1,55 @@
+"""What the terminal shows of jobs: a remark on each, and tables that cut nothing off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from typer.testing import CliRunner
+
+from journeys.steps import interactions_csv
+from tailorbird.api import lifecycle
+from tailorbird.cli import main
+from world import World
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    made = World(tmp_path_factory.mktemp("report"))
+    made.prepare()
+    made.fill(
+        made.dataset, "lossy", interactions_csv(1) + b",1,click,1600000000\r\n" * 3 + b"17850.0,1,click,1600000000\r\n"
+    )
+    made.call("create_solution_version", solutionArn=made.solution("s"))
+    made.work()
+    yield made
+    made.workspace.close()
+
+
+def shown(world: World, *words: str) -> str:
+    result = CliRunner().invoke(main.app, [*words, "--data-dir", str(world.workspace.config.data_dir)])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_jobs_tell_what_an_import_dropped_and_how_many_warnings_there_are(world: World) -> None:
+    _, document = world.workspace.catalogue.select("DatasetImportJob")[0]
+    arn = lifecycle.own_arn("DatasetImportJob", document)
+    (line,) = (line for line in shown(world, "jobs").splitlines() if arn in line)
+    report = document["_report"]
+    remark = f"3 of {report['rowsRead']:,} rows dropped, {len(report['warnings'])} warnings"
+    assert report["warnings"]
+    assert line.endswith(f"{arn}  {remark}")
+    assert report["summary"] in shown(world, "job", arn)
+
+
+def test_a_narrow_terminal_folds_the_names_of_metrics(world: World) -> None:
+    version = world.workspace.catalogue.select("SolutionVersion")[0][1]["solutionVersionArn"]
+    for command in ("metrics", "job"):
+        lines = shown(world, command, version).splitlines()
+        assert max(map(len, lines if command == "metrics" else lines[1:])) <= 80
+        names = "".join(line.split("│")[1].strip() for line in lines if line.startswith("│"))
+        assert "…" not in "".join(lines)
+        for k in (5, 10, 25):
+            name = f"ndcg_at_{k}" if command == "metrics" else f"normalized_discounted_cumulative_gain_at_{k}"
+            assert name in names
