@@ -59,8 +59,8 @@ DIFFERENCES: dict[str, str] = {
     "CreateFilter": "ACTIVE at once. A quote inside a literal is written twice, as in `filterValues`. Those may be "
     "lists as programs print them, such as `['a', 'b']`, or parted by `;` or `|`. Refused are: what is empty or no "
     "list, a value that the column does not have and that shows signs of a list, of quotes or of markup, names of "
-    "which none is the filter's, and milliseconds where a column holds seconds. A filter of a dataset that was deleted is "
-    "refused at the request, except by id.",
+    "which none is the filter's, and milliseconds where a column holds seconds. A filter of a dataset that was deleted "
+    "is refused at the request, except by id.",
     "CreateMetricAttribution": "Metrics appear in the built-in CloudWatch within seconds; in the one that "
     "`TAILORBIRD_CLOUDWATCH_ENDPOINT` names, when their quarter of an hour is over. Sources over 100 count as "
     "SOURCE_NAME_UNDEFINED. TIMESTAMP in reports is the begin of the quarter of an hour.",
