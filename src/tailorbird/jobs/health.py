@@ -64,13 +64,14 @@ class Health:
     def _examination(self) -> list[str]:
         """Why nothing works though its stores can be opened; takes note of what else is damaged."""
         if time.monotonic() - self._examined > EXAMINED_SECONDS:
-            workspace = self._workspace
-            self._unreadable = _unreadable({"documents": workspace.catalogue.look})
             self._damaged = set()
-            if not self._unreadable:
-                dataset.damages(workspace, self._found)
+            self._unreadable = _unreadable({"documents": self._examine})
             self._examined = time.monotonic()
         return self._unreadable
+
+    def _examine(self) -> None:
+        self._workspace.catalogue.look()
+        dataset.damages(self._workspace, self._found)
 
     def _found(self, error: DamagedFile) -> None:
         self._damaged.add(error.path)
