@@ -25,7 +25,11 @@ def make_endpoint(workspace: Workspace, aws_local: AwsLocal | None, health: Heal
             raise errors.UnknownOperationException(f"{function} is not available yet in this version of Tailorbird.")
         if config.aws_quotas:
             rates.take(function, parameters)
-        return OPERATIONS[function](workspace.at(region), parameters)
+        try:
+            return OPERATIONS[function](workspace.at(region), parameters)
+        except errors.DamagedFile as error:
+            workspace.faults.met(error)
+            raise
 
     def secret_of(access_key_id: str, token: str) -> str | None:
         if aws_local is not None:
@@ -42,6 +46,7 @@ def make_endpoint(workspace: Workspace, aws_local: AwsLocal | None, health: Heal
             default_region=config.region,
             alive=health.alive,
             ready=health.ready,
+            damages=health.damages,
             folder=config.data_dir,
             verify_signatures=config.verify_signatures,
             body_limit=config.body_limit,

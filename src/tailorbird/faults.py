@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
-from tailorbird.errors import AwsError
+from tailorbird.errors import AwsError, DamagedFile
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Faults:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._known: dict[str, _Fault] = {}
+        self._met: dict[Path, tuple[str, float]] = {}
 
     def attempt(self, what: str, task: Callable[[], object]) -> bool:
         """Does the task, unless it failed and must wait; an error ends here. Returns whether the task was done."""
@@ -60,6 +62,18 @@ class Faults:
             told = {"of": what, "error": text, "next_try_in": wait}
             log.error("failed; tried again later", exc_info=None if isinstance(error, _PLAIN) else error, extra=told)
         self._known[what] = _Fault(text, wait, self._clock() + wait)
+
+    def met(self, error: DamagedFile) -> None:
+        """Takes note of a damaged file that a request or a look met; logs it once, and each other damage of it."""
+        text = str(error)
+        if self._met.get(error.path, ("", 0.0))[0] != text:
+            log.error("a file is damaged", extra={"path": error.path, "reason": text})
+        self._met[error.path] = text, self._clock()
+
+    def damaged(self) -> set[Path]:
+        """Files that were met damaged lately."""
+        since = self._clock() - LONGEST_SECONDS
+        return {path for path, (_, met) in list(self._met.items()) if met >= since}
 
     def worked(self, what: str) -> None:
         """Takes note that there is no fault (any more)."""

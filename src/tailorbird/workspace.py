@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import secrets
 import string
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tailorbird.cache import Cache
 from tailorbird.config import Config
 from tailorbird.errors import DamagedFile
 from tailorbird.faults import Faults
+from tailorbird.storage import catalogue, live, metric_counters, recommendation_log
 from tailorbird.storage.catalogue import Catalogue
 from tailorbird.storage.live import Live
 from tailorbird.storage.metric_counters import MetricCounters
@@ -24,8 +26,15 @@ from tailorbird.storage.objects import Objects
 from tailorbird.storage.recommendation_log import RecommendationLog
 from tailorbird.storage.tables import Tables
 
+log = logging.getLogger(__name__)
+
 KEY_FILE = "access_key.json"
 """In the data folder; a folder without one holds no installation."""
+NEW_KEY = (
+    "Restore it from a backup. Without one, `tailorbird serve --renew` makes a new key, which all clients need "
+    "(`tailorbird env`)."
+)
+"""The remedy for a key that is lost."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +97,35 @@ def region_of(arn: str) -> str:
     return arn.split(":")[3]
 
 
-def open_workspace(config: Config, clock: Callable[[], float] = time.time) -> Workspace:
-    """Opens the installation in config.data_dir, making it on first use."""
+def losses(config: Config) -> Iterator[DamagedFile]:
+    """What the installation in config.data_dir had and has no more, the oldest last.
+
+    Key, catalogue, live store and the rest are made in this order at the first start, so that what is missing where a
+    later one is there got lost. The recommendation log and the metric counters can be done without.
+    """
+    folder = config.data_dir
+    rest = (recommendation_log.database(config.shown_url), metric_counters.database(config.tallies_url))
+    later = any(store.sqlite and store.file.exists() for store in rest)
+    later = later or any(path for name in ("tables", "artifacts") for path in (folder / name).glob("*"))
+    for store in (live.database(config.live_url), catalogue.database(config.catalogue_url)):
+        if later and (loss := store.loss()):
+            yield loss
+        later = later or (store.sqlite and store.file.exists())
+    if later and not (folder / KEY_FILE).exists():
+        yield DamagedFile(folder / KEY_FILE, "is missing", NEW_KEY, "all clients")
+
+
+def open_workspace(config: Config, clock: Callable[[], float] = time.time, *, renew: bool = False) -> Workspace:
+    """Opens the installation in config.data_dir, making it on first use.
+
+    Raises DamagedFile where a part of it is damaged, or lost; with `renew`, what is lost is made anew.
+    """
     folder = config.data_dir
     folder.mkdir(parents=True, exist_ok=True)
+    for loss in losses(config):
+        if not renew:
+            raise loss
+        log.error("made anew: what it held is lost", extra={"path": loss.path, "reason": loss.reason})
     key = access_key(folder)
     return Workspace(
         config=config,
@@ -135,5 +169,4 @@ def access_key(folder: Path) -> AccessKey:
     try:
         return msgspec.json.decode(path.read_bytes(), type=AccessKey)
     except ValueError as error:
-        remedy = "Restore it, or remove it: the next start makes a new key, which all clients need (`tailorbird env`)."
-        raise DamagedFile(path, f"cannot be read ({error})", remedy, "all clients") from error
+        raise DamagedFile(path, f"cannot be read ({error})", f"Move it away. {NEW_KEY}", "all clients") from error

@@ -15,9 +15,12 @@ from typer.testing import CliRunner, Result
 
 from journeys.steps import interactions_csv
 from support import Server
+from tailorbird import app
 from tailorbird.api.resources import dataset
 from tailorbird.cli import main
 from tailorbird.errors import DamagedFile
+from tailorbird.jobs.dispatcher import Dispatcher
+from tailorbird.jobs.health import Health
 from tailorbird.serving import models
 from tailorbird.storage import checksums
 from tailorbird.storage.live import Event
@@ -240,14 +243,50 @@ def test_a_training_on_damaged_data_fails_with_the_dataset_in_its_reason(
 
 
 def test_a_model_of_an_older_version_is_served_and_named(installation: Installation) -> None:
-    path = installation.file(f"artifacts/*/s/*/{checksums.NAME}")
-    aside = path.rename(installation.folder / "aside")
+    path, noted = (installation.file(f"artifacts/*/s/*/{name}") for name in (checksums.NAME, "recipe.json"))
+    aside, now = path.rename(installation.folder / "aside"), noted.read_bytes()
+    noted.write_bytes(now.replace(b',"checksums":true', b""))
     installation.workspace.cache._kinds.clear()
     assert installation.related()
     result = installation.check()
     aside.rename(path)
+    noted.write_bytes(now)
     assert result.exit_code == 0
     assert "1 segments and models were written by an older version" in result.output
+
+
+def test_checksums_do_not_go_unnoticed(installation: Installation) -> None:
+    """Without them, other damage could not be told."""
+    path = installation.file(f"artifacts/*/s/*/{checksums.NAME}")
+    aside = path.rename(installation.folder / "aside")
+    installation.workspace.cache._kinds.clear()
+    result = installation.check()
+    with pytest.raises(DamagedFile, match=rf"{checksums.NAME} is missing"):
+        installation.related()
+    with pytest.raises(DamagedFile, match=rf"{checksums.NAME} is missing"):
+        models.read_metrics(installation.workspace, installation.version)
+    aside.rename(path)
+    assert result.exit_code == 1
+    assert f"DAMAGED: {path} is missing" in result.output
+    assert "older version" not in result.output
+    assert installation.related()
+
+
+def test_damage_that_requests_meet_is_logged_once_a_file_and_told_by_readiness(
+    installation: Installation, damaged: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    workspace = installation.workspace
+    health = Health(workspace, Dispatcher(workspace))
+    call = partial(app.make_endpoint(workspace, None, health)._service.call, "get_recommendations", "us-east-1")
+    path = damaged("artifacts/*/s/*/model/items.npy")
+    for _ in range(2):
+        with pytest.raises(DamagedFile):
+            call({"campaignArn": installation.campaign, "itemId": "i1"})
+    (told,) = (record for record in caplog.records if record.levelname == "ERROR")
+    assert (told.message, told.path) == ("a file is damaged", path)
+    assert str(path) in told.reason
+    assert health.damages() == ["1 files are damaged: the log and `tailorbird check` name them"]
+    workspace.faults._met.clear()
 
 
 def test_damaged_answers_cost_no_event(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -25,7 +25,7 @@ from tailorbird.storage import catalogue, checksums, database, live, metric_coun
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.database import Database
 from tailorbird.storage.tables import Tables
-from tailorbird.workspace import access_key
+from tailorbird.workspace import access_key, losses
 
 AT_MOST = 20
 """Findings of SQLite in one database."""
@@ -68,6 +68,8 @@ def examine(config: Config) -> bool:
 
 
 def _databases(config: Config, found: _Found) -> Iterator[DamagedFile]:
+    lost = list(losses(config))
+    yield from lost
     if (config.data_dir / "access_key.json").exists():
         try:
             access_key(config.data_dir)
@@ -85,7 +87,7 @@ def _databases(config: Config, found: _Found) -> Iterator[DamagedFile]:
     for each in (documents, *others):
         if each.file.exists():
             yield from _integrity(each)
-        elif each.remedy == database.RECOVERY:
+        elif each.remedy == database.RECOVERY and each.file not in [loss.path for loss in lost]:
             yield each.damaged("is missing")
     if documents.file.exists():
         yield from _documents(documents, found)
@@ -150,15 +152,24 @@ def _artifacts(config: Config, found: _Found) -> Iterator[DamagedFile]:
     for folder, arn in sorted(folders.items()):
         if not folder.name.startswith("."):  # else it is being written
             yield from _model(folder, arn)
-            found.unverified += folder.exists() and not checksums.verifiable(folder)
+            found.unverified += folder.exists() and not (_written(folder, arn) or checksums.verifiable(folder))
 
 
 def _model(folder: Path, arn: str) -> Iterator[DamagedFile]:
     if not (folder / models.MANIFEST).exists():
         yield DamagedFile(folder / models.MANIFEST, "is missing", models.REMEDY, arn)
-    yield from checksums.damages(folder, models.REMEDY, arn)
+    written = _written(folder, arn)
+    yield from checksums.damages(folder, models.REMEDY, arn, written=written)
     for pool in sorted((folder / exploration_pools.FOLDER).glob("[0-9]*")):
-        yield from checksums.damages(pool, exploration_pools.REMEDY, arn)
+        yield from checksums.damages(pool, exploration_pools.REMEDY, arn, written=written)
+
+
+def _written(folder: Path, arn: str) -> bool:
+    """Whether the model's files say that checksums were written with them."""
+    try:
+        return models.read_manifest(folder, arn).checksums
+    except DamagedFile:
+        return False  # told by the check of its files
 
 
 def _journal(path: Path) -> Iterator[DamagedFile]:

@@ -90,6 +90,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     data_dir: DataDir = None,
     aws_quotas: Annotated[bool | None, typer.Option("--aws-quotas", help="Enforce AWS's own quotas.")] = None,
+    renew: Annotated[bool, typer.Option("--renew", help="Make lost databases, or a lost key, anew.")] = False,
 ) -> None:
     """Run the server until it is told to stop."""
     config = _config(host=host, port=port, data_dir=data_dir, aws_quotas=aws_quotas)
@@ -100,7 +101,7 @@ def serve(
         typer.echo(f'In another shell: eval "$({variables})", then use any AWS SDK.')
 
     try:
-        server.serve(config, ready)
+        server.serve(config, ready, renew=renew)
     except server.StartRefused as refusal:
         raise _ended(str(refusal)) from refusal
 

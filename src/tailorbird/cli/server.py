@@ -20,6 +20,7 @@ import uvicorn
 from tailorbird import app
 from tailorbird.api import attributions
 from tailorbird.aws_local import AwsLocal
+from tailorbird.cli import opening
 from tailorbird.config import Config
 from tailorbird.jobs import logs
 from tailorbird.jobs.dispatcher import Dispatcher
@@ -27,7 +28,7 @@ from tailorbird.jobs.health import Health
 from tailorbird.storage.folder import LOCK_FILE, MASK, FolderInUse, Lock, make_private
 from tailorbird.wire import model
 from tailorbird.wire.connection import Connection, Limits
-from tailorbird.workspace import access_key, open_workspace
+from tailorbird.workspace import access_key
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +46,10 @@ class StartRefused(Exception):
     """The server cannot start; the message says why and what to do."""
 
 
-def serve(config: Config, ready: Callable[[str], None] = lambda url: None) -> None:
+def serve(config: Config, ready: Callable[[str], None] = lambda url: None, *, renew: bool = False) -> None:
     """Serves until SIGTERM or SIGINT; `ready` is called with the URL for clients once requests are answered.
+
+    renew: whether what the folder has lost is made anew.
 
     Raises:
         StartRefused: the folder or the port cannot be had.
@@ -58,17 +61,17 @@ def serve(config: Config, ready: Callable[[str], None] = lambda url: None) -> No
     lock = _lock(config)
     try:
         with _listen(config) as listening:
-            _serve(config, lock, listening, ready)
+            _serve(config, lock, listening, ready, renew)
     finally:
         lock.release()
 
 
-def _serve(config: Config, lock: Lock, listening: socket.socket, ready: Callable[[str], None]) -> None:
+def _serve(config: Config, lock: Lock, listening: socket.socket, ready: Callable[[str], None], renew: bool) -> None:
     local = _local_url(config, listening.getsockname()[1])
     url = config.public_url or local
     config = dataclasses.replace(config, s3_endpoint=config.s3_endpoint or local)
     make_private(config.data_dir)
-    workspace = open_workspace(config)
+    workspace = opening.opened(config, renew=renew)
     (config.data_dir / ENDPOINT_FILE).write_text(url)
     lock.tell(url)
     aws_local = None

@@ -8,10 +8,13 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import sqlalchemy as sa
 
+from tailorbird.api.resources import dataset
+from tailorbird.errors import DamagedFile
 from tailorbird.jobs.dispatcher import Dispatcher
 from tailorbird.workspace import Workspace
 
@@ -21,6 +24,9 @@ DISPATCHER_SECONDS = 60.0
 """Without a look at waiting jobs, after which something is wrong; one look takes milliseconds, deletions a second."""
 FRESH_SECONDS = 1.0
 """For which an answer of `ready` holds: anybody may ask, and looking costs some reads."""
+
+EXAMINED_SECONDS = 10.0
+"""Between two looks for damage, which read the whole catalogue and all manifests of tables."""
 
 
 class Health:
@@ -32,6 +38,9 @@ class Health:
         self._looking = threading.Lock()
         self._looked = float("-inf")
         self._reasons: list[str] = []
+        self._examined = float("-inf")
+        self._unreadable: list[str] = []
+        self._damaged: set[Path] = set()
 
     def alive(self) -> list[str]:
         """Why this process should be started again; empty for no reason. Costs nothing."""
@@ -47,16 +56,35 @@ class Health:
                     log.warning("readiness changed", extra={"reasons": self._reasons})
             return self._reasons
 
+    def damages(self) -> list[str]:
+        """What does not work though the rest does, as of the last `ready`; anybody may ask, so no file is named."""
+        found = self._damaged | self._workspace.faults.damaged()
+        return [f"{len(found)} files are damaged: the log and `tailorbird check` name them"] if found else []
+
+    def _examination(self) -> list[str]:
+        """Why nothing works though its stores can be opened; takes note of what else is damaged."""
+        if time.monotonic() - self._examined > EXAMINED_SECONDS:
+            self._damaged = set()
+            self._unreadable = _unreadable({"documents": self._examine})
+            self._examined = time.monotonic()
+        return self._unreadable
+
+    def _examine(self) -> None:
+        self._workspace.catalogue.look()
+        dataset.damages(self._workspace, self._found)
+
+    def _found(self, error: DamagedFile) -> None:
+        self._damaged.add(error.path)
+        self._workspace.faults.met(error)
+
     def _hindrances(self) -> list[str]:
         workspace = self._workspace
         reads: dict[str, Callable[[], object]] = {
-            "documents": lambda: workspace.catalogue.get(""),
             "recent events": lambda: workspace.live.of_subject("", ""),
             "answers given": lambda: workspace.recommendation_log.find([""]),
             "metrics": lambda: workspace.metric_counters.reached("", 0),
         }
-        unreadable = [f"the store of {name} cannot be read" for name, read in reads.items() if not _works(name, read)]
-        return [*unreadable, *self._space(), *self._silence()]
+        return [*self._examination(), *_unreadable(reads), *self._space(), *self._silence()]
 
     def _space(self) -> list[str]:
         folder, reserve = self._workspace.config.data_dir, self._workspace.config.disk_reserve
@@ -77,10 +105,14 @@ class Health:
         return [] if seconds < DISPATCHER_SECONDS else [f"the dispatcher has not turned for {seconds:.0f} seconds"]
 
 
+def _unreadable(reads: Mapping[str, Callable[[], object]]) -> list[str]:
+    return [f"the store of {name} cannot be read" for name, read in reads.items() if not _works(name, read)]
+
+
 def _works(name: str, read: Callable[[], object]) -> bool:
     try:
         read()
-    except (sa.exc.SQLAlchemyError, OSError) as error:
+    except (sa.exc.SQLAlchemyError, DamagedFile, OSError) as error:
         log.warning("a store cannot be read", extra={"store": name, "reason": str(error)})
         return False
     return True

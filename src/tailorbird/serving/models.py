@@ -47,6 +47,8 @@ class Manifest:
     """Which interactions the model learned from; all where there is no rule."""
     updates_items: bool = False
     """Whether it takes up new and changed items while it serves."""
+    checksums: bool = False
+    """Whether checksums were written with the files, so that they are missed when they are gone."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,14 @@ def part(folder: Path, name: str) -> Path:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Writes the file that makes a folder a model."""
-    (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
+    """Writes the file that makes a folder a model; it is for `durable.publish`, which adds the checksums."""
+    (folder / MANIFEST).write_bytes(msgspec.json.encode(replace(manifest, checksums=True)))
+
+
+def read_manifest(folder: Path, version_arn: str) -> Manifest:
+    """Reads what `write_manifest` wrote; raises DamagedFile."""
+    with checksums.reading(folder, REMEDY, owner(version_arn), MANIFEST):
+        return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
 
 
 def write_metrics(folder: Path, rows: Sequence[Row]) -> None:
@@ -115,7 +123,8 @@ def write_metrics(folder: Path, rows: Sequence[Row]) -> None:
 def read_metrics(workspace: Workspace, version_arn: str) -> list[Row]:
     """Reads what `write_metrics` wrote; raises DamagedFile."""
     folder = folder_of(workspace, version_arn)
-    with checksums.reading(folder, REMEDY, owner(version_arn), METRICS):
+    written = read_manifest(folder, version_arn).checksums
+    with checksums.reading(folder, REMEDY, owner(version_arn), METRICS, written=written):
         return msgspec.json.decode((folder / METRICS).read_bytes(), type=list[Row])
 
 
@@ -189,8 +198,8 @@ def others_table(
 
 
 def _load(folder: Path, version_arn: str) -> Served:
-    with checksums.reading(folder, REMEDY, owner(version_arn)):
-        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+    manifest = read_manifest(folder, version_arn)
+    with checksums.reading(folder, REMEDY, owner(version_arn), written=manifest.checksums):
         recipe = RECIPES[manifest.recipe]
         return Served(recipe, manifest, objective.load(recipe, folder / "model"), history.load(folder / "history"))
 
@@ -199,7 +208,8 @@ def _updated(served: Served, folder: Path, name: str, version_arn: str) -> Serve
     """The model with the items of its newest pool."""
     if not name:  # trained before there were pools: as it is, until its first update
         return served
-    with checksums.reading(folder / exploration_pools.FOLDER / name, exploration_pools.REMEDY, owner(version_arn)):
+    path, written = folder / exploration_pools.FOLDER / name, served.manifest.checksums
+    with checksums.reading(path, exploration_pools.REMEDY, owner(version_arn), written=written):
         pool = exploration_pools.load(folder, name)
     new = len(pool.items) > len(served.model.items)
     model = new_items.Extended(served.model, pool.items, pool.likeness) if new else served.model

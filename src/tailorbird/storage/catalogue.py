@@ -50,14 +50,15 @@ class AlreadyExists(Exception):
 
 def database(url: str) -> Database:
     """The store as a database."""
-    return Database(url, "all resources", RECOVERY)
+    return Database(url, "all resources", RECOVERY, "documents")
 
 
 class Catalogue:
     """All documents of one installation; safe to use from many threads and processes."""
 
     def __init__(self, url: str) -> None:
-        self._engine = database(url).open()
+        self._database = database(url)
+        self._engine = self._database.open()
         self._turn = threading.Lock()
         self._own = threading.local()
         _metadata.create_all(self._engine)
@@ -223,6 +224,19 @@ class Catalogue:
         """Removes a document; nothing happens when it is gone already."""
         with self._connection() as connection:
             connection.execute(_documents.delete().where(_documents.c.arn == arn))
+
+    def look(self) -> None:
+        """Reads all pages where it is SQLite's, else something; raises DamagedFile.
+
+        Half a second where there are 100,000 documents.
+        """
+        if not self._database.sqlite:
+            self.get("")
+            return
+        with self._engine.connect() as connection:
+            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        if found != "ok":
+            raise self._database.damaged(f"does not pass SQLite's check ({found})")
 
     def close(self) -> None:
         """Closes all connections."""

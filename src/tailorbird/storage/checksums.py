@@ -99,12 +99,15 @@ def write(folder: Path) -> None:
 
 
 @contextmanager
-def reading(folder: Path, remedy: str, touched: str, name: str | None = None) -> Iterator[None]:
+def reading(
+    folder: Path, remedy: str, touched: str, name: str | None = None, *, written: bool = False
+) -> Iterator[None]:
     """Checks the files of a folder that was written whole, or the one of that name, before a `with` that reads them.
 
+    written: whether the checksums themselves must be there.
     Raises DamagedFile where one has changed, and where the `with` itself cannot read them.
     """
-    for each, checksum in _read(folder, remedy, touched).items():
+    for each, checksum in _read(folder, remedy, touched, written).items():
         if name in (None, each):
             check(folder / each, checksum, remedy, touched)
     try:
@@ -118,25 +121,27 @@ def verifiable(folder: Path) -> bool:
     return (folder / NAME).exists()
 
 
-def damages(folder: Path, remedy: str, touched: str) -> Iterator[DamagedFile]:
-    """Every damage that can be told of a folder that was written whole; reads all of it."""
+def damages(folder: Path, remedy: str, touched: str, *, written: bool = False) -> Iterator[DamagedFile]:
+    """Every damage that can be told of a folder that was written whole; reads all of it. `written`: see `reading`."""
     try:
-        written = _read(folder, remedy, touched)
+        found = _read(folder, remedy, touched, written)
     except DamagedFile as error:
         yield error
         return
-    for name, checksum in written.items():
+    for name, checksum in found.items():
         try:
             check(folder / name, checksum, remedy, touched)
         except DamagedFile as error:
             yield error
 
 
-def _read(folder: Path, remedy: str, touched: str) -> dict[str, Checksum]:
+def _read(folder: Path, remedy: str, touched: str, written: bool) -> dict[str, Checksum]:
     """The checksums of a folder's files; none where it was written before there were any."""
     try:
         return msgspec.json.decode(unsealed((folder / NAME).read_bytes()), type=_Folder).files
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if written:
+            raise unreadable(folder / NAME, error, remedy, touched) from error
         return {}
     except (OSError, ValueError) as error:
         raise unreadable(folder / NAME, error, remedy, touched) from error

@@ -6,6 +6,7 @@ What SQLite finds damaged, or full, is told as DamagedFile and NoSpace, whicheve
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ RECOVERY = (
     "`sqlite3 OLD .recover | sqlite3 NEW`."
 )
 """The remedy for a database that cannot be done without."""
+RENEWAL = "Restore it from a backup. Without one, what it held is lost, and `tailorbird serve --renew` makes a new one."
+"""The remedy for one that is gone, or as good as gone."""
 LOSS = "Stop the server and move it away, with the files -wal and -shm beside it: the server then makes a new one, "
 """What the remedy begins with for a database that can be done without."""
 _NO_TEXT = "Could not decode to UTF-8"
@@ -41,6 +44,13 @@ class Database:
     holds: str
     """Words, as in: it holds data of <holds>."""
     remedy: str
+    table: str
+    """One that it has from its first moment on."""
+
+    @property
+    def sqlite(self) -> bool:
+        """Whether it is a file."""
+        return sa.make_url(self.url).get_backend_name() == "sqlite"
 
     @property
     def file(self) -> Path:
@@ -50,6 +60,19 @@ class Database:
     def damaged(self, reason: str) -> DamagedFile:
         """The error; `reason` follows the path in a sentence."""
         return DamagedFile(self.file, reason, self.remedy, self.holds)
+
+    def loss(self) -> DamagedFile | None:
+        """The error where its file is not there, or has none of its tables; one that cannot be opened tells itself."""
+        if not self.sqlite:
+            return None
+        if not self.file.exists():
+            return DamagedFile(self.file, "is missing", RENEWAL, self.holds)
+        try:
+            with closing(sqlite3.connect(f"{self.file.absolute().as_uri()}?mode=rw", uri=True)) as connection:
+                found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [self.table]).fetchone()
+        except sqlite3.DatabaseError:
+            return None
+        return None if found else DamagedFile(self.file, "is empty: it has no tables", RENEWAL, self.holds)
 
     def decode(self, text: str) -> Any:
         """The value of a JSON text that is stored in it; raises DamagedFile."""

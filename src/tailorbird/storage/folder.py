@@ -15,7 +15,17 @@ LOCK_FILE = "serve.lock"
 """Locked while a server runs. It names the server: process id, then its URL once it listens."""
 MASK = 0o077
 """What nobody but the owner may do with files of an installation."""
-OWN = ("access_key.json", "endpoint", LOCK_FILE, "*.db", "*.db-*", "artifacts", "neighbours", "tables")
+OWN = (
+    "access_key.json",
+    "endpoint",
+    LOCK_FILE,
+    "*.db",
+    "*.db-*",
+    "*.db.damaged-*",
+    "artifacts",
+    "neighbours",
+    "tables",
+)
 """What an installation keeps in its folder; anything else there is not ours to change."""
 
 

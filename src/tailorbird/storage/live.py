@@ -41,6 +41,23 @@ sa.Index("events_here", _events.c.dataset, _events.c.number, sqlite_where=_here,
 
 AT_ONCE = 500
 """Subjects that one statement names."""
+_NEWEST = {
+    "sqlite": "SELECT seq FROM sqlite_sequence WHERE name = 'events'",
+    "postgresql": "SELECT last_value FROM events_number_seq",
+}
+"""By dialect, the newest number that was ever given."""
+_SKIP = {
+    "sqlite": (
+        "DELETE FROM sqlite_sequence WHERE name = 'events' AND seq < :upto",
+        "INSERT INTO sqlite_sequence SELECT 'events', :upto "
+        "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'events')",
+    ),
+    "postgresql": (
+        "LOCK TABLE events IN EXCLUSIVE MODE",
+        "SELECT setval('events_number_seq', greatest(last_value, :upto)) FROM events_number_seq",
+    ),
+}
+"""By dialect, what gives no number up to `upto` any more (SQLite: https://www.sqlite.org/autoinc.html)."""
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -80,7 +97,7 @@ class _Ticket:
 
 def database(url: str) -> Database:
     """The store as a database."""
-    return Database(url, "the recent events and single records of all datasets", RECOVERY)
+    return Database(url, "the recent events and single records of all datasets", RECOVERY, "events")
 
 
 class Live:
@@ -93,6 +110,19 @@ class Live:
         self._queue: deque[_Ticket] = deque()
         self._writing = threading.Lock()
         _metadata.create_all(self._engine)
+
+    def skip(self, upto: int) -> int | None:
+        """Gives later events numbers above `upto`; the newest number until then, or None where that was higher."""
+        dialect = self._engine.dialect.name
+        with self._engine.begin() as connection:
+            newest = connection.exec_driver_sql(_NEWEST[dialect]).scalar() or 0
+        if newest >= upto:
+            return None
+        with self._engine.begin() as connection:
+            for statement in _SKIP[dialect]:
+                parameters = {"upto": upto} if ":upto" in statement else {}
+                connection.execute(sa.text(statement), parameters)
+        return newest
 
     def append(self, dataset: str, events: Sequence[Event]) -> None:
         """Returns once the events are on disk; repeated ones are kept once (spec control-plane 6)."""

@@ -60,6 +60,7 @@ def database(url: str) -> Database:
         url,
         "the metrics of all attributions",
         LOSS + "and metrics of recorded events are counted again, those of imports not.",
+        "tallies",
     )
 
 
@@ -76,6 +77,11 @@ class MetricCounters:
         query = sa.select(_readers.c.reached).where(_readers.c.reader == reader)
         with self._engine.connect() as connection:
             return connection.execute(query).scalar() or start
+
+    def furthest(self) -> int:
+        """The highest number that any reader has reached; 0 where there is none."""
+        with self._engine.connect() as connection:
+            return connection.execute(sa.select(sa.func.max(_readers.c.reached))).scalar() or 0
 
     def add(self, reader: str, after: int, upto: int, tallies: Iterable[Tally]) -> None:
         """Adds what a reader counted in data with numbers above `after` up to `upto`; nothing where that was done."""

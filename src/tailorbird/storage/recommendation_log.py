@@ -62,7 +62,10 @@ class Shown:
 def database(url: str) -> Database:
     """The store as a database."""
     return Database(
-        url, "the answers of the last days", LOSS + "and events that name an earlier answer bring no impressions."
+        url,
+        "the answers of the last days",
+        LOSS + "and events that name an earlier answer bring no impressions.",
+        "shown",
     )
 
 

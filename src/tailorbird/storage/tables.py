@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 import polars as pl
@@ -178,6 +178,32 @@ class Tables:
         """How many rows there are."""
         return sum(part.rows for part in manifests.read(self._of(key)).parts)
 
+    def newest(self, failed: Callable[[DamagedFile], None]) -> int:
+        """The highest number of a single row that any dataset's manifest names; 0 where none does.
+
+        failed: is told of each manifest that cannot be read, which is then left out.
+        """
+        newest = 0
+        for path in self._folders():
+            try:
+                manifest = manifests.read(Folder(path, unquote(path.name)))
+            except DamagedFile as error:
+                failed(error)
+            else:
+                newest = max(newest, manifest.moved, *(part.at for part in manifest.parts))
+        return newest
+
+    def refuse_loss(self, key: str) -> None:
+        """Raises DamagedFile where the folder of a dataset that must have rows is not there."""
+        if not self._of(key).path.exists():
+            raise DamagedFile(
+                self._of(key).path, "is missing, though rows were imported", manifests.LOST, self._of(key).owner
+            )
+
+    def has(self, key: str) -> bool:
+        """Whether anything was ever written for the dataset, and is still there."""
+        return self._of(key).path.exists()
+
     def drop(self, key: str) -> None:
         """Deletes the dataset's rows, also those that are being written."""
         folder = self._of(key).path
@@ -193,12 +219,16 @@ class Tables:
         """
         known = {self._of(key).path: key for key in keys}
         for key in imported:
-            if not self._of(key).path.exists():
-                folder = self._of(key)
-                yield DamagedFile(folder.path, "is missing, though rows were imported", manifests.LOST, folder.owner)
-        for path in sorted(self._folder.glob("*")):
-            if not path.name.startswith(_DROPPED):
-                yield from self._damages(Folder(path, known.get(path, "an unknown dataset")))
+            try:
+                self.refuse_loss(key)
+            except DamagedFile as error:
+                yield error
+        for path in self._folders():
+            yield from self._damages(Folder(path, known.get(path, "an unknown dataset")))
+
+    def _folders(self) -> list[Path]:
+        """Those of all datasets."""
+        return sorted(path for path in self._folder.glob("*") if not path.name.startswith(_DROPPED))
 
     def _damages(self, folder: Folder) -> Iterator[DamagedFile]:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from tailorbird.api import lifecycle, transitions
@@ -11,7 +12,7 @@ from tailorbird.api.resources import dataset_group
 from tailorbird.api.resources import schema as schemas
 from tailorbird.data import schema as avro
 from tailorbird.data.datasets import Dataset
-from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsException
+from tailorbird.errors import DamagedFile, InvalidInputException, ResourceAlreadyExistsException
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.manifests import key_of
 from tailorbird.workspace import Workspace
@@ -123,10 +124,32 @@ def of_group(workspace: Workspace, group_arn: str, kind: str) -> Dataset | None:
 
 
 def opened(workspace: Workspace, document: Document) -> Dataset:
-    """The dataset of a document, with its schema."""
+    """The dataset of a document, with its schema; raises DamagedFile where imported rows are gone."""
+    _refuse_loss(workspace, document)
     schema = lifecycle.find(workspace, schemas.RESOURCE, document["schemaArn"])
     parsed = avro.parse(schema["schema"], schema.get("domain"))
     return Dataset(document["datasetArn"], parsed, document.get("_incarnation", ""))
+
+
+def _refuse_loss(workspace: Workspace, document: Document) -> None:
+    where, arn = place_of(document), document["datasetArn"]
+    if workspace.tables.has(where):
+        return
+    imports = lifecycle.related(workspace, "DatasetImportJob", datasetArn=arn)
+    now = workspace.catalogue.get(arn, RESOURCE.name)  # it may have been deleted meanwhile
+    here = now is not None and now["status"] not in lifecycle.DELETING and place_of(now) == where
+    if here and any(job["status"] == lifecycle.ACTIVE for job in imports):
+        workspace.tables.refuse_loss(where)
+
+
+def damages(workspace: Workspace, failed: Callable[[DamagedFile], None]) -> None:
+    """Tells of each dataset whose table cannot be read at all; its segments are not looked at."""
+    for _, document in workspace.catalogue.select(RESOURCE.name, failed=workspace.faults.failed):
+        try:
+            _refuse_loss(workspace.at_arn(document["datasetArn"]), document)
+            workspace.tables.moved(place_of(document))
+        except DamagedFile as error:
+            failed(error)
 
 
 def is_here(workspace: Workspace, target: Dataset) -> bool:

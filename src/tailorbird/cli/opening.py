@@ -1,0 +1,82 @@
+"""The start on a data folder: what is looked at once, while nobody else has the folder, before anything is served."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+from tailorbird.api import attributions
+from tailorbird.config import Config
+from tailorbird.errors import DamagedFile
+from tailorbird.serving import models
+from tailorbird.storage import metric_counters, recommendation_log
+from tailorbird.storage.database import Database
+from tailorbird.workspace import Workspace, open_workspace
+
+log = logging.getLogger(__name__)
+
+
+def opened(config: Config, *, renew: bool = False) -> Workspace:
+    """The workspace of a server; `renew`: see `open_workspace`. Raises DamagedFile."""
+    if not config.database_url:
+        _set_aside(recommendation_log.database(config.shown_url))
+        _set_aside(metric_counters.database(config.tallies_url))
+    workspace = open_workspace(config, renew=renew)
+    _skip_numbers(workspace)
+    return workspace
+
+
+def _set_aside(database: Database) -> None:
+    """Renames a damaged database that can be done without, so that a new one is made in its place."""
+    if not database.file.exists():
+        return
+    try:
+        with closing(sqlite3.connect(database.file)) as connection:
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                connection.execute(f'SELECT * FROM "{name}" LIMIT 1').fetchall()  # noqa: S608 - named by itself
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return  # whoever opens it tells
+        aside = database.file.with_name(f"{database.file.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
+        for ending in ("", "-wal", "-shm"):
+            path = database.file.with_name(database.file.name + ending)
+            if path.exists():
+                path.rename(aside.with_name(aside.name + ending))
+        told = {"path": aside, "reason": f"{database.file} is damaged ({error})", "held": database.holds}
+        log.error("a damaged database is set aside, and a new one made", extra=told)
+
+
+def _skip_numbers(workspace: Workspace) -> None:
+    """Has events that come go on above every number that was ever given.
+
+    A live store that was restored from a backup, or made anew, would give some of them again, and events with numbers
+    that have moved, were counted or were learned from count as seen.
+    """
+    failed = workspace.faults.met
+    begun = workspace.catalogue.select(attributions.KIND, failed=workspace.faults.failed)
+    noted = {
+        "tables": workspace.tables.newest(failed),
+        "metrics": workspace.metric_counters.furthest(),
+        "attributions": max((each["_from"] for _, each in begun), default=0),
+        "models": _newest_learned(workspace, failed),
+    }
+    upto = max(noted.values())
+    newest = workspace.live.skip(upto)
+    if newest is not None:
+        told = {"newest": newest, "continued_above": upto, "noted": noted}
+        log.error("the live store is older than what was made of it: events of the time between are lost", extra=told)
+
+
+def _newest_learned(workspace: Workspace, failed: Callable[[DamagedFile], None]) -> int:
+    newest = 0
+    for path in workspace.artifacts.rglob(models.MANIFEST):
+        try:
+            manifest = models.read_manifest(path.parent, str(path.parent.relative_to(workspace.artifacts)))
+        except DamagedFile as error:
+            failed(error)
+        else:
+            newest = max(newest, manifest.newest_event)
+    return newest
