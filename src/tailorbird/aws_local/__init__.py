@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from tailorbird.aws_local import cors, journal, object_files, s3, sts
+from tailorbird.aws_local import cors, iam, journal, object_files, s3, sts
 from tailorbird.aws_local.credentials import Credentials, UserKey
 from tailorbird.aws_local.emulator import SERVICES, Answer, Call, Emulator, Metrics, without_connection
 from tailorbird.errors import AwsError, DamagedFile, ServiceError, ServiceUnavailable, UnknownOperationException
@@ -128,6 +128,12 @@ class AwsLocal:
             return self._sts.answer(action, _form(call), access_key, _token(headers, query))
         if service in ("iam", "sts") and not action:
             raise ServiceError(400, "MissingAction", "The request must name an Action, in its form or its query.")
+        if service == "iam":
+            form = _form(call)
+            root = iam.root_user(form, self._credentials.principal_of(access_key, _token(headers, query)))
+            if root is not None:
+                return root
+            iam.refuse(form, caller)
         with self._lock:
             emulator = self._loaded()
             if service == "s3":

@@ -18,6 +18,9 @@ from tailorbird.storage.durable import sync
 log = logging.getLogger(__name__)
 
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+KEY_BYTES = 1024
+DELETED = 1000
+"""Objects that one DeleteObjects may name."""
 CHANGING_METHODS = frozenset({"PUT", "POST", "DELETE"})
 _METHODS = CHANGING_METHODS | {"GET", "HEAD", "OPTIONS"}
 
@@ -31,6 +34,7 @@ def refuse(emulator: Emulator, call: Call) -> None:
     """Raises ServiceError for what moto would accept though it cannot be kept, or would fail at."""
     _refuse_bucket(emulator, call)
     _refuse_upload(emulator, call)
+    _refuse_beyond_limits(emulator, call)
     if call.method == "PUT" and not call.key and "policy" in call.subresources:
         _refuse_policy(call)
     copies = "x-amz-copy-source" in call.headers
@@ -57,6 +61,18 @@ def _refuse_bucket(emulator: Emulator, call: Call) -> None:
         raise ServiceError(
             412, "PreconditionFailed", "Bucket POST must be of the enclosure-type multipart/form-data, or ?delete."
         )
+
+
+def _refuse_beyond_limits(emulator: Emulator, call: Call) -> None:
+    """Raises ServiceError for more than S3 takes, and for a token that no list has given."""
+    if call.method in CHANGING_METHODS and len(call.key.encode()) > KEY_BYTES:
+        raise ServiceError(400, "KeyTooLongError", f"Your key is too long: it may have {KEY_BYTES} bytes.")
+    if call.method == "POST" and not call.key and len(re.findall(rb"<Object[ >]", call.body)) > DELETED:
+        raise ServiceError(400, "MalformedXML", f"One request may delete {DELETED} objects at most.")
+    token = parse_qs(call.query).get("continuation-token", [""])[0]
+    backend = emulator.s3(call.bucket)
+    if call.method == "GET" and token and backend is not None and token not in backend._pagination_tokens:
+        raise ServiceError(400, "InvalidArgument", "The continuation token provided is incorrect.")
 
 
 def _refuse_policy(call: Call) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,6 +56,8 @@ class Service:
     """Why the process should be started again; costs nothing."""
     ready: Callable[[], list[str]] = list
     """Why requests should go elsewhere for now."""
+    damages: Callable[[], list[str]] = list
+    """What is damaged though the rest works, which no other server would have either; told beside `ready`."""
     folder: Path | None = None
     """Where large bodies lie until they are verified; None for the system's."""
     verify_signatures: bool = True
@@ -109,7 +111,8 @@ class Endpoint:
         if head.path == "/healthz" and head.method in ("GET", "HEAD"):
             return _probe("failing", self._service.alive())
         if head.path == "/readyz" and head.method in ("GET", "HEAD"):
-            return _probe("not ready", await in_thread(self._threads, self._service.ready))
+            reasons = await in_thread(self._threads, self._service.ready)
+            return _probe("not ready", reasons, self._service.damages())
         if head.method == "OPTIONS" and "access-control-request-method" in head.headers:
             return await in_thread(self._threads, self._guarded, head, lambda: self._preflight(head))
         with Body(self._bodies) as body:
@@ -237,9 +240,11 @@ def _headers(raw: list[tuple[bytes, bytes]]) -> Mapping[str, str]:
     return joined
 
 
-def _probe(word: str, reasons: list[str]) -> Response:
+def _probe(word: str, reasons: list[str], damages: Sequence[str] = ()) -> Response:
     """The answer of /healthz and /readyz."""
     told: dict[str, Any] = {"status": word, "reasons": reasons} if reasons else {"status": "ok"}
+    if damages:
+        told["damaged"] = damages
     return Response(503 if reasons else 200, [("content-type", "application/json")], msgspec.json.encode(told))
 
 
