@@ -38,6 +38,8 @@ class Running:
             preflight=lambda request: Response(*self.aws_local.preflight(request.path, request.headers)),
             secret_of=lambda key, token: self.aws_local.secret_of(key, token),
             default_region="us-east-1",
+            ready=lambda: self.aws_local.hindrances(),
+            damages=lambda: self.aws_local.damages(),
         )
         settings = uvicorn.Config(Endpoint(service), lifespan="off", access_log=False, log_level="warning")
         self._server = uvicorn.Server(settings)

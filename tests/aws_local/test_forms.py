@@ -100,6 +100,15 @@ def test_what_a_form_may_ask_to_be_answered(presigner, store):
     assert (code, query["a"], query["bucket"], query["key"]) == (303, ["1"], ["data"], ["k"])
 
 
+@pytest.mark.parametrize("filename", ["", "/", "\\", "up/"])
+def test_a_form_without_a_key_stores_nothing_and_makes_no_bucket(presigner, store, filename):
+    before = store.list_buckets()["Buckets"]
+    for bucket in ("brandnew", "data"):
+        form = presigner.generate_presigned_post(bucket, "${filename}")
+        told("InvalidArgument", "User key", post, form["url"], form["fields"], b"", filename=filename)
+    assert store.list_buckets()["Buckets"] == before
+
+
 def test_every_condition_is_checked(presigner, store):
     conditions = [{"Content-Type": "text/csv"}, ["starts-with", "$x-amz-meta-m", "a"], ["content-length-range", 3, 9]]
     form = presigner.generate_presigned_post(

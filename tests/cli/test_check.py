@@ -199,7 +199,7 @@ def test_objects_are_read_and_a_server_does_not_start_on_a_damaged_database(tmp_
     journal.write_bytes(journal.read_bytes().replace(b"{", b"(", 1))
     result = CliRunner().invoke(main.app, command)
     assert result.exit_code == 1
-    assert f"{path} does not hold the bytes that its ETag stands for" in result.output
+    assert f"{path} does not hold the bytes that its checksum stands for" in result.output
     assert f"{journal} is not JSON in line 1" in result.output
     (tmp_path / "data" / "live.db").write_bytes(NO_DATABASE)
     with pytest.raises(AssertionError, match="did not start"):

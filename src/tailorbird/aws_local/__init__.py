@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from tailorbird.aws_local import cors, journal, object_files, s3, sts
+from tailorbird.aws_local import cors, iam, journal, object_files, s3, sts
 from tailorbird.aws_local.credentials import Credentials, UserKey
 from tailorbird.aws_local.emulator import SERVICES, Answer, Call, Emulator, Metrics, without_connection
-from tailorbird.errors import AwsError, ServiceError, ServiceUnavailable, UnknownOperationException
+from tailorbird.errors import AwsError, DamagedFile, ServiceError, ServiceUnavailable, UnknownOperationException
 from tailorbird.workspace import AccessKey
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,10 @@ class AwsLocal:
         self._lock = threading.Lock()
         self._metrics = metrics
         self._emulator: Emulator | None = None
+        self._damages: dict[Path, DamagedFile] = {}
+        """Of objects, by file."""
+        self._broken: tuple[object, DamagedFile] | None = None
+        """The state of the journal when it could not be read, and why."""
         self._user_keys: Mapping[str, UserKey] = {}
         self._credentials = Credentials(access_key, account_id, self._keys_of_users)
         self._sts = sts.Sts(self._credentials, account_id, time.time)
@@ -64,7 +68,7 @@ class AwsLocal:
 
         Raises:
             ServiceUnavailable: moto is not installed.
-            InternalFailure: the folder is damaged.
+            DamagedFile: the journal is damaged. A damaged object is told in the log, and concerns nothing else.
         """
         with self._lock:
             self._loaded()
@@ -74,7 +78,16 @@ class AwsLocal:
         try:
             self.load()
         except AwsError as error:
-            log.error("no S3, IAM and CloudWatch here: %s", error.message)
+            log.error("no S3, IAM and CloudWatch here: %s", error)
+
+    def hindrances(self) -> list[str]:
+        """Why S3, IAM and the access keys of users cannot be used; empty for no reason. Costs nothing."""
+        return [] if self._broken is None else ["the journal of the built-in S3 and IAM is damaged"]
+
+    def damages(self) -> list[str]:
+        """What is damaged while the rest works, in words for everybody; empty for nothing."""
+        damaged = sum(path.exists() for path in list(self._damages))
+        return [f"{damaged} objects of the built-in S3 are damaged: `tailorbird check` names them"] if damaged else []
 
     def secret_of(self, access_key_id: str, token: str) -> str | None:
         """The secret key of an access key of the account, a user or a session (`Credentials.secret_of`)."""
@@ -101,6 +114,7 @@ class AwsLocal:
             UnknownOperationException: there is no such service.
             ServiceUnavailable: moto is not installed, or the disk does not take the change, which then is undone.
             ServiceError: the service's own.
+            DamagedFile: the journal is damaged, or the object that is asked for.
         """
         if service not in SERVICES:
             raise UnknownOperationException(
@@ -114,6 +128,12 @@ class AwsLocal:
             return self._sts.answer(action, _form(call), access_key, _token(headers, query))
         if service in ("iam", "sts") and not action:
             raise ServiceError(400, "MissingAction", "The request must name an Action, in its form or its query.")
+        if service == "iam":
+            form = _form(call)
+            root = iam.root_user(form, self._credentials.principal_of(access_key, _token(headers, query)))
+            if root is not None:
+                return root
+            iam.refuse(form, caller)
         with self._lock:
             emulator = self._loaded()
             if service == "s3":
@@ -132,7 +152,15 @@ class AwsLocal:
 
     def _answer_s3(self, emulator: Emulator, call: Call) -> Answer:
         s3.refuse(emulator, call)
-        status, headers, body = self._change_or_read(emulator, call)
+        if self._damages:
+            self._refuse_damaged(emulator, call)
+        try:
+            status, headers, body = self._change_or_read(emulator, call)
+        except DamagedFile as error:
+            self._tell(error)
+            raise
+        if self._damages and status < 400 and call.method in ("PUT", "DELETE"):
+            self._damages.pop(object_files.path_of(self._objects, call.bucket, call.key), None)
         bucket = emulator.bucket(call.bucket) if "origin" in call.headers else None
         if bucket is not None:
             # moto would allow what the rule does not.
@@ -147,6 +175,19 @@ class AwsLocal:
             return s3.change(emulator, self._objects, call)
         created_again = s3.creates_bucket(call) and emulator.bucket(call.bucket) is not None
         return emulator.call(call) if created_again else self._answer_and_keep(emulator, call)
+
+    def _tell(self, error: DamagedFile) -> None:
+        if error.path not in self._damages:
+            log.error("%s", error)
+        self._damages[error.path] = error
+
+    def _refuse_damaged(self, emulator: Emulator, call: Call) -> None:
+        """Raises DamagedFile for an object that moto was not given, and would call missing."""
+        for bucket, key in s3.named(call):
+            path = object_files.path_of(self._objects, bucket, key)
+            found = emulator.bucket(bucket)
+            if path in self._damages and path.exists() and (found is None or key not in found.keys):
+                raise self._damages[path]
 
     # --- Surviving a restart --------------------------------------------------------------------------------
 
@@ -176,24 +217,43 @@ class AwsLocal:
         if self._emulator is None:
             try:
                 self.load()
+            except DamagedFile:
+                raise  # a user's key must not be called unknown where nobody knows
             except AwsError as error:
                 log.warning("no access keys but the installation's own: %s", error.message)
         return self._user_keys
 
     def _loaded(self) -> Emulator:
         if self._emulator is None:
-            emulator = Emulator(self.account_id, self._metrics)
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._objects.mkdir(exist_ok=True)
-            for folder in (self._folder, self._objects):
-                folder.chmod(0o700)  # also one that an earlier version made
-            for number, entry in journal.entries(self._journal):
-                self._replay(emulator, number, entry)
-            for about, value in object_files.load(self._objects):
-                s3.load_object(emulator, about, value)
-            emulator.forget_instances()
-            self._emulator, self._user_keys = emulator, emulator.user_keys()
+            state = journal.state(self._journal)
+            if self._broken is not None and self._broken[0] == state:
+                raise self._broken[1]  # anybody may ask, and to load costs much
+            try:
+                self._emulator = self._fresh()
+            except DamagedFile as error:
+                log.error("%s", error)
+                self._broken = (state, error)
+                raise
+            self._broken, self._user_keys = None, self._emulator.user_keys()
         return self._emulator
+
+    def _fresh(self) -> Emulator:
+        """An emulator with the contents of the folder."""
+        emulator = Emulator(self.account_id, self._metrics)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._objects.mkdir(exist_ok=True)
+        for folder in (self._folder, self._objects):
+            folder.chmod(0o700)  # also one that an earlier version made
+        for number, entry in journal.entries(self._journal):
+            self._replay(emulator, number, entry)
+        self._damages = {}
+        for about, value in object_files.load(self._objects, self._tell):
+            try:
+                s3.load_object(emulator, about, value)
+            except DamagedFile as error:
+                self._tell(error)
+        emulator.forget_instances()
+        return emulator
 
     def _replay(self, emulator: Emulator, number: int, entry: dict[str, Any]) -> None:
         moment, seed = entry.pop("time"), entry.pop("seed")

@@ -12,32 +12,62 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tailorbird.errors import InternalFailure
+from tailorbird.errors import DamagedFile
 from tailorbird.storage.durable import private, sync
+
+_DESCRIBED = frozenset(
+    [
+        "bucket",
+        "key",
+        "size",
+        "etag",
+        "modified",
+        "metadata",
+        "tags",
+        "storageClass",
+        "encryption",
+        "checksum",
+        "redirect",
+    ]
+)
+"""What every description says."""
+REMEDY = "Restore it from a backup, or move it away and put the object again; then start again."
 
 
 class StoredValue:
-    """The bytes of an object, read from its file when asked for.
+    """The bytes of an object, read from its file when asked for, and never where they are not as they were written.
 
     Takes the place of the temporary file (or the memory) in which moto would keep a second copy.
     """
 
-    def __init__(self, path: Path, start: int) -> None:
+    def __init__(self, path: Path, start: int, crc: int | None) -> None:
         self.path = path
         self.start = start
+        self.crc = crc
+        """Of the bytes; None in a file of an older version."""
         self._at = 0
+        self._checked = False
 
     def seek(self, position: int) -> None:
         """Sets where the next `read` begins."""
         self._at = position
 
     def read(self, size: int = -1) -> bytes:
-        """Returns up to `size` bytes, or all the rest."""
+        """Returns up to `size` bytes, or all the rest; raises DamagedFile.
+
+        The file is compared with its checksum whenever reading begins at its start, else once.
+        """
+        if not self._checked or (self._at == 0 and size < 0):
+            reason = damage(self.path) if self.path.exists() else "is missing"
+            if reason:
+                raise damaged(self.path, reason)
+            self._checked = True
         with self.path.open("rb") as file:
             file.seek(self.start + self._at)
             data = file.read(size)
@@ -48,18 +78,26 @@ class StoredValue:
         """Nothing is held open between reads."""
 
 
+def damaged(path: Path, reason: str) -> DamagedFile:
+    """The error that a damaged file of an object is."""
+    return DamagedFile(path, reason, REMEDY, "an object of the built-in S3")
+
+
 def save(folder: Path, bucket: Any, key: Any, tags: dict[str, str]) -> None:
     """Makes a moto object durable, unless its file says the same, and lets moto read from the file.
 
     Raises OSError where the disk does not take it; its file is then as before.
     """
-    path = _path(folder, bucket.name, key.name)
+    path = path_of(folder, bucket.name, key.name)
     if key.multipart is not None:
         # moto computes CRC-32 where CRC-32C or CRC-64/NVME was asked for and awscrt is missing. Clients that
         # check what they download would refuse the object; without a checksum they take it.
         key.checksum_algorithm = key.checksum_value = None
-    line = json.dumps(_describe(bucket, key, tags)).encode() + b"\n"
     stored = isinstance(key._value_buffer, StoredValue)
+    crc = key._value_buffer.crc if stored else None
+    if crc is None:
+        crc = _crc(key._value_buffer)
+    line = json.dumps(_describe(bucket, key, tags) | {"crc32": crc}).encode() + b"\n"
     if stored and _first_line(path) == line:
         return
     aside = path.with_suffix(".tmp")
@@ -76,50 +114,65 @@ def save(folder: Path, bucket: Any, key: Any, tags: dict[str, str]) -> None:
         raise
     sync(folder)
     key._value_buffer.close()
-    key._value_buffer = StoredValue(path, len(line))
+    key._value_buffer = StoredValue(path, len(line), crc)
 
 
 def remove(folder: Path, bucket_name: str, key_name: str) -> bool:
     """Removes the file of an object; False where there was none. Durable only after `sync`."""
-    path = _path(folder, bucket_name, key_name)
+    path = path_of(folder, bucket_name, key_name)
     existed = path.exists()
     path.unlink(missing_ok=True)
     return existed
 
 
-def load(folder: Path) -> Iterator[tuple[dict[str, Any], StoredValue]]:
+def load(folder: Path, tell: Callable[[DamagedFile], None]) -> Iterator[tuple[dict[str, Any], StoredValue]]:
     """Yields what `save` wrote: (the description of an object, its bytes); reads no bytes.
 
-    Raises:
-        InternalFailure: a file is damaged.
+    `tell` is told of each damaged file. One whose description can be read is there all the same: its object is listed,
+    and raises DamagedFile when it is read.
     """
     for path in sorted(folder.iterdir()):
         if path.suffix == ".tmp":
             path.unlink()
             continue
-        yield _read(path)
+        about = _about(path)
+        if about is None or _length(path) != about["size"]:
+            tell(damaged(path, damage(path)))
+        if about is not None:
+            yield about, _value(path, about)
 
 
 def find(folder: Path, bucket_name: str, key_name: str) -> tuple[dict[str, Any], StoredValue] | None:
-    """What `load` yields of one object; None where it has no file.
-
-    Raises:
-        InternalFailure: the file is damaged.
-    """
-    path = _path(folder, bucket_name, key_name)
-    return _read(path) if path.exists() else None
+    """What `load` yields of one object; None where it has no file, or one whose description cannot be read."""
+    path = path_of(folder, bucket_name, key_name)
+    about = _about(path) if path.exists() else None
+    return None if about is None else (about, _value(path, about))
 
 
-def _read(path: Path) -> tuple[dict[str, Any], StoredValue]:
-    line = _first_line(path)
+def _about(path: Path) -> dict[str, Any] | None:
+    """The description at the beginning of a file; None where that is none."""
     try:
-        about = json.loads(line)
-        whole = path.stat().st_size == len(line) + about["size"]
-    except (ValueError, TypeError, KeyError):
-        whole = False
-    if not whole:
-        raise InternalFailure(f"{path} is damaged: move it out of the folder and start again.")
-    return about, StoredValue(path, len(line))
+        about: dict[str, Any] = json.loads(_first_line(path))
+        whole = about.keys() >= _DESCRIBED and path == path_of(path.parent, about["bucket"], about["key"])
+    except (ValueError, TypeError, AttributeError):
+        return None
+    return about if whole else None
+
+
+def _length(path: Path) -> int:
+    return path.stat().st_size - len(_first_line(path))
+
+
+def _value(path: Path, about: dict[str, Any]) -> StoredValue:
+    return StoredValue(path, len(_first_line(path)), about.get("crc32"))
+
+
+def _crc(value: Any) -> int:
+    value.seek(0)
+    crc = 0
+    while data := value.read(1 << 20):
+        crc = zlib.crc32(data, crc)
+    return crc
 
 
 def restore(key: Any, about: dict[str, Any], value: StoredValue) -> None:
@@ -149,7 +202,8 @@ def _describe(bucket: Any, key: Any, tags: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _path(folder: Path, bucket_name: str, key_name: str) -> Path:
+def path_of(folder: Path, bucket_name: str, key_name: str) -> Path:
+    """The file of an object, whether or not there is one."""
     name = json.dumps([bucket_name, key_name]).encode()
     return folder / hashlib.sha256(name).hexdigest()
 
@@ -162,19 +216,24 @@ def _first_line(path: Path) -> bytes:
 def damage(path: Path) -> str:
     """What is wrong with a file that `save` wrote, as it follows its path in a sentence; empty where nothing is.
 
-    Reads all of it. The bytes of an object that was put together from parts, whose ETag is no MD5, are not told.
+    Reads all of it. In a file of an older version, which has no checksum, the bytes of an object that was put together
+    from parts, whose ETag is no MD5, are not told.
     """
+    about = _about(path)
+    if about is None:
+        return "does not begin with the description of an object"
+    digest, crc, found = hashlib.md5(usedforsecurity=False), 0, 0
     with path.open("rb") as file:
-        line = file.readline()
-        try:
-            about = json.loads(line)
-            size, etag = about["size"], about["etag"]
-        except (ValueError, TypeError, KeyError):
-            return "does not begin with the description of an object"
-        digest, found = hashlib.md5(usedforsecurity=False), 0
+        file.readline()
         while data := file.read(1 << 20):
-            digest.update(data)
+            if "crc32" in about:
+                crc = zlib.crc32(data, crc)
+            else:
+                digest.update(data)
             found += len(data)
-    if found != size:
-        return f"has {found} bytes of an object of {size}"
-    return "" if "-" in etag or digest.hexdigest() == etag else "does not hold the bytes that its ETag stands for"
+    if found != about["size"]:
+        return f"has {found} bytes of an object of {about['size']}"
+    if "crc32" in about:
+        return "" if crc == about["crc32"] else "does not hold the bytes that its checksum stands for"
+    same = "-" in about["etag"] or digest.hexdigest() == about["etag"]
+    return "" if same else "does not hold the bytes that its ETag stands for"

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from tailorbird.aws_local import checksums, object_files
 from tailorbird.aws_local.emulator import Answer, Call, Emulator
-from tailorbird.errors import ServiceError, ServiceUnavailable
+from tailorbird.errors import DamagedFile, ServiceError, ServiceUnavailable
 from tailorbird.storage.durable import sync
 
 log = logging.getLogger(__name__)
 
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+KEY_BYTES = 1024
+DELETED = 1000
+"""Objects that one DeleteObjects may name."""
 CHANGING_METHODS = frozenset({"PUT", "POST", "DELETE"})
 _METHODS = CHANGING_METHODS | {"GET", "HEAD", "OPTIONS"}
 
@@ -30,6 +34,7 @@ def refuse(emulator: Emulator, call: Call) -> None:
     """Raises ServiceError for what moto would accept though it cannot be kept, or would fail at."""
     _refuse_bucket(emulator, call)
     _refuse_upload(emulator, call)
+    _refuse_beyond_limits(emulator, call)
     if call.method == "PUT" and not call.key and "policy" in call.subresources:
         _refuse_policy(call)
     copies = "x-amz-copy-source" in call.headers
@@ -56,6 +61,18 @@ def _refuse_bucket(emulator: Emulator, call: Call) -> None:
         raise ServiceError(
             412, "PreconditionFailed", "Bucket POST must be of the enclosure-type multipart/form-data, or ?delete."
         )
+
+
+def _refuse_beyond_limits(emulator: Emulator, call: Call) -> None:
+    """Raises ServiceError for more than S3 takes, and for a token that no list has given."""
+    if call.method in CHANGING_METHODS and len(call.key.encode()) > KEY_BYTES:
+        raise ServiceError(400, "KeyTooLongError", f"Your key is too long: it may have {KEY_BYTES} bytes.")
+    if call.method == "POST" and not call.key and len(re.findall(rb"<Object[ >]", call.body)) > DELETED:
+        raise ServiceError(400, "MalformedXML", f"One request may delete {DELETED} objects at most.")
+    token = parse_qs(call.query).get("continuation-token", [""])[0]
+    backend = emulator.s3(call.bucket)
+    if call.method == "GET" and token and backend is not None and token not in backend._pagination_tokens:
+        raise ServiceError(400, "InvalidArgument", "The continuation token provided is incorrect.")
 
 
 def _refuse_policy(call: Call) -> None:
@@ -86,6 +103,15 @@ def _refuse_upload(emulator: Emulator, call: Call) -> None:
         )
 
 
+def named(call: Call) -> Iterator[tuple[str, str]]:
+    """Bucket and key of each object that a request reads: the one it names or copies."""
+    if call.key and call.method in ("GET", "HEAD"):
+        yield call.bucket, call.key
+    source, _, key = unquote(call.headers.get("x-amz-copy-source", "").partition("?")[0]).lstrip("/").partition("/")
+    if key:
+        yield source, key
+
+
 def range_of_file(emulator: Emulator, call: Call) -> Answer | None:
     """A range of an object, read from its file; None where the request is for anything else.
 
@@ -113,6 +139,7 @@ def change(emulator: Emulator, folder: Path, call: Call) -> Answer:
     Raises:
         ServiceUnavailable: the disk did not take it; the objects are what their files say, as before.
         ServiceError: moto failed at it, with the same outcome.
+        DamagedFile: it copies an object whose file is damaged; the same.
     """
     before = _keys(emulator, call)
     bucket = emulator.bucket(call.bucket)
@@ -121,11 +148,11 @@ def change(emulator: Emulator, folder: Path, call: Call) -> Answer:
         answer = emulator.call(call)
         if answer[0] < 400:
             _mirror(emulator, folder, call, before | _keys(emulator, call))
-    except (OSError, ServiceError) as error:
+    except (OSError, ServiceError, DamagedFile) as error:
         for name in before | _keys(emulator, call) if call.key or isinstance(error, OSError) else ():
             _restore(emulator, folder, call.bucket, name)
         bucket.multiparts = uploads
-        if isinstance(error, ServiceError):
+        if not isinstance(error, OSError):
             raise
         log.error("%s %s could not be stored: %s", call.method, call.path, error)
         raise ServiceUnavailable(
@@ -176,11 +203,10 @@ def _restore(emulator: Emulator, folder: Path, bucket_name: str, name: str) -> N
 
 
 def load_object(emulator: Emulator, about: dict[str, Any], value: object_files.StoredValue) -> None:
-    """Gives moto an object that a file holds."""
+    """Gives moto an object that a file holds; raises DamagedFile where there is no such bucket."""
     backend = emulator.s3(about["bucket"])
     if backend is None:
-        log.error("%s belongs to the bucket %r, which does not exist", value.path, about["bucket"])
-        return
+        raise object_files.damaged(value.path, f"belongs to the bucket {about['bucket']!r}, which does not exist")
     encryption, kms_key_id, bucket_key_enabled = about["encryption"]
     key = backend.put_object(
         about["bucket"],

@@ -16,7 +16,7 @@ import msgspec
 
 from tailorbird.api import lifecycle
 from tailorbird.api.resources import RESOURCES, dataset
-from tailorbird.aws_local import object_files
+from tailorbird.aws_local import journal, object_files
 from tailorbird.cli import report
 from tailorbird.config import Config
 from tailorbird.errors import DamagedFile
@@ -172,23 +172,10 @@ def _written(folder: Path, arn: str) -> bool:
         return False  # told by the check of its files
 
 
-def _journal(path: Path) -> Iterator[DamagedFile]:
-    """Lines that are no JSON; the last may be cut off, by a crash or because it is being written."""
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                msgspec.json.decode(line)
-            except ValueError as error:
-                if line.endswith(b"\n"):
-                    remedy = "Restore it from a backup, or remove the line."
-                    yield DamagedFile(path, f"is not JSON in line {number} ({error})", remedy, "S3 and IAM beside us")
-
-
 def _objects(config: Config) -> Iterator[DamagedFile]:
-    yield from _journal(config.data_dir / "neighbours" / "journal.jsonl")
-    remedy = "Restore it from a backup, or move it away and put the object again."
+    path = config.data_dir / "neighbours" / "journal.jsonl"
+    if reason := journal.damage(path):
+        yield DamagedFile(path, reason, journal.REMEDY, "the S3 and IAM beside us")
     for path in sorted((config.data_dir / "neighbours" / "objects").glob("*")):
         if path.suffix != ".tmp" and (reason := object_files.damage(path)):
-            yield DamagedFile(path, reason, remedy, "an object of the built-in S3")
+            yield object_files.damaged(path, reason)

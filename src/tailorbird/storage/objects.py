@@ -298,9 +298,9 @@ class _S3:
             self._secret_key,
             self._region,
             s3={"addressing_style": "path"},
-            # Not every S3-compatible service knows the newer checksums.
+            # Not every S3-compatible service takes the newer checksums; what it sends of them is compared.
             request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
+            response_checksum_validation="when_supported",
         )
 
     @contextmanager
@@ -360,11 +360,13 @@ class _Download(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        from botocore.exceptions import BotoCoreError
+        from botocore.exceptions import BotoCoreError, FlexibleChecksumError
 
         for attempt in range(1, aws.ATTEMPTS + 1):
             try:
                 data: bytes = self._body.read(len(buffer))
+            except FlexibleChecksumError as error:
+                raise ObjectError("location", f"{self._uri} is damaged: put it again. {error}") from error
             except BotoCoreError as error:
                 if attempt == aws.ATTEMPTS:
                     raise ObjectError("location", f"{self._uri} broke off at byte {self._at}: {error}") from error

@@ -10,6 +10,7 @@ import hashlib
 import tempfile
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -21,9 +22,10 @@ MEMORY = 1 << 20
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
-
 DRAINED = 16 << 20
 """Bytes of a refused body that are taken in and thrown away, since few clients hear an answer while they send."""
+DRAIN_SECONDS = 2.0
+"""For how long that is done; whoever sends slower than DRAINED in that time may be cut off before he hears."""
 
 
 class Disconnected(Exception):
@@ -50,10 +52,12 @@ class Incoming:
         return part
 
     async def drain(self) -> None:
-        """Throws away what the client sends, until it has sent all or very much."""
+        """Throws away what the client sends, until it has sent all or very much, or for long enough."""
         left = DRAINED
-        while not self.whole and left > 0:
-            left -= len(await self.part())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self.whole and left > 0:
+                    left -= len(await self.part())
 
 
 class Body:

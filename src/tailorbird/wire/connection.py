@@ -66,13 +66,13 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _find_place(self) -> None:
-        """Ends the connection that has been idle longest, or else this one."""
+        """Ends a connection that sends a body though it was answered, or that has been idle longest, or else this."""
         others: list[Any] = [each for each in self.connections if each is not self and not each.transport.is_closing()]
         if len(others) < self._limits.connections:
             return
-        idle = [each for each in others if each.is_idle]
+        idle = [each for each in others if each.is_idle or each.is_refused]
         if idle:
-            min(idle, key=lambda each: each._since).transport.close()
+            min(idle, key=lambda each: (not each.is_refused, each._since)).transport.close()
         else:
             self._refuse(b"503 Service Unavailable")
 
@@ -80,6 +80,11 @@ class Connection(HttpToolsProtocol):
     def is_idle(self) -> bool:
         """Whether no request is under way."""
         return not self._in_head and (self.cycle is None or (self.cycle.response_complete and not self.pipeline))
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether its request was answered before it was whole: what still comes of it is thrown away."""
+        return self.cycle is not None and self.cycle.response_started and self.cycle.more_body
 
     def _look(self) -> None:
         """Ends the connection if the client has kept it waiting, and looks again later otherwise."""
@@ -105,7 +110,7 @@ class Connection(HttpToolsProtocol):
     def _end(self) -> None:
         if self._untaken:
             self.transport.abort()
-        elif self.is_idle:
+        elif self.is_idle or self.is_refused:
             self.transport.close()
         else:
             self._refuse(b"408 Request Timeout")

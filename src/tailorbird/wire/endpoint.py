@@ -57,7 +57,7 @@ class Service:
     ready: Callable[[], list[str]] = list
     """Why requests should go elsewhere for now."""
     damages: Callable[[], list[str]] = list
-    """What does not work though the rest does."""
+    """What is damaged though the rest works, which no other server would have either; told beside `ready`."""
     folder: Path | None = None
     """Where large bodies lie until they are verified; None for the system's."""
     verify_signatures: bool = True
@@ -89,8 +89,6 @@ class Endpoint:
         incoming, expects = Incoming(receive), "expect" in head.headers
         try:
             response = await self._respond(head, incoming)
-            if incoming.begun or not expects:
-                await incoming.drain()
         except Disconnected:
             return
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
@@ -99,7 +97,13 @@ class Endpoint:
         if not incoming.begun and expects:
             headers.append((b"connection", b"close"))  # the body was not asked for: the next bytes may be anything
         headers += self._cors(head)
+        # An answer that begins before its request is whole tells the connection that it may go (see `Connection`).
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        if incoming.begun or not expects:
+            try:
+                await incoming.drain()
+            except Disconnected:
+                return
         await send({"type": "http.response.body", "body": b"" if head.method == "HEAD" else response.body})
 
     async def _respond(self, head: Request, incoming: Incoming) -> Response:

@@ -72,6 +72,8 @@ def begin(request: Request, first: bytes, secret_of: SecretOf, now: float) -> Fo
     if "key" not in fields or "/" in bucket or not bucket:
         raise _malformed("it needs the field 'key' and goes to the path of a bucket")
     fields["key"] = fields["key"].replace("${filename}", filename)
+    if not fields["key"]:  # a PUT without one would make a bucket
+        raise ServiceError(400, "InvalidArgument", "User key must have a length greater than 0.")
     scope, policy = policies.verify(fields, secret_of, now)
     least, most = policies.check(policy, fields | {"bucket": bucket})
     return Form(scope, bucket, fields, boundary, start, least, most)

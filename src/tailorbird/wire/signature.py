@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from tailorbird.errors import (
     AccessDeniedException,
@@ -24,6 +24,7 @@ from tailorbird.errors import (
     RequestExpired,
     UnrecognizedClientException,
 )
+from tailorbird.wire import canonical
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_SKEW = 15 * 60
@@ -188,8 +189,14 @@ def _claim(request: Request) -> _Claim:
             "The URL is presigned with Signature Version 2: presign with version 4, in boto3 by "
             "Config(signature_version='s3v4')."
         )
+    form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    hint = (
+        " STS's AssumeRoleWithWebIdentity and AssumeRoleWithSAML, which come unsigned, are not offered: there are "
+        "no identity providers here. Use AssumeRole."
+    )
     raise MissingAuthenticationTokenException(
         "Missing Authentication Token: the request is not signed. Configure an access key and a secret key."
+        + (hint if form else "")
     )
 
 
@@ -334,12 +341,12 @@ def _payload_hash(request: Request, claim: _Claim) -> str:
 
 def _signature(request: Request, claim: _Claim, secret: str, payload: str) -> str:
     scope = claim.scope
-    path = _s3_path(request.path) if scope.service == "s3" else _service_path(request.path)
+    path = canonical.s3_path(request.path) if scope.service == "s3" else canonical.service_path(request.path)
     canonical_request = "\n".join(
         [
             request.method,
             path,
-            _canonical_query(request.query, presigned=claim.expires is not None),
+            canonical.query(request.query, presigned=claim.expires is not None),
             *(f"{name}:{' '.join(request.headers[name].split())}" for name in claim.signed_headers),
             "",
             ";".join(claim.signed_headers),
@@ -367,37 +374,3 @@ def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
 
 def _stamp(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y%m%dT%H%M%SZ")
-
-
-def _s3_path(path: str) -> str:
-    """Encoded once and never normalised: an S3 key may hold any character, empty and dot segments."""
-    return quote(unquote_to_bytes(path), safe="/-_.~") or "/"
-
-
-def _service_path(path: str) -> str:
-    """Without empty and dot segments, and the already encoded path encoded once more."""
-    if path == "/":
-        return path
-    kept: list[str] = []
-    for segment in path.split("/"):
-        if segment == "..":
-            del kept[-1:]
-        elif segment not in ("", "."):
-            kept.append(segment)
-    return quote("/" + "/".join(kept) + ("/" if kept and path.endswith("/") else ""), safe="/-_.~")
-
-
-def _canonical_query(query: str, *, presigned: bool) -> str:
-    if not query:
-        return ""
-    pairs = []
-    for pair in query.split("&"):
-        name, _, value = pair.partition("=")
-        if pair and not (presigned and name == "X-Amz-Signature"):
-            pairs.append((_encoded(name), _encoded(value)))
-    return "&".join(f"{name}={value}" for name, value in sorted(pairs))
-
-
-def _encoded(text: str) -> str:
-    # Some clients send a space as a plus sign and sign it as %20; a plus itself always comes as %2B.
-    return quote(unquote_to_bytes(text.replace("+", " ")), safe="-_.~")
