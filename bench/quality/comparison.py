@@ -3,7 +3,8 @@
 Chance has two parts: the seeds (of the training, and of the split where it is drawn), and the questions, of which
 others might have been asked. Both are standard errors of the mean difference. Where the results of every question are
 there for both sides, the differences are paired. Where they are not, a win must exceed the largest error that the
-figures allow, and doubt counts against the recipe: it is called behind, not tied.
+figures allow, and doubt counts against the recipe: it is called behind, not tied, and lost where nothing is
+known of chance.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ class Margin:
         """Won or lost where chance does not explain the difference."""
         if abs(self.mean) > SURE * self.error:
             return "won" if self.mean > 0 else "lost"
-        return "behind" if self.mean < 0 and not self.paired else "tied"
+        if self.paired or self.mean >= 0:
+            return "tied"
+        return "behind" if np.isfinite(self.error) else "lost"
 
 
 def paired(ours: Sequence[NDArray[Any]], theirs: Sequence[NDArray[Any]], drawn: bool) -> Margin:
