@@ -245,7 +245,7 @@ def measured(name: str, mean: float, kind: str = "peer", **more: object) -> Resu
         (-0.019, 0.01, True, "tied"),
         (-0.021, 0.01, True, "lost"),
         (0.019, 0.01, False, "tied"),
-        (-0.001, 0.01, False, "lost"),  # too little was kept to excuse it
+        (-0.001, 0.01, False, "behind"),  # too little was kept to call it a tie
         (0.5, np.inf, False, "tied"),  # nothing is known of chance
         (0.0, 0.0, True, "tied"),  # the same model twice
     ],

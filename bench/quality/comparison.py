@@ -3,7 +3,8 @@
 Chance has two parts: the seeds (of the training, and of the split where it is drawn), and the questions, of which
 others might have been asked. Both are standard errors of the mean difference. Where the results of every question are
 there for both sides, the differences are paired. Where they are not, a win must exceed the largest error that the
-figures allow, and doubt counts against the recipe: behind is lost.
+figures allow, and doubt counts against the recipe: it is called behind, not tied, and lost where nothing is
+known of chance.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 
 from quality.protocol import Protocol
 
-Verdict = Literal["won", "tied", "lost"]
+Verdict = Literal["won", "tied", "behind", "lost"]
+"""behind: lower, by no more than chance may explain, but too little was kept of the runs to call it a tie."""
 SURE = 2.0
 """Standard errors that a difference has to exceed: 95 times of 100 chance stays within."""
 
@@ -62,11 +64,11 @@ class Margin:
     @property
     def verdict(self) -> Verdict:
         """Won or lost where chance does not explain the difference."""
-        if self.mean > SURE * self.error:
-            return "won"
-        if self.mean < -SURE * self.error or (self.mean < 0 and not self.paired):
-            return "lost"
-        return "tied"
+        if abs(self.mean) > SURE * self.error:
+            return "won" if self.mean > 0 else "lost"
+        if self.paired or self.mean >= 0:
+            return "tied"
+        return "behind" if np.isfinite(self.error) else "lost"
 
 
 def paired(ours: Sequence[NDArray[Any]], theirs: Sequence[NDArray[Any]], drawn: bool) -> Margin:

@@ -28,8 +28,8 @@ settings, these were chosen on validation data, and a best value at the end of t
 
 **won** and **lost**: the difference is more than twice its standard error, over the seeds and over the questions
 together, paired where every question's result was kept; **tied**: it is not. Where the questions' results were not kept
-(older runs, published figures), a win has to exceed the largest error that the figures allow, and behind is lost. A
-published figure is compared only where its models used the same information.
+(older runs, published figures), a win has to exceed the largest error that the figures allow, and a lower figure within
+it is called **behind**. A published figure is compared only where its models used the same information.
 
 ± beside a figure is the standard deviation over the seeds. Seconds are the wall time of one training, GB the peak
 memory of the process during it, on {cores} cores.
@@ -49,11 +49,12 @@ def write(root: Path, protocols: Iterable[Protocol]) -> None:
     cores = max((row["cores"] for rows in found.values() for row in rows), default=0)
     sections = [section(protocol, results) for protocol, results in done]
     text = "\n".join([PREAMBLE.format(cores=cores), overview(done), *sections])
+    run = [(protocol, results) for protocol, results in done if judged(protocol, results)]
     (root / FOLDER / "quality.md").write_text(text, encoding="utf-8")
     readme = root / "README.md"
     before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    readme.write_text(f"{before}{BEGIN}\n{overview(done)}\n{MEASURES}{END}{after}", encoding="utf-8")
+    readme.write_text(f"{before}{BEGIN}\n{overview(run)}\n{missing(done)}{MEASURES}{END}{after}", encoding="utf-8")
 
 
 Done = Sequence[tuple[Protocol, Sequence[Result]]]
@@ -77,15 +78,32 @@ def overview(done: Done) -> str:
     return f"{tally(done)}\n\n{markdown(lines, left=3)}"
 
 
+def missing(done: Done) -> str:
+    """Returns which questions, and which peers, were put to nobody yet."""
+    left = [f"{protocol.question} ({protocol.used})" for protocol, results in done if not judged(protocol, results)]
+    named = {one.name for protocol, _ in done for one in protocol.contestants if one.kind == "peer"}
+    never = sorted(named - {result.name for _, results in done for result in results})
+    told = [f"Not run yet: {'; '.join(left)}."] if left else []
+    told += [f"Peers that were never run: {', '.join(never)}."] if never else []
+    return "\n\n".join([*told, ""])
+
+
 def tally(done: Done) -> str:
-    """Returns how many lines of the overview are won, tied and lost."""
-    return " ".join(f"Against {whom}: {_counts(found, done)}." for whom, found in OPPONENTS.items())
+    """Returns how many lines of the overview are won, tied, behind and lost; those that lack peers by themselves."""
+    whole = [(protocol, results) for protocol, results in done if not lack(protocol, results)]
+    part = [(protocol, results) for protocol, results in done if lack(protocol, results)]
+    told = {
+        "the best of all peers": (peers, whole),
+        "the best of those peers that were run, where some were not": (peers, part),
+        "the best published figure": (printed, done),
+    }
+    return " ".join(f"Against {whom}: {_counts(found, lines)}." for whom, (found, lines) in told.items())
 
 
 def _counts(found: Opponents, done: Done) -> str:
     each = (found(protocol, results, metric) for protocol, results in done for metric in protocol.verdicts)
     counts = Counter(opponents[0].margin.verdict for opponents in each if opponents)
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("won", "tied", "lost"))
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("won", "tied", "behind", "lost") if counts[verdict])
 
 
 def against(opponents: Sequence[Opponent]) -> str:
