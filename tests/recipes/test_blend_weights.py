@@ -9,6 +9,7 @@ import pytest
 
 from tailorbird.recipes.recipe import Query
 from tailorbird.recipes.scorers import blend_weights
+from tailorbird.recipes.scorers.scorer import load_scorers, save_scorers
 
 ITEMS = 300
 OLD = Query(np.arange(200, dtype=np.int32), np.arange(200, dtype=np.int64))
@@ -71,3 +72,9 @@ def test_candidates_stand_for_all_items(monkeypatch):
     np.testing.assert_allclose(table.truth.sum(axis=1), 1)
     known = (table.bucket < blend_weights.repeat_consumption.BUCKETS).sum(axis=1)
     np.testing.assert_array_equal(known, [200, 200, 200, 1, 1, 1])
+
+
+def test_the_list_of_scorers_has_the_name_that_older_models_have(tmp_path):
+    save_scorers(tmp_path, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["ingredients.json"]
+    assert load_scorers(tmp_path, {}) == {}

@@ -18,6 +18,10 @@ PARTS = ("data", "indices", "indptr")
 """Of a sparse matrix."""
 
 
+NAMES = "ingredients.json"
+"""The file that lists a model's scorers, under the word of the models that were trained first."""
+
+
 class Scorer(Protocol):
     """A trained part of a blend. Scoring must be thread-safe and take an empty history."""
 
@@ -78,7 +82,7 @@ def csr_rows(folder: Path, name: str) -> int:
 
 def save_scorers(folder: Path, scorers: Mapping[str, Scorer]) -> None:
     """Writes scorers.json with their names in order, and each into a folder of its name."""
-    (folder / "scorers.json").write_text(json.dumps(list(scorers)), encoding="utf-8")
+    (folder / NAMES).write_text(json.dumps(list(scorers)), encoding="utf-8")
     for name, scorer in scorers.items():
         (folder / name).mkdir()
         scorer.save(folder / name)
@@ -86,5 +90,5 @@ def save_scorers(folder: Path, scorers: Mapping[str, Scorer]) -> None:
 
 def load_scorers(folder: Path, loaders: Mapping[str, Callable[[Path], Scorer]]) -> dict[str, Scorer]:
     """Reads what `save_scorers` wrote."""
-    names = json.loads((folder / "scorers.json").read_text(encoding="utf-8"))
+    names = json.loads((folder / NAMES).read_text(encoding="utf-8"))
     return {name: loaders[name](folder / name) for name in names}
