@@ -239,7 +239,8 @@ def test_a_header_ends_with_a_full_stop_and_ignored_columns_are_kept():
         (b"\x89PNG\r\n", "an image"),
         (gzip.compress(gzip.compress(b"x", mtime=0), mtime=0), "packed with gzip twice"),
         (gzip.compress(b"a" + bytes(256) + b"ustar" + bytes(250), mtime=0), "a tar archive"),
-        (b'{"ITEM_ID": "1"}\n', "looks like JSON or XML: write a header line and one row a line. Correct"),
+        (b'{"ITEM_ID": "1"}\n', "is JSON: write CSV, a header line and a line a row. Correct"),
+        (b"<?xml version='1.0'?>\n", "is XML or HTML: write CSV, a header line and a line a row. Correct"),
     ],
 )
 def test_other_formats_are_named(data, words):

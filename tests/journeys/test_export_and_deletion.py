@@ -158,7 +158,7 @@ def test_the_newest_deletion_is_listed_first(way: Journey) -> None:
     [
         (b"", "no rows"),
         (b"ITEM_ID\n7\n", "missing the following columns:[USER_ID]"),
-        (b"USER_ID\n8\n \n", "line 3"),
+        (b"USER_ID\n8\nnull\n", "line 3"),
     ],
 )
 def test_a_file_that_cannot_be_meant_deletes_nothing(way: Journey, body: bytes, words: str) -> None:

@@ -52,6 +52,7 @@ FIRST_LINES = {
     r"(?i)sep=": "is Excel's sep=: remove it, so that the header comes first, and write commas between values.",
     r"#": "is a comment: remove it, so that the header comes first.",
     r"\s*[{\[]": "is JSON: write CSV, a header line and a line a row.",
+    r"\s*<": "is XML or HTML: write CSV, a header line and a line a row.",
 }
 """Beginnings of first lines that are no header, and what to say of such a line."""
 
