@@ -108,7 +108,7 @@ def test_use_cases_answer_without_scores_and_hide_what_was_bought(shop: Journey,
     refused("InvalidInputException", "one of the two", missing, userId="3", **both)
     item = ask(shop, recommenders[FOR_YOU], userId="3", metadataColumns={"ITEMS": ["CATEGORY_L1", "PRICE"]})[0]
     shop.filter("hide", "EXCLUDE ItemID WHERE Items.ITEM_ID IN ($IDS)")
-    hide = {"filterArn": shop.arns["hide"], "filterValues": {"IDS": f"['{item['itemId']}', 'none']"}}
+    hide = {"filterArn": shop.arns["hide"], "filterValues": {"IDS": f"['{item['itemId']}', 'gone']"}}
     assert ask(shop, recommenders[FOR_YOU], userId="3", **hide)[0]["itemId"] != item["itemId"]
     slip = hide | {"recommenderArn": recommenders[FOR_YOU], "filterValues": {"IDS": "“1”"}}
     refused("InvalidInputException", 'such as "Comedy","Drama"', missing, userId="3", **slip)
