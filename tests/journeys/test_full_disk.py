@@ -53,7 +53,7 @@ def test_jobs_fail_with_the_folder_in_their_reason_and_leave_nothing(tmp_path: P
         world.load("first", 1)
         solution = world.solution()
         before = names(disk)
-        (disk / "ballast").write_bytes(b"\0" * (shutil.disk_usage(disk).free - 60_000))
+        (disk / "ballast").write_bytes(b"\0" * (shutil.disk_usage(disk).free - 110_000))
         created = world.call("create_solution_version", solutionArn=solution)["solutionVersionArn"]
         worker.work(world.workspace, RESOURCES["SolutionVersion"], created)
         version = world.call("describe_solution_version", solutionVersionArn=created)["solutionVersion"]
