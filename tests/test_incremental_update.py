@@ -11,7 +11,9 @@ import pytest
 from journeys.test_similar import TEXT_SCHEMA, catalogue
 from support import ROLE
 from tailorbird.serving.models import UPDATE_SECONDS
-from test_schedule import DAY, HOUR, World
+from world import World
+
+HOUR, DAY = 3600.0, 86400.0
 
 RECIPE = "arn:aws:personalize:::recipe/aws-semantic-similarity"
 
