@@ -171,6 +171,19 @@ def test_a_model_is_removed_while_it_is_open(store: Artifacts, tmp_path: Path) -
     store.remove(VERSION)
 
 
+def test_a_removal_that_fails_is_told(store: Artifacts, tmp_path: Path) -> None:
+    publish(store)
+    folder = tmp_path / "artifacts" / "us-east-1" / "s" / "0a"
+    elsewhere = folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(elsewhere)  # which nothing follows to remove what is there
+    with pytest.raises(OSError, match="symbolic link"):
+        store.remove(VERSION)
+    folder.unlink()
+    elsewhere.rename(folder)
+    store.remove(VERSION)
+    assert not folder.exists()
+
+
 def test_a_recommender_is_removed_with_all_its_models(store: Artifacts, tmp_path: Path) -> None:
     for arn in (f"{RECOMMENDER}/0a", f"{RECOMMENDER}/0b", f"{PREFIX}recommender/other/0a"):
         publish(store, arn)
