@@ -159,8 +159,8 @@ def test_new_items_stay_new(shop: Shop, wrong: list[Row]) -> None:
     assert found.newest == shop.end
     folder = shop.files / "model"
     folder.mkdir()
-    exploration_pools.add(folder, found, len(found.items))
-    arms = exploration._arms(exploration_pools.load(folder, exploration_pools.newest(folder)), 30.0)
+    exploration_pools.save(found, len(found.items), folder)
+    arms = exploration._arms(exploration_pools.load(folder), 30.0)
     assert found.items[arms.items].tolist() == sorted(f"i{ITEMS + new}" for new in range(NEW))
 
 

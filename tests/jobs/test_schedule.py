@@ -182,12 +182,13 @@ def test_recommenders_train_again_weekly_and_answer_all_the_while(world: World) 
     world.later(7 * DAY)
     world.later(1)
     lifecycle.sweep(world.workspace, RESOURCES)
-    folders = {path.name for path in (world.workspace.artifacts / "us-east-1" / "_recommender" / "r").iterdir()}
+    kept = world.workspace.config.data_dir / "artifacts" / "us-east-1" / "_recommender" / "r"
+    folders = {path.name for path in kept.iterdir()}
     assert folders == {artifact.rpartition("/")[2] for artifact in (first[0], state()[0])}
     world.call("delete_recommender", recommenderArn=arn)
     world.later(1)
     lifecycle.sweep(world.workspace, RESOURCES)
-    assert not (world.workspace.artifacts / "us-east-1" / "_recommender" / "r").exists()
+    assert not kept.exists()
     assert world.workspace.catalogue.select("RecommenderTraining") == []
 
 

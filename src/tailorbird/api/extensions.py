@@ -5,14 +5,12 @@ The service is described in `wire/models`, in the format of AWS's own.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from tailorbird.api import lifecycle
 from tailorbird.api.lifecycle import SETTLED, UNFINISHED
 from tailorbird.api.resources import RESOURCES, recommender, solution_version
 from tailorbird.errors import InvalidInputException, ResourceInUseException
-from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
@@ -50,8 +48,7 @@ def get_extended_metrics(workspace: Workspace, request: dict[str, Any]) -> dict[
     document = lifecycle.find(workspace, resource, arn)
     if "_metrics" not in document or document["status"] not in SETTLED:
         raise ResourceInUseException(f"{arn} has status {document['status']}; metrics are there once it is ACTIVE.")
-    rows = models.read_metrics(workspace, document.get("_artifact", arn))
-    return {"resourceArn": arn, "metrics": [dataclasses.asdict(row) for row in rows]}
+    return {"resourceArn": arn, "metrics": workspace.artifacts.metrics(document.get("_artifact", arn))}
 
 
 OPERATIONS = {f.__name__: f for f in (get_job_progress, get_extended_metrics)}

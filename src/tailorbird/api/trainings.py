@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from tailorbird.api import lifecycle, solution_config
 from tailorbird.api.lifecycle import JobFailed
 from tailorbird.api.resources import dataset
-from tailorbird.data import actions, datasets, exploration_pool, history, training
+from tailorbird.data import actions, datasets, event_rules, exploration_pool, history, training
 from tailorbird.data.datasets import Dataset
 from tailorbird.data.training import Snapshot
 from tailorbird.evaluation import protocols, tuning
@@ -26,9 +25,9 @@ from tailorbird.ingest import time_checkup
 from tailorbird.recipes import objective
 from tailorbird.recipes.recipe import Interactions, Model, NotEnoughData, Progress, Recipe, Responses, part
 from tailorbird.recipes.settings import Value
-from tailorbird.serving import exploration_pools, models
+from tailorbird.serving import exploration_pools
 from tailorbird.serving.models import Served
-from tailorbird.storage import durable
+from tailorbird.storage.artifacts import Manifest, Pools
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
@@ -117,17 +116,14 @@ def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
     extended = exam.extended(candidate)
     model = _model(order, data, part(progress, half, 0.96, "training on everyone"))
     progress(0.97, "writing the artifact")
-    with durable.publish(models.folder_of(workspace, order.artifact)) as folder:
-        history.save(data, models.part(folder, "history"))
-        model.save(models.part(folder, "model"))
-        models.write_metrics(folder, extended)
-        models.write_manifest(
-            folder, models.Manifest(recipe.name, snapshot.newest_event, order.selection.events, order.updates_items)
-        )
+    learned = event_rules.written(order.selection.events)
+    manifest = Manifest(recipe.name, snapshot.newest_event, learned, order.updates_items)
+    with workspace.artifacts.publish(order.artifact, manifest, extended) as artifact:
+        history.save(data, artifact.history)
+        model.save(artifact.model)
         if recipe.updates:
-            _add_pool(
-                workspace, folder, order.group_arn, data.items, replace(order.selection, most_items=recipe.most_items)
-            )
+            selection = replace(order.selection, most_items=recipe.most_items)
+            _add_pool(workspace, artifact.pools, order.group_arn, data.items, selection)
     return Outcome(hours(workspace.clock() - began), metrics, seen, recipe, tuned, _warnings(data))
 
 
@@ -144,22 +140,24 @@ def hours(seconds: float) -> float:
     return max(0.001, round(seconds * (os.cpu_count() or 1) / 3600, 3))
 
 
-def add_pool(workspace: Workspace, folder: Path, document: Document, served: Served) -> None:
-    """Puts the items as of now, and their exposures, beside a model's files in `folder`.
+def add_pool(workspace: Workspace, pools: Pools, document: Document, served: Served) -> None:
+    """Adds the items as of now, and their exposures, to a model's pools.
 
     document: of the solution version or recommender that the model was trained for.
     """
-    selection = training.Selection(served.manifest.events, document["_columns"], most_items=served.recipe.most_items)
-    _add_pool(workspace, folder, document["datasetGroupArn"], served.model.items, selection)
+    selection = training.Selection(served.events, document["_columns"], most_items=served.recipe.most_items)
+    _add_pool(workspace, pools, document["datasetGroupArn"], served.model.items, selection)
 
 
 def _add_pool(
-    workspace: Workspace, folder: Path, group_arn: str, known: NDArray[np.str_], selection: training.Selection
+    workspace: Workspace, pools: Pools, group_arn: str, known: NDArray[np.str_], selection: training.Selection
 ) -> None:
     interactions, items = (dataset.of_group(workspace, group_arn, kind) for kind in ("INTERACTIONS", "ITEMS"))
     if interactions is None:
         raise JobFailed(NO_INTERACTIONS)
-    exploration_pools.add(folder, exploration_pool.gather(workspace, interactions, items, known, selection), len(known))
+    found = exploration_pool.gather(workspace, interactions, items, known, selection)
+    with pools.add() as folder:
+        exploration_pools.save(found, len(known), folder)
 
 
 def _snapshot(workspace: Workspace, order: Order, items: Dataset | None) -> Snapshot:

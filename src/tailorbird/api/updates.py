@@ -1,6 +1,6 @@
 """The two-hour update: new items, and how often users were exposed to each, count without a training.
 
-No version comes of it and no metrics change: a pool is put beside the model's files (`serving/exploration_pools.py`).
+No version comes of it and no metrics change: a pool is put beside the model's files (`storage/artifacts.py`).
 Only the newest version of a solution takes updates, and only if it is a FULL one (spec recipes-and-runtime 2.2).
 """
 
@@ -40,7 +40,7 @@ def update(workspace: Workspace, document: Document) -> None:
     if not _is_news(document, stamp):
         return
     served = models.open_model(workspace, _artifact(document))
-    trainings.add_pool(workspace, models.folder_of(workspace, _artifact(document)), document, served)
+    trainings.add_pool(workspace, served.pools, document, served)
     artifact = _artifact(document)
 
     def change(current: Document) -> Document | None:

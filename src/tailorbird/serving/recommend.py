@@ -101,7 +101,7 @@ def query(
         user or "",
         served.numbers,
         served.manifest.newest_event,
-        served.manifest.events,
+        served.events,
     )
     number = served.numbers.get(item) if item is not None else None
     question = Query(items, times, number, now=_moment(served, times, workspace.clock()))

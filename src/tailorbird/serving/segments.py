@@ -34,7 +34,7 @@ class Audience:
 def audience(workspace: Workspace, deployment: Deployment) -> Audience:
     """Reads all users and what they did, recorded events included."""
     served = deployment.served
-    found = population.gather(workspace, deployment.interactions, served.model.items, served.manifest.events)
+    found = population.gather(workspace, deployment.interactions, served.model.items, served.events)
     ids = found.interactions.users.tolist()
     if deployment.users is None:
         return Audience(deployment, found, Table(ids, {}))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from typing import Any
 
 from tailorbird.api import lifecycle, serving_config, training_columns, trainings, transitions
@@ -18,7 +17,6 @@ from tailorbird.evaluation import trends
 from tailorbird.recipes import RECIPES, settings_of
 from tailorbird.recipes.recipe import Progress
 from tailorbird.recipes.use_cases import UseCase
-from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
@@ -51,7 +49,7 @@ def train(workspace: Workspace, document: Document, progress: Progress) -> Docum
 
 def _dispose(workspace: Workspace, document: Document) -> None:
     """All its models, and the records of its retrainings."""
-    shutil.rmtree(models.folder_of(workspace, document["_artifact"]).parent, ignore_errors=True)
+    workspace.artifacts.remove(document["recommenderArn"])
     for _, other in workspace.catalogue.select("RecommenderTraining", {"recommenderArn": document["recommenderArn"]}):
         workspace.catalogue.delete(other["recommenderTrainingArn"])
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import Any
 
 from tailorbird.api import lifecycle, solution_config, standard, trainings, transitions
@@ -15,8 +13,7 @@ from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsExcept
 from tailorbird.recipes import RECIPES, settings_of
 from tailorbird.recipes.recipe import Progress
 from tailorbird.recipes.settings import text
-from tailorbird.serving import exploration_pools, models
-from tailorbird.storage import durable
+from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
@@ -105,20 +102,17 @@ def _update(workspace: Workspace, document: Document) -> Document:
     """The model of the newest FULL version, with items and exposures as of now; its metrics are that model's."""
     began = workspace.clock()
     full = trained(workspace, document["_updates"])
-    source = models.folder_of(workspace, full["solutionVersionArn"])
-    served = models.open_model(workspace, full["solutionVersionArn"])
-    with durable.publish(models.folder_of(workspace, document["solutionVersionArn"])) as folder:
-        # A model's files never change, so that two versions may have them in common.
-        ignored = shutil.ignore_patterns(exploration_pools.FOLDER)
-        shutil.copytree(source, folder, copy_function=os.link, ignore=ignored, dirs_exist_ok=True)
-        trainings.add_pool(workspace, folder, full, served)
+    source = full["solutionVersionArn"]
+    served = models.open_model(workspace, source)
+    with workspace.artifacts.publish_again(document["solutionVersionArn"], source) as artifact:
+        trainings.add_pool(workspace, artifact.pools, full, served)
     hours = trainings.hours(workspace.clock() - began)
     members = [member for member in OF_MODEL if member in full]
     return {"trainingHours": hours} | {member: full[member] for member in members}
 
 
 def _dispose(workspace: Workspace, document: Document) -> None:
-    shutil.rmtree(models.folder_of(workspace, document["solutionVersionArn"]), ignore_errors=True)
+    workspace.artifacts.remove(document["solutionVersionArn"])
 
 
 RESOURCE = Resource(
