@@ -35,6 +35,9 @@ THREADS = 32
 HEADERS = 200
 """Headers that a request may have; S3 takes about 90 of metadata beside its own."""
 
+DIGITS = 18
+"""Of a Content-Length, leading zeros left out; none that is right has more."""
+
 Message = dict[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
@@ -128,7 +131,9 @@ class Endpoint:
         with Body(self._bodies) as body:
             try:
                 work = await self._take_in(head, body, incoming)
-            except (AwsError, OSError) as error:
+            except Disconnected:
+                raise
+            except Exception as error:
                 return self._failure(head, error)
             return await in_thread(self._threads, self._guarded, head, work)
 
@@ -169,7 +174,9 @@ class Endpoint:
         """How many bytes the body may have; raises RequestTooLarge where the head announces more."""
         ours = admission.scope is None or admission.scope.service == "personalize"
         limit = self._service.body_limit if ours else self._service.other_body_limit
-        if int(head.headers.get("content-length", "0")) > limit:
+        # Python refuses to read a number of thousands of digits, be they all zeros.
+        announced = head.headers.get("content-length", "").lstrip("0") or "0"
+        if len(announced) > DIGITS or int(announced) > limit:
             raise bodies.too_large(limit)
         return limit
 

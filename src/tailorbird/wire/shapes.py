@@ -17,6 +17,7 @@ import regex
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
 from tailorbird.errors import InvalidInputException
+from tailorbird.numbers import to_number
 
 # The model allows s3 and http locations; ours may also be files under the folders of the configuration.
 PATTERNS_WIDENED = {"(s3|http|https)://.+": "(s3|http|https|file)://.+"}
@@ -216,13 +217,10 @@ def _timestamp(shape: Shape) -> Reader:
     """Epoch seconds, whole or not; some clients send them as text (spec control-plane 1.2)."""
 
     def read(value: Any) -> float:
-        try:
-            seconds = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
-        except (ValueError, OverflowError):
-            seconds = math.nan
-        if not abs(seconds) < 1e11:
+        seconds = to_number(value) if isinstance(value, str) else value
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not abs(seconds) < 1e11:
             raise _wrong(value, "be a time in epoch seconds, not in milliseconds or as a date")
-        return seconds
+        return float(seconds)
 
     return read
 
