@@ -437,7 +437,7 @@ def form(parameter: str, body: bytes = b"x") -> bytes:
                 "x-amz-security-token: " + base64.b64encode(b'["A",1,"b","c","d",' + b"[" * 20000).decode(),
                 "connection: close",
             ),
-            b"HTTP/1.1 400",
+            b"HTTP/1.1 403",
             id="a deep session token",
         ),
         pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"HTTP/1.1 400", id="TLS"),
