@@ -16,7 +16,8 @@ from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
 from tailorbird.recipes.recipe import Influenced
 from tailorbird.serving import models, recommend
-from tailorbird.serving.recommend import Deployment, Mask
+from tailorbird.serving.recommend import Deployment
+from tailorbird.serving.scores import Mask
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from tailorbird.errors import InvalidInputException
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.serving import actions, exploration, metadata, recommend
 from tailorbird.serving.exploration import Exploration
-from tailorbird.serving.recommend import Deployment, Mask, Ranked
+from tailorbird.serving.recommend import Deployment, Ranked
+from tailorbird.serving.scores import Mask
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.recommendation_log import Shown
 from tailorbird.workspace import Workspace
@@ -72,10 +73,9 @@ def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[s
     _check_length("numResults", wanted, columns)
     item = request.get("itemId") if target.recipe_type == RELATED else None
     asked = request | {"itemId": item}
-    question = recommend.query(workspace, target.deployment, request.get("userId"), item, request.get("context"))
-    question = replace(question, influence=target.influence)
     allowed = _allowed(workspace, target, asked)
-    scores = target.deployment.served.model.score([question])[0]
+    user, context = request.get("userId"), request.get("context")
+    scores = recommend.scores(workspace, target.deployment, user, item, context, target.influence)
     if request.get("promotions"):
         promoted = _promoted(workspace, target, asked, request["promotions"], wanted)
         ranked = recommend.with_promotions(target.deployment.served, scores, allowed, wanted, promoted, target.explores)
@@ -95,11 +95,10 @@ def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> d
         raise InvalidInputException("inputList must hold at least one item id.")
     _check_length("inputList", len(request["inputList"]), columns)
     served = target.deployment.served
-    question = recommend.query(workspace, target.deployment, request["userId"], None, request.get("context"))
     allowed = _allowed(workspace, target, request)
     others = recommend.unknown(served, request["inputList"])
     others_allowed = _allowed(workspace, target, request, others) if others else None
-    scores = served.model.score([question])[0]
+    scores = recommend.scores(workspace, target.deployment, request["userId"], None, request.get("context"))
     ranked = recommend.reorder(served, scores, request["inputList"], allowed, others_allowed)
     return _answer(workspace, "personalizedRanking", target, ranked, columns)
 

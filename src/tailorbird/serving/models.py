@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,7 @@ from tailorbird.recipes import RECIPES, new_items, objective
 from tailorbird.recipes.recipe import Following, Incremental, Model, Recipe
 from tailorbird.serving import exploration_pools
 from tailorbird.serving.exploration_pools import Pool
+from tailorbird.serving.scores import RecentScores
 from tailorbird.storage.artifacts import Manifest, Pools
 from tailorbird.workspace import Workspace
 
@@ -44,6 +45,8 @@ class Served:
     """Which later events or items the model took up; None for the trained one."""
     pool: Pool | None = None
     """What may be explored; None where the recipe takes up no new items between trainings."""
+    recent: RecentScores = field(init=False, default_factory=RecentScores)
+    """What it said lately; another one for what becomes of the model."""
 
     @cached_property
     def numbers(self) -> Mapping[str, int]:

@@ -19,6 +19,7 @@ from tailorbird.recipes.similar_items import SimilarItems
 from tailorbird.serving import recommend, themes
 from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.recommend import Deployment
+from tailorbird.serving.scores import Scores
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
@@ -75,7 +76,8 @@ def _answers(
 
     answers, waiting = batch.asked(lines, deployment.served.recipe.batch_members, prepare, filter_)
     scores = deployment.served.model.score([question for _, (question, *_) in waiting]) if waiting else ()
-    for (answer, (_, items, allowed, others_allowed)), row in zip(waiting, scores, strict=True):
+    rows = map(Scores, scores)
+    for (answer, (_, items, allowed, others_allowed)), row in zip(waiting, rows, strict=True):
         if ranks:
             ranked = recommend.reorder(deployment.served, row, items, allowed, others_allowed)
         else:
