@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tailorbird.api import lifecycle
-from tailorbird.api.resources import dataset
-from tailorbird.api.resources import filter as filters
+from tailorbird.api import lifecycle, lookup
 from tailorbird.data import datasets
 from tailorbird.data.datasets import Dataset
+from tailorbird.data.schema import DATASET_TYPES
 from tailorbird.data.values import IDS
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
@@ -31,7 +30,7 @@ def opened(workspace: Workspace, arn: str, group: str) -> Deployment:
     interactions, items, users = workspace.cache.get(
         "datasets",
         group,
-        lambda: tuple(dataset.of_group(workspace, group, kind) for kind in ("INTERACTIONS", "ITEMS", "USERS")),
+        lambda: tuple(lookup.dataset_of(workspace, group, kind) for kind in ("INTERACTIONS", "ITEMS", "USERS")),
         DATASETS_SECONDS,
     )
     if interactions is None:
@@ -68,7 +67,7 @@ def action_datasets(workspace: Workspace, group: str) -> ActionDatasets:
     actions, responses = workspace.cache.get(
         "action datasets",
         group,
-        lambda: tuple(dataset.of_group(workspace, group, kind) for kind in ("ACTIONS", "ACTION_INTERACTIONS")),
+        lambda: tuple(lookup.dataset_of(workspace, group, kind) for kind in ("ACTIONS", "ACTION_INTERACTIONS")),
         DATASETS_SECONDS,
     )
     if actions is None:
@@ -78,7 +77,7 @@ def action_datasets(workspace: Workspace, group: str) -> ActionDatasets:
 
 def found_filter(workspace: Workspace, arn: str, group_arn: str) -> syntax.Filter:
     """The parsed expression of an ACTIVE filter of this group; raises ResourceNotFound, InvalidInput."""
-    document = lifecycle.find(workspace, filters.RESOURCE, arn)
+    document = lifecycle.find(workspace, "Filter", arn)
     if document["status"] != lifecycle.ACTIVE:
         raise InvalidInputException(f"The filter {arn} has status {document['status']}, not ACTIVE.")
     if document["datasetGroupArn"] != group_arn:
@@ -93,7 +92,7 @@ def _check_fields(workspace: Workspace, filter_: syntax.Filter, group: str) -> N
     schemas = workspace.cache.get(
         "schemas",
         group,
-        lambda: {kind: found.schema for kind in dataset.TYPES if (found := dataset.of_group(workspace, group, kind))},
+        lambda: {kind: found.schema for kind in DATASET_TYPES if (found := lookup.dataset_of(workspace, group, kind))},
         DATASETS_SECONDS,
     )
     for column in filter_.columns:

@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tailorbird.api import deployments, lifecycle, serving_config
-from tailorbird.api.resources import campaign, recommender
-from tailorbird.api.resources import recipe as recipes
+from tailorbird.api import deployments, lifecycle, lookup, serving_config
 from tailorbird.errors import InvalidInputException
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.serving import actions, exploration, metadata, recommend
@@ -138,15 +136,15 @@ def _target(workspace: Workspace, request: dict[str, Any]) -> Target:
     if ("campaignArn" in request) == ("recommenderArn" in request):
         raise InvalidInputException("Give either campaignArn or recommenderArn, one of the two.")
     if "campaignArn" in request:
-        return _campaign(workspace, _in_service(workspace, campaign.RESOURCE, request["campaignArn"]))
-    return _recommender(workspace, _in_service(workspace, recommender.RESOURCE, request["recommenderArn"]))
+        return _campaign(workspace, _in_service(workspace, "Campaign", request["campaignArn"]))
+    return _recommender(workspace, _in_service(workspace, "Recommender", request["recommenderArn"]))
 
 
-def _in_service(workspace: Workspace, resource: lifecycle.Resource, arn: str) -> Document:
-    document = lifecycle.find(workspace, resource, arn)
+def _in_service(workspace: Workspace, kind: str, arn: str) -> Document:
+    document = lifecycle.find(workspace, kind, arn)
     if document["status"] != lifecycle.ACTIVE:
         raise InvalidInputException(
-            f"The {lifecycle.words(resource.name)} {arn} has status {document['status']}; it answers while ACTIVE."
+            f"The {lifecycle.words(kind)} {arn} has status {document['status']}; it answers while ACTIVE."
         )
     return document
 
@@ -179,7 +177,7 @@ def _exploration(recipe: Recipe, config: dict[str, Any]) -> Exploration | None:
 
 
 def _recommender(workspace: Workspace, document: Document) -> Target:
-    case = recipes.use_case_of_arn(document["recipeArn"])
+    case = lookup.use_case(document["recipeArn"])
     config = document.get("recommenderConfig", {})
     return Target(
         arn=document["recommenderArn"],
