@@ -7,6 +7,7 @@ from the next answer on, in every serving process.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 from dataclasses import dataclass
@@ -68,7 +69,11 @@ def add(model_folder: Path, found: ItemPool, known: int) -> None:
 
 def newest(model_folder: Path) -> str:
     """The name of the newest pool; empty where there is none."""
-    return max((path.name for path in (model_folder / FOLDER).glob("[0-9]*")), default="")
+    try:
+        names = os.listdir(model_folder / FOLDER)  # every request asks: a tenth of what a glob takes
+    except FileNotFoundError:
+        return ""
+    return max((name for name in names if name[0].isdecimal()), default="")
 
 
 def load(model_folder: Path, name: str) -> Pool:
