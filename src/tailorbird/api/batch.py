@@ -57,10 +57,10 @@ class Opened:
 def opened(workspace: Workspace, document: Document) -> Opened:
     """The model and the filter that a job's document names; raises InvalidInput, ResourceNotFound."""
     version = lookup.trained_version(workspace, document["solutionVersionArn"])
-    group = version["datasetGroupArn"]
+    group = deployments.group(workspace, version["datasetGroupArn"])
     deployment = deployments.opened(workspace, version["solutionVersionArn"], group)
     named = document.get("filterArn")
-    return Opened(deployment, deployments.found_filter(workspace, named, group) if named else None)
+    return Opened(deployment, group.filter(named) if named else None)
 
 
 def _folder(document: Document) -> str:

@@ -175,7 +175,8 @@ def mask(
         asking = asking_user(workspace, deployment, user, touched)
     current = numbers.get(item, evaluate.UNKNOWN_ITEM) if item is not None else None
     # Whether a text is one value or a list is asked of the model's items, for other items too.
-    given = filter_values.read(filter_, values, deployment.table(), asking)
+    own = table if others is None else deployment.table()
+    given = filter_values.read(filter_, values, own, asking)
     return evaluate.evaluate(filter_, table, given, asking, current)
 
 

@@ -6,6 +6,7 @@ What SQLite finds damaged, or full, is told as DamagedFile and NoSpace, whicheve
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,13 +101,45 @@ class Database:
         return engine
 
     def _tell(self, context: sa.engine.ExceptionContext) -> None:
+        """As `tell`, of an error that SQLAlchemy met."""
+        self.tell(context.original_exception)
+
+    def tell(self, error: BaseException) -> None:
         """Raises what SQLite's error means, where that is known."""
-        error = context.original_exception
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_FULL:
             raise NoSpace(self.file.parent) from error
         if code in _DAMAGED or str(error).startswith(_NO_TEXT):
             raise self.damaged(f"{_DAMAGED.get(code, 'is damaged')} ({error})") from error
+
+
+class Changes:
+    """Tells whether anything was committed to a database of SQLite, by any process; safe to use from many threads.
+
+    It has a connection of its own, which commits nothing: SQLite's data_version changes with every commit of another
+    connection (https://www.sqlite.org/pragma.html#pragma_data_version).
+    """
+
+    def __init__(self, database: Database, engine: sa.Engine) -> None:
+        self._database = database
+        self._pooled = engine.raw_connection()
+        self._turn = threading.Lock()
+
+    def number(self) -> int:
+        """Another one after each commit, and the same until then: 2.5 µs, where to read a document takes 400."""
+        with self._turn:
+            connection: Any = self._pooled.driver_connection
+            try:
+                # All rows are fetched, as this ends the statement, and with it the view of this moment.
+                ((number,),) = connection.execute("PRAGMA data_version").fetchall()
+            except sqlite3.Error as error:
+                self._database.tell(error)
+                raise
+        return int(number)
+
+    def close(self) -> None:
+        """Gives the connection back."""
+        self._pooled.close()
 
 
 def _prepare_sqlite(connection: Any, synchronous: str) -> None:

@@ -128,7 +128,8 @@ def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) ->
     influences = deployments.influences(workspace, version["solutionVersionArn"])
     serving_config.check("batchInferenceJobConfig", config, recipe.name, recipe.explores, influences)
     if "filterArn" in request:
-        _check_filter(deployments.found_filter(workspace, request["filterArn"], version["datasetGroupArn"]), recipe)
+        group = deployments.group(workspace, version["datasetGroupArn"])
+        _check_filter(group.filter(request["filterArn"]), recipe)
     defaults = {"numResults": runtime.DEFAULT_RESULTS, "batchInferenceJobMode": mode}
     return lifecycle.create(workspace, RESOURCE, defaults | request, solutionArn=version["solutionArn"])
 

@@ -75,7 +75,8 @@ def create_batch_segment_job(workspace: Workspace, request: dict[str, Any]) -> d
             f"{recipe.name} makes no segments: use a solution of aws-item-affinity or aws-item-attribute-affinity."
         )
     if "filterArn" in request:
-        _check_filter(deployments.found_filter(workspace, request["filterArn"], version["datasetGroupArn"]), recipe)
+        group = deployments.group(workspace, version["datasetGroupArn"])
+        _check_filter(group.filter(request["filterArn"]), recipe)
     return lifecycle.create(workspace, RESOURCE, {"numResults": count} | request, solutionArn=version["solutionArn"])
 
 

@@ -79,7 +79,8 @@ def _version(workspace: Workspace, arn: str) -> Document:
     recipe = lookup.recipe(version["recipeArn"])
     if recipe.segments_by is not None:
         raise InvalidInputException(f"{recipe.name} serves batch segment jobs only: CreateBatchSegmentJob.")
-    deployments.opened(workspace, version["solutionVersionArn"], version["datasetGroupArn"])
+    group = deployments.group(workspace, version["datasetGroupArn"])
+    deployments.opened(workspace, version["solutionVersionArn"], group)
     return version
 
 
