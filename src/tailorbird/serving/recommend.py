@@ -94,15 +94,17 @@ def query(
 ) -> Query:
     """The question to the model: what this user did up to now, and which item related ones are asked for."""
     served = deployment.served
-    items, times = history.with_events(
-        workspace,
-        served.history,
-        deployment.interactions,
-        user or "",
-        served.numbers,
-        served.manifest.newest_event,
-        served.manifest.events,
-    )
+    items, times = served.history.of("")  # of nobody
+    if user:
+        items, times = history.with_events(
+            workspace,
+            served.history,
+            deployment.interactions,
+            user,
+            served.numbers,
+            served.manifest.newest_event,
+            served.manifest.events,
+        )
     number = served.numbers.get(item) if item is not None else None
     question = Query(items, times, number, now=_moment(served, times, workspace.clock()))
     if not served.recipe.features:

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tailorbird.errors import DamagedFile
-from tailorbird.storage.database import RECOVERY, Changes, Database
+from tailorbird.storage.database import RECOVERY, Commits, Database
 
 Document = dict[str, Any]
 
@@ -62,7 +62,7 @@ class Catalogue:
         self._turn = threading.Lock()
         self._own = threading.local()
         _metadata.create_all(self._engine)
-        self._changes = Changes(self._database, self._engine) if self._database.sqlite else None
+        self._commits = Commits(self._database, self._engine) if self._database.sqlite else None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -97,9 +97,9 @@ class Catalogue:
         Of what was read after it: as long as the version stays, to read it again would give the same. Never the same
         twice inside a transaction, whose own changes it does not show, and in databases that tell none.
         """
-        if self._changes is None or getattr(self._own, "connection", None) is not None:
+        if self._commits is None or getattr(self._own, "connection", None) is not None:
             return object()
-        return self._changes.number()
+        return self._commits.number()
 
     def insert(self, kind: str, arn: str, document: Document) -> None:
         """Adds a document; raises AlreadyExists when the ARN is taken."""
@@ -251,6 +251,6 @@ class Catalogue:
 
     def close(self) -> None:
         """Closes all connections."""
-        if self._changes is not None:
-            self._changes.close()
+        if self._commits is not None:
+            self._commits.close()
         self._engine.dispose()

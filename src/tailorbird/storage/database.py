@@ -113,7 +113,7 @@ class Database:
             raise self.damaged(f"{_DAMAGED.get(code, 'is damaged')} ({error})") from error
 
 
-class Changes:
+class Commits:
     """Tells whether anything was committed to a database of SQLite, by any process; safe to use from many threads.
 
     It has a connection of its own, which commits nothing: SQLite's data_version changes with every commit of another
