@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from journeys.steps import interactions_csv
 from support import Server
 from tailorbird import app
-from tailorbird.api.resources import dataset
+from tailorbird.api import lookup
 from tailorbird.cli import main
 from tailorbird.errors import DamagedFile
 from tailorbird.jobs.dispatcher import Dispatcher
@@ -217,7 +217,7 @@ def test_clients_are_told_whose_data_are_damaged_and_no_path(
 ) -> None:
     assert installation.related()
     path = damaged(pattern)
-    (place,) = (dataset.place_of(found) for _, found in installation.workspace.catalogue.select("Dataset"))
+    (place,) = (lookup.place_of(found) for _, found in installation.workspace.catalogue.select("Dataset"))
     read = partial(installation.workspace.tables.read, place)
     with pytest.raises(DamagedFile) as error:
         (read if "parquet" in pattern else installation.related)()

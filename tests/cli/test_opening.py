@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from support import Server
-from tailorbird.api.resources import dataset
+from tailorbird.api import lookup
 from tailorbird.cli import main, opening
 from tailorbird.data import compaction, datasets
 from tailorbird.errors import DamagedFile
@@ -42,7 +42,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 def target(world: World, workspace: Workspace) -> datasets.Dataset:
     document = workspace.catalogue.get(world.dataset)
     assert document is not None
-    return dataset.opened(workspace, document)
+    return lookup.dataset(workspace, document)
 
 
 def put(world: World, workspace: Workspace, numbers: range) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from journeys.steps import interactions_csv
 from support import ROLE, wait_for
-from tailorbird.api import due
+from tailorbird.api import due, lookup
 from tailorbird.api.resources import dataset
 from tailorbird.config import Config
 from tailorbird.faults import LONGEST_SECONDS, Faults
@@ -59,7 +59,7 @@ def put(world: World, of: str, item: str) -> None:
 
 
 def damage_manifest(world: World) -> Path:
-    place = dataset.opened(world.workspace, world.workspace.catalogue.get(world.dataset)).place
+    place = lookup.dataset(world.workspace, world.workspace.catalogue.get(world.dataset)).place
     path = world.workspace.tables._of(place).path / "manifest.json"
     path.write_bytes(path.read_bytes()[:-9])
     return path
@@ -115,7 +115,7 @@ def test_a_failing_clean_up_stops_no_job_and_keeps_its_group(
     caplog.set_level(logging.INFO)
     world.prepare()
     drop = world.workspace.tables.drop
-    place = dataset.opened(world.workspace, world.workspace.catalogue.get(world.dataset)).place
+    place = lookup.dataset(world.workspace, world.workspace.catalogue.get(world.dataset)).place
 
     def refuse(key: str) -> None:
         if key == place:

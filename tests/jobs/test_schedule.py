@@ -10,8 +10,8 @@ import pytest
 
 from journeys.steps import INTERACTIONS_SCHEMA, NO_EXPLORATION
 from support import ROLE
-from tailorbird.api import lifecycle
-from tailorbird.api.resources import RESOURCES, dataset
+from tailorbird.api import lifecycle, lookup
+from tailorbird.api.resources import RESOURCES
 from tailorbird.data import compaction
 from tailorbird.errors import ResourceInUseException
 from tailorbird.jobs import schedule, worker
@@ -83,7 +83,7 @@ def test_events_that_only_move_into_the_table_are_no_news(world: World) -> None:
     world.call("put_events", trackingId=tracker, sessionId="s", userId="u", eventList=[event])
     solution = world.solution()
     world.later(1 * HOUR)
-    target = dataset.opened(world.workspace, world.workspace.catalogue.get(world.dataset))
+    target = lookup.dataset(world.workspace, world.workspace.catalogue.get(world.dataset))
     compaction.move(world.workspace, target)
     assert world.workspace.live.all(target.arn) == []
     world.later(8 * DAY)

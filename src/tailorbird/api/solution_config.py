@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tailorbird.api.resources import dataset
-from tailorbird.api.resources import recipe as recipes
+from tailorbird.api import lookup
 from tailorbird.api.training_columns import Columns
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.schema import NUMERIC, Schema
@@ -129,7 +128,7 @@ def check_objective(
                 f"one of {', '.join(objective.STRENGTHS)}" if member == "objectiveSensitivity" else "an Items column"
             )
             raise InvalidInputException(f"{where}.{member} is missing: give {choice}.")
-    items = dataset.of_group(workspace, group_arn, "ITEMS")
+    items = lookup.dataset_of(workspace, group_arn, "ITEMS")
     if items is None:
         return
     attribute = given["itemAttribute"]
@@ -241,7 +240,7 @@ def contest_of(config: dict[str, Any]) -> tuple[list[Recipe], str]:
         raise InvalidInputException(
             f"autoMLConfig.metricName {metric!r} is unknown; choose one of {', '.join(AUTO_ML_METRICS)}."
         )
-    rivals = [recipes.of_arn(arn) for arn in auto.get("recipeList") or [recipes.PREFIX + name for name in COMPETING]]
+    rivals = [lookup.recipe(arn) for arn in auto.get("recipeList") or [lookup.RECIPE + name for name in COMPETING]]
     for recipe in rivals:
         if recipe.name not in COMPETING:
             raise InvalidInputException(

@@ -48,7 +48,7 @@ def operations(resource: Resource, deletable: bool) -> dict[str, Operation]:
 
 
 def _describe(resource: Resource, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    return {resource.member: lifecycle.find(workspace, resource, request[resource.arn_member])}
+    return {resource.member: lifecycle.find(workspace, resource.name, request[resource.arn_member])}
 
 
 def _delete(resource: Resource, workspace: Workspace, request: dict[str, Any]) -> None:

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tailorbird.api import lifecycle, solution_config
+from tailorbird.api import lifecycle, lookup, solution_config
 from tailorbird.api.lifecycle import JobFailed
-from tailorbird.api.resources import dataset
 from tailorbird.data import actions, datasets, event_rules, exploration_pool, history, training
 from tailorbird.data.datasets import Dataset
 from tailorbird.data.training import Snapshot
@@ -31,6 +30,8 @@ from tailorbird.storage.artifacts import Manifest, Pools
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
+FULL, UPDATE = "FULL", "UPDATE"
+"""Training modes; automatic versions are FULL too (AUTOTRAIN, which AWS does not explain, is never answered)."""
 RACING = ("DataDeletionJob",)
 """Jobs of the dataset group that a training must not meet."""
 NO_INTERACTIONS = "The dataset group has no Interactions dataset: create one and import data into it."
@@ -104,7 +105,7 @@ def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
         raise JobFailed(racing)
     seen = data_stamp(workspace, order.group_arn)
     progress(0.0, "reading the data")
-    items = dataset.of_group(workspace, order.group_arn, "ITEMS")
+    items = lookup.dataset_of(workspace, order.group_arn, "ITEMS")
     snapshot = _snapshot(workspace, order, items)
     data = snapshot.interactions
     order, tuned, done = _chosen(order, data, workspace.config.seed, progress)
@@ -152,7 +153,7 @@ def add_pool(workspace: Workspace, pools: Pools, document: Document, served: Ser
 def _add_pool(
     workspace: Workspace, pools: Pools, group_arn: str, known: NDArray[np.str_], selection: training.Selection
 ) -> None:
-    interactions, items = (dataset.of_group(workspace, group_arn, kind) for kind in ("INTERACTIONS", "ITEMS"))
+    interactions, items = (lookup.dataset_of(workspace, group_arn, kind) for kind in ("INTERACTIONS", "ITEMS"))
     if interactions is None:
         raise JobFailed(NO_INTERACTIONS)
     found = exploration_pool.gather(workspace, interactions, items, known, selection)
@@ -162,7 +163,7 @@ def _add_pool(
 
 def _snapshot(workspace: Workspace, order: Order, items: Dataset | None) -> Snapshot:
     """What the recipe, or every recipe of the contest, learns from."""
-    interactions, users = (dataset.of_group(workspace, order.group_arn, kind) for kind in ("INTERACTIONS", "USERS"))
+    interactions, users = (lookup.dataset_of(workspace, order.group_arn, kind) for kind in ("INTERACTIONS", "USERS"))
     if interactions is None and order.recipe.needs_interactions:
         raise JobFailed(NO_INTERACTIONS)
     if order.recipe.needs_text:
@@ -238,7 +239,7 @@ def _check_text(recipe: Recipe, items: Dataset | None) -> None:
 
 def _responses(workspace: Workspace, order: Order, data: Interactions) -> Responses:
     """What users did with the group's actions; raises JobFailed where it has none."""
-    found = {kind: dataset.of_group(workspace, order.group_arn, kind) for kind in ("ACTIONS", "ACTION_INTERACTIONS")}
+    found = {kind: lookup.dataset_of(workspace, order.group_arn, kind) for kind in ("ACTIONS", "ACTION_INTERACTIONS")}
     if found["ACTIONS"] is None:
         raise JobFailed(f"{order.recipe.name} needs an Actions dataset: create one and import actions into it.")
     responses = actions.responses(workspace, found["ACTIONS"], found["ACTION_INTERACTIONS"], data)
@@ -249,6 +250,6 @@ def _responses(workspace: Workspace, order: Order, data: Interactions) -> Respon
 
 def data_stamp(workspace: Workspace, group_arn: str) -> Document:
     """What tells whether the group got new data: the stamp of each dataset that a training reads, by its type."""
-    found = {kind: dataset.of_group(workspace, group_arn, kind) for kind in ("INTERACTIONS", "ITEMS")}
+    found = {kind: lookup.dataset_of(workspace, group_arn, kind) for kind in ("INTERACTIONS", "ITEMS")}
     # As lists, which a document gives back as they were.
     return {kind: list(datasets.stamp(workspace, each)) for kind, each in found.items() if each}

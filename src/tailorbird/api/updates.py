@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from tailorbird.api import lifecycle, trainings
+from tailorbird.api import lifecycle, lookup, trainings
 from tailorbird.api.due import is_due
 from tailorbird.api.lifecycle import ACTIVE
-from tailorbird.api.resources import recipe as recipes
-from tailorbird.api.resources import solution_version
 from tailorbird.recipes import RECIPES
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
@@ -53,11 +51,11 @@ def update(workspace: Workspace, document: Document) -> None:
 def takes_updates(workspace: Workspace, document: Document) -> bool:
     """Whether the model of a solution version or recommender is one that is kept up to date."""
     if "_artifact" in document:
-        return "AUTOMATIC" in RECIPES[recipes.use_case_of_arn(document["recipeArn"]).recipe].updates
-    newest = solution_version.newest(workspace, document["solutionArn"])
+        return "AUTOMATIC" in RECIPES[lookup.use_case(document["recipeArn"]).recipe].updates
+    newest = lookup.newest_version(workspace, document["solutionArn"])
     return (
-        "AUTOMATIC" in recipes.of_arn(document["recipeArn"]).updates
-        and document["trainingMode"] == solution_version.FULL
+        "AUTOMATIC" in lookup.recipe(document["recipeArn"]).updates
+        and document["trainingMode"] == trainings.FULL
         and newest is not None
         and newest["solutionVersionArn"] == document["solutionVersionArn"]
     )

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from tailorbird.api import lifecycle
-from tailorbird.api.resources import RESOURCES, dataset
+from tailorbird.api import lifecycle, lookup
+from tailorbird.api.resources import RESOURCES
 from tailorbird.aws_local import journal, object_files
 from tailorbird.cli import report
 from tailorbird.config import Config
@@ -136,7 +136,7 @@ def _document(row: Sequence[str], body: bytes) -> Document:
 
 def _tables(config: Config, found: _Found) -> Iterator[DamagedFile]:
     tables = Tables(config.data_dir / "tables")
-    keys = {each["datasetArn"]: dataset.place_of(each) for kind, each in found.documents if kind == "Dataset"}
+    keys = {each["datasetArn"]: lookup.place_of(each) for kind, each in found.documents if kind == "Dataset"}
     imported = {keys[arn] for each in found.active("DatasetImportJob") if (arn := each["datasetArn"]) in keys}
     yield from tables.damages(keys.values(), imported)
     found.unverified += tables.unverified(keys.values())

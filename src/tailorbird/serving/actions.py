@@ -21,7 +21,8 @@ from tailorbird.filters import evaluate, syntax
 from tailorbird.filters import values as filter_values
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes.next_best_action import DAY, Propensities
-from tailorbird.serving.recommend import SCORE_DIGITS, Deployment, Mask, asking_user, query
+from tailorbird.serving.recommend import SCORE_DIGITS, Deployment, asking_user, query
+from tailorbird.serving.scores import Mask
 from tailorbird.workspace import Workspace
 
 CONSIDERED_BY_FILTERS = 300

@@ -169,8 +169,8 @@ def _unexplored(best: NDArray[np.int64], chances: _Chances) -> Draw:
     """The model's own items in all places, as they come where no place was explored."""
     own = np.array([chances.by_item.get(item, 0.0) for item in best.tolist()])
     taken = np.cumsum(own) - own  # before each place
-    placed = np.cumsum(own > 0) - (own > 0)
-    explored = np.where(placed < len(chances.items), chances.share, 0.0)
+    earlier: NDArray[np.int64] = np.cumsum(own > 0) - (own > 0)
+    explored = np.where(earlier < len(chances.items), chances.share, 0.0)
     return Draw(best, (1 - explored) + explored * own / np.maximum(1 - taken, TINY))
 
 

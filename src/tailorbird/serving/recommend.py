@@ -98,15 +98,17 @@ def query(
 ) -> Query:
     """The question to the model: what this user did up to now, and which item related ones are asked for."""
     served = deployment.served
-    items, times = history.with_events(
-        workspace,
-        served.history,
-        deployment.interactions,
-        user or "",
-        served.numbers,
-        served.manifest.newest_event,
-        served.events,
-    )
+    items, times = served.history.of("")  # of nobody
+    if user:
+        items, times = history.with_events(
+            workspace,
+            served.history,
+            deployment.interactions,
+            user,
+            served.numbers,
+            served.manifest.newest_event,
+            served.events,
+        )
     number = served.numbers.get(item) if item is not None else None
     question = Query(items, times, number, now=_moment(served, times, workspace.clock()))
     if not served.recipe.features:
@@ -202,7 +204,8 @@ def mask(
         asking = asking_user(workspace, deployment, user, touched)
     current = numbers.get(item, evaluate.UNKNOWN_ITEM) if item is not None else None
     # Whether a text is one value or a list is asked of the model's items, for other items too.
-    given = filter_values.read(filter_, values, deployment.table(), asking)
+    own = table if others is None else deployment.table()
+    given = filter_values.read(filter_, values, own, asking)
     return evaluate.evaluate(filter_, table, given, asking, current)
 
 

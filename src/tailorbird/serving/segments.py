@@ -17,7 +17,8 @@ from tailorbird.filters import evaluate, item_attributes, syntax
 from tailorbird.filters import values as filter_values
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes import affinity
-from tailorbird.serving.recommend import Deployment, Mask
+from tailorbird.serving.recommend import Deployment
+from tailorbird.serving.scores import Mask
 from tailorbird.workspace import Workspace
 
 

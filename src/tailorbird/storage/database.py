@@ -101,11 +101,8 @@ class Database:
             sa.event.listen(engine, "handle_error", self._tell)
         return engine
 
-    def question(self, engine: sa.Engine, statement: str) -> Question:
-        """A query that every answer asks."""
-        return Question(self, engine, statement)
-
     def _tell(self, context: sa.engine.ExceptionContext) -> None:
+        """As `tell`, of an error that SQLAlchemy met."""
         self.tell(context.original_exception)
 
     def tell(self, error: BaseException) -> None:
@@ -120,40 +117,36 @@ class Database:
 class Question:
     """One query, asked so often that SQLAlchemy's part of it counts: 28 µs beside SQLite's own 3.
 
-    SQLite is therefore asked directly, over a connection kept for that; other databases by way of the engine.
+    SQLite is therefore asked directly, over a connection that is kept for that and commits nothing; other databases
+    by way of the engine. Safe to use from many threads.
     """
 
     def __init__(self, database: Database, engine: sa.Engine, statement: str) -> None:
         self._database = database
         self._engine = engine
         self._statement = statement
-        self._asking = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
+        self._pooled = engine.raw_connection() if database.sqlite else None
+        self._turn = threading.Lock()
 
     def __call__(self, **parameters: Any) -> Any:
-        """The first value of the first row; None where there is none."""
-        if not self._database.sqlite:
+        """The one value of the one row; None where there is no row."""
+        if self._pooled is None:
             with self._engine.connect() as connection:
                 return connection.execute(sa.text(self._statement), parameters).scalar()
-        with self._asking:
+        with self._turn:
+            direct: Any = self._pooled.driver_connection
             try:
-                if self._connection is None:
-                    self._connection = sqlite3.connect(
-                        self._database.file, isolation_level=None, check_same_thread=False
-                    )
-                    _prepare_sqlite(self._connection, "FULL")
-                row = self._connection.execute(self._statement, parameters).fetchone()
+                # All rows are fetched, as this ends the statement, and with it the view of this moment.
+                rows = direct.execute(self._statement, parameters).fetchall()
             except sqlite3.Error as error:
                 self._database.tell(error)
                 raise
-        return row[0] if row else None
+        return rows[0][0] if rows else None
 
     def close(self) -> None:
-        """Closes its connection."""
-        with self._asking:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        """Gives the connection back."""
+        if self._pooled is not None:
+            self._pooled.close()
 
 
 def _prepare_sqlite(connection: Any, synchronous: str) -> None:

@@ -19,7 +19,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tailorbird.storage.database import RECOVERY, Database
+from tailorbird.storage.database import RECOVERY, Database, Question
 
 _metadata = sa.MetaData()
 _events = sa.Table(
@@ -110,8 +110,8 @@ class Live:
         self._insert = _INSERTS[self._engine.dialect.name]
         self._queue: deque[_Ticket] = deque()
         self._writing = threading.Lock()
-        self._newest_of = self._database.question(self._engine, _NEWEST_OF)
         _metadata.create_all(self._engine)
+        self._newest_of = Question(self._database, self._engine, _NEWEST_OF)
 
     def skip(self, upto: int) -> int | None:
         """Gives later events numbers above `upto`; the newest number until then, or None where that was higher."""

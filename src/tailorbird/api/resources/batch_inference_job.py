@@ -7,11 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from tailorbird.api import batch, deployments, lifecycle, runtime, serving_config, updates
+from tailorbird.api import batch, deployments, lifecycle, lookup, runtime, serving_config, updates
 from tailorbird.api.lifecycle import Resource
-from tailorbird.api.resources import dataset, solution_version
-from tailorbird.api.resources import filter as filters
-from tailorbird.api.resources import recipe as recipes
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
 from tailorbird.recipes.recipe import Recipe
@@ -31,9 +28,9 @@ MOST_THEMES = 100
 
 def infer(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
     """Answers every line of every input file; a line that cannot be answered gets its `error`."""
-    version = solution_version.trained(workspace, document["solutionVersionArn"])
+    version = lookup.trained_version(workspace, document["solutionVersionArn"])
     explores = None
-    if recipes.of_arn(version["recipeArn"]).explores:
+    if lookup.recipe(version["recipeArn"]).explores:
         explores = serving_config.exploration(document.get("batchInferenceJobConfig", {}))
         if updates.takes_updates(workspace, version):
             updates.update(workspace, version)
@@ -110,8 +107,8 @@ def _themed(
 
 RESOURCE = Resource(
     "BatchInferenceJob",
-    arn="batch-inference-job/{jobName}",
-    parents=(solution_version.RESOURCE,),
+    arn="{jobName}",
+    parents=("SolutionVersion",),
     job=infer,
 )
 
@@ -121,8 +118,8 @@ def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) ->
     mode = request.get("batchInferenceJobMode", "BATCH_INFERENCE")
     if not 1 <= request.get("numResults", runtime.DEFAULT_RESULTS) <= runtime.MOST_RESULTS:
         raise InvalidInputException(f"numResults must be 1 to {runtime.MOST_RESULTS}.")
-    version = solution_version.trained(workspace, request["solutionVersionArn"])
-    recipe = recipes.of_arn(version["recipeArn"])
+    version = lookup.trained_version(workspace, request["solutionVersionArn"])
+    recipe = lookup.recipe(version["recipeArn"])
     if not recipe.batch_members:
         raise InvalidInputException(
             f"{recipe.name} does no batch inference; ask a campaign, or make a batch segment job of an affinity recipe."
@@ -133,8 +130,8 @@ def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) ->
     influences = deployments.influences(workspace, version["solutionVersionArn"])
     serving_config.check("batchInferenceJobConfig", config, recipe.name, recipe.explores, influences)
     if "filterArn" in request:
-        lifecycle.find(workspace, filters.RESOURCE, request["filterArn"])
-        _check_filter(deployments.found_filter(workspace, request["filterArn"], version["datasetGroupArn"]), recipe)
+        group = deployments.group(workspace, version["datasetGroupArn"])
+        _check_filter(group.filter(request["filterArn"]), recipe)
     defaults = {"numResults": runtime.DEFAULT_RESULTS, "batchInferenceJobMode": mode}
     return lifecycle.create(workspace, RESOURCE, defaults | request, solutionArn=version["solutionArn"])
 
@@ -154,7 +151,7 @@ def _check_themes(workspace: Workspace, request: dict[str, Any], recipe: Recipe,
     """Raises InvalidInput where there is nothing that a theme could be made of (spec recipes-and-runtime 6.2)."""
     if not recipe.makes_themes:
         raise InvalidInputException(f"batchInferenceJobMode {THEMES} is for aws-similar-items, not for {recipe.name}.")
-    items = dataset.of_group(workspace, version["datasetGroupArn"], "ITEMS")
+    items = lookup.dataset_of(workspace, version["datasetGroupArn"], "ITEMS")
     if items is None or not any(field.textual for field in items.schema.fields):
         raise InvalidInputException(f"batchInferenceJobMode {THEMES} needs an Items dataset with a textual column.")
     name = _name_column(request)

@@ -11,11 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tailorbird.api import batch, deployments, lifecycle, runtime
+from tailorbird.api import batch, deployments, lifecycle, lookup, runtime
 from tailorbird.api.lifecycle import Resource
-from tailorbird.api.resources import filter as filters
-from tailorbird.api.resources import recipe as recipes
-from tailorbird.api.resources import solution_version
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
 from tailorbird.recipes.recipe import Recipe
@@ -60,8 +57,8 @@ def _answers(audience: Audience, filter_: syntax.Filter | None, count: int, line
 
 RESOURCE = Resource(
     "BatchSegmentJob",
-    arn="batch-segment-job/{jobName}",
-    parents=(solution_version.RESOURCE,),
+    arn="{jobName}",
+    parents=("SolutionVersion",),
     job=select,
 )
 
@@ -71,15 +68,15 @@ def create_batch_segment_job(workspace: Workspace, request: dict[str, Any]) -> d
     count = request.get("numResults", runtime.DEFAULT_RESULTS)
     if not 1 <= count <= MOST_RESULTS:
         raise InvalidInputException(f"numResults must be 1 to {MOST_RESULTS}; given: {count}.")
-    version = solution_version.trained(workspace, request["solutionVersionArn"])
-    recipe = recipes.of_arn(version["recipeArn"])
+    version = lookup.trained_version(workspace, request["solutionVersionArn"])
+    recipe = lookup.recipe(version["recipeArn"])
     if recipe.segments_by is None:
         raise InvalidInputException(
             f"{recipe.name} makes no segments: use a solution of aws-item-affinity or aws-item-attribute-affinity."
         )
     if "filterArn" in request:
-        lifecycle.find(workspace, filters.RESOURCE, request["filterArn"])
-        _check_filter(deployments.found_filter(workspace, request["filterArn"], version["datasetGroupArn"]), recipe)
+        group = deployments.group(workspace, version["datasetGroupArn"])
+        _check_filter(group.filter(request["filterArn"]), recipe)
     return lifecycle.create(workspace, RESOURCE, {"numResults": count} | request, solutionArn=version["solutionArn"])
 
 

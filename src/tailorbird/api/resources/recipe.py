@@ -6,13 +6,10 @@ Algorithms and transformations are derived from the recipes' settings. The real 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from tailorbird import aws_texts
-from tailorbird.api import standard
-from tailorbird.errors import InvalidInputException, ResourceNotFoundException
+from tailorbird.api import lookup, standard
 from tailorbird.evaluation import tuning
 from tailorbird.recipes import RECIPES
 from tailorbird.recipes.recipe import Recipe
@@ -20,9 +17,6 @@ from tailorbird.recipes.settings import Domain, Value, domains, text
 from tailorbird.recipes.use_cases import USE_CASES, UseCase
 from tailorbird.workspace import Workspace
 
-T = TypeVar("T")
-
-PREFIX = "arn:aws:personalize:::recipe/"
 ALGORITHM = "arn:aws:personalize:::algorithm/"
 TRANSFORMATION = "arn:aws:personalize:::feature-transformation/"
 
@@ -40,42 +34,12 @@ IMAGE = "tailorbird/{name}"
 """A required member of AWS's shape; recipes run in the server's own workers and no image is fetched."""
 
 
-def of_arn(arn: str) -> Recipe:
-    """The recipe of an ARN; raises InvalidInput for another kind of ARN and for a use case, ResourceNotFound."""
-    name = _name(arn, PREFIX, "recipe")
-    if name in USE_CASES:
-        raise InvalidInputException(f"{name} is a use case of the domain {USE_CASES[name].domain}: CreateRecommender.")
-    return _known(RECIPES, name, arn)
-
-
-def use_case_of_arn(arn: str) -> UseCase:
-    """The domain use case of a recipe's ARN; raises InvalidInput for other recipes, ResourceNotFound."""
-    name = _name(arn, PREFIX, "recipe")
-    if name in RECIPES:
-        raise InvalidInputException(f"{name} is a recipe for solutions; a recommender needs a domain's use case.")
-    return _known(USE_CASES, name, arn)
-
-
-def _name(arn: str, prefix: str, noun: str) -> str:
-    if not arn.startswith(prefix):
-        raise InvalidInputException(f"{arn} is not a {noun}'s ARN; such ARNs begin {prefix}")
-    return arn.removeprefix(prefix)
-
-
-def _known(table: Mapping[str, T], name: str, arn: str) -> T:
-    if name not in table:
-        raise ResourceNotFoundException(
-            f"{aws_texts.RESOURCE_MISSING.format(arn=arn)} This server has {', '.join(sorted(table))}."
-        )
-    return table[name]
-
-
 def _document(recipe: Recipe | UseCase) -> dict[str, Any]:
     model = RECIPES[recipe.recipe] if isinstance(recipe, UseCase) else recipe
     transformation = model.feature_transformation or recipe.name
     document = {
         "name": recipe.name,
-        "recipeArn": PREFIX + recipe.name,
+        "recipeArn": lookup.RECIPE + recipe.name,
         "algorithmArn": ALGORITHM + ALGORITHM_NAMES.get(recipe.name, recipe.name),
         "featureTransformationArn": TRANSFORMATION + transformation,
         "status": "ACTIVE",
@@ -90,7 +54,7 @@ def describe_recipe(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
     """One recipe."""
     arn = request["recipeArn"]
     everything: dict[str, Recipe | UseCase] = {**RECIPES, **USE_CASES}
-    return {"recipe": _document(_known(everything, _name(arn, PREFIX, "recipe"), arn))}
+    return {"recipe": _document(lookup.known(everything, lookup.name_of(arn, lookup.RECIPE, "recipe"), arn))}
 
 
 def list_recipes(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
@@ -113,8 +77,8 @@ def describe_algorithm(workspace: Workspace, request: dict[str, Any]) -> dict[st
     arn = request["algorithmArn"]
     models = {ALGORITHM_NAMES.get(name, name): recipe for name, recipe in RECIPES.items()}
     models |= {name: RECIPES[case.recipe] for name, case in USE_CASES.items()}
-    name = _name(arn, ALGORITHM, "algorithm")
-    parameters = _parameters(_known(models, name, arn), "A")
+    name = lookup.name_of(arn, ALGORITHM, "algorithm")
+    parameters = _parameters(lookup.known(models, name, arn), "A")
     return {
         "algorithm": {
             "name": name,
@@ -139,12 +103,12 @@ def describe_feature_transformation(workspace: Workspace, request: dict[str, Any
         model = RECIPES[recipe.recipe] if isinstance(recipe, UseCase) else recipe
         found = _parameters(model, "F")
         defaults.setdefault(name, {}).update({key: text(default) for key, (default, _) in found.items()})
-    name = _name(arn, TRANSFORMATION, "feature transformation")
+    name = lookup.name_of(arn, TRANSFORMATION, "feature transformation")
     return {
         "featureTransformation": {
             "name": name,
             "featureTransformationArn": arn,
-            "defaultParameters": _known(defaults, name, arn),
+            "defaultParameters": lookup.known(defaults, name, arn),
             "status": "ACTIVE",
             **DATES,
         }

@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from tailorbird.api import lifecycle, serving_config, training_columns, trainings, transitions
+from tailorbird.api import lifecycle, lookup, serving_config, training_columns, trainings, transitions
 from tailorbird.api.lifecycle import ACTIVE, DELETING, INACTIVE, Resource
-from tailorbird.api.resources import dataset, dataset_group
-from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.training_columns import Columns
 from tailorbird.data import training
 from tailorbird.data.event_rules import EventRule
@@ -28,7 +26,7 @@ def train(workspace: Workspace, document: Document, progress: Progress) -> Docum
 
     Recommenders show the eight metrics that all have, also for trends (spec recipes-and-runtime 3.2).
     """
-    case = recipes.use_case_of_arn(document["recipeArn"])
+    case = lookup.use_case(document["recipeArn"])
     recipe = RECIPES[case.recipe]
     order = trainings.Order(
         artifact=document["_artifact"],
@@ -56,8 +54,8 @@ def _dispose(workspace: Workspace, document: Document) -> None:
 
 RESOURCE = Resource(
     "Recommender",
-    arn="recommender/{name}",
-    parents=(dataset_group.RESOURCE,),
+    arn="{name}",
+    parents=("DatasetGroup",),
     job=train,
     dispose=_dispose,
 )
@@ -66,14 +64,14 @@ RESOURCE = Resource(
 @lifecycle.atomic
 def create_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Refuses what the group or this version cannot do; too few data show as failureReason of the training."""
-    group = lifecycle.find(workspace, dataset_group.RESOURCE, request["datasetGroupArn"])
-    case = recipes.use_case_of_arn(request["recipeArn"])
+    group = lifecycle.find(workspace, "DatasetGroup", request["datasetGroupArn"])
+    case = lookup.use_case(request["recipeArn"])
     if group.get("domain") != case.domain:
         raise InvalidInputException(
             f"{case.name} is a use case of the domain {case.domain}; the dataset group "
             + (f"has the domain {group['domain']}." if "domain" in group else "is a custom one, without a domain.")
         )
-    if case.needs_items and dataset.of_group(workspace, request["datasetGroupArn"], "ITEMS") is None:
+    if case.needs_items and lookup.dataset_of(workspace, request["datasetGroupArn"], "ITEMS") is None:
         raise InvalidInputException(f"{case.name} needs an Items dataset: create one in the dataset group first.")
     _check_config(request.get("recommenderConfig", {}), case)
     columns = _columns(workspace, request["datasetGroupArn"], request.get("recommenderConfig", {}))
@@ -85,7 +83,7 @@ def create_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[st
 
 def describe_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Without metrics while it is being deleted (spec recipes-and-runtime 1.5)."""
-    document = lifecycle.find(workspace, RESOURCE, request["recommenderArn"])
+    document = lifecycle.find(workspace, RESOURCE.name, request["recommenderArn"])
     hidden = {"modelMetrics"} if document["status"] in DELETING else set()
     return {"recommender": {name: value for name, value in document.items() if name not in hidden}}
 
@@ -97,8 +95,8 @@ def update_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[st
     Other columns to learn from take effect with the next training.
     """
     arn, config = request["recommenderArn"], request["recommenderConfig"]
-    document = lifecycle.find(workspace, RESOURCE, arn)
-    _check_config(config, recipes.use_case_of_arn(document["recipeArn"]))
+    document = lifecycle.find(workspace, RESOURCE.name, arn)
+    _check_config(config, lookup.use_case(document["recipeArn"]))
     if config == document.get("recommenderConfig", {}):
         raise InvalidInputException(f"{arn} has this recommenderConfig already: change it, or do without the update.")
     told = then = {"recommenderConfig": config}
@@ -119,7 +117,7 @@ def start_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[str
 
 
 def _move(workspace: Workspace, arn: str, allowed: str, *statuses: str) -> dict[str, Any]:
-    lifecycle.find(workspace, RESOURCE, arn)
+    lifecycle.find(workspace, RESOURCE.name, arn)
     told, *changes = ({"status": status} for status in statuses)
     transitions.begin(workspace, arn, told, *changes, allowed=(allowed,))
     return {"recommenderArn": arn}

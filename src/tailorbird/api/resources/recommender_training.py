@@ -44,7 +44,7 @@ def _dispose(workspace: Workspace, document: Document) -> None:
 
 RESOURCE = Resource(
     "RecommenderTraining",
-    arn="recommender/{name}/{hexId}",
+    arn="{name}/{hexId}",
     taggable=False,
     internal=True,
     job=retrain,
