@@ -100,7 +100,9 @@ def test_propensities_follow_the_history_and_survive_save_and_load(data, tmp_pat
     assert 0.3 < scores[2, 0] < 0.7
     assert scores[:, 2].tolist() == [0, 0, 0]
     model.save(tmp_path)
-    np.testing.assert_array_equal(next_best_action.load(tmp_path).score([asked(0, 1), asked()]), scores[[0, 2]])
+    np.testing.assert_array_equal(
+        next_best_action.Propensities.load(tmp_path).score([asked(0, 1), asked()]), scores[[0, 2]]
+    )
 
 
 def test_metrics_beat_the_same_list_for_everyone(data):

@@ -14,6 +14,7 @@ from tailorbird.api.resources import campaign, recommender
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.errors import InvalidInputException
 from tailorbird.recipes.recipe import Recipe
+from tailorbird.recipes.recipe_types import RecipeType
 from tailorbird.serving import actions, exploration, metadata, recommend
 from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.recommend import Deployment, Mask, Ranked
@@ -26,13 +27,6 @@ MOST_RESULTS = 500
 MOST_WITH_METADATA = 50
 MOST_COLUMNS = 10
 
-RANKING = "PERSONALIZED_RANKING"
-RELATED = "RELATED_ITEMS"
-ACTIONS = "PERSONALIZED_ACTIONS"
-
-ANSWERED_BY = {RANKING: "GetPersonalizedRanking", ACTIONS: "GetActionRecommendations"}
-"""What campaigns of a recipe type answer, where it is not GetRecommendations."""
-
 DEFAULT_ACTIONS = 5
 MOST_ACTIONS = 100
 
@@ -44,10 +38,10 @@ class Target:
     arn: str
     name: str
     """Of the recipe, for messages."""
-    recipe_type: str
+    recipe_type: RecipeType
     group_arn: str
     deployment: Deployment
-    needs: tuple[str, ...]
+    required: tuple[str, ...]
     """Members that a request must have."""
     metadata: bool
     explores: Exploration | None = None
@@ -63,14 +57,11 @@ class Target:
 def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Items for a user, or related to an item: 25 or numResults of them, fewer where a filter leaves fewer."""
     target = _target(workspace, request)
-    _check_operation(target, "GetRecommendations")
-    for member in target.needs:
-        if not request.get(member):
-            raise InvalidInputException(f"{member} is required for {target.name}.")
+    _check_asked(target, request, "GetRecommendations")
     columns = _columns(target, request)
     wanted = request.get("numResults") or DEFAULT_RESULTS
     _check_length("numResults", wanted, columns)
-    item = request.get("itemId") if target.recipe_type == RELATED else None
+    item = request.get("itemId") if "itemId" in target.required else None
     asked = request | {"itemId": item}
     question = recommend.query(workspace, target.deployment, request.get("userId"), item, request.get("context"))
     question = replace(question, influence=target.influence)
@@ -87,9 +78,7 @@ def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[s
 def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The given items in the order that suits the user; those that the model does not know come last."""
     target = _target(workspace, request)
-    _check_operation(target, "GetPersonalizedRanking")
-    if not request["userId"]:
-        raise InvalidInputException(f"userId is required for {target.name}.")
+    _check_asked(target, request, "GetPersonalizedRanking")
     columns = _columns(target, request)
     if not request["inputList"]:
         raise InvalidInputException("inputList must hold at least one item id.")
@@ -107,10 +96,8 @@ def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> d
 def get_action_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Actions for a user: 5 or numResults of them, fewer where fewer may be offered."""
     target = _target(workspace, request)
-    _check_operation(target, "GetActionRecommendations")
-    user = request.get("userId")
-    if not user:
-        raise InvalidInputException(f"userId is required for {target.name}.")
+    _check_asked(target, request, "GetActionRecommendations")
+    user = request["userId"]
     wanted = request.get("numResults") or DEFAULT_ACTIONS
     if wanted > MOST_ACTIONS:
         raise InvalidInputException(f"numResults asks for {wanted} actions; at most {MOST_ACTIONS} are possible.")
@@ -127,10 +114,13 @@ def get_action_recommendations(workspace: Workspace, request: dict[str, Any]) ->
     return {"actionList": listed, "recommendationId": _remembered(workspace, target, [action for action, _ in best])}
 
 
-def _check_operation(target: Target, asked: str) -> None:
-    answered = ANSWERED_BY.get(target.recipe_type, "GetRecommendations")
-    if answered != asked:
-        raise InvalidInputException(f"A campaign of {target.name} answers {answered} only.")
+def _check_asked(target: Target, request: dict[str, Any], operation: str) -> None:
+    """Raises InvalidInput where the operation is not that of the recipe's type, or a member is missing that it asks."""
+    if operation != target.recipe_type.operation:
+        raise InvalidInputException(f"A campaign of {target.name} answers {target.recipe_type.operation} only.")
+    for member in target.required:
+        if not request.get(member):
+            raise InvalidInputException(f"{member} is required for {target.name}.")
 
 
 def _target(workspace: Workspace, request: dict[str, Any]) -> Target:
@@ -164,7 +154,7 @@ def _campaign(workspace: Workspace, document: Document) -> Target:
         recipe_type=recipe.recipe_type,
         group_arn=group,
         deployment=deployment,
-        needs=(recipe.needs,) if recipe.needs else (),
+        required=recipe.recipe_type.required,
         metadata=recipe.shows_metadata or config.get("enableMetadataWithRecommendations", False),
         influence=config.get("rankingInfluence", {}),
         explores=_exploration(recipe, config),
@@ -187,9 +177,9 @@ def _recommender(workspace: Workspace, document: Document) -> Target:
         recipe_type=case.recipe_type,
         group_arn=document["datasetGroupArn"],
         deployment=deployments.opened(workspace, document["_artifact"], document["datasetGroupArn"]),
-        needs=case.needs,
+        required=case.required,
         metadata=config.get("enableMetadataWithRecommendations", False),
-        explores=serving_config.exploration(config) if case.explores else None,
+        explores=serving_config.exploration(config) if case.recipe.explores else None,
         promotes=case.promotes,
         shows_scores=False,
         automatic_filter=case.filter_expression,

@@ -13,7 +13,6 @@ from tailorbird.api.due import is_due
 from tailorbird.api.lifecycle import ACTIVE
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.resources import solution_version
-from tailorbird.recipes import RECIPES
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -53,7 +52,7 @@ def update(workspace: Workspace, document: Document) -> None:
 def takes_updates(workspace: Workspace, document: Document) -> bool:
     """Whether the model of a solution version or recommender is one that is kept up to date."""
     if "_artifact" in document:
-        return "AUTOMATIC" in RECIPES[recipes.use_case_of_arn(document["recipeArn"]).recipe].updates
+        return "AUTOMATIC" in recipes.use_case_of_arn(document["recipeArn"]).recipe.updates
     newest = solution_version.newest(workspace, document["solutionArn"])
     return (
         "AUTOMATIC" in recipes.of_arn(document["recipeArn"]).updates

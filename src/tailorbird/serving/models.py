@@ -116,7 +116,7 @@ def read_manifest(folder: Path, version_arn: str) -> Manifest:
 
 
 def write_metrics(folder: Path, rows: Sequence[Row]) -> None:
-    """Writes what the model's exam told beyond AWS's metrics."""
+    """Writes what the model's evaluation told beyond AWS's metrics."""
     (folder / METRICS).write_bytes(msgspec.json.encode(rows))
 
 

@@ -236,7 +236,7 @@ def _candidates(served: Served, scores: NDArray[np.float32], allowed: Mask | Non
 
 def _shown(served: Served, scores: NDArray[np.float32], ordered: NDArray[np.float32]) -> Shares | None:
     """What a list shows as scores: shares among the candidates where the recipe has such, else in the catalogue."""
-    if not served.recipe.answers_scores:
+    if not served.recipe.recipe_type.scores:
         return None
     return _shares(ordered if served.recipe.candidates else scores)
 

@@ -79,8 +79,9 @@ def _version(workspace: Workspace, arn: str) -> Document:
     else:
         version = solution_version.trained(workspace, arn)
     recipe = recipes.of_arn(version["recipeArn"])
-    if recipe.segments_by is not None:
-        raise InvalidInputException(f"{recipe.name} serves batch segment jobs only: CreateBatchSegmentJob.")
+    if recipe.recipe_type.operation is None:
+        job = str(recipe.recipe_type.batch_job)
+        raise InvalidInputException(f"{recipe.name} serves {lifecycle.words(job)}s only: Create{job}.")
     deployments.opened(workspace, version["solutionVersionArn"], version["datasetGroupArn"])
     return version
 

@@ -10,6 +10,7 @@ from tailorbird.api.resources import dataset_group
 from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.training_columns import Columns
 from tailorbird.errors import InvalidInputException
+from tailorbird.recipes import recipe_names
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.workspace import Workspace
 
@@ -93,7 +94,8 @@ def update_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
 
 def _check_incremental(recipe: Recipe | None, request: dict[str, Any]) -> None:
     if request.get("performIncrementalUpdate") and not (recipe and recipe.updates_items):
-        raise InvalidInputException("performIncrementalUpdate is for aws-semantic-similarity only: leave it out.")
+        able = recipe_names(lambda each: each.updates_items)
+        raise InvalidInputException(f"performIncrementalUpdate is for {able} only: leave it out.")
 
 
 OPERATIONS = {

@@ -12,7 +12,7 @@ from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.resources import solution as solutions
 from tailorbird.data import training
 from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsException, ResourceInUseException
-from tailorbird.recipes import RECIPES, settings_of
+from tailorbird.recipes import recipe_names, settings_of
 from tailorbird.recipes.recipe import Progress
 from tailorbird.recipes.settings import text
 from tailorbird.serving import exploration_pools, models
@@ -181,7 +181,7 @@ def _base(workspace: Workspace, solution: Document, mode: str) -> Document:
     full = newest(workspace, solution["solutionArn"], trainingMode=FULL)
     recipe = recipes.of_arn((full or solution)["recipeArn"])
     if "MANUAL" not in recipe.updates:
-        able = ", ".join(name for name, each in sorted(RECIPES.items()) if "MANUAL" in each.updates)
+        able = recipe_names(lambda each: "MANUAL" in each.updates)
         raise InvalidInputException(f"trainingMode {mode} is for {able}, not for {recipe.name}: use {FULL}.")
     if full is None:
         raise InvalidInputException(
