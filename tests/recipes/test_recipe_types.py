@@ -15,7 +15,7 @@ from tailorbird.recipes.use_cases import USE_CASES
 from tailorbird.serving.segments import TARGETS
 from tailorbird.wire import model
 
-TYPES = {recipe.recipe_type for recipe in RECIPES.values()}
+TYPES = dict.fromkeys(recipe.recipe_type for recipe in RECIPES.values())
 MEMBERS = {
     batch_inference_job.RESOURCE.name: {*batch.TEXTS, "itemList"} - {"itemAttributes"},
     batch_segment_job.RESOURCE.name: set(TARGETS),
@@ -23,7 +23,7 @@ MEMBERS = {
 
 
 def test_every_type_has_a_protocol_and_every_protocol_a_recipe() -> None:
-    assert set(PROTOCOLS) == TYPES
+    assert set(PROTOCOLS) == set(TYPES)
 
 
 @pytest.mark.parametrize("recipe_type", TYPES, ids=lambda each: f"{each.name} {each.line}")

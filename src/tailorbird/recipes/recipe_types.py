@@ -22,7 +22,7 @@ class RecipeType:
     required: tuple[str, ...] = ()
     """Members that a request to that operation cannot do without."""
     scores: bool = False
-    """Whether answers carry scores: then models score by log-probabilities."""
+    """Whether answers carry scores: then its models score items by log-probabilities, and actions by probabilities."""
     batch_job: str | None = "BatchInferenceJob"
     """The resource of its batch jobs; None: it has none."""
     line: tuple[str, ...] = ()
