@@ -76,7 +76,7 @@ class Spy:
 def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
     spied = Spy(RECIPES[NAME])
     popular = RECIPES["aws-popularity-count"]
-    changed = replace(spied.recipe, train=spied.train, load=popular.load, features=True, weighs_events=True)
+    changed = replace(spied.recipe, train=spied.train, model=popular.model, features=True, weighs_events=True)
     monkeypatch.setitem(RECIPES, NAME, changed)
     return spied
 

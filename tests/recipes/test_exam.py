@@ -105,7 +105,7 @@ def test_scores_do_not_depend_on_the_company(model):
 
 def test_survives_save_and_load(recipe, model, tmp_path):
     model.save(tmp_path)
-    loaded = recipe.load(tmp_path)
+    loaded = recipe.model.load(tmp_path)
     assert loaded.items.tolist() == model.items.tolist()
     np.testing.assert_array_equal(loaded.score(QUESTIONS), model.score(QUESTIONS))
     assert {file.suffix for file in tmp_path.rglob("*") if file.is_file()} <= {".npy", ".json"}
@@ -117,15 +117,16 @@ def test_same_seed_same_model(recipe, model, data):
 
 
 def test_scores_answered_to_clients_are_log_probabilities(recipe, model):
-    if recipe.answers_scores:
+    if recipe.recipe_type.scores:
         np.testing.assert_allclose(np.exp(model.score(QUESTIONS)).sum(axis=1), 1, rtol=1e-3)
 
 
 def test_beats_chance_and_popularity_where_it_should(recipe, data):
     held_out = ranking.split(data, seed=1)
+    if "itemId" in recipe.recipe_type.required:
+        held_out = ranking.about_items(held_out)
     model = train(recipe, held_out.train)
-    result = ranking.measure(model, held_out, recipe.recipe_type)
-    baseline = ranking.popularity_baseline(held_out, recipe.recipe_type)
+    result, baseline = ranking.measure(model, held_out), ranking.popularity_baseline(held_out)
     key = "mean_reciprocal_rank_at_25"
     same_for_all = recipe.name in ("aws-popularity-count", "aws-trending-now")
     assert result[key] > (0.02 if same_for_all else 2 * baseline[key])

@@ -17,6 +17,7 @@ from tailorbird.data.values import IDS
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
 from tailorbird.recipes.recipe import Influenced, Recipe
+from tailorbird.recipes.recipe_types import RecipeType
 from tailorbird.serving import exploration, models, recommend
 from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.recommend import Deployment
@@ -50,11 +51,11 @@ class Target:
     arn: str
     name: str
     """Of the recipe, for messages."""
-    recipe_type: str
+    recipe_type: RecipeType
     artifact: str
     """ARN under which the model is kept."""
     group: Group
-    needs: tuple[str, ...]
+    required: tuple[str, ...]
     """Members that a request must have."""
     metadata: bool
     explores: Exploration | None = None
@@ -110,7 +111,7 @@ def _campaign(workspace: Workspace, document: Document) -> Target:
         recipe_type=recipe.recipe_type,
         artifact=artifact,
         group=group(workspace, version["datasetGroupArn"]),
-        needs=(recipe.needs,) if recipe.needs else (),
+        required=recipe.recipe_type.required,
         metadata=recipe.shows_metadata or config.get("enableMetadataWithRecommendations", False),
         influence=config.get("rankingInfluence", {}),
         explores=_exploration(recipe, config),
@@ -133,9 +134,9 @@ def _recommender(workspace: Workspace, document: Document) -> Target:
         recipe_type=case.recipe_type,
         artifact=document["_artifact"],
         group=group(workspace, document["datasetGroupArn"]),
-        needs=case.needs,
+        required=case.required,
         metadata=config.get("enableMetadataWithRecommendations", False),
-        explores=serving_config.exploration(config) if case.explores else None,
+        explores=serving_config.exploration(config) if case.recipe.explores else None,
         promotes=case.promotes,
         shows_scores=False,
         automatic_filter=parse_filter(case.filter_expression) if case.filter_expression is not None else None,

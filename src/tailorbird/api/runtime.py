@@ -22,13 +22,6 @@ MOST_RESULTS = 500
 MOST_WITH_METADATA = 50
 MOST_COLUMNS = 10
 
-RANKING = "PERSONALIZED_RANKING"
-RELATED = "RELATED_ITEMS"
-ACTIONS = "PERSONALIZED_ACTIONS"
-
-ANSWERED_BY = {RANKING: "GetPersonalizedRanking", ACTIONS: "GetActionRecommendations"}
-"""What campaigns of a recipe type answer, where it is not GetRecommendations."""
-
 DEFAULT_ACTIONS = 5
 MOST_ACTIONS = 100
 
@@ -36,15 +29,12 @@ MOST_ACTIONS = 100
 def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Items for a user, or related to an item: 25 or numResults of them, fewer where a filter leaves fewer."""
     target = deployments.target(workspace, request)
+    _check_asked(target, request, "GetRecommendations")
     deployment = deployments.opened(workspace, target.artifact, target.group)
-    _check_operation(target, "GetRecommendations")
-    for member in target.needs:
-        if not request.get(member):
-            raise InvalidInputException(f"{member} is required for {target.name}.")
     columns = _columns(target, request)
     wanted = request.get("numResults") or DEFAULT_RESULTS
     _check_length("numResults", wanted, columns)
-    item = request.get("itemId") if target.recipe_type == RELATED else None
+    item = request.get("itemId") if "itemId" in target.required else None
     asked = request | {"itemId": item}
     allowed = _allowed(workspace, target, deployment, asked)
     user, context = request.get("userId"), request.get("context")
@@ -60,10 +50,8 @@ def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[s
 def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The given items in the order that suits the user; those that the model does not know come last."""
     target = deployments.target(workspace, request)
+    _check_asked(target, request, "GetPersonalizedRanking")
     deployment = deployments.opened(workspace, target.artifact, target.group)
-    _check_operation(target, "GetPersonalizedRanking")
-    if not request["userId"]:
-        raise InvalidInputException(f"userId is required for {target.name}.")
     columns = _columns(target, request)
     if not request["inputList"]:
         raise InvalidInputException("inputList must hold at least one item id.")
@@ -80,11 +68,9 @@ def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> d
 def get_action_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Actions for a user: 5 or numResults of them, fewer where fewer may be offered."""
     target = deployments.target(workspace, request)
+    _check_asked(target, request, "GetActionRecommendations")
     deployment = deployments.opened(workspace, target.artifact, target.group)
-    _check_operation(target, "GetActionRecommendations")
-    user = request.get("userId")
-    if not user:
-        raise InvalidInputException(f"userId is required for {target.name}.")
+    user = request["userId"]
     wanted = request.get("numResults") or DEFAULT_ACTIONS
     if wanted > MOST_ACTIONS:
         raise InvalidInputException(f"numResults asks for {wanted} actions; at most {MOST_ACTIONS} are possible.")
@@ -100,10 +86,13 @@ def get_action_recommendations(workspace: Workspace, request: dict[str, Any]) ->
     return {"actionList": listed, "recommendationId": _remembered(workspace, target, [action for action, _ in best])}
 
 
-def _check_operation(target: Target, asked: str) -> None:
-    answered = ANSWERED_BY.get(target.recipe_type, "GetRecommendations")
-    if answered != asked:
-        raise InvalidInputException(f"A campaign of {target.name} answers {answered} only.")
+def _check_asked(target: Target, request: dict[str, Any], operation: str) -> None:
+    """Raises InvalidInput where the operation is not that of the recipe's type, or a member is missing that it asks."""
+    if operation != target.recipe_type.operation:
+        raise InvalidInputException(f"A campaign of {target.name} answers {target.recipe_type.operation} only.")
+    for member in target.required:
+        if not request.get(member):
+            raise InvalidInputException(f"{member} is required for {target.name}.")
 
 
 def _allowed(

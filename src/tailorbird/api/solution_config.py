@@ -15,7 +15,7 @@ from tailorbird.data.schema import NUMERIC, Schema
 from tailorbird.errors import InvalidInputException
 from tailorbird.evaluation import tuning
 from tailorbird.numbers import to_number
-from tailorbird.recipes import RECIPES, objective, settings_of
+from tailorbird.recipes import objective, recipe_names, settings_of
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.recipes.settings import Domain, among, between, renamed, tunable
 from tailorbird.workspace import Workspace
@@ -84,9 +84,7 @@ def rules_of(event_type: str | None, config: dict[str, Any]) -> tuple[EventRule,
 def check_events(recipe: Recipe | None, config: dict[str, Any]) -> None:
     """Raises InvalidInput for weights of events where the recipe takes none; it is None where AutoML chooses it."""
     if config.get("eventsConfig") and (recipe is None or not recipe.weighs_events):
-        takers = (
-            ", ".join(sorted(each.name for each in RECIPES.values() if each.weighs_events)) or "none of this server"
-        )
+        takers = recipe_names(lambda each: each.weighs_events)
         raise InvalidInputException(f"eventsConfig is for recipes that weigh events ({takers}): leave it out.")
 
 
@@ -120,7 +118,7 @@ def check_objective(
         return
     where = "solutionConfig.optimizationObjective"
     if not recipe.optimizes:
-        takers = ", ".join(sorted(each.name for each in RECIPES.values() if each.optimizes))
+        takers = recipe_names(lambda each: each.optimizes)
         raise InvalidInputException(f"{where} is for {takers}, not for {recipe.name}: leave it out.")
     for member in ("itemAttribute", "objectiveSensitivity"):
         if member not in given:

@@ -110,11 +110,11 @@ def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
     data = snapshot.interactions
     order, tuned, done = _chosen(order, data, workspace.config.seed, progress)
     recipe, settings = order.recipe, order.settings
-    exam = protocols.of(recipe, settings, data, _segment_columns(order, items), workspace.config.seed)
+    evaluation = protocols.of(recipe, settings, data, _segment_columns(order, items), workspace.config.seed)
     half = (done + 0.96) / 2
-    candidate = _model(order, exam.train, part(progress, done, half, "training for the metrics"))
-    metrics = {"model": exam.measure(candidate), "popularity": exam.baseline()}
-    extended = exam.extended(candidate)
+    candidate = _model(order, evaluation.train, part(progress, done, half, "training for the metrics"))
+    metrics = {"model": evaluation.measure(candidate), "popularity": evaluation.baseline()}
+    extended = evaluation.extended(candidate)
     model = _model(order, data, part(progress, half, 0.96, "training on everyone"))
     progress(0.97, "writing the artifact")
     learned = event_rules.written(order.selection.events)
@@ -178,7 +178,7 @@ def _snapshot(workspace: Workspace, order: Order, items: Dataset | None) -> Snap
     )
     snapshot = training.load(workspace, interactions, items, users, selection)
     data = snapshot.interactions
-    if order.recipe.recipe_type == "PERSONALIZED_ACTIONS":
+    if order.recipe.recipe_type.responses:
         data = replace(data, responses=_responses(workspace, order, data))
     if order.objective is not None:
         data = replace(data, reward=_reward(order.objective, data, items))
@@ -215,7 +215,7 @@ def _segment_columns(order: Order, items: Dataset | None) -> tuple[str, ...]:
     """The columns that queries of segments can name, of those that the training sees."""
     columns = item_attributes.columns(items.schema) if items else ()
     seen = tuple(column for column in columns if order.selection.sees("ITEMS", column))
-    if order.recipe.segments_by == "itemAttributes" and not seen:
+    if "itemAttributes" in order.recipe.recipe_type.line and not seen:
         raise JobFailed(f"{order.recipe.name} needs an Items dataset with a numeric or categorical column.")
     return seen
 

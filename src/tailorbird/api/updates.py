@@ -11,7 +11,6 @@ from functools import partial
 from tailorbird.api import lifecycle, lookup, trainings
 from tailorbird.api.due import is_due
 from tailorbird.api.lifecycle import ACTIVE
-from tailorbird.recipes import RECIPES
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -51,7 +50,7 @@ def update(workspace: Workspace, document: Document) -> None:
 def takes_updates(workspace: Workspace, document: Document) -> bool:
     """Whether the model of a solution version or recommender is one that is kept up to date."""
     if "_artifact" in document:
-        return "AUTOMATIC" in RECIPES[lookup.use_case(document["recipeArn"]).recipe].updates
+        return "AUTOMATIC" in lookup.use_case(document["recipeArn"]).recipe.updates
     newest = lookup.newest_version(workspace, document["solutionArn"])
     return (
         "AUTOMATIC" in lookup.recipe(document["recipeArn"]).updates

@@ -148,7 +148,7 @@ def job(
 
 @app.command()
 def metrics(arn: str, data_dir: DataDir = None) -> None:
-    """Show what the exam of a solution version or recommender told, beyond the metrics of GetSolutionMetrics."""
+    """Show what the evaluation of a solution version or recommender told, beyond the metrics of GetSolutionMetrics."""
     if not report.print_metrics(_installation(data_dir), arn):
         raise typer.Exit(1)
 

@@ -276,7 +276,7 @@ def _popular(served: Served, scores: Scores, allowed: Mask | None, count: int) -
 
 def _scale(served: Served, scores: Scores, allowed: Mask | None) -> Scale | None:
     """Of the scores that a list shows: shares among the candidates where the recipe has such, else in the catalogue."""
-    if not served.recipe.answers_scores:
+    if not served.recipe.recipe_type.scores:
         return None
     if served.recipe.candidates:
         return scale_of(scores.values[_candidates(served, scores, allowed)])

@@ -77,8 +77,9 @@ def _version(workspace: Workspace, arn: str) -> Document:
     else:
         version = lookup.trained_version(workspace, arn)
     recipe = lookup.recipe(version["recipeArn"])
-    if recipe.segments_by is not None:
-        raise InvalidInputException(f"{recipe.name} serves batch segment jobs only: CreateBatchSegmentJob.")
+    if recipe.recipe_type.operation is None:
+        job = str(recipe.recipe_type.batch_job)
+        raise InvalidInputException(f"{recipe.name} serves {lifecycle.words(job)}s only: Create{job}.")
     group = deployments.group(workspace, version["datasetGroupArn"])
     deployments.opened(workspace, version["solutionVersionArn"], group)
     return version

@@ -12,7 +12,7 @@ from tailorbird.data import training
 from tailorbird.data.event_rules import EventRule
 from tailorbird.errors import InvalidInputException
 from tailorbird.evaluation import trends
-from tailorbird.recipes import RECIPES, settings_of
+from tailorbird.recipes import settings_of
 from tailorbird.recipes.recipe import Progress
 from tailorbird.recipes.use_cases import UseCase
 from tailorbird.storage.catalogue import Document
@@ -27,7 +27,7 @@ def train(workspace: Workspace, document: Document, progress: Progress) -> Docum
     Recommenders show the eight metrics that all have, also for trends (spec recipes-and-runtime 3.2).
     """
     case = lookup.use_case(document["recipeArn"])
-    recipe = RECIPES[case.recipe]
+    recipe = case.recipe
     order = trainings.Order(
         artifact=document["_artifact"],
         group_arn=document["datasetGroupArn"],
@@ -124,7 +124,7 @@ def _move(workspace: Workspace, arn: str, allowed: str, *statuses: str) -> dict[
 
 
 def _check_config(config: dict[str, Any], case: UseCase) -> None:
-    serving_config.check("recommenderConfig", config, case.name, case.explores)
+    serving_config.check("recommenderConfig", config, case.name, case.recipe.explores)
 
 
 def _columns(workspace: Workspace, group_arn: str, config: dict[str, Any]) -> Columns:

@@ -8,6 +8,7 @@ from tailorbird.api import lifecycle, lookup, solution_config, training_columns,
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.training_columns import Columns
 from tailorbird.errors import InvalidInputException
+from tailorbird.recipes import recipe_names
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.workspace import Workspace
 
@@ -90,7 +91,8 @@ def update_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
 
 def _check_incremental(recipe: Recipe | None, request: dict[str, Any]) -> None:
     if request.get("performIncrementalUpdate") and not (recipe and recipe.updates_items):
-        raise InvalidInputException("performIncrementalUpdate is for aws-semantic-similarity only: leave it out.")
+        able = recipe_names(lambda each: each.updates_items)
+        raise InvalidInputException(f"performIncrementalUpdate is for {able} only: leave it out.")
 
 
 OPERATIONS = {

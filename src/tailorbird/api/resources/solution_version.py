@@ -8,7 +8,7 @@ from tailorbird.api import lifecycle, lookup, solution_config, standard, trainin
 from tailorbird.api.lifecycle import Resource
 from tailorbird.data import training
 from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsException, ResourceInUseException
-from tailorbird.recipes import RECIPES, settings_of
+from tailorbird.recipes import recipe_names, settings_of
 from tailorbird.recipes.recipe import Progress
 from tailorbird.recipes.settings import text
 from tailorbird.serving import models
@@ -165,7 +165,7 @@ def _base(workspace: Workspace, solution: Document, mode: str) -> Document:
     full = lookup.newest_version(workspace, solution["solutionArn"], trainingMode=trainings.FULL)
     recipe = lookup.recipe((full or solution)["recipeArn"])
     if "MANUAL" not in recipe.updates:
-        able = ", ".join(name for name, each in sorted(RECIPES.items()) if "MANUAL" in each.updates)
+        able = recipe_names(lambda each: "MANUAL" in each.updates)
         raise InvalidInputException(f"trainingMode {mode} is for {able}, not for {recipe.name}: use {trainings.FULL}.")
     if full is None:
         raise InvalidInputException(
