@@ -22,6 +22,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tailorbird import config as configuration
+from tailorbird.cli import variables
+
 ROLE = "arn:aws:iam::123456789012:role/PersonalizeRole"
 SERVICES = ("personalize", "personalize-events", "personalize-runtime", "s3", "iam", "sts")
 
@@ -51,10 +54,8 @@ class Server:
         raise AssertionError(f"the server did not start: {Path(self.log.name).read_text()[-3000:]}")
 
     def environment(self) -> dict[str, str]:
-        """What `tailorbird env` prints."""
-        command = [sys.executable, "-m", "tailorbird", "env", "--data-dir", str(self.data_dir)]
-        text = subprocess.run(command, capture_output=True, check=True, text=True, env=clean_environment()).stdout
-        return dict(re.findall(r"^export (\w+)=(.*)$", text, re.M))
+        """What `tailorbird env` prints, without a process for it."""
+        return variables.environment(configuration.load({}, data_dir=self.data_dir))
 
     def client(self, service: str, **options: Any) -> Any:
         values = self._values = getattr(self, "_values", None) or self.environment()

@@ -108,6 +108,7 @@ def test_the_line_that_a_server_prints_works_in_a_shell_that_knows_no_tailorbird
         server.wait(30)
         server.stdout.close()
     ran = tailorbird("env", "--data-dir", str(folder))
+    assert dict(re.findall(r"^export (\w+)=(.*)$", ran.stdout, re.M)) == Server(folder).environment()
     assert f"export AWS_ENDPOINT_URL={url}\n" in ran.stdout
     assert ran.returncode == 0
     assert ran.stderr.startswith(f"warning: no server answers at {url}. Start it (")
