@@ -89,7 +89,7 @@ class Server:
         return self._reap()
 
     def _reap(self) -> int:
-        status = self.process.wait(timeout=30)
+        status = self.process.wait(timeout=300)
         assert self.process.stdout is not None
         self.process.stdout.close()
         self.log.close()
@@ -122,8 +122,8 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TAILORBIRD_"))}
 
 
-def wait_for(question: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """The first truthy answer; fails when none comes in time."""
+def wait_for(question: Callable[[], Any], seconds: float = 180.0) -> Any:
+    """The first truthy answer; fails when none comes in time, which is long: the machine may be busy."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if answer := question():
@@ -132,7 +132,7 @@ def wait_for(question: Callable[[], Any], seconds: float = 60.0) -> Any:
     raise AssertionError(f"waited {seconds} s in vain")
 
 
-def settled(describe: Callable[..., Any], member: str, seconds: float = 120.0, **arn: str) -> dict[str, Any]:
+def settled(describe: Callable[..., Any], member: str, seconds: float = 300.0, **arn: str) -> dict[str, Any]:
     """The resource once it is ready or has failed, in the words of most resources or in those of data deletion jobs."""
 
     def look() -> Any:

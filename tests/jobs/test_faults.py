@@ -150,7 +150,7 @@ def test_a_failing_clean_up_stops_no_job_and_keeps_its_group(
     assert old in told.of
     assert place in told.error
     monkeypatch.undo()
-    wait_for(lambda: steps(dispatcher) or world.workspace.catalogue.get(old) is None, 10)
+    wait_for(lambda: steps(dispatcher) or world.workspace.catalogue.get(old) is None)
     assert world.workspace.catalogue.get(world.group) is None
     assert "works again" in caplog.messages
 
@@ -324,12 +324,12 @@ def test_the_end_of_a_stopped_job_is_no_fault(tmp_path: Path, caplog: pytest.Log
         solution = world.solution(performAutoTraining=False)
         version = world.call("create_solution_version", solutionArn=solution)["solutionVersionArn"]
         dispatcher._begin(version, long_step)
-        wait_for((world.workspace.config.data_dir / "began").exists, 30)
+        wait_for((world.workspace.config.data_dir / "began").exists)
         running = dispatcher._running[version]
         stopped = {"status": "CREATE STOPPING", "_owner": "o", "lastUpdatedDateTime": world.now - 10}
         world.workspace.catalogue.update(version, lambda old: old | stopped)
         dispatcher.step()
-        wait_for(running.done, 30)
+        wait_for(running.done)
         dispatcher.step()
         assert world.workspace.catalogue.get(version)["status"] == "CREATE STOPPED"
         assert [record for record in caplog.records if record.levelno > logging.INFO] == []
@@ -355,7 +355,7 @@ def test_the_end_of_one_call_is_felt_by_no_other(tmp_path: Path) -> None:
         executor.end(first)
         with pytest.raises(executors.BrokenExecutor):
             first.result(30)
-        wait_for((tmp_path / "2.pid").exists, 30)
+        wait_for((tmp_path / "2.pid").exists)
         executor.end(first)  # whose process is gone, and its place taken
         for number in (1, 2):
             (tmp_path / str(number)).touch()

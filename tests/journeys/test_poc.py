@@ -198,4 +198,4 @@ def clean_up(server: Server, way: Journey, role: str) -> None:
             return error.response["Error"]["Code"] == "ResourceNotFoundException"
         return False
 
-    wait_for(gone, 5)
+    wait_for(gone)
