@@ -79,8 +79,12 @@ def data() -> Interactions:
     return walks()
 
 
+MODELS = {(recipe.train, recipe.settings): name for name, recipe in RECIPES.items()}
+"""A name of each: names that share a model share its exam."""
+
+
 # Actions are no items: aws-next-best-action has tests of its own.
-@pytest.fixture(scope="module", params=sorted(set(RECIPES) - {"aws-next-best-action"}))
+@pytest.fixture(scope="module", params=sorted(set(MODELS.values()) - {"aws-next-best-action"}))
 def recipe(request: pytest.FixtureRequest) -> Recipe:
     return RECIPES[request.param]
 
