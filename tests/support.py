@@ -122,13 +122,13 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TAILORBIRD_"))}
 
 
-def wait_for(question: Callable[[], Any], seconds: float = 180.0) -> Any:
+def wait_for(question: Callable[[], Any], seconds: float = 180.0, pause: float = 0.05) -> Any:
     """The first truthy answer; fails when none comes in time, which is long: the machine may be busy."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if answer := question():
             return answer
-        time.sleep(0.05)
+        time.sleep(pause)
     raise AssertionError(f"waited {seconds} s in vain")
 
 
@@ -139,7 +139,7 @@ def settled(describe: Callable[..., Any], member: str, seconds: float = 300.0, *
         found = describe(**arn)[member]
         return found if found["status"] in ("ACTIVE", "CREATE FAILED", "COMPLETED", "FAILED") else None
 
-    return wait_for(look, seconds)
+    return wait_for(look, seconds, 0.15)  # to ask more often would take the core from the job
 
 
 def refused(code: str, words: str, call: Callable[..., Any], **request: Any) -> None:
