@@ -1,6 +1,6 @@
 """The command line; thin: every command calls what the server calls too.
 
-A command imports its module itself: all of them together take seconds to load, which `tailorbird env` need not.
+A command imports its module itself, once it knows that it can run: all of them together take seconds to load.
 """
 
 from __future__ import annotations
@@ -109,9 +109,9 @@ def serve(
 @app.command()
 def env(data_dir: DataDir = None) -> None:
     """Print the variables that point an AWS client at the server; AWS_DATA_PATH lets it know `tailorbird` too."""
+    config = _installation(data_dir)
     from tailorbird.cli import variables
 
-    config = _installation(data_dir)
     for name, value in (found := variables.environment(config)).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
     if not variables.answers(url := found["AWS_ENDPOINT_URL"]):
@@ -136,9 +136,10 @@ def config(data_dir: DataDir = None) -> None:
 @app.command()
 def jobs(data_dir: DataDir = None) -> None:
     """List imports, trainings and batch jobs with their status and progress."""
+    config = _installation(data_dir)
     from tailorbird.cli import report
 
-    report.print_jobs(_installation(data_dir))
+    report.print_jobs(config)
 
 
 @app.command()
@@ -148,18 +149,20 @@ def job(
     follow: Annotated[bool, typer.Option("--follow", help="Show its progress until it ends.")] = False,
 ) -> None:
     """Show one job: progress, what an import left out and why, metrics beside popularity's."""
+    config = _installation(data_dir)
     from tailorbird.cli import report
 
-    if not report.print_job(_installation(data_dir), arn, follow):
+    if not report.print_job(config, arn, follow):
         raise typer.Exit(1)
 
 
 @app.command()
 def metrics(arn: str, data_dir: DataDir = None) -> None:
     """Show what the exam of a solution version or recommender told, beyond the metrics of GetSolutionMetrics."""
+    config = _installation(data_dir)
     from tailorbird.cli import report
 
-    if not report.print_metrics(_installation(data_dir), arn):
+    if not report.print_metrics(config, arn):
         raise typer.Exit(1)
 
 
@@ -169,9 +172,10 @@ def check(data_dir: DataDir = None) -> None:
 
     Exit code 1 where one is. Databases of other kinds than SQLite, named by a URL, have checks of their own.
     """
+    config = _installation(data_dir, KEY_FILE, CATALOGUE)
     from tailorbird.cli.check import examine
 
-    if not examine(_installation(data_dir, KEY_FILE, CATALOGUE)):
+    if not examine(config):
         raise typer.Exit(1)
 
 
