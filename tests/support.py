@@ -122,7 +122,7 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TAILORBIRD_"))}
 
 
-def wait_for(question: Callable[[], Any], seconds: float = 180.0, pause: float = 0.05) -> Any:
+def wait_for(question: Callable[[], Any], seconds: float = 300.0, pause: float = 0.05) -> Any:
     """The first truthy answer; fails when none comes in time, which is long: the machine may be busy."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -132,7 +132,7 @@ def wait_for(question: Callable[[], Any], seconds: float = 180.0, pause: float =
     raise AssertionError(f"waited {seconds} s in vain")
 
 
-def settled(describe: Callable[..., Any], member: str, seconds: float = 300.0, **arn: str) -> dict[str, Any]:
+def settled(describe: Callable[..., Any], member: str, seconds: float = 900.0, **arn: str) -> dict[str, Any]:
     """The resource once it is ready or has failed, in the words of most resources or in those of data deletion jobs."""
 
     def look() -> Any:
