@@ -54,6 +54,16 @@ class Served:
         return {item: number for number, item in enumerate(self.model.items.tolist())}
 
     @cached_property
+    def ids(self) -> list[str]:
+        """The id of each of the model's items; the same texts as in `numbers`."""
+        return list(self.numbers)
+
+    @cached_property
+    def follows(self) -> bool:
+        """Whether the model takes up recorded events by itself."""
+        return isinstance(self.model, Following)
+
+    @cached_property
     def until(self) -> int:
         """When the newest interaction of the training was; epoch seconds, 0 where there was none."""
         return int(self.history.timestamp.max(initial=0))
@@ -76,13 +86,18 @@ def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset, ite
     """The model with which to answer now: the trained one, or what became of it by later events or items."""
     served = open_model(workspace, version_arn)
     model = served.model
-    if isinstance(model, Incremental) and served.manifest.updates_items and items is not None:
+    if served.manifest.updates_items and items is not None and isinstance(model, Incremental):
         return _with_items(workspace, version_arn, served, model, items)
     if served.recipe.updates:
         name = served.pools.newest()
         return workspace.cache.get("updated", (version_arn, name), lambda: _updated(served, name))
-    if not isinstance(model, Following):
-        return served
+    return _following(workspace, version_arn, served, interactions) if served.follows else served
+
+
+def _following(workspace: Workspace, version_arn: str, served: Served, interactions: Dataset) -> Served:
+    """The model with the events of its last full interval."""
+    model = served.model
+    assert isinstance(model, Following), "see `Served.follows`"
 
     def follow() -> Served:
         after = served.manifest.newest_event
