@@ -55,6 +55,8 @@ class Deployment:
     users: Dataset | None
     table: Callable[[], Table]
     """The newest metadata of the model's items; made when a filter first needs it."""
+    has_table: Callable[[], bool]
+    """Whether `table` is made already."""
     others: Callable[[Sequence[str]], Table]
     """The newest metadata of items that the model does not know; all is missing of one without a record."""
 
