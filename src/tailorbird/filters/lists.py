@@ -22,6 +22,7 @@ from typing import NoReturn
 
 import msgspec
 
+from tailorbird.blanks import BLANKS
 from tailorbird.data.null_words import is_null, is_null_text
 from tailorbird.errors import InvalidInputException
 
@@ -42,14 +43,12 @@ class Compared:
 
 _FORM = 'write values in double quotes, parted by commas, such as "Comedy","Drama", and a quote inside a value twice'
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
-_BLANK = " \t\r\n\v\f\u00a0\u3000\u00ad\u200b\u200c\u200d\u2060\ufeff"
-"""What is invisible at the ends of a text, and comes with copied ones."""
 _SEPARATORS = ("[\t\r\n]+", "[;；]", "[|｜]", "[,，、]")
 """The weakest first, as names have commas in them sooner than line ends."""
 _QUOTES = '"“”„‟«»‹›「」『』`´'
 _APOSTROPHES = "'‘’‚‛"
 """Quotes at the ends of a value; inside it they are of the name."""
-_EDGES = _BLANK + _QUOTES + _APOSTROPHES + "".join(_BRACKETS) + "".join(_BRACKETS.values()) + "<>\\"
+_EDGES = BLANKS + _QUOTES + _APOSTROPHES + "".join(_BRACKETS) + "".join(_BRACKETS.values()) + "<>\\"
 _MARKUP = re.compile(
     rf"[{re.escape(_QUOTES)}\[\](){{}}<>\\]|^[{_APOSTROPHES}]|[{_APOSTROPHES}]$|^\$\w|%[0-9A-Fa-f]{{2}}|&#?\w+$"
 )
@@ -70,7 +69,7 @@ def split(name: str, text: str, compared: Compared) -> tuple[str, ...]:
 
     InvalidInputException: it is none of the forms, or a value of it is of rule 3.
     """
-    text, known = text.strip(_BLANK), compared.known
+    text, known = text.strip(BLANKS), compared.known
     values = _quoted(text)
     if known(text) and not (values and text[0] == '"'):
         return (text,)
@@ -109,7 +108,7 @@ def _json(text: str) -> tuple[str, ...]:
 
 def _bracketed(name: str, text: str, compared: Compared) -> tuple[str, ...]:
     """A list as a program prints it."""
-    inside = text[1:-1].strip(_BLANK).removesuffix(",")  # one value in Python: ('a',)
+    inside = text[1:-1].strip(BLANKS).removesuffix(",")  # one value in Python: ('a',)
     if not inside or inside[:1] in _BRACKETS:
         _refuse(name, text)
     values = split(name, inside, compared)
@@ -121,7 +120,7 @@ def _bracketed(name: str, text: str, compared: Compared) -> tuple[str, ...]:
 
 def _parted(text: str, known: Known, separators: tuple[str, ...] = _SEPARATORS) -> list[str]:
     """Values without quotes, parted by what is no part of any value of the column."""
-    text = text.strip(_BLANK)
+    text = text.strip(BLANKS)
     if not separators or known(text):
         return [text]
     parts = re.split(separators[0], text)
