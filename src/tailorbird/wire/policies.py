@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import hmac
+import re
 from base64 import b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime
