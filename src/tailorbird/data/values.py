@@ -33,6 +33,8 @@ EXACT = 2**53
 """Whole numbers below this survive being a float."""
 CLOCK_DATE = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d([0-5]\d)?(\.0*)?$"
 """20231114093000 and 202311140930: as milliseconds these are of other millennia, or of the 1970s."""
+DAY = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\.0*)?$"
+"""20231114: as seconds it is of 1970."""
 
 NO_NUMBER = "{name} is not a number"
 NO_TIME = "{name} is not a number: write epoch seconds such as 1717243200"

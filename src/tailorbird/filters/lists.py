@@ -10,12 +10,14 @@ The rules, in this order:
 2. A text without quotes that the column has is one value. Any other is parted at its separators, the weakest first:
    nothing has it as a whole, so nothing is lost.
 3. A value that the column does not have is taken for one that is gone. But where it shows signs of a list, of quotes
-   or of markup, it is refused: it would match nothing, and an EXCLUDE would then exclude nothing without a word.
+   or of markup, or is values of the column in another spelling (`a/b`, `a:b`, `itemId=a`, `1.0`), it is refused: it
+   would match nothing, and an EXCLUDE would then exclude nothing without a word.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
@@ -37,14 +39,16 @@ class Compared:
     known: Known
     many: bool = True
     """Whether the filter takes several values; where it takes one, a value in quotes is not looked into for a list."""
+    names: frozenset[str] = frozenset()
+    """What it may be called before a value, as in `itemId=1`; see `plain`."""
     says_nothing: Callable[[str], bool] = is_null_text
     """Which words are no value there."""
 
 
 _FORM = 'write values in double quotes, parted by commas, such as "Comedy","Drama", and a quote inside a value twice'
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
-_SEPARATORS = ("[\t\r\n]+", "[;；]", "[|｜]", "[,，、]")
-"""The weakest first, as names have commas in them sooner than line ends."""
+_SEPARATORS = ("[\x00-\x1f\x7f-\x9f]+", "[;；]", "[|｜]", "[,，、]")
+"""The weakest first, as names have commas in them sooner than line ends or other control characters."""
 _QUOTES = '"“”„‟«»‹›「」『』`´'
 _APOSTROPHES = "'‘’‚‛"
 """Quotes at the ends of a value; inside it they are of the name."""
@@ -53,6 +57,22 @@ _MARKUP = re.compile(
     rf"[{re.escape(_QUOTES)}\[\](){{}}<>\\]|^[{_APOSTROPHES}]|[{_APOSTROPHES}]$|^\$\w|%[0-9A-Fa-f]{{2}}|&#?\w+$"
 )
 """Quotes, brackets, escapes, a placeholder that was not filled, and percent or HTML coding (its `;` is parted off)."""
+
+_UNSEEN = re.compile(f"[{re.escape(BLANKS.replace(' ', ''))}]")
+_NAME = re.compile(r"\$?([\w.]+)\s*[:=]+\s*")
+_SIGNS = re.compile(r"[^\w.'’-]+")
+"""What may join values, but hardly stands inside one: of hyphens, underscores and full stops ids are made, and one that
+is gone may well consist of others, as 12-34 does of 12 and 34."""
+_SPELLINGS: tuple[Callable[[str], str], ...] = (
+    str,
+    lambda text: unicodedata.normalize("NFC", text),
+    lambda text: unicodedata.normalize("NFD", text),
+    lambda text: unicodedata.normalize("NFKC", text),
+    lambda text: re.sub(r"\.0+$", "", text),
+    lambda text: text.replace("+", " "),
+)
+"""How a text without what cannot be seen may be meant: letters of other widths, ids that a program made floats, and
+blanks as web forms code them."""
 
 _VALUE = r"""\s*(?P<quote>["'])(?P<text>(?:{inner})*)(?P=quote)\s*(?P<comma>,|$)"""
 _DOUBLED = re.compile(_VALUE.format(inner="(?P=quote){2}|(?!(?P=quote))."), re.DOTALL)
@@ -129,14 +149,35 @@ def _parted(text: str, known: Known, separators: tuple[str, ...] = _SEPARATORS) 
 
 def _is_odd(value: str, compared: Compared) -> bool:
     """Whether a value without quotes says nothing, bears a sign of markup, or is several words that are values."""
-    return compared.says_nothing(value) or bool(_MARKUP.search(value)) or any(map(compared.known, value.split()))
+    if compared.says_nothing(value) or _MARKUP.search(value) or any(map(compared.known, value.split())):
+        return True
+    return _is_misspelt(value, compared) or _is_joined(value, compared)
 
 
 def _hides(value: str, compared: Compared) -> bool:
     """Whether a value in quotes says nothing, or is only values in more quotes, brackets, blanks or separators."""
     parts = re.split("|".join(_SEPARATORS), value) if compared.many else [value]
     bare = [part for part in (part.strip(_EDGES) for part in parts) if part]
-    return compared.says_nothing(value) or all(map(compared.known, bare))
+    return compared.says_nothing(value) or all(map(compared.known, bare)) or _is_misspelt(value, compared)
+
+
+def _is_misspelt(value: str, compared: Compared) -> bool:
+    """Whether a value is another spelling of one that the column has, or stands behind the column's name."""
+    seen = _UNSEEN.sub("", value)
+    if (name := _NAME.match(seen)) and plain(name[1].rpartition(".")[2]) in compared.names:
+        seen = seen[name.end() :]
+    return any(compared.known(spelt(seen)) for spelt in _SPELLINGS)
+
+
+def _is_joined(value: str, compared: Compared) -> bool:
+    """Whether two or more values of the column are joined by signs; of one in quotes they are a part."""
+    parts = [part for part in _SIGNS.split(value) if part]
+    return sum(compared.known(part) or _is_misspelt(part, compared) for part in parts) > 1
+
+
+def plain(name: str) -> str:
+    """A name without case and signs."""
+    return "".join(filter(str.isalnum, name)).lower()
 
 
 def _refuse(name: str, text: str, suspect: str | None = None) -> NoReturn:
