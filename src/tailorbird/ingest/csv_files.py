@@ -16,6 +16,7 @@ import polars as pl
 
 from tailorbird.data import namesakes
 from tailorbird.data.schema import Field, Schema
+from tailorbird.data.values import IDS
 from tailorbird.ingest import csv_header, csv_records
 from tailorbird.ingest.csv_columns import ACTION_EVENTS, Conversion, Effect, conversion
 from tailorbird.ingest.csv_dialect import is_spaced
@@ -246,7 +247,7 @@ def _frame(records: Records, layout: _Layout, name: str, tally: _Tally) -> pl.Da
     if records.spans:
         tally.note([Problem(name, line, "", shown(text), SPANS) for line, text in records.spans], len(records.spans))
     width, places = len(layout.header), layout.places
-    even = _even(_rows(records, layout.header, name, tally), width, name, tally)
+    even = _even(_rows(records, layout, name, tally), width, name, tally)
     texts = list(zip(*even.cells, strict=True)) or [()] * width
     table = pl.DataFrame({field: texts[at] for field, at in places.items()}, dict.fromkeys(places, pl.String))
     if layout.spaced:
@@ -289,19 +290,18 @@ def _places(header: list[str], schema: Schema, name: str, separator: str, tally:
     return places
 
 
-def _rows(records: Records, header: list[str], name: str, tally: _Tally) -> Records:
+def _rows(records: Records, layout: _Layout, name: str, tally: _Tally) -> Records:
     """The records but those that are the header again, of which it tells; raises ImportFailed for another header."""
-    names = [*map(visible, header)]
+    names = [*map(visible, layout.header)]
     known = frozenset(names)
-    again = {number for number, cells in enumerate(records.cells) if csv_header.is_header(cells, known)}
+    ids = frozenset(names[place] for field, place in layout.places.items() if field.upper() in IDS)
+    again = {number for number, cells in enumerate(records.cells) if csv_header.is_header(cells, known, ids)}
     if not again:
         return records
     told = []
     for line, cells in ((records.lines[number], records.cells[number]) for number in sorted(again)):
         if [*map(visible, cells)] != names:
-            reason = (
-                f"Line {line} of {name} is a second header, with other places for its columns: split the file there."
-            )
+            reason = f"Line {line} of {name} is a second header, with other columns or places: split the file there."
             raise ImportFailed(reason)
         told.append(Problem(name, line, "", shown(",".join(cells)), HEADER_AGAIN))
     tally.dropped += len(told)

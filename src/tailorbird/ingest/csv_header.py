@@ -63,9 +63,12 @@ def visible(cell: str) -> str:
     return "".join(letter for letter in cell if unicodedata.category(letter) not in ("Cc", "Cf")).strip().upper()
 
 
-def is_header(cells: Sequence[str], names: frozenset[str]) -> bool:
-    """Whether a record is a header again, as in files that were joined. names: the visible ones of the first."""
-    return bare(cells[0]).upper() in names and frozenset(map(visible, cells)) == names
+def is_header(cells: Sequence[str], names: frozenset[str], ids: frozenset[str]) -> bool:
+    """Whether a record is a header again, as in files that were joined. names: of the first; ids: of its ids."""
+    if bare(cells[0]).upper() not in names:
+        return False
+    found = frozenset(map(visible, cells))
+    return found == names or (ids <= found and all(map(str.isidentifier, found)))
 
 
 def shown(text: str) -> str:
