@@ -78,7 +78,7 @@ class ManyItems:
         given = _histories(queries, len(self.diagonal))
         users = add_sparse_rows(given, self._by_item, zeros(len(queries), len(self.kernel)))
         scores = np.asarray((self._transposed @ (users @ self.kernel).T).T, np.float32) / self.diagonal
-        scores[given.question, given.index] += given.weight - given.weight / self.diagonal[given.index]
+        scores[given.question, given.number] += given.weight - given.weight / self.diagonal[given.number]
         return log_share(scores, FLOOR)
 
     @cached_property

@@ -19,7 +19,7 @@ class Given(NamedTuple):
     """Weighted numbers of each question: those of question q are at bounds[q]:bounds[q + 1]."""
 
     bounds: NDArray[np.int64]
-    index: NDArray[np.int32]
+    number: NDArray[np.int32]
     weight: NDArray[np.float32]
 
     @property

@@ -88,7 +88,7 @@ class Block:
         """Returns the block whose arrays have names that begin so."""
 
         def layer(of: str, norm: str = "") -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-            weight, bias = arrays[f"{name}{of}.weight"].T.astype(np.float64), arrays[f"{name}{of}.bias"]
+            weight, bias = (arrays[f"{name}{of}.{part}"].T.astype(np.float64) for part in ("weight", "bias"))
             if norm:
                 bias = bias + arrays[f"{name}{norm}.bias"] @ weight
                 weight = arrays[f"{name}{norm}.weight"][:, None] * weight
