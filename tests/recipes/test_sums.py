@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -67,6 +68,12 @@ def test_recent_items_are_the_distinct_ones_most_recent_first(histories, last):
             occurrences = told.bounds[row] + np.flatnonzero(query.items == item)
             assert place == occurrences[-1]
             assert repeated == (len(occurrences) > 1)
+
+
+@pytest.mark.parametrize("item", [-1, ITEMS, 2**31 - 1])
+def test_an_item_that_there_is_not_is_refused(item):
+    with pytest.raises(IndexError, match="not among"):
+        recent(histories_of(queries_of([[(0, 1)], [(item, 1)]])), None, ITEMS)
 
 
 @FEW

@@ -77,9 +77,15 @@ def histories_of(queries: Sequence[Query]) -> Histories:
 
 
 def recent(histories: Histories, last: int | None, items: int) -> Recent:
-    """Returns the distinct items of histories, at most `last` of each; `items`: how many items there are."""
+    """Returns the distinct items of histories, at most `last` of each; `items`: how many items there are.
+
+    Raises:
+        IndexError: a history has an item that there is not; the loops would write past their arrays.
+    """
     from tailorbird.recipes.scorers import kernels
 
+    if histories.items.view(np.uint32).max(initial=0) >= max(items, 1):
+        raise IndexError(f"A history has an item whose number is not among those of {items} items.")
     lengths = np.diff(histories.bounds)
     starts = bounds_of(lengths if last is None else np.minimum(lengths, last))
     room = int(starts[-1])
