@@ -123,7 +123,7 @@ def _chances(scores: Scores, pool: Pool, settings: Exploration) -> _Chances | No
 
 
 def _of(arms: _Arms, chances: NDArray[np.float64], weight: float) -> _Chances | None:
-    many = np.count_nonzero(chances)
+    many = int(np.count_nonzero(chances))
     if not many or not weight:
         return None
     chances = chances / chances.sum()
@@ -171,8 +171,8 @@ def _unexplored(best: NDArray[np.int64], own: NDArray[np.float64], chances: _Cha
     """The model's own items in all places, as they come where no place was explored. own: the chance of each."""
     taken = np.cumsum(own) - own  # before each place
     young = own > 0
-    left: NDArray[np.int64] = chances.many - (np.cumsum(young) - young)
-    explored = np.where(left > 0, chances.share, 0.0)
+    earlier: NDArray[np.int64] = np.cumsum(young) - young
+    explored = np.where(earlier < chances.many, chances.share, 0.0)
     return Draw(best, (1 - explored) + explored * own / np.maximum(1 - taken, TINY))
 
 

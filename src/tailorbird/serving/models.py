@@ -17,7 +17,7 @@ from tailorbird.data.history import History
 from tailorbird.data.training import columns_of
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes import RECIPES, new_items, objective
-from tailorbird.recipes.recipe import Following, Incremental, Model, Recipe
+from tailorbird.recipes.recipe import Following, Incremental, Model, Recipe, from_nobody
 from tailorbird.serving import exploration_pools
 from tailorbird.serving.exploration_pools import Pool
 from tailorbird.serving.scores import RecentScores
@@ -166,14 +166,11 @@ def _load(workspace: Workspace, version_arn: str) -> Served:
     with workspace.artifacts.open(version_arn) as artifact:
         manifest = artifact.manifest
         recipe = RECIPES[manifest.recipe]
-        return Served(
-            recipe,
-            manifest,
-            event_rules.read(manifest.events),
-            objective.load(recipe, artifact.model),
-            history.load(artifact.history),
-            artifact.pools,
-        )
+        model = objective.load(recipe, artifact.model)
+        # What is loaded and made at the first question, compiled loops above all, is so here, in a thread that may wait.
+        model.score([from_nobody()])
+        rules, past = event_rules.read(manifest.events), history.load(artifact.history)
+        return Served(recipe, manifest, rules, model, past, artifact.pools)
 
 
 def _updated(served: Served, name: str) -> Served:
