@@ -167,7 +167,7 @@ def _load(workspace: Workspace, version_arn: str) -> Served:
         manifest = artifact.manifest
         recipe = RECIPES[manifest.recipe]
         model = objective.load(recipe, artifact.model)
-        # What is loaded and made at the first question, compiled loops above all, is so here, in a thread that may wait.
+        # What the first question loads and makes, compiled loops above all, comes here, in a thread that may wait.
         model.score([from_nobody()])
         rules, past = event_rules.read(manifest.events), history.load(artifact.history)
         return Served(recipe, manifest, rules, model, past, artifact.pools)
