@@ -148,8 +148,11 @@ def touched(workspace: Workspace, dataset: Dataset, user: str, types: frozenset[
 def _seen(workspace: Workspace, dataset: Dataset, user: str, after: int | None = None) -> list[Seen]:
     """The user's interactions; with `after`, only events with numbers above it, which cost no look at the rows.
 
-    The live store is read first: an event that moves meanwhile is then found twice and told by its number.
+    The live store is read first: an event that moves meanwhile is then found twice and told by its number. Where the
+    newest event of all is none of those asked for, which is one look at an index, nothing is read.
     """
+    if after is not None and workspace.live.newest_of(dataset.place, user) <= after:
+        return []
     events = workspace.live.of_subject(dataset.place, user, after or 0)
     tables = workspace.tables
     moved = tables.moved(dataset.place)
@@ -184,7 +187,8 @@ def attributes(workspace: Workspace, users: Dataset | None, user: str) -> dict[s
     """The user's newest record, imported or put, by upper-case column names; empty where there is none."""
     if users is None:
         return {}
-    put = workspace.live.of_subject(users.place, user)
+    newest = workspace.live.newest_of(users.place, user)
+    put = workspace.live.of_subject(users.place, user) if newest else []
     moved, at, record = _record_in_tables(workspace.tables, users, workspace.tables.version(users.place), user)
     return put[-1].row if put and put[-1].number > max(moved, at) else record
 
