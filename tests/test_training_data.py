@@ -23,6 +23,7 @@ from tailorbird.evaluation.ranking import WEIGHTED_NDCG
 from tailorbird.jobs import schedule
 from tailorbird.recipes import RECIPES
 from tailorbird.recipes.recipe import Interactions, Recipe
+from tailorbird.recipes.use_cases import USE_CASES
 from tailorbird.serving import recommend
 from world import World
 
@@ -78,6 +79,9 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
     popular = RECIPES["aws-popularity-count"]
     changed = replace(spied.recipe, train=spied.train, model=popular.model, features=True, weighs_events=True)
     monkeypatch.setitem(RECIPES, NAME, changed)
+    for name, case in USE_CASES.items():
+        if case.recipe is spied.recipe:
+            monkeypatch.setitem(USE_CASES, name, replace(case, recipe=changed))
     return spied
 
 
