@@ -23,6 +23,7 @@ from tailorbird.workspace import open_workspace
 _console = Console()
 _errors = Console(stderr=True)
 FOLLOW_SECONDS = 0.5
+LONGER = "longer than estimated"
 BASELINES = (
     "The baseline is the most popular items on the same questions; of user segments the most active users, of actions "
     "how often each was taken."
@@ -169,11 +170,14 @@ def _table(*columns: str) -> Table:
 def _progress(document: Document) -> str:
     told = extensions.progress(document, time.time())
     left = told["estimatedSecondsLeft"]
-    return f"{told['share']:.0%} {told['message']}" + ("" if left is None else f", about {_span(left)} left")
+    estimate = "" if left is None else f", about {_span(left)} left"
+    if left is None and "ends" in document.get("_progress", {}) and document["status"] in lifecycle.UNFINISHED:
+        estimate = f", {LONGER}"
+    return f"{told['share']:.0%} {told['message']}{estimate}"
 
 
 def _span(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    return f"{max(1.0, seconds):.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def _jobs(config: Config) -> list[tuple[str, Document]]:
