@@ -104,6 +104,7 @@ def serve(
         server.serve(config, ready, renew=renew)
     except server.StartRefused as refusal:
         raise _ended(str(refusal)) from refusal
+    server.leave()
 
 
 @app.command()
