@@ -24,6 +24,8 @@ from tailorbird.workspace import KEY_FILE
 
 CATALOGUE = "catalogue.db"
 """What tells an installation whose key is lost."""
+LONGEST_HELP = 200
+"""Letters of a command's first sentence."""
 
 
 class _Commands(TyperGroup):
@@ -36,9 +38,23 @@ class _Commands(TyperGroup):
             typer.echo(error, err=True)
             raise typer.Exit(1) from error
 
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, whose first sentence is not cut where all are listed."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and not command.short_help:
+            command.short_help = command.get_short_help_str(limit=LONGEST_HELP)
+        return command
 
-app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # Rich writes `--follow <bool>`, as if the flag took a value
+    pretty_exceptions_show_locals=False,
+)
+
+Job = Annotated[str, typer.Argument(metavar="JOB", help="Its ARN, or a name that no other one has.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder that holds everything the installation owns.")]
 
 
@@ -138,19 +154,19 @@ def jobs(data_dir: DataDir = None) -> None:
 
 @app.command()
 def job(
-    arn: str,
+    job: Job,
     data_dir: DataDir = None,
     follow: Annotated[bool, typer.Option("--follow", help="Show its progress until it ends.")] = False,
 ) -> None:
     """Show one job: progress, what an import left out and why, metrics beside popularity's."""
-    if not report.print_job(_installation(data_dir), arn, follow):
+    if not report.print_job(_installation(data_dir), job, follow):
         raise typer.Exit(1)
 
 
 @app.command()
-def metrics(arn: str, data_dir: DataDir = None) -> None:
+def metrics(job: Job, data_dir: DataDir = None) -> None:
     """Show what the exam of a solution version or recommender told, beyond the metrics of GetSolutionMetrics."""
-    if not report.print_metrics(_installation(data_dir), arn):
+    if not report.print_metrics(_installation(data_dir), job):
         raise typer.Exit(1)
 
 
