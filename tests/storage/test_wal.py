@@ -147,7 +147,7 @@ def test_check_and_the_next_start_tell_it_once_and_the_log_is_kept(
     for _ in range(2):
         opening.opened(config).close()
     (record,) = (record for record in caplog.records if record.levelname == "ERROR")
-    assert str(path) in vars(record)["reason"]
+    assert str(path) in record.getMessage()
     (aside,) = copy.glob(f"{name}.db.damaged-*-wal")
     assert aside.read_bytes() == damaged
     assert CliRunner().invoke(main.app, ["check", "--data-dir", str(copy)]).exit_code == 0

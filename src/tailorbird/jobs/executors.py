@@ -110,7 +110,7 @@ class Processes(Workers):
 
 def _kill(worker: ProcessPoolExecutor) -> list[BaseProcess]:
     """Ends the process of a pool, by the handle of the pool that started it, and gives it back."""
-    processes = list((worker._processes or {}).values())
+    processes: list[BaseProcess] = list((worker._processes or {}).values())
     for process in processes:
         process.kill()
     return processes

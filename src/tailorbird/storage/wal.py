@@ -61,14 +61,14 @@ def keep(database: Database) -> None:
     lost = damage(database)
     if lost is None:
         return
-    told: dict[str, object] = {"path": lost.path, "reason": str(lost)}
+    told: dict[str, object] = {"path": lost.path}
     if lost.path.exists():
         aside = _beside(database.file, f".damaged-{time.strftime('%Y%m%dT%H%M%S')}-wal")
         shutil.copy2(lost.path, aside)
         sync(aside)
         sync(aside.parent)
         told["aside"] = aside
-    log.error("changes that were on disk are lost", extra=told)
+    log.error("changes that were on disk are lost: %s", lost, extra=told)
     try:
         with closing(sqlite3.connect(database.file)) as connection:
             # Else the frames of the loss would follow the next commits, and be found again.
