@@ -12,7 +12,7 @@ import pytest
 from journeys.steps import INTERACTIONS_SCHEMA, NO_EXPLORATION, field, genre_of, interactions_csv, schema
 from support import ROLE
 from tailorbird.errors import InvalidInputException
-from tailorbird.serving import models
+from tailorbird.serving import exploration_pools, models
 from world import SIMS, World
 
 PERSONAL = "arn:aws:personalize:::recipe/aws-user-personalization"
@@ -268,3 +268,35 @@ def test_recommenders_explore_and_are_updated(tmp_path: Path) -> None:
     shop.later(0.2 * HOUR)
     assert share() > 0.9
     shop.workspace.close()
+
+
+def test_a_slip_in_an_item_id_is_not_explored_until_a_record_or_other_users_confirm_it(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    def click(item: str, *users: str) -> None:
+        for user in users:
+            event = {"eventType": "click", "itemId": item, "sentAt": shop.now}
+            shop.call("put_events", trackingId=shop.tracker, sessionId=user, userId=user, eventList=[event])
+
+    def shown() -> list[str]:
+        pools = models.open_model(shop.workspace, version).pools
+        with pools.open(pools.newest()) as folder:
+            pool = exploration_pools.load(folder)
+        young = pool.items[pool.created >= pool.newest - 1e9 * DAY].tolist()
+        assert young == [item for item in pool.items.tolist() if item != "typed before"]
+        return [item for item in pool.items[ITEMS:].tolist() if not item.isdigit()]
+
+    click("typed before", "9")
+    version = shop.version()
+    shop.campaign(version)
+    assert shown() == ["typed before"], "the model knows it"
+    shop.now += 1
+    click("slip", "8", "8", "8", "7")
+    click("true", "8", "7", "6")
+    shop.later(2.1 * HOUR)
+    assert shown() == ["typed before", "true"]
+    told = vars(caplog.records[-1])
+    assert (told["items"], told["unexplored"], told["newest"]) == (3, 2, "slip")
+    shop.put("slip", "Drama")
+    shop.later(2.1 * HOUR)
+    assert sorted(shown()) == ["slip", "true", "typed before"]

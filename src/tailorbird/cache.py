@@ -1,4 +1,4 @@
-"""What a process keeps in memory because making it anew is slow: models, prepared metadata."""
+"""What a process keeps in memory: what is slow to make anew, models and prepared metadata, and what it has remarked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+REMARKS = 1000
+"""So many are told apart: no client can fill the log, or the memory, by sending ever other ones."""
 
 
 @dataclass
@@ -28,6 +31,15 @@ class Cache:
         self._kept = kept
         self._kinds: dict[str, OrderedDict[Hashable, _Slot]] = {}
         self._lock = threading.Lock()
+        self._remarks: set[Hashable] = set()
+
+    def is_first(self, remark: Hashable) -> bool:
+        """Whether a remark is to be made: it was not yet, in this process, and fewer than `REMARKS` others were."""
+        with self._lock:
+            new = remark not in self._remarks and len(self._remarks) < REMARKS
+            if new:
+                self._remarks.add(remark)
+            return new
 
     def get(
         self,

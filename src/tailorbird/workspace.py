@@ -18,9 +18,10 @@ from tailorbird.cache import Cache
 from tailorbird.config import Config
 from tailorbird.errors import DamagedFile
 from tailorbird.faults import Faults
-from tailorbird.storage import catalogue, live, metric_counters, recommendation_log
+from tailorbird.storage import catalogue, live, metric_counters, recommendation_log, wal
 from tailorbird.storage.artifacts import Artifacts
 from tailorbird.storage.catalogue import Catalogue
+from tailorbird.storage.database import Database
 from tailorbird.storage.live import Live
 from tailorbird.storage.metric_counters import MetricCounters
 from tailorbird.storage.objects import Objects
@@ -94,6 +95,22 @@ def region_of(arn: str) -> str:
     return arn.split(":")[3]
 
 
+def databases(config: Config) -> tuple[Database, Database, Database, Database]:
+    """Catalogue, live store, recommendation log and metric counters."""
+    return (
+        catalogue.database(config.catalogue_url),
+        live.database(config.live_url),
+        recommendation_log.database(config.shown_url),
+        metric_counters.database(config.tallies_url),
+    )
+
+
+def keep_logs(config: Config) -> None:
+    """Logs which databases have lost commits, and keeps their logs; before anything opens them."""
+    for each in databases(config):
+        wal.keep(each)
+
+
 def losses(config: Config) -> Iterator[DamagedFile]:
     """What the installation in config.data_dir had and has no more, the oldest last.
 
@@ -101,10 +118,10 @@ def losses(config: Config) -> Iterator[DamagedFile]:
     later one is there got lost. The recommendation log and the metric counters can be done without.
     """
     folder = config.data_dir
-    rest = (recommendation_log.database(config.shown_url), metric_counters.database(config.tallies_url))
+    documents, events, *rest = databases(config)
     later = any(store.sqlite and store.file.exists() for store in rest)
     later = later or any(path for name in ("tables", "artifacts") for path in (folder / name).glob("*"))
-    for store in (live.database(config.live_url), catalogue.database(config.catalogue_url)):
+    for store in (events, documents):
         if later and (loss := store.loss()):
             yield loss
         later = later or (store.sqlite and store.file.exists())
@@ -119,6 +136,7 @@ def open_workspace(config: Config, clock: Callable[[], float] = time.time, *, re
     """
     folder = config.data_dir
     folder.mkdir(parents=True, exist_ok=True)
+    keep_logs(config)
     for loss in losses(config):
         if not renew:
             raise loss

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 import urllib.error
@@ -66,7 +67,69 @@ def test_a_user_makes_a_key_of_its_own(house, guest):
 def test_the_keys_of_a_deleted_user_are_refused(house, guest):
     iam = guest("iam")
     keys = user_keys(iam, "bob")
+    assert error_of(iam.delete_user, UserName="bob") == {
+        "Type": "Sender",
+        "Code": "DeleteConflict",
+        "Message": "Cannot delete entity, must delete access keys first.",
+    }
+    assert guest("iam", keys=keys).get_user()["User"]["UserName"] == "bob"
+    iam.delete_access_key(UserName="bob", AccessKeyId=keys[0])
     iam.delete_user(UserName="bob")
+    refused_everywhere(guest, keys)
+
+
+def test_what_others_still_have_or_use_is_not_deleted(guest):
+    iam = guest("iam")
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+    arn = iam.create_policy(PolicyName="all", PolicyDocument=policy)["Policy"]["Arn"]
+    iam.create_user(UserName="cat")
+    iam.create_group(GroupName="cats")
+    user = iam.delete_user, {"UserName": "cat"}
+    group = iam.delete_group, {"GroupName": "cats"}
+    for begin, end, more, refused in (
+        (iam.create_login_profile, iam.delete_login_profile, {"Password": "Secret-123"}, [user]),
+        (iam.put_user_policy, iam.delete_user_policy, {"PolicyName": "own", "PolicyDocument": policy}, [user]),
+        (
+            iam.attach_user_policy,
+            iam.detach_user_policy,
+            {"PolicyArn": arn},
+            [user, (iam.delete_policy, {"PolicyArn": arn})],
+        ),
+        (iam.add_user_to_group, iam.remove_user_from_group, {"GroupName": "cats"}, [user, group]),
+    ):
+        begin(UserName="cat", **more)
+        for delete, name in refused:
+            assert code_of(delete, **name) == "DeleteConflict", (begin, delete)
+        end(
+            UserName="cat",
+            **{name: value for name, value in more.items() if name in ("PolicyName", "PolicyArn", "GroupName")},
+        )
+    iam.put_group_policy(GroupName="cats", PolicyName="own", PolicyDocument=policy)
+    assert code_of(group[0], **group[1]) == "DeleteConflict"
+    iam.delete_group_policy(GroupName="cats", PolicyName="own")
+    for delete, name in (user, group, (iam.delete_policy, {"PolicyArn": arn})):
+        delete(**name)
+        assert code_of(delete, **name) == "NoSuchEntity"
+
+
+def test_a_user_with_a_new_name_keeps_what_is_its_own(house, guest):
+    iam = guest("iam")
+    keys = user_keys(iam, "dan")
+    iam.create_user(UserName="taken")
+    iam.tag_user(UserName="dan", Tags=[{"Key": "team", "Value": "red"}])
+    assert code_of(iam.update_user, UserName="dan", NewUserName="taken") == "EntityAlreadyExists"
+    iam.update_user(UserName="dan", NewUserName="daniel")
+    own = guest("iam", keys=keys)
+    for again in (False, True):
+        if again:
+            house.restart()
+        listed = own.list_access_keys()["AccessKeyMetadata"]
+        assert [(key["UserName"], key["AccessKeyId"]) for key in listed] == [("daniel", keys[0])]
+        assert iam.get_access_key_last_used(AccessKeyId=keys[0])["UserName"] == "daniel"
+        assert own.get_user()["User"]["UserName"] == "daniel"
+        assert iam.list_user_tags(UserName="daniel")["Tags"] == [{"Key": "team", "Value": "red"}]
+        assert guest("sts", keys=keys).get_caller_identity()["Arn"].endswith(":user/daniel")
+    own.update_access_key(AccessKeyId=keys[0], Status="Inactive")
     refused_everywhere(guest, keys)
 
 

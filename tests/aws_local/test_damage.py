@@ -35,6 +35,12 @@ def parted(s3, key):
     s3.complete_multipart_upload(Bucket="data", Key=key, UploadId=made, MultipartUpload=parts)
 
 
+def older(path, first):
+    """Leaves out what an older version did not write: the members of the description from `first` on."""
+    line, _, content = path.read_bytes().partition(b"\n")
+    path.write_bytes(line[: line.index(first)] + b"}\n" + content)
+
+
 @pytest.fixture
 def objects(server):
     return Objects(server.url, *KEYS, "us-east-1", [])
@@ -117,13 +123,41 @@ def test_a_changed_object_is_not_read_as_if_it_were_whole(server, s3, objects, t
 def test_an_object_of_an_older_version_is_compared_with_its_etag(server, s3, tmp_path):
     s3.put_object(Bucket="data", Key="k", Body=CONTENT)
     [path] = (tmp_path / "objects").iterdir()
-    line, _, content = path.read_bytes().partition(b"\n")
-    path.write_bytes(line[: line.index(b', "crc32"')] + b"}\n" + content)
+    older(path, b', "crc32"')
     server.restart()
     assert s3.get_object(Bucket="data", Key="k")["Body"].read() == CONTENT
     path.write_bytes(changed(path.read_bytes()))
     with pytest.raises(ClientError, match="damaged"):
         s3.get_object(Bucket="data", Key="k")
+
+
+def test_every_flipped_bit_of_a_description_is_found(server, s3, tmp_path):
+    s3.put_object(Bucket="data", Key="k", Body=CONTENT, Metadata={"a": "b"}, Tagging="c=d", ContentType="text/csv")
+    [path] = (tmp_path / "objects").iterdir()
+    data = path.read_bytes()
+    for bit in range(8 * (data.index(b"\n") + 1)):
+        changed = bytearray(data)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        assert object_files.damage(path), bit
+    path.write_bytes(data.replace(b'"modified": "2', b'"modified": "3', 1))
+    server.restart()
+    assert code_of(s3.get_object, Bucket="data", Key="k") == "InternalError"
+    assert code_of(s3.head_object, Bucket="data", Key="k") == "500"
+    path.write_bytes(data)
+    server.restart()
+    assert s3.get_object(Bucket="data", Key="k")["Metadata"] == {"a": "b"}
+
+
+def test_a_description_of_an_older_version_is_read_and_sealed_with_the_next_change(server, s3, tmp_path):
+    s3.put_object(Bucket="data", Key="k", Body=CONTENT)
+    [path] = (tmp_path / "objects").iterdir()
+    older(path, b',"crc32"')
+    server.restart()
+    assert s3.get_object(Bucket="data", Key="k")["Body"].read() == CONTENT
+    assert not object_files.damage(path)
+    s3.put_object_tagging(Bucket="data", Key="k", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+    assert b',"crc32":"' in path.read_bytes().partition(b"\n")[0]
 
 
 @pytest.mark.parametrize(

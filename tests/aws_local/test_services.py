@@ -172,12 +172,13 @@ def test_upload_and_download_in_parts(s3, restart):
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="data")
 
 
-def test_an_upload_may_be_completed_twice_and_aborted(s3):
+def test_an_upload_may_be_completed_twice_and_aborted(s3, server):
     upload = s3.create_multipart_upload(Bucket="data", Key="k")["UploadId"]
     part = s3.upload_part(Bucket="data", Key="k", UploadId=upload, PartNumber=1, Body=b"one")
     parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
     for _ in range(2):
-        s3.complete_multipart_upload(Bucket="data", Key="k", UploadId=upload, MultipartUpload=parts)
+        made = s3.complete_multipart_upload(Bucket="data", Key="k", UploadId=upload, MultipartUpload=parts)
+        assert made["Location"] == f"{server.url}/data/k"
     other = s3.create_multipart_upload(Bucket="data", Key="k")["UploadId"]
     s3.upload_part(Bucket="data", Key="k", UploadId=other, PartNumber=1, Body=b"two")
     s3.abort_multipart_upload(Bucket="data", Key="k", UploadId=other)

@@ -53,3 +53,32 @@ def test_a_narrow_terminal_folds_the_names_of_metrics(world: World) -> None:
         for k in (5, 10, 25):
             name = f"ndcg_at_{k}" if command == "metrics" else f"normalized_discounted_cumulative_gain_at_{k}"
             assert name in names
+
+
+def test_a_job_may_be_named_without_its_arn(world: World) -> None:
+    version = world.workspace.catalogue.select("SolutionVersion")[0][1]["solutionVersionArn"]
+    assert "3 dropped" in shown(world, "job", "lossy")
+    assert shown(world, "job", "s").startswith(f"{version}  ACTIVE")
+    assert shown(world, "job", version.rpartition("/")[2]).startswith(version)
+    assert shown(world, "metrics", "s") == shown(world, "metrics", version)
+    again = world.call("create_solution_version", solutionArn=version.rpartition("/")[0], name="again")
+    folder = str(world.workspace.config.data_dir)
+    for words, told in (
+        (("job", "s"), f"2 jobs are called s. Give the ARN of one:\n{version}\n{again['solutionVersionArn']}\n"),
+        (("job", "none"), "No job has the ARN or name none; `tailorbird jobs` lists them.\n"),
+        (("job", version[:-1]), f"No job has the ARN or name {version[:-1]}; `tailorbird jobs` lists them.\n"),
+        (("job", ""), "No job has the ARN or name ; `tailorbird jobs` lists them.\n"),
+    ):
+        result = CliRunner().invoke(main.app, [*words, "--data-dir", folder])
+        assert (result.exit_code, result.stderr) == (1, told)
+
+
+@pytest.mark.parametrize(
+    "command", ["", *(each.name or each.callback.__name__ for each in main.app.registered_commands)]
+)
+def test_help_shows_no_value_for_a_flag_and_cuts_nothing(command: str) -> None:
+    result = CliRunner().invoke(main.app, [command, "--help"] if command else ["--help"])
+    assert result.exit_code == 0
+    assert "--help  " in result.output
+    assert "bool" not in result.output.lower()
+    assert "..." not in result.output.replace("[ARGS]...", "")

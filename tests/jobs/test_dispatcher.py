@@ -13,8 +13,10 @@ import pytest
 
 from support import wait_for
 from tailorbird import config as configuration
+from tailorbird.api import extensions
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.api.resources import RESOURCES
+from tailorbird.cli import report
 from tailorbird.config import Config
 from tailorbird.jobs import lease, worker
 from tailorbird.jobs.dispatcher import Dispatcher
@@ -94,6 +96,20 @@ def test_the_log_has_a_line_a_step(workspace: Workspace, caplog: pytest.LogCaptu
             time.sleep(0.1)
     told = [record for record in caplog.records if record.message == "job progress"]
     assert 1 <= len(told) <= 2, "one as it began, and one for all epochs"
+
+
+def test_an_estimate_that_has_run_out_is_none(workspace: Workspace) -> None:
+    latest = {"share": 0.4, "text": "training", "ends": 1000.0}
+    assert lease._left(latest, 999.9) == {"secondsLeft": 1}
+    assert lease._left(latest, 1000.0) == lease._left(latest, 1368.0) == {"longerThanEstimated": True}
+    assert lease._left({"share": 0.0, "text": "starting"}, 1368.0) == {}
+    document = {"status": "CREATE IN_PROGRESS", "_progress": latest}
+    for now, left in ((400.0, 600.0), (1000.0, None), (1368.0, None)):
+        assert extensions.progress(document, now)["estimatedSecondsLeft"] == left
+    for ends, said in ((3600.0, ", about 60 min left"), (0.2, ", about 1 s left"), (-368.0, ", longer than estimated")):
+        document["_progress"] = latest | {"ends": time.time() + ends}
+        assert report._progress(document) == f"40% training{said}"
+    assert report._progress({"status": "CREATE PENDING"}) == "0% waiting for a worker"
 
 
 def test_a_silent_training_is_stopped_and_its_neighbour_goes_on(workspace: Workspace) -> None:

@@ -1,9 +1,10 @@
-"""Workers whose server is gone."""
+"""Workers whose server is gone, and servers whose workers are slow to go."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,11 +18,11 @@ from tailorbird.jobs import executors
 def outlive_the_server(folder: Path) -> None:
     """A job that goes on, for a moment, after the server's end."""
     (folder / "worker").write_text(str(os.getpid()))
-    server = multiprocessing.parent_process()
-    assert server is not None
+    parent = multiprocessing.parent_process()
+    assert parent is not None
     executors.leave_if_orphan()
     (folder / "began").touch()
-    while server.is_alive():
+    while parent.is_alive():
         time.sleep(0.001)
     executors.leave_if_orphan()
     (folder / "told").touch()
@@ -42,3 +43,38 @@ def test_a_worker_without_a_server_tells_nothing(tmp_path: Path) -> None:
     wait_for(lambda: not worker.exists())
     assert (tmp_path / "began").exists()
     assert not (tmp_path / "told").exists()
+
+
+def linger(folder: Path) -> None:
+    """A job that cannot be seen to end: a process that it left holds what tells of its end."""
+    child = os.fork()
+    if child == 0:
+        time.sleep(600)
+        os._exit(0)
+    (folder / "child").write_text(str(child))
+    (folder / "began").touch()
+    time.sleep(600)
+
+
+def stop(folder: Path) -> None:
+    """What a server does in the end."""
+    from tailorbird.cli import server  # not in workers, which import this module too
+
+    server.LEAVE_SECONDS = executors.GONE_SECONDS = 0.5
+    started = executors.start(Config(workers=2))
+    future = started.submit(linger, folder)
+    wait_for((folder / "began").exists)
+    started.end(future)
+    started.shutdown()
+    server.leave()
+
+
+def test_a_server_leaves_though_the_end_of_a_worker_is_not_seen(tmp_path: Path) -> None:
+    program = "import sys, pathlib, test_executors; test_executors.stop(pathlib.Path(sys.argv[1]))"
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = clean_environment() | {"PYTHONPATH": paths}
+    try:
+        ran = subprocess.run([sys.executable, "-c", program, str(tmp_path)], env=environment, timeout=120)
+    finally:
+        os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
+    assert ran.returncode == 0

@@ -102,6 +102,8 @@ def test_a_job_that_answers_some_lines_tells_of_the_others_in_its_report(way: Jo
 FILES = {
     "gzip": (gzip.compress(b'{"userId": "1"}\n'), "packed with gzip: unpack it"),
     "UTF-16": ('{"userId": "1"}\n'.encode("utf-16"), "UTF-16 or no text: save it as UTF-8"),
+    "GBK": ('{"userId": "用户"}\n'.encode("gbk"), "not UTF-8: save the file as UTF-8"),
+    "GBK CSV": ("用户,商品\n".encode("gbk"), "not UTF-8"),
     "CSV": (b"userId\n1\n2\n", "no JSON object, as lines of CSV are not"),
     "pretty-printed": (
         json.dumps({"userId": "1"}, indent=1).encode(),

@@ -35,9 +35,20 @@ _BOM = b"\xef\xbb\xbf"
 
 TEXTS = ("userId", "itemId", "itemAttributes")
 """Members of a line that are one text."""
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 _UNREADABLE: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     (lambda line: line.startswith(b"\x1f\x8b"), "The file is packed with gzip: unpack it"),
     (lambda line: b"\0" in line, "The file is UTF-16 or no text: save it as UTF-8"),
+    (lambda line: not _is_utf8(line), "The line is not UTF-8: save the file as UTF-8"),
     (lambda line: line.strip() in (b"[", b"{"), "Here begins JSON of several lines: write each object on one line"),
     (lambda line: not line.lstrip().startswith((b"{", b"[")), "The line is no JSON object, as lines of CSV are not"),
 )

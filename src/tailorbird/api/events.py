@@ -57,13 +57,17 @@ def put_events(workspace: Workspace, request: dict[str, Any]) -> None:
     tracking_id = request["trackingId"]
     tracked = workspace.cache.get(FOUND, tracking_id, lambda: _tracked(workspace, tracking_id), FOUND_SECONDS)
     answers = _answers(workspace, tracked.group, request["eventList"])
+    unread: set[str] = set()
 
     def made(event: dict[str, Any], where: str) -> Event:
-        found = _event(tracked.interactions, request | event, where, when=event["sentAt"], about="itemId")
+        found = _event(
+            tracked.interactions, request | event, where, when=event["sentAt"], about="itemId", unread=unread
+        )
         shown = answers.get(event.get("recommendationId", ""))
         return replace(found, told=_told(tracked.interactions, event, found.row, shown))
 
     _record(workspace, tracked.interactions, "eventList", request["eventList"], made)
+    recording.tell_unread(workspace, tracked.interactions, unread)
 
 
 def put_action_interactions(workspace: Workspace, request: dict[str, Any]) -> None:
@@ -76,15 +80,19 @@ def put_action_interactions(workspace: Workspace, request: dict[str, Any]) -> No
         FOUND, ("actions", tracking_id), lambda: _tracked_actions(workspace, tracking_id), FOUND_SECONDS
     )
 
+    unread: set[str] = set()
+
     def made(event: dict[str, Any], where: str) -> Event:
         kind = event["eventType"].upper().replace(" ", "_")
         if kind not in ACTION_EVENTS:
             raise InvalidInputException(
                 f"{where}.eventType is {event['eventType']!r}; use one of {', '.join(ACTION_EVENTS)}."
             )
-        return _event(target, event | {"eventType": kind}, where, when=event["timestamp"], about="actionId")
+        when = event["timestamp"]
+        return _event(target, event | {"eventType": kind}, where, when=when, about="actionId", unread=unread)
 
     _record(workspace, target, "actionInteractions", request["actionInteractions"], made)
+    recording.tell_unread(workspace, target, unread)
 
 
 def _record(
@@ -146,11 +154,12 @@ def _tracked_actions(workspace: Workspace, tracking_id: str) -> Dataset:
     return lookup.dataset(workspace, lifecycle.active(workspace, "Dataset", found[0][1]["datasetArn"]))
 
 
-def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, about: str) -> Event:
+def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, about: str, unread: set[str]) -> Event:
     """The event with its row of the dataset.
 
     event: with the visitor's userId and sessionId. when: epoch seconds. about: the member that names the item
-    or action; like eventValue and impression it may be in `properties` instead (spec control-plane 6).
+    or action; like eventValue and impression it may be in `properties` instead (spec control-plane 6). unread: gets
+    the names of properties that say nothing here.
     """
     user, session = _who(event, where)
     given = {
@@ -164,6 +173,7 @@ def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, a
         "eventattributionsource": event.get("metricAttribution", {}).get("eventAttributionSource"),
     }
     values = properties.read(event.get("properties"), f"{where}.properties")
+    unread |= values.keys() - given.keys() - {properties.plain(field.name) for field in target.schema.fields}
     values |= {name: value for name, value in given.items() if value is not None}
     row = properties.row(target.schema.fields, values, where)
     if row[COLUMNS[about]] is None:

@@ -31,13 +31,13 @@ def progress(document: Document, now: float) -> Document:
     """Members of GetJobProgress's answer that tell of a document with a job."""
     told = dict(document.get("_progress", {"share": 0.0, "text": "waiting for a worker"}))
     message, end = told.pop("text"), told.pop("ends", None)
-    running = document["status"] in UNFINISHED
+    left = end - now if document["status"] in UNFINISHED and end is not None else 0.0
     return told | {
         "status": document["status"],
         "failureReason": document.get("failureReason"),
         "message": message,
         "startedDateTime": document.get("_started"),
-        "estimatedSecondsLeft": max(0.0, end - now) if running and end is not None else None,
+        "estimatedSecondsLeft": left if left > 0 else None,  # an estimate that has run out is none
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -19,6 +19,9 @@ FOUND_SECONDS = 1.0
 """How long a serving process may still take events of a tracker that was deleted."""
 TOLD_SECONDS = 60.0
 """Between two lines of the log that say the same of what a dataset is sent."""
+
+LONGEST_NAME = 100
+"""Letters of a property's name in the log."""
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +47,14 @@ def tell(workspace: Workspace, target: Dataset, text: str) -> None:
     workspace.cache.get(
         "told", (target.arn, text), lambda: log.warning(text, extra={"dataset": target.arn}), TOLD_SECONDS
     )
+
+
+def tell_unread(workspace: Workspace, target: Dataset, names: Iterable[str]) -> None:
+    """Logs names of properties that are no columns, once each: what they say is lost, though nobody is refused."""
+    for name in names:
+        if workspace.cache.is_first(("unread", target.arn, name)):
+            told = {"dataset": target.arn, "property": name[:LONGEST_NAME]}
+            log.warning("events have a property that is no column of their dataset, and is not kept", extra=told)
 
 
 def oddities(target: Dataset, words: str, events: Sequence[Event]) -> list[str]:

@@ -137,7 +137,9 @@ class AwsLocal:
         with self._lock:
             emulator = self._loaded()
             if service == "s3":
-                return self._answer_s3(emulator, call)
+                return s3.located(call, headers.get("host", ""), self._answer_s3(emulator, call))
+            if service == "iam":
+                iam.refuse_conflict(emulator.iam, _form(call))
             return self._answer_and_keep(emulator, call) if _changes_iam(call) else emulator.call(call)
 
     def preflight(self, path: str, headers: Mapping[str, str]) -> Answer:
@@ -272,11 +274,16 @@ def _at(emulator: Emulator, call: Call, moment: float, seed: int) -> Answer:
     from moto.moto_api._internal import mock_random
 
     mock_random.seed(seed)
+    form = _form(call) if call.service == "iam" else {}
+    user = emulator.iam.users.get(form.get("UserName"))
+    before = "" if user is None else user.arn
     try:
         with _iam_clock(moment):
             answer = emulator.call(call)
     finally:
         mock_random.seed(secrets.randbits(256))  # ids made from now on must not tell the secrets made before
+    if form and answer[0] < 400:
+        iam.renamed(emulator.iam, form, before)
     if call.service == "s3" and s3.creates_bucket(call) and answer[0] < 400:
         emulator.bucket(call.bucket).creation_date = datetime.fromtimestamp(moment, UTC)
     return answer

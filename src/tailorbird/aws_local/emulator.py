@@ -177,11 +177,16 @@ class Emulator:
         backend = self.s3(bucket_name)
         return None if backend is None else backend.buckets[bucket_name]
 
-    def user_keys(self) -> dict[str, UserKey]:
-        """The access keys of IAM's users by id."""
+    @property
+    def iam(self) -> Any:
+        """The IAM backend of moto."""
         from moto.iam.models import iam_backends
 
-        users = iam_backends[self.account_id]["aws"].users.values()
+        return iam_backends[self.account_id]["aws"]
+
+    def user_keys(self) -> dict[str, UserKey]:
+        """The access keys of IAM's users by id."""
+        users = self.iam.users.values()
         return {
             key.access_key_id: UserKey(
                 AccessKey(key.access_key_id, key.secret_access_key),

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tailorbird.errors import DamagedFile
+from tailorbird.storage import checksums
 from tailorbird.storage.durable import private, sync
 
 _DESCRIBED = frozenset(
@@ -36,7 +37,9 @@ _DESCRIBED = frozenset(
         "redirect",
     ]
 )
-"""What every description says."""
+"""What every description says; nothing else but the checksum of the bytes, which older ones do not have."""
+_BYTES = "crc32"
+"""Member of a description: the checksum of the bytes."""
 REMEDY = "Restore it from a backup, or move it away and put the object again; then start again."
 
 
@@ -97,7 +100,7 @@ def save(folder: Path, bucket: Any, key: Any, tags: dict[str, str]) -> None:
     crc = key._value_buffer.crc if stored else None
     if crc is None:
         crc = _crc(key._value_buffer)
-    line = json.dumps(_describe(bucket, key, tags) | {"crc32": crc}).encode() + b"\n"
+    line = checksums.sealed(json.dumps(_describe(bucket, key, tags) | {_BYTES: crc}).encode()) + b"\n"
     if stored and _first_line(path) == line:
         return
     aside = path.with_suffix(".tmp")
@@ -150,10 +153,14 @@ def find(folder: Path, bucket_name: str, key_name: str) -> tuple[dict[str, Any],
 
 
 def _about(path: Path) -> dict[str, Any] | None:
-    """The description at the beginning of a file; None where that is none."""
+    """The description at the beginning of a file; None where that is none, or not as it was written.
+
+    An older version's has no seal. No broken seal passes for that: it leaves a member more, or a wrong `_BYTES`.
+    """
     try:
-        about: dict[str, Any] = json.loads(_first_line(path))
-        whole = about.keys() >= _DESCRIBED and path == path_of(path.parent, about["bucket"], about["key"])
+        about: dict[str, Any] = json.loads(checksums.unsealed(_first_line(path).rstrip(b"\n")))
+        whole = about.keys() - {_BYTES} == _DESCRIBED and isinstance(about.get(_BYTES, 0), int)
+        whole = whole and path == path_of(path.parent, about["bucket"], about["key"])
     except (ValueError, TypeError, AttributeError):
         return None
     return about if whole else None
@@ -164,7 +171,7 @@ def _length(path: Path) -> int:
 
 
 def _value(path: Path, about: dict[str, Any]) -> StoredValue:
-    return StoredValue(path, len(_first_line(path)), about.get("crc32"))
+    return StoredValue(path, len(_first_line(path)), about.get(_BYTES))
 
 
 def _crc(value: Any) -> int:
@@ -221,19 +228,19 @@ def damage(path: Path) -> str:
     """
     about = _about(path)
     if about is None:
-        return "does not begin with the description of an object"
+        return "does not begin with the description of an object as it was written"
     digest, crc, found = hashlib.md5(usedforsecurity=False), 0, 0
     with path.open("rb") as file:
         file.readline()
         while data := file.read(1 << 20):
-            if "crc32" in about:
+            if _BYTES in about:
                 crc = zlib.crc32(data, crc)
             else:
                 digest.update(data)
             found += len(data)
     if found != about["size"]:
         return f"has {found} bytes of an object of {about['size']}"
-    if "crc32" in about:
-        return "" if crc == about["crc32"] else "does not hold the bytes that its checksum stands for"
+    if _BYTES in about:
+        return "" if crc == about[_BYTES] else "does not hold the bytes that its checksum stands for"
     same = "-" in about["etag"] or digest.hexdigest() == about["etag"]
     return "" if same else "does not hold the bytes that its ETag stands for"

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
+from xml.sax.saxutils import escape
 
 from tailorbird.aws_local import checksums, object_files
 from tailorbird.aws_local.emulator import Answer, Call, Emulator
@@ -162,6 +163,15 @@ def change(emulator: Emulator, folder: Path, call: Call) -> Answer:
     finally:
         emulator.forget_instances()
     return answer
+
+
+def located(call: Call, host: str, answer: Answer) -> Answer:
+    """The answer; of CompleteMultipartUpload with the object's place on this server, where moto names AWS's."""
+    status, headers, body = answer
+    if status != 200 or call.method != "POST" or "uploadId" not in call.subresources:
+        return answer
+    place = f"<Location>{escape(f'http://{host}{call.path}')}</Location>".encode()
+    return status, headers, re.sub(rb"<Location>[^<]*</Location>", lambda _: place, body, count=1)
 
 
 def _keys(emulator: Emulator, call: Call) -> set[str]:

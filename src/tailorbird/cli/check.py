@@ -19,12 +19,12 @@ from tailorbird.aws_local import journal, object_files
 from tailorbird.cli import report
 from tailorbird.config import Config
 from tailorbird.errors import DamagedFile
-from tailorbird.storage import catalogue, database, live, metric_counters, recommendation_log
+from tailorbird.storage import database, wal
 from tailorbird.storage.artifacts import Artifacts
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.database import Database
 from tailorbird.storage.tables import Tables
-from tailorbird.workspace import access_key, losses
+from tailorbird.workspace import access_key, databases, losses
 
 AT_MOST = 20
 """Findings of SQLite in one database."""
@@ -67,7 +67,11 @@ def examine(config: Config) -> bool:
 
 
 def _databases(config: Config, found: _Found) -> Iterator[DamagedFile]:
-    lost = list(losses(config))
+    stores = databases(config)
+    cut = {each.file: error for each in stores if (error := wal.damage(each))}
+    yield from cut.values()
+    # To open a database may remove what its log holds.
+    lost = [] if cut else list(losses(config))
     yield from lost
     if (config.data_dir / "access_key.json").exists():
         try:
@@ -77,19 +81,13 @@ def _databases(config: Config, found: _Found) -> Iterator[DamagedFile]:
     if config.database_url:
         report.say("TAILORBIRD_DATABASE_URL names another database, which has checks of its own: it is not looked at.")
         return
-    documents = catalogue.database(config.catalogue_url)
-    others = (
-        live.database(config.live_url),
-        recommendation_log.database(config.shown_url),
-        metric_counters.database(config.tallies_url),
-    )
-    for each in (documents, *others):
+    for each in (store for store in stores if store.file not in cut):
         if each.file.exists():
             yield from _integrity(each)
         elif each.remedy == database.RECOVERY and each.file not in [loss.path for loss in lost]:
             yield each.damaged("is missing")
-    if documents.file.exists():
-        yield from _documents(documents, found)
+    if stores[0].file.exists() and stores[0].file not in cut:
+        yield from _documents(stores[0], found)
 
 
 def _connection(of: Database) -> sqlite3.Connection:

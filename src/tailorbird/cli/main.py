@@ -22,6 +22,8 @@ from tailorbird.workspace import KEY_FILE
 
 CATALOGUE = "catalogue.db"
 """What tells an installation whose key is lost."""
+LONGEST_HELP = 200
+"""Letters of a command's first sentence."""
 
 
 class _Commands(TyperGroup):
@@ -34,9 +36,23 @@ class _Commands(TyperGroup):
             typer.echo(error, err=True)
             raise typer.Exit(1) from error
 
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, whose first sentence is not cut where all are listed."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and not command.short_help:
+            command.short_help = command.get_short_help_str(limit=LONGEST_HELP)
+        return command
 
-app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # Rich writes `--follow <bool>`, as if the flag took a value
+    pretty_exceptions_show_locals=False,
+)
+
+Job = Annotated[str, typer.Argument(metavar="JOB", help="Its ARN, or a name that no other one has.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder that holds everything the installation owns.")]
 
 
@@ -104,6 +120,7 @@ def serve(
         server.serve(config, ready, renew=renew)
     except server.StartRefused as refusal:
         raise _ended(str(refusal)) from refusal
+    server.leave()
 
 
 @app.command()
@@ -144,7 +161,7 @@ def jobs(data_dir: DataDir = None) -> None:
 
 @app.command()
 def job(
-    arn: str,
+    job: Job,
     data_dir: DataDir = None,
     follow: Annotated[bool, typer.Option("--follow", help="Show its progress until it ends.")] = False,
 ) -> None:
@@ -152,17 +169,17 @@ def job(
     config = _installation(data_dir)
     from tailorbird.cli import report
 
-    if not report.print_job(config, arn, follow):
+    if not report.print_job(config, job, follow):
         raise typer.Exit(1)
 
 
 @app.command()
-def metrics(arn: str, data_dir: DataDir = None) -> None:
+def metrics(job: Job, data_dir: DataDir = None) -> None:
     """Show what the evaluation of a solution version or recommender told, beyond the metrics of GetSolutionMetrics."""
     config = _installation(data_dir)
     from tailorbird.cli import report
 
-    if not report.print_metrics(config, arn):
+    if not report.print_metrics(config, job):
         raise typer.Exit(1)
 
 

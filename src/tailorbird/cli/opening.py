@@ -11,13 +11,14 @@ from tailorbird.api import attributions
 from tailorbird.config import Config
 from tailorbird.storage import metric_counters, recommendation_log
 from tailorbird.storage.database import Database
-from tailorbird.workspace import Workspace, open_workspace
+from tailorbird.workspace import Workspace, keep_logs, open_workspace
 
 log = logging.getLogger(__name__)
 
 
 def opened(config: Config, *, renew: bool = False) -> Workspace:
     """The workspace of a server; `renew`: see `open_workspace`. Raises DamagedFile."""
+    keep_logs(config)
     if not config.database_url:
         _set_aside(recommendation_log.database(config.shown_url))
         _set_aside(metric_counters.database(config.tallies_url))

@@ -103,7 +103,9 @@ DIFFERENCES: dict[str, str] = {
     "PutEvents": "An answer can be named by `recommendationId` for 14 days; AWS publishes no number. Metrics count "
     f"repeated events once. {LEFT_OUT} A call of which nothing is left is refused, unless it was Amplify's Identify "
     "event. A value that its column cannot hold, such as the eventValue `abc`, refuses the whole call, as its sender "
-    "can mend it; an import empties the cell, keeps the row and warns.",
+    "can mend it; an import empties the cell, keeps the row and warns. An event whose userId is a word for no value is "
+    "its session's, and an export has the session as USER_ID. A property that is no column is not kept, and logged "
+    "once.",
     "PutItems": PROPERTIES,
     "PutUsers": PROPERTIES,
     "GetExtendedMetrics": "Metrics with confidence intervals, beside the most popular items, by cohort of users: see "

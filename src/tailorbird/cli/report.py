@@ -23,6 +23,7 @@ from tailorbird.workspace import open_workspace
 _console = Console()
 _errors = Console(stderr=True)
 FOLLOW_SECONDS = 0.5
+LONGER = "longer than estimated"
 BASELINES = (
     "The baseline is the most popular items on the same questions; of user segments the most active users, of actions "
     "how often each was taken."
@@ -53,15 +54,18 @@ def _remark(document: Document) -> str:
     return ", ".join([*left_out, *counts])
 
 
-def print_job(config: Config, arn: str, follow: bool = False) -> bool:
+def print_job(config: Config, name: str, follow: bool = False) -> bool:
     """Everything that is known of one job, first its progress until it ends if asked to `follow`.
 
-    False when there is no job with this ARN.
+    name: its ARN, or a name that no other one has. False when there is no such job.
     """
-    document = dict(_jobs(config)).get(arn)
-    if document is None:
-        complain(f"No job has the ARN {arn}; `tailorbird jobs` lists them.")
+    found = _named(_jobs(config), name)
+    if len(found) != 1:
+        complain(
+            _ambiguous(name, found) if found else f"No job has the ARN or name {name}; `tailorbird jobs` lists them."
+        )
         return False
+    ((arn, document),) = found
     if follow:
         document = _follow(config, arn, document)
     say(f"{arn}  {document['status']}")
@@ -107,8 +111,16 @@ def _follow(config: Config, arn: str, document: Document) -> Document:
     return document
 
 
-def print_metrics(config: Config, arn: str) -> bool:
-    """The answer of GetExtendedMetrics as a table, the interval behind each value; False where there is none."""
+def print_metrics(config: Config, name: str) -> bool:
+    """The answer of GetExtendedMetrics as a table, the interval behind each value; False where there is none.
+
+    name: as of `print_job`.
+    """
+    found = _named([job for job in _jobs(config) if "_metrics" in job[1]], name)
+    if len(found) > 1:
+        complain(_ambiguous(name, found))
+        return False
+    arn = found[0][0] if found else name
     workspace = open_workspace(config)
     region = "".join(arn.split(":")[3:4]) or config.region
     try:
@@ -169,11 +181,14 @@ def _table(*columns: str) -> Table:
 def _progress(document: Document) -> str:
     told = extensions.progress(document, time.time())
     left = told["estimatedSecondsLeft"]
-    return f"{told['share']:.0%} {told['message']}" + ("" if left is None else f", about {_span(left)} left")
+    estimate = "" if left is None else f", about {_span(left)} left"
+    if left is None and "ends" in document.get("_progress", {}) and document["status"] in lifecycle.UNFINISHED:
+        estimate = f", {LONGER}"
+    return f"{told['share']:.0%} {told['message']}{estimate}"
 
 
 def _span(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    return f"{max(1.0, seconds):.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def _jobs(config: Config) -> list[tuple[str, Document]]:
@@ -182,6 +197,16 @@ def _jobs(config: Config) -> list[tuple[str, Document]]:
     found = [(lifecycle.own_arn(kind, doc), doc) for kind in kinds for _, doc in workspace.catalogue.select(kind)]
     workspace.close()
     return sorted(found, key=lambda pair: float(pair[1]["creationDateTime"]))
+
+
+def _named(jobs: list[tuple[str, Document]], name: str) -> list[tuple[str, Document]]:
+    """The job with this ARN, or else those that have this name in theirs: their own, or that of their solution."""
+    exact = [job for job in jobs if job[0] == name]
+    return exact or [job for job in jobs if name in job[0].split("/")[1:]]
+
+
+def _ambiguous(name: str, found: list[tuple[str, Document]]) -> str:
+    return "\n".join([f"{len(found)} jobs are called {name}. Give the ARN of one:", *(arn for arn, _ in found)])
 
 
 def _metrics(metrics: dict[str, dict[str, Any]]) -> Table:

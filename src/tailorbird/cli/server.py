@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 DESCRIPTORS = 1 << 16
 """Open files that are enough where the system has no bound."""
+LEAVE_SECONDS = 10.0
+"""As long as uvicorn's own end may take."""
 
 
 class StartRefused(Exception):
@@ -84,6 +86,17 @@ def _serve(config: Config, lock: Lock, listening: socket.socket, ready: Callable
         dispatcher.stop()
         workspace.close()
         log.info("stopped")
+
+
+def leave() -> None:
+    """Sees to it that the process ends within `LEAVE_SECONDS` after `serve` has.
+
+    All that is to be kept is on disk by then. Python waits for threads: of a slow request, or of the slow end of a
+    worker that was killed, which on a busy machine takes minutes to give back its memory.
+    """
+    end = threading.Timer(LEAVE_SECONDS, os._exit, (0,))
+    end.daemon = True
+    end.start()
 
 
 def _http_server(config: Config, endpoint: Any) -> uvicorn.Server:

@@ -1,10 +1,14 @@
 """Which items there are to recommend as of now, how old they are, and how often users had to do with them.
 
-Source: spec recipes-and-runtime 1.4, "New items" and "Exploration, v1".
+An id that only a few events name may be a slip of a client. Where items have records, such an item is not explored
+until it has one too, or `CONFIRMING_USERS` have interacted with it.
+
+Source: spec recipes-and-runtime 1.4, "New items" and "Exploration, v1"; what AWS does with such items is not published.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,17 +22,24 @@ from tailorbird.data.interactions import Column
 from tailorbird.data.training import Selection, metadata
 from tailorbird.workspace import Workspace
 
+log = logging.getLogger(__name__)
+
+CONFIRMING_USERS = 3
+"""A slip is one client's, at most also that of who looks into it; a real item is seen by more at once."""
+ANCIENT = -(1 << 62)
+"""Epoch seconds: the age of an item that is not to be explored, whatever age is young enough."""
+
 
 @dataclass(frozen=True)
 class ItemPool:
-    """All items of the Items and Interactions datasets; the arrays are parallel."""
+    """The items of the Items and Interactions datasets; the arrays are parallel."""
 
     items: NDArray[np.str_]
-    """Those of a model in its order, then the ones that came after its training."""
+    """Those of a model in its order, then the ones that came after its training, without unconfirmed ones."""
     interactions: NDArray[np.int64]
     impressions: NDArray[np.int64]
     created: NDArray[np.int64]
-    """Epoch seconds: CREATION_TIMESTAMP, else the oldest interaction, else `newest`."""
+    """Epoch seconds: CREATION_TIMESTAMP, else the oldest interaction, else `newest`; ANCIENT of unconfirmed ones."""
     newest: int
     """When the newest interaction was, in epoch seconds: ages are measured back from it, so that old data have
     new items too (the guide's rule, not that of AWS's cheat sheet, which measures from now)."""
@@ -51,11 +62,18 @@ def gather(
     found, _ = datasets.rows(workspace, interactions)
     found = datasets.settled(found, workspace.clock()).filter(event_rules.admitted(selection.events))
     times = pl.col("TIMESTAMP")
-    counted = found.group_by("ITEM_ID").agg(interactions=pl.len().cast(pl.Int64), oldest=times.min())
+    counted = found.group_by("ITEM_ID").agg(
+        interactions=pl.len().cast(pl.Int64), oldest=times.min(), users=pl.col("USER_ID").n_unique()
+    )
     records = datasets.items(workspace, items) if items else pl.DataFrame(schema={"ITEM_ID": pl.String})
     newest = int(found.select(times.max()).item() or 0)
-    each = _each(known, counted, records, newest)
-    new = each.slice(len(known)).sort("created", "ITEM_ID", descending=[True, False])
+    doubted = _doubted(workspace, interactions, counted, records)
+    each = _each(known, counted, records, newest).with_columns(
+        pl.when(~pl.col("ITEM_ID").is_in(doubted.implode())).then("created").otherwise(ANCIENT)
+    )
+    new = (
+        each.slice(len(known)).filter(pl.col("created") != ANCIENT).sort("created", "ITEM_ID", descending=[True, False])
+    )
     room = len(new) if selection.most_items is None else max(0, selection.most_items - len(known))
     each = pl.concat([each.head(len(known)), new.head(room)])
     shows = impressions.counts(workspace, interactions)
@@ -69,6 +87,23 @@ def gather(
         newest=newest,
         columns=metadata(selection.fields(items.schema), "ITEM_ID", names, records) if items else {},
     )
+
+
+def _doubted(workspace: Workspace, dataset: Dataset, counted: pl.DataFrame, records: pl.DataFrame) -> pl.Series:
+    """Ids that too few users confirm, where other items have records; tells of ids without a record."""
+    if records.is_empty():
+        return pl.Series("ITEM_ID", [], pl.String)
+    bare = counted.join(records, on="ITEM_ID", how="anti").sort("oldest", "ITEM_ID")
+    doubted = bare.filter(pl.col("users") < CONFIRMING_USERS)["ITEM_ID"]
+    if len(bare):
+        told = {
+            "dataset": dataset.arn,
+            "items": len(bare),
+            "unexplored": len(doubted),
+            "newest": (doubted if len(doubted) else bare["ITEM_ID"])[-1],
+        }
+        log.warning("interactions name items that the Items dataset does not have", extra=told)
+    return doubted
 
 
 def _each(known: NDArray[np.str_], counted: pl.DataFrame, records: pl.DataFrame, newest: int) -> pl.DataFrame:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing.process import BaseProcess
 from queue import LifoQueue
 from typing import Any
 
@@ -15,6 +16,10 @@ from tailorbird.config import Config
 
 NICENESS = 10
 """Of workers: beside a busy server they get a tenth of its share of a core; when it is idle, all of it."""
+
+
+GONE_SECONDS = 5.0
+"""For killed workers: so long, what one of them has locked in a database may stay locked."""
 
 
 class Workers(Executor):
@@ -90,18 +95,26 @@ class Processes(Workers):
                 _kill(self._workers[self._busy[future]])
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Ends all processes, whatever they do."""
+        """Ends all processes, whatever they do; with `wait` gives them `GONE_SECONDS` to be gone.
+
+        They do nothing any more, but on a busy machine a process of low priority that gives back its memory takes
+        minutes. Nor are the threads waited for that wait for them; Python does so at its end.
+        """
         self._threads.shutdown(wait=False, cancel_futures=True)
+        killed = [process for worker in self._workers for process in _kill(worker)]
         for worker in self._workers:
-            _kill(worker)
-            worker.shutdown(wait=wait, cancel_futures=cancel_futures)
-        self._threads.shutdown(wait=wait)
+            worker.shutdown(wait=False, cancel_futures=True)
+        latest = time.monotonic() + GONE_SECONDS
+        for process in killed if wait else ():
+            process.join(max(0.0, latest - time.monotonic()))
 
 
-def _kill(worker: ProcessPoolExecutor) -> None:
-    """Ends the process of a pool, by the handle of the pool that started it."""
-    for process in list((worker._processes or {}).values()):
+def _kill(worker: ProcessPoolExecutor) -> list[BaseProcess]:
+    """Ends the process of a pool, by the handle of the pool that started it, and gives it back."""
+    processes: list[BaseProcess] = list((worker._processes or {}).values())
+    for process in processes:
         process.kill()
+    return processes
 
 
 def _worker() -> ProcessPoolExecutor:

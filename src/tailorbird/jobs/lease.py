@@ -91,6 +91,14 @@ def _figures(told: str | Epoch) -> Document:
     return {"epoch": told.number, "epochs": told.of, **known}
 
 
+def _left(latest: Document, now: float) -> Document:
+    """What a line of the log says of the time that is left; an estimate that has run out is none any more."""
+    if "ends" not in latest:
+        return {}
+    seconds = math.ceil(latest["ends"] - now)
+    return {"secondsLeft": seconds} if seconds > 0 else {"longerThanEstimated": True}
+
+
 def _step(latest: Document) -> str:
     """What a job is at, without how far it is: counts and losses change all the time."""
     return re.sub(r"[\d.,]+", "", latest["text"])
@@ -137,8 +145,7 @@ class Lease:
             shown = latest = self.latest
             if _step(latest) != step or time.monotonic() - told > PROGRESS_SECONDS:
                 step, told = _step(latest), time.monotonic()
-                left = {"secondsLeft": round(latest["ends"] - self._workspace.clock())} if "ends" in latest else {}
-                log.info("job progress", extra={"arn": self._arn, **latest, **left})
+                log.info("job progress", extra={"arn": self._arn, **latest, **_left(latest, self._workspace.clock())})
             if self._workspace.catalogue.update(self._arn, self._renewed) is None:
                 self._lost.set()
                 return

@@ -39,18 +39,29 @@ class Lock:
     def __init__(self, folder: Path) -> None:
         """Raises FolderInUse."""
         path = folder / LOCK_FILE
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._folder = os.open(folder, os.O_RDONLY)
+        try:
+            self._lock_folder()
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except BlockingIOError:
+            os.close(self._folder)
+            raise _in_use(folder) from None
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with os.fdopen(self._descriptor) as file:
-                process, _, url = file.read().strip().partition("\n")
-            raise FolderInUse(
-                f"Another server is running on {folder}: process {process or 'unknown'}"
-                + (f" at {url}" if url else "")
-                + ". Stop it, or serve another folder with --data-dir."
-            ) from None
+            os.close(self._descriptor)
+            os.close(self._folder)
+            raise _in_use(folder) from None
         self.tell()
+
+    def _lock_folder(self) -> None:
+        """Locks the folder as well, since a file can be removed while it is locked, and another one be made."""
+        try:
+            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError as error:  # NFS locks nothing that cannot be opened for writing
+            log.info("the lock of the data folder is its file alone", extra={"reason": error.strerror})
 
     def tell(self, url: str = "") -> None:
         """Says who holds the lock."""
@@ -60,6 +71,17 @@ class Lock:
     def release(self) -> None:
         """Lets another server have the folder; the file stays, since removing it would let two hold a lock."""
         os.close(self._descriptor)
+        os.close(self._folder)
+
+
+def _in_use(folder: Path) -> FolderInUse:
+    path = folder / LOCK_FILE
+    process, _, url = (path.read_text() if path.exists() else "").strip().partition("\n")
+    return FolderInUse(
+        f"Another server is running on {folder}: process {process or 'unknown'}"
+        + (f" at {url}" if url else "")
+        + ". Stop it, or serve another folder with --data-dir."
+    )
 
 
 def make_private(folder: Path) -> None:
