@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tailorbird.recipes.recipe import Query
 
 BUCKETS = 12
+"""Two (once or oftener) for each of the six places that `buckets` tells apart."""
 
 
 def buckets(query: Query) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
