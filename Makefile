@@ -1,6 +1,6 @@
 # Everything a newcomer needs; each target makes what it depends on.
 .DEFAULT_GOAL := help
-.PHONY: help demo quality reference test all-tests test-full check lint serve notebooks clean
+.PHONY: help demo quality reference test all-tests test-full test-newer test-made-up check lint lock serve notebooks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,6 +10,12 @@ BIN := $(VENV)/bin
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --dist loadfile --no-loadscope-reorder \
 	-n $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# The locks are whole: nothing that is not in them is installed, PyTorch excepted, whose build is the platform's choice.
+LOCKED := $(PIP) --require-hashes --no-deps --requirement
+TORCH := torch==2.13.0
+# One resolution, for every platform and every Python that pyproject.toml allows, from PyPI wherever pip is told to look.
+LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
+	--no-emit-package torch --annotation-style line --default-index https://pypi.org/simple --custom-compile-command 'make lock'
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -17,19 +23,19 @@ help: ## list the targets
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml | $(BIN)/python
+$(VENV)/.installed: pyproject.toml requirements/run.lock | $(BIN)/python
 	@echo "installing Tailorbird into $(VENV) (PyTorch is large: some minutes the first time)"
-	$(PIP) 'pip>=25.1'
-	$(PIP) torch==2.13.0
-	$(PIP) -e '.[aws-local,demo]'
+	$(LOCKED) requirements/run.lock
+	$(PIP) $(TORCH)
+	$(PIP) --no-deps -e .
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) --group dev -e '.[aws-local,demo,notebooks]'
+$(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.lock
+	$(LOCKED) requirements/dev.lock
 	@touch $@
 
-$(VENV)/.installed-bench: $(VENV)/.installed-dev
-	$(PIP) --group bench
+$(VENV)/.installed-bench: $(VENV)/.installed-dev requirements/bench.lock
+	$(LOCKED) requirements/bench.lock
 	$(PIP) --no-deps rectools==0.19.0
 	@touch $@
 
@@ -52,8 +58,20 @@ test: $(VENV)/.installed-dev tests/javascript/node_modules ## lint, layers and a
 all-tests:
 	$(TESTS)
 
-test-full: $(VENV)/.installed-dev tests/javascript/node_modules ## also the long tests
+test-full: $(VENV)/.installed-dev tests/javascript/node_modules ## also the long tests, and the others on a newer Python
 	TAILORBIRD_LONG=1 $(TESTS)
+	$(MAKE) --no-print-directory test-newer
+
+test-newer: tests/javascript/node_modules ## the tests without real data, on the newest Python that is here
+	@newer=$$(sh tests/newer_python.sh $(PYTHON)); \
+	if [ -n "$$newer" ]; then \
+		version=$$("$$newer" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		$(MAKE) --no-print-directory PYTHON="$$newer" VENV=".venv-$$version" test-made-up; \
+	else echo "No Python newer than $(PYTHON) was found: the tests ran on that one alone."; fi
+
+test-made-up: $(VENV)/.installed-dev
+	$(BIN)/python --version
+	env -u TAILORBIRD_DATA -u TAILORBIRD_LONG $(TESTS)
 
 quality: $(VENV)/.installed-bench ## measure quality beside peers: make quality PROTOCOLS="P4 P4d" (needs TAILORBIRD_DATA)
 	OMP_NUM_THREADS=1 PYTHONPATH=src:bench $(BIN)/python -m quality $(PROTOCOLS) --write .
@@ -69,7 +87,13 @@ lint: $(VENV)/.installed-dev ## ruff, mypy --strict, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+lock: $(BIN)/python ## make requirements/*.lock follow pyproject.toml: make lock UPGRADE=--upgrade for the newest of all
+	$(PIP) uv
+	$(LOCK) --all-extras --group dev --group bench --output-file requirements/bench.lock
+	$(LOCK) --all-extras --group dev --constraints requirements/bench.lock --output-file requirements/dev.lock
+	$(LOCK) --extra aws-local --extra demo --constraints requirements/bench.lock --output-file requirements/run.lock
+
 check: test ## the same as `make test`
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) build dist tests/javascript/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* build dist tests/javascript/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,9 +19,10 @@ from tailorbird.recipes.recipe import Column, Interactions
 from tailorbird.recipes.scorers.sums import Given, bounds_of
 
 RANGES = 16
-"""Into how many equally filled ranges a numeric column is cut, at most."""
+"""Into how many equally filled ranges a numeric column is cut, at most: a network learns a vector for each, from a
+sixteenth of the rows."""
 MOST_CATEGORIES = 5000
-"""Of one column: the most frequent."""
+"""Of one column: the most frequent; more are ids rather than categories, and each costs a vector."""
 LEAST_ROWS = 2
 """A category that fewer rows have is left out: it could only learn that one row by heart."""
 

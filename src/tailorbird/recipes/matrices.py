@@ -12,12 +12,16 @@ from scipy import sparse
 from tailorbird.recipes.recipe import Interactions, NotEnoughData
 
 MOST_PAIRS = 20_000_000
+"""Bound on the pairs that `closeness` counts: about 1 GB."""
 BLOCK_PAIRS = 20_000_000
 """Bound on the item pairs counted at a time: about 240 MB."""
 EXTRA_DIRECTIONS = 10
+"""Oversampling of `main_directions`: 5 to 10 do, by Halko, Martinsson and Tropp."""
 ROUNDS = 4
+"""Of power iterations in `main_directions`: 2 to 4 do where singular values fall slowly, by the same paper."""
 POWERS = 12
-"""Of the subspace iteration."""
+"""Of the subspace iteration in `spectral`: more than `ROUNDS`, since counts have no gap after the directions that are
+kept; not tuned."""
 
 
 def user_item(data: Interactions) -> sparse.csr_matrix:

@@ -22,7 +22,7 @@ from tailorbird.recipes.scorers.scorer import PARTS
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 SMOOTHING = 5.0
-"""Items."""
+"""Items: those that are alike must be more than a handful before their mean counts more than that of all; not tuned."""
 
 
 @dataclass(frozen=True)

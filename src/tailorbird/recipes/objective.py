@@ -23,7 +23,8 @@ from tailorbird.recipes.scorers.blend_weights import log_softmax
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 STRENGTHS = {"OFF": 0.0, "LOW": 1 / 3, "MEDIUM": 1.0, "HIGH": 3.0}
-"""By objectiveSensitivity."""
+"""By objectiveSensitivity: MEDIUM is AWS's equal emphasis (spec recipes-and-runtime 2.1), the others a third and three
+times that. NDCG@25 from OFF to HIGH on ml-latest-small: .529, .528, .507, .324."""
 NAME = "objective"
 
 

@@ -33,8 +33,11 @@ from tailorbird.storage.arrays import load_arrays, save_arrays
 T = TypeVar("T", bound=np.generic)
 
 DIMENSIONS = 200
+"""Main directions of the texts: the highest that similar-items may be tuned to (spec recipes-and-runtime 1.3), as texts
+are all there is here."""
 FRESH_HALF_LIFE = 30 * 86400.0
-"""Seconds."""
+"""Seconds: the 30 days for which AWS calls an item new in exploration (spec recipes-and-runtime 1.3); it publishes no
+other."""
 
 
 @dataclass(frozen=True)

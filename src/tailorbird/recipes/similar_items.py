@@ -42,29 +42,34 @@ from tailorbird.storage.arrays import load_arrays, save_arrays
 COLD = 5
 """Interactions that make an item warm (spec recipes-and-runtime 1.4)."""
 GAP = 1800.0
-"""Seconds without an interaction that end a session."""
+"""Seconds without an interaction that end a session: the half hour of recurrent.py and of web analytics."""
 RECENT_HALF_LIFE = 30 * 86400.0
-"""Seconds."""
+"""Seconds: a month, since related items are asked for in shops, where a season is too long; not tuned, its weight is
+learned."""
 HELD_OUT = 0.1
-"""Share of the sessions on which the weights are learned, and of the items that are hidden meanwhile."""
+"""Share of the sessions on which the weights are learned, and of the items that are hidden meanwhile: as in the exam
+(spec recipes-and-runtime 3.1)."""
 FIT_CELLS = 2_000_000
 """Bound on (sample, item) pairs while learning the weights: 8 MB a part."""
 LEAST_SAMPLES = 20
-"""With fewer, `DEFAULTS` stay."""
+"""With fewer, `DEFAULTS` stay: there are up to ten weights to learn."""
 LEAST_OF_SESSIONS = 0.1
-"""Where fewer of the sessions hold several items, all that a user did counts as one session while learning."""
+"""Where fewer of the sessions hold several items, all that a user did counts as one session while learning: else there
+would be next to nothing to learn from."""
 SEEDS = 3
-"""Items of a session that are asked about while learning."""
+"""Items of a session that are asked about while learning: more of one session tell the same again."""
 LEAST_SCALE = 0.1
-"""Of the warm parts together: what cold items get is not blown up beyond it."""
+"""Of the warm parts together: what cold items get is not blown up beyond ten times."""
 ROOM = np.arange(0, 6.1, 0.5)
-"""Steps by which the offset of cold items may grow."""
+"""Steps by which the offset of cold items may grow: a step makes one 1.6 times as likely, all of them 400 times;
+`TOLERANCE` ends it before."""
 _OF_COLD = {"cold": -1.0, "cold content": 3.0, "cold collaborative": 3.0}
 DEFAULTS = (
     {"popular": -0.1, "users": 0.3, "sessions": 0.7, **_OF_COLD},
     {"popular": 0.3, "content": 3.0, "collaborative": 3.0, **_OF_COLD},
 )
-"""Weights to begin with: asked about a warm item, and about a cold one."""
+"""Weights to begin with: asked about a warm item, and about a cold one. Not tuned: they only begin a search, or stand
+in for one; popularity negative, since lists should be of the item."""
 
 
 @dataclass(frozen=True)

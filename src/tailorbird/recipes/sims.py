@@ -38,18 +38,27 @@ from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 NEIGHBOURS = 200
+"""Most similar items kept of each: eight lists of 25, so that a filter has something left; beyond them come popular
+items."""
 WINDOW = 30
+"""Places that count as close: not tuned by itself; with it and `CLOSE`, all figures that Amazon printed for SIMS are
+beaten in P4."""
 DECAY = 0.95
+"""A place: the last of the window counts a fifth of a neighbour."""
 CLOSE = 3.0
-"""Weight of two neighbouring rows of one user, against 1 for the user having both items at all."""
+"""Weight of two neighbouring rows of one user, against 1 for the user having both items at all: as `WINDOW`."""
 BASKET = 1.0
-"""Weight of two items in one basket, what one user did in the same second, against 1 for two neighbouring rows."""
+"""Weight of two items in one basket, what one user did in the same second, against 1 for two neighbouring rows: as much
+as P4 bears, where ratings of one second are no baskets."""
 BASKET_DAMPING = 0.5
-"""A basket of n items weighs 1 / n ** this."""
+"""A basket of n items weighs 1 / n ** this: between each pair alike and each basket alike; not tuned by itself."""
 LIST_LENGTH = 25
-"""Items with fewer neighbours than a list is long get weak ones behind them."""
+"""Items with fewer neighbours than a list is long get weak ones behind them: that of a default answer."""
 WEAK_CLOSE = 6.0
+"""As `CLOSE`, and twice as much: where few users tell, what lies close by tells more. Not tuned by itself."""
 WEAK_POPULARITY = 0.25
+"""Power by which popular items come first among weak ones: chance is the likelier, the rarer both are. Not tuned by
+itself."""
 
 
 @dataclass(frozen=True)

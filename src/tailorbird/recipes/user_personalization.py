@@ -57,19 +57,27 @@ from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 HELD_OUT = 0.2
-"""Share of the training users on whom the weights are learned, ..."""
+"""Share of the training users on whom the weights are learned, ... (the scorers are then trained on all)"""
 MOST_HELD_OUT = 500
-"""... at most so many of them, ..."""
+"""... at most so many of them, about as many as `blend_weights.most_samples` takes for a catalogue of 3000, ..."""
 LEAST_HELD_OUT = 0.01
 """... but this share at least: where users are many their histories are short, and teach little each."""
 TRANSFORMER_ROWS = 200_000
+"""Distinct interactions from which on there is a transformer: below, the closed forms alone were as good and train in
+seconds."""
 TRANSFORMER_ITEMS = 300_000
+"""Items up to which there is one: beyond, its vectors alone are 180 MB at the default width, and as much twice over
+while training."""
 TOKENS = 10_000_000
 """Rows the transformer sees in all its epochs. Its cost goes with rows, width and catalogue: minutes, not hours."""
 MOST_EPOCHS = 20
+"""Where the data are so few that `TOKENS` allows more: more learn a small set by heart."""
 FULL_SOFTMAX_ITEMS = 4000
+"""Up to here the softmax runs over all items: a full one is the better loss (Klenitskiy and Vasilev, RecSys 2023), and
+costs with the catalogue."""
 SAMPLED = 2000
-"""Of a larger catalogue: items that the transformer's softmax runs over, for the time's sake."""
+"""Of a larger catalogue: items that the transformer's softmax runs over, half of the largest whole one, for the time's
+sake."""
 
 
 @dataclass(frozen=True)

@@ -41,12 +41,16 @@ from tailorbird.recipes.scorers.sums import (
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 PRIOR = 10.0
+"""Events as expected that every pair has beforehand (DuMouchel's gamma prior): ten keep a pair that met once or twice
+near 0; not tuned."""
 LAST = 10
-"""Distinct recent items whose features are conditions."""
+"""Distinct recent items whose features are conditions; what is further back weighs .35 of the newest at most."""
 DECAY = 0.9
+"""A place, as in markov_chain.py; not tuned."""
 WEIGHTS = (DECAY ** np.arange(LAST)).astype(np.float32)
 MOST_FEATURES = 1000
-"""Of items: the most frequent. There are thousands of conditions, each with a lift for each feature."""
+"""Of items: the most frequent. There are thousands of conditions, each with a lift for each feature: 4 MB a thousand
+conditions."""
 MOST_CELLS = 4_000_000
 """Of a table of what each condition says of each item: 16 MB."""
 

@@ -25,10 +25,14 @@ from tailorbird.recipes.scorers.scorer import load_csr, save_csr
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 DAMPING = 0.8
+"""Between 0, each pair alike, and 1, each user or session alike; not tuned, RP3-beta chose a power of .6 of its random
+walk on both shops of P7 (docs/reference/quality.md)."""
 NEIGHBOURS = 1000
-"""Largest shares kept of each item."""
+"""Largest shares kept of each item: twice the longest answer of 500, so that a filter has something left; 8 MB a
+thousand items."""
 PRIOR = 100.0
-"""Pairs added to those of each item, in the weight of pairs of single items."""
+"""Pairs added to those of each item, in the weight of pairs of single items; not tuned by itself, cosine wanted a
+shrinkage of 800 rows, the largest that was tried, on both shops of P7."""
 
 
 @dataclass(frozen=True)

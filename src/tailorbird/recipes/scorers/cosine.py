@@ -23,11 +23,18 @@ from tailorbird.recipes.recipe import Query
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 RIDGE = 10.0
+"""Of the regression on content, whose rows weigh up to `MOST_WEIGHT`: as much as half an item that is well known; not
+tuned. On whole hidden items the peer's optimum is at 10000 or beyond (P8), which is why cold items have weights of
+their own."""
 EXPERIENCE = 5.0
-"""Sessions of an item at which what happened weighs as much as what its content lets expect."""
+"""Sessions of an item at which what happened weighs as much as what its content lets expect: those that make it warm
+(spec recipes-and-runtime 1.4)."""
 SESSION_DAMPING = 0.4
+"""Power of its length by which a session weighs less: just below the .5 at which a long one weighs as a short one; not
+tuned."""
 MOST_WEIGHT = 20.0
-"""Sessions of an item beyond which it teaches the regression no more."""
+"""Sessions of an item beyond which it teaches the regression no more, so that bestsellers do not set it alone; not
+tuned."""
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,13 @@ from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 RECENT_HALF_LIFE = 90 * 86400.0
-"""Seconds; for what is popular now."""
+"""Seconds; for what is popular now: a season, short enough to forget the last one; not tuned, its weight in the blend
+is learned."""
 MOST_CELLS = 8_000_000
 """Bound on the table (32 MB): 200 moments, fewer where there are many items."""
 FLOOR = 0.01
-"""Share of the average item's count that every item has at least."""
+"""Share of the average item's count that every item has at least, so that logs are finite and average is worth 4.6 more
+than nothing."""
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,21 @@ from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, log_share, sav
 from tailorbird.recipes.scorers.sums import Rows, add_sparse_rows, histories_of, recent, rows_of, zeros
 
 WINDOW = 20
+"""Places. Sequential rules chose 20 or 50 on all but one of the protocols P2 and P3 (docs/reference/quality.md)."""
 DECAY = 0.9
+"""A place. Rules without a blend want less, .1 to .7 by validation in P2 and P3; here the last item is not alone, and
+EASE and others share the work."""
 BACKWARDS = 0.5
+"""Weight of a pair the other way round: order tells something and closeness too. Rules forwards alone are the peer in
+P2 and P3; not tuned."""
 LAST = 20
+"""Distinct recent items that count: what is further back weighs less than .13 of the newest."""
 WEIGHTS = (DECAY ** np.arange(LAST)).astype(np.float32)
 FLOOR = 0.0005
+"""Share below which an item does not follow: one in 2000; not tuned."""
 RARE = 3.0
-"""Items followed less often than this have their shares damped instead of divided by next to nothing."""
+"""Items followed less often than this have their shares damped instead of divided by next to nothing: fewer than three
+pairs are chance."""
 
 
 @dataclass(frozen=True)

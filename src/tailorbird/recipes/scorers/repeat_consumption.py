@@ -14,6 +14,7 @@ from tailorbird.recipes.recipe import Query
 from tailorbird.recipes.scorers.sums import histories_of, recent
 
 BUCKETS = 12
+"""Two (once or oftener) for each of the six places that `buckets` tells apart."""
 OLD = 30
 """Rank of an item among the recent ones from which on all count alike."""
 BY_RANK = np.stack([np.digitize(np.arange(OLD + 1), [1, 3]), 3 + np.digitize(np.arange(OLD + 1), [5, OLD])])

@@ -30,6 +30,7 @@ from tailorbird.storage.arrays import load_all_arrays, save_arrays
 EDGES = np.ceil(np.sqrt(2.0) ** np.arange(1, 64)).astype(np.int64) - 1
 """Seconds at which a bucket of spans of time begins: each is sqrt(2) as long as the one before, to 95 years."""
 EPSILON = 1e-5
+"""Of layer normalisation: torch's default, so that both forward passes are one."""
 
 CHUNK = 2000
 """Events that go through the network together: some megabytes, which stay in the processor's cache."""

@@ -20,6 +20,7 @@ from torch.nn import functional
 from tailorbird.recipes.scorers.transformer import EDGES, EPSILON
 
 PADDING = -1
+"""No item has this number."""
 
 
 @dataclass(frozen=True)

@@ -30,25 +30,32 @@ if TYPE_CHECKING:
     from tailorbird.recipes.scorers.transformer_network import Batch, Network
 
 WINDOW, DECAY, POWER = 20, 0.9, 0.4
-"""How items that occur close to each other are counted, and how much their totals are discounted, at the start."""
+"""How items that occur close to each other are counted, as in markov_chain.py, and how much their totals are
+discounted, at the start; which saves most of the epochs on sparse data."""
 LENGTH_AT_START = 1.0
-"""Of the item vectors: their root mean square."""
+"""Of the item vectors: their root mean square, that of unit normal ones, which layer normalisation expects."""
 RATE = 2e-3
+"""Of AdamW at its highest: higher than the usual 1e-3, for the few epochs that there are; not tuned further."""
 WEIGHT_DECAY = 0.01
+"""AdamW's own default in torch."""
 WARM_UP = 0.05
+"""Share of the steps until the full rate, so that the vectors of the start are not shaken loose; not tuned."""
 BATCH_CELLS = 16_000_000
 """Bound on (place, item) scores of a batch: 64 MB each time they are held."""
 SORTED = 30
-"""Batches whose windows are sorted by length together."""
+"""Batches whose windows are sorted by length together: enough to pad little, few enough that batches stay random."""
 POPULARITY = 0.75
-"""Power of an item's count by which it is drawn into a sample."""
+"""Power of an item's count by which it is drawn into a sample: that of Mikolov et al., NIPS 2013, for negative samples;
+the correction makes it unbiased."""
 VALIDATED = 10
-"""Last items of a held-out user that are asked for."""
+"""Last items of a held-out user that are asked for: more questions of the same users make a steadier stop than one
+each."""
 CUTOFF = 10
-"""Of the validation NDCG."""
+"""Of the validation NDCG: that which P1 to P3 of bench/quality are judged by."""
 REPORT_EVERY = 20
 """Batches between two calls of progress: a few seconds."""
 PADDING = -1
+"""No item has this number."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +68,13 @@ class Plan:
     length: int = 50
     """Distinct recent items that it sees."""
     blocks: int = 2
+    """Two or three is what tuned peers have (Klenitskiy and Vasilev); two are a third cheaper."""
     heads: int = 1
     """One takes any width, AWS's odd default of hidden_dimension included."""
     dropout: float = 0.2
+    """That of tuned peers on data that are neither dense nor sparse; the recipes say otherwise where they know."""
     tokens: int = 1600
-    """Places of a batch, at most."""
+    """Places of a batch, at most: 32 windows of 50, as before windows were packed by length."""
     sampled: int = 2000
     """Items beside the targets that the softmax runs over; 0 for all of them."""
     times: bool = False
