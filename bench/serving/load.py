@@ -1,0 +1,102 @@
+"""Load on a server: as fast as it answers (`wrk`), or so many requests a second, whether it keeps up or not."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.servers import CLIENT_CORE, Server
+
+CONNECTIONS = 32
+SCRIPT = Path(__file__).with_name("flat_out.lua")
+
+
+@dataclass(frozen=True)
+class Flood:
+    """What a server did while it was asked without a pause."""
+
+    rate: float
+    """Answers a second."""
+    cpu: float
+    """Microseconds of the server's processor time for each answer."""
+    p50: float
+    """Milliseconds, as is the next."""
+    p99: float
+
+
+def flat_out(server: Server, requests: Sequence[bytes], seconds: float, *, once: bool = False) -> Flood:
+    """Asks over `CONNECTIONS` connections without a pause, with the requests in turn.
+
+    once: each request once, and then no more. Raises RuntimeError where an answer was an error.
+    """
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"".join(request + b"\0" for request in requests))
+        file.flush()
+        command = ["wrk", "-t1", f"-c{min(CONNECTIONS, len(requests))}", f"-d{seconds:g}s", "-s", str(SCRIPT)]
+        began, used = time.monotonic(), server.cpu_seconds()
+        done = subprocess.run(
+            ["taskset", "-c", str(CLIENT_CORE), *command, f"http://127.0.0.1:{server.port}/"],
+            env=os.environ | {"REQUESTS": file.name, "ONCE": "1" if once else "0"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        used, took = server.cpu_seconds() - used, time.monotonic() - began
+    line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))
+    answers, micros, bad, broken, p50, p99 = (int(word) for word in line.split()[1:])
+    if bad or broken or not answers:
+        raise RuntimeError(
+            f"{server.name}: {bad} of {answers} answers were errors, {broken} did not come ({took:.0f} s)"
+        )
+    return Flood(answers / micros * 1e6, used / answers * 1e6, p50 / 1000, p99 / 1000)
+
+
+def at_rate(
+    server: Server, requests: Sequence[bytes], rate: float, seconds: float, check: Callable[[bytes], None]
+) -> NDArray[np.float64]:
+    """Returns milliseconds of each answer from when its request was due, so that a stall counts for all that wait.
+
+    check: is given each answer with its head; raises RuntimeError for a wrong one.
+    """
+    return asyncio.run(_at_rate(server.port, requests, rate, seconds, check))
+
+
+async def _at_rate(
+    port: int, requests: Sequence[bytes], rate: float, seconds: float, check: Callable[[bytes], None]
+) -> NDArray[np.float64]:
+    due: asyncio.Queue[float] = asyncio.Queue()
+    took: list[float] = []
+
+    async def connection(first: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        at = first
+        while (moment := await due.get()) > 0:
+            writer.write(requests[at % len(requests)])
+            at += CONNECTIONS
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+            answer = head + await reader.readexactly(length)
+            took.append(1000 * (time.perf_counter() - moment))
+            check(answer)
+        writer.close()
+
+    connections = [asyncio.create_task(connection(first)) for first in range(CONNECTIONS)]
+    began = time.perf_counter()
+    for number in range(int(rate * seconds)):
+        moment = began + number / rate
+        if (pause := moment - time.perf_counter()) > 0:
+            await asyncio.sleep(pause)
+        due.put_nowait(moment)
+    for _ in connections:
+        due.put_nowait(-1.0)
+    await asyncio.gather(*connections)
+    return np.array(took)
