@@ -1,12 +1,14 @@
 # Everything a newcomer needs; each target makes what it depends on.
 .DEFAULT_GOAL := help
-.PHONY: help demo quality reference test test-full check lint serve notebooks clean
+.PHONY: help demo quality reference test all-tests test-full check lint serve notebooks clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# A file's tests stay together, since they share a server or a model; more than four at a time want too much memory.
-TESTS := $(BIN)/python -m pytest tests -n auto --maxprocesses 4 --dist loadfile
+# A file's tests stay together, since they share a server or a model. One process more than cores, since tests wait
+# for servers; more than four at a time want too much memory. Each keeps to a core: threads would wait for each other.
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --dist loadfile --no-loadscope-reorder \
+	-n $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 help: ## list the targets
@@ -45,7 +47,9 @@ notebooks: $(VENV)/.installed-dev ## open the six steps in JupyterLab; needs a s
 	@eval "$$($(BIN)/tailorbird env --data-dir data)" && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab notebooks
 
 test: $(VENV)/.installed-dev tests/javascript/node_modules ## lint, layers and all tests
-	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory --jobs 2 lint all-tests
+
+all-tests:
 	$(TESTS)
 
 test-full: $(VENV)/.installed-dev tests/javascript/node_modules ## also the long tests

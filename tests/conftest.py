@@ -13,6 +13,13 @@ from support import Server
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 """As in workers: threads that wait for each other would else spin, and on busy cores make training ten times slower."""
 
+FIRST = ("test_real_data.py", "test_exam.py", "test_hrnn.py", "test_v2.py", "test_notebooks.py", "test_connections.py")
+"""Files that take longest: were one the last to begin, the other cores would wait for it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in FIRST)
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:

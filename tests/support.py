@@ -22,6 +22,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tailorbird import config as configuration
+from tailorbird.cli import variables
+
 ROLE = "arn:aws:iam::123456789012:role/PersonalizeRole"
 SERVICES = ("personalize", "personalize-events", "personalize-runtime", "s3", "iam", "sts")
 
@@ -51,10 +54,8 @@ class Server:
         raise AssertionError(f"the server did not start: {Path(self.log.name).read_text()[-3000:]}")
 
     def environment(self) -> dict[str, str]:
-        """What `tailorbird env` prints."""
-        command = [sys.executable, "-m", "tailorbird", "env", "--data-dir", str(self.data_dir)]
-        text = subprocess.run(command, capture_output=True, check=True, text=True, env=clean_environment()).stdout
-        return dict(re.findall(r"^export (\w+)=(.*)$", text, re.M))
+        """What `tailorbird env` prints, without a process for it."""
+        return variables.environment(configuration.load({}, data_dir=self.data_dir))
 
     def client(self, service: str, **options: Any) -> Any:
         values = self._values = getattr(self, "_values", None) or self.environment()
@@ -88,7 +89,7 @@ class Server:
         return self._reap()
 
     def _reap(self) -> int:
-        status = self.process.wait(timeout=30)
+        status = self.process.wait(timeout=300)
         assert self.process.stdout is not None
         self.process.stdout.close()
         self.log.close()
@@ -121,24 +122,24 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TAILORBIRD_"))}
 
 
-def wait_for(question: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """The first truthy answer; fails when none comes in time."""
+def wait_for(question: Callable[[], Any], seconds: float = 300.0, pause: float = 0.05) -> Any:
+    """The first truthy answer; fails when none comes in time, which is long: the machine may be busy."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if answer := question():
             return answer
-        time.sleep(0.05)
+        time.sleep(pause)
     raise AssertionError(f"waited {seconds} s in vain")
 
 
-def settled(describe: Callable[..., Any], member: str, seconds: float = 120.0, **arn: str) -> dict[str, Any]:
+def settled(describe: Callable[..., Any], member: str, seconds: float = 900.0, **arn: str) -> dict[str, Any]:
     """The resource once it is ready or has failed, in the words of most resources or in those of data deletion jobs."""
 
     def look() -> Any:
         found = describe(**arn)[member]
         return found if found["status"] in ("ACTIVE", "CREATE FAILED", "COMPLETED", "FAILED") else None
 
-    return wait_for(look, seconds)
+    return wait_for(look, seconds, 0.15)  # to ask more often would take the core from the job
 
 
 def refused(code: str, words: str, call: Callable[..., Any], **request: Any) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from support import ROLE, Server
-from tailorbird.api import attributions, lifecycle
-from tailorbird.api.resources import RESOURCES, dataset
+from tailorbird.api import attributions, lifecycle, lookup
+from tailorbird.api.resources import RESOURCES
 from tailorbird.data import compaction
 from tailorbird.jobs import dispatcher
 from tailorbird.storage.cloudwatch import CloudWatchError
@@ -48,7 +48,7 @@ class Counted(World):
             self.call("put_events", trackingId=self.tracker, sessionId="s", userId="u", eventList=[event])
 
     def compact(self) -> None:
-        compaction.move(self.workspace, dataset.opened(self.workspace, self.workspace.catalogue.get(self.dataset)))
+        compaction.move(self.workspace, lookup.dataset(self.workspace, self.workspace.catalogue.get(self.dataset)))
 
     def counted(self) -> dict[tuple[str, str], float]:
         """By metric and source, all time together."""

@@ -12,7 +12,7 @@ import pytest
 from journeys.steps import INTERACTIONS_SCHEMA, NO_EXPLORATION, field, genre_of, interactions_csv, schema
 from support import ROLE
 from tailorbird.errors import InvalidInputException
-from tailorbird.serving import exploration_pools, models
+from tailorbird.serving import models
 from world import SIMS, World
 
 PERSONAL = "arn:aws:personalize:::recipe/aws-user-personalization"
@@ -75,7 +75,7 @@ class Shop(World):
         return sum(item in self.ask(campaign) for _ in range(100)) / 100
 
     def pools(self, version: str) -> str:
-        return exploration_pools.newest(models.folder_of(self.workspace, version))
+        return models.open_model(self.workspace, version).pools.newest()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 
 from journeys.steps import INTERACTIONS_SCHEMA, ITEMS_SCHEMA
 from support import ROLE
-from tailorbird.api import lifecycle
+from tailorbird.api import lifecycle, lookup
 from tailorbird.api.resources import RESOURCES, dataset
 from tailorbird.data import compaction, datasets
 from tailorbird.errors import (
@@ -70,7 +70,7 @@ def put(world: World, tracker: str, item: str) -> None:
 
 def items(world: World) -> list[str]:
     """What the Interactions dataset holds."""
-    target = dataset.of_group(world.workspace, world.group, "INTERACTIONS")
+    target = lookup.dataset_of(world.workspace, world.group, "INTERACTIONS")
     assert target is not None
     return datasets.rows(world.workspace, target)[0]["ITEM_ID"].to_list()
 
@@ -242,7 +242,7 @@ def test_rows_belong_to_the_dataset_that_took_them(world: World) -> None:
             acknowledged.append((began, lives[0], item))
 
     def deleted() -> None:
-        target = dataset.of_group(world.workspace, world.group, "INTERACTIONS")
+        target = lookup.dataset_of(world.workspace, world.group, "INTERACTIONS")
         world.call("delete_dataset", datasetArn=world.dataset)
         lives[0] += 1
         compaction.move(world.workspace, target)
@@ -296,7 +296,7 @@ def test_a_dataset_of_before_keeps_its_rows_and_leaves_none(world: World) -> Non
 
 def test_events_of_a_dataset_that_is_gone_are_forgotten(world: World) -> None:
     world.prepare()
-    target = dataset.of_group(world.workspace, world.group, "INTERACTIONS")
+    target = lookup.dataset_of(world.workspace, world.group, "INTERACTIONS")
     tracker = world.call("create_event_tracker", name="t", datasetGroupArn=world.group)["trackingId"]
     put(world, tracker, "a")
     event = world.workspace.live.all(target.place)[0]

@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 def run(server: Server, folder: Path, program: str) -> subprocess.CompletedProcess[str]:
     environment = clean_environment() | server.environment()
     command = [sys.executable, "-c", program]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def test_the_example_runs_twice_and_says_how_it_ended(server: Server, folder: Path) -> None:
@@ -55,6 +55,6 @@ def test_the_example_says_why_an_import_failed(server: Server, folder: Path) -> 
 def test_the_doctor_s_line(folder: Path) -> None:
     (line,) = re.findall(r"^\.venv/bin/tailorbird (doctor .*)$", README, re.M)
     command = [sys.executable, "-m", "tailorbird", *line.split()]
-    ended = subprocess.run(command, cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(command, cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr
     assert "0 dropped" in ended.stdout

@@ -76,7 +76,7 @@ class Spy:
 def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
     spied = Spy(RECIPES[NAME])
     popular = RECIPES["aws-popularity-count"]
-    changed = replace(spied.recipe, train=spied.train, load=popular.load, features=True, weighs_events=True)
+    changed = replace(spied.recipe, train=spied.train, model=popular.model, features=True, weighs_events=True)
     monkeypatch.setitem(RECIPES, NAME, changed)
     return spied
 
@@ -138,7 +138,9 @@ def test_a_threshold_holds_for_its_type_at_training_and_at_serving(world: World,
     assert (spy.data.event_value[types == "rate"] >= 4).all()
     assert (types == "rate").sum() == USERS * 8
     tracker = world.call("create_event_tracker", name="t", datasetGroupArn=world.group)["trackingId"]
-    deployment = deployments.opened(world.workspace, version["solutionVersionArn"], world.group)
+    deployment = deployments.opened(
+        world.workspace, version["solutionVersionArn"], deployments.group(world.workspace, world.group)
+    )
 
     def history() -> int:
         return len(recommend.query(world.workspace, deployment, "u1", None).items)

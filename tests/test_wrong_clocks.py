@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from journeys.steps import as_csv, field, schema
-from tailorbird.api import deployments
-from tailorbird.api.resources import dataset
+from tailorbird.api import deployments, lookup
 from tailorbird.cli import report
 from tailorbird.data import actions, clocks, exploration_pool, history, population, training
 from tailorbird.data.training import Selection
@@ -80,7 +79,7 @@ class Shop(World):
             self.call("put_events", trackingId=self.tracker, sessionId=user, userId=user, eventList=[event])
 
     def opened(self, kind: str) -> Any:
-        return dataset.of_group(self.workspace, self.group, kind)
+        return lookup.dataset_of(self.workspace, self.group, kind)
 
     def snapshot(self) -> training.Interactions:
         selection = Selection(floors=False)
@@ -97,7 +96,7 @@ class Shop(World):
         return version, self.call("create_campaign", name=recipe, solutionVersionArn=version)["campaignArn"]
 
     def asked(self, version: str, user: str) -> tuple[list[str], recommend.Query]:
-        deployment = deployments.opened(self.workspace, version, self.group)
+        deployment = deployments.opened(self.workspace, version, deployments.group(self.workspace, self.group))
         query = recommend.query(self.workspace, deployment, user, None)
         return deployment.served.model.items[query.items].tolist(), query
 
@@ -159,8 +158,8 @@ def test_new_items_stay_new(shop: Shop, wrong: list[Row]) -> None:
     assert found.newest == shop.end
     folder = shop.files / "model"
     folder.mkdir()
-    exploration_pools.add(folder, found, len(found.items))
-    arms = exploration._arms(exploration_pools.load(folder, exploration_pools.newest(folder)), 30.0)
+    exploration_pools.save(found, len(found.items), folder)
+    arms = exploration._arms(exploration_pools.load(folder), 30.0)
     assert found.items[arms.items].tolist() == sorted(f"i{ITEMS + new}" for new in range(NEW))
 
 

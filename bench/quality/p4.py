@@ -7,7 +7,7 @@ the question's time; no metadata, no event types. Related items are asked for ea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from quality.protocol import TIMES, Contestant, Protocol, Published, Values, recipe
 from tailorbird.evaluation import ranking
-from tailorbird.recipes import RECIPES, popularity
+from tailorbird.recipes import popularity
 from tailorbird.recipes.recipe import Interactions, Query, silent
 
 METRICS = {
@@ -86,13 +86,17 @@ def popular(data: Interactions, seed: int) -> ranking.Ranker:
 
 
 def protocol(
-    name: str, question: str, recipes: tuple[str, ...], peers: tuple[Contestant, ...], questions: str
+    name: str,
+    question: str,
+    recipes: tuple[str, ...],
+    peers: tuple[Contestant, ...],
+    questions: str,
+    asked: Callable[[ranking.Split], ranking.Split] = lambda split: split,
 ) -> Protocol:
     """Returns the protocol for recipes that are asked alike, beside what Amazon printed of them."""
-    recipe_type = RECIPES[recipes[0]].recipe_type
 
     def measure(model: ranking.Ranker, split: ranking.Split) -> Values:
-        figures = ranking.measure(model, split, recipe_type)
+        figures = ranking.measure(model, split)
         return {name: np.array(figures[key]) for name, key in METRICS.items()}
 
     return Protocol(
@@ -102,7 +106,7 @@ def protocol(
         f"90 % of rows go in and the newest 10 % are the truth; {questions}; the service's own NDCG",
         TIMES,
         ("NDCG@10", *(metric for metric in METRICS if metric != "NDCG@10")),
-        lambda folder, seed: ranking.split(load(folder), seed),
+        lambda folder, seed: asked(ranking.split(load(folder), seed)),
         measure,
         (*(recipe(one) for one in recipes), *peers),
         drawn=True,
@@ -130,5 +134,6 @@ PROTOCOLS = (
         ("aws-sims",),
         (Contestant("popular", popular),),
         "one question an item of the truths",
+        ranking.about_items,
     ),
 )

@@ -2,7 +2,7 @@
 
     PYTHONPATH=src:bench TAILORBIRD_DATA=... python -m quality.recipes docs/reference/recipes.json [RECIPE ...]
 
-Each recipe is trained with its defaults and sits the exam that every training of the service sits, once: the seed
+Each recipe is trained with its defaults and measured as every training of the service measures itself, once: the seed
 draws the hold-out. Recipes that are named are measured anew, without names all; the file keeps the others' figures.
 Its shape: {"seed", "data": {set: words}, "recipes": {recipe: {set: [{"name", "model", "baseline"}]}}, "skipped":
 {recipe: {set: reason}}}, where model and baseline are {"value"} or {"value", "lower", "upper"}.
@@ -32,9 +32,9 @@ Measured = tuple[dict[str, Any], dict[str, str]]
 SEED = 0
 SETS = ("ml-100k", "online-retail")
 SHOWN = ("ndcg_at_10", "recall_at_10", "hit_rate_at_10", "mean_reciprocal_rank_at_25", "coverage")
-"""Of the extended metrics; recipes without those show all metrics of their exam."""
+"""Of the extended metrics; recipes without those show all metrics of their evaluation."""
 OWN = (trends.ACCURACY,)
-"""Metrics of an exam that are shown besides."""
+"""Metrics of an evaluation that are shown besides."""
 
 
 def main() -> None:
@@ -58,7 +58,7 @@ def main() -> None:
     for name in arguments.recipes or RECIPES:
         recipe = RECIPES[name]
         # Names of one model that are asked alike share their figures.
-        key = recipe.train, recipe.settings, recipe.segments_by, recipe.recipe_type == "RELATED_ITEMS"
+        key = recipe.train, recipe.settings, protocols.PROTOCOLS[recipe.recipe_type]
         rows, why = alike[key] = alike.get(key) or measured(recipe, sets)
         found["recipes"][name], found["skipped"][name] = rows, why
         arguments.file.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -92,17 +92,17 @@ def columns(data: Interactions) -> list[str]:
 
 
 def figures(recipe: Recipe, data: Interactions) -> list[dict[str, Any]]:
-    """Trains on the exam's training part and returns what is shown; raises NotEnoughData where it cannot learn."""
-    if recipe.recipe_type == "PERSONALIZED_ACTIONS" and data.responses is None:
+    """Trains on the training part and returns what is shown; raises NotEnoughData where it cannot learn."""
+    if recipe.recipe_type.responses and data.responses is None:
         raise NotEnoughData("the data have no actions.")
-    if recipe.segments_by == "itemAttributes" and not columns(data):
+    if "itemAttributes" in recipe.recipe_type.line and not columns(data):
         raise NotEnoughData("the items have no categorical column.")
     settings = settings_of(recipe, {}, {}, SEED)
-    exam = protocols.of(recipe, settings, data, columns(data), SEED)
-    model = recipe.train(exam.train, settings, silent)
-    extended = {row.name: row for row in exam.extended(model) if row.cohort == "all"}
+    evaluation = protocols.of(recipe, settings, data, columns(data), SEED)
+    model = recipe.train(evaluation.train, settings, silent)
+    extended = {row.name: row for row in evaluation.extended(model) if row.cohort == "all"}
     rows = {name: (asdict(extended[name].model), asdict(extended[name].popularity)) for name in SHOWN if extended}
-    ours, theirs = exam.measure(model), exam.baseline()
+    ours, theirs = evaluation.measure(model), evaluation.baseline()
     rows |= {name: ({"value": ours[name]}, {"value": theirs[name]}) for name in ours if name in OWN or not extended}
     return [{"name": name, "model": known(model), "baseline": known(other)} for name, (model, other) in rows.items()]
 

@@ -24,11 +24,16 @@ from typing import Any
 import msgspec
 import numpy as np
 
+<<<<<<< HEAD
 from serving import shop
-from serving.load import Flood, at_rate, flat_out
+from serving.load import Flood, ask, at_rate, flat_out
 from serving.servers import CORES, SERVER_CORE, Server, application, free_port, tailorbird
 from serving.shop import Films, Shop
 from tailorbird.cli.server import environment
+=======
+from serving import generated
+from tailorbird.cli.variables import environment
+>>>>>>> main
 from tailorbird.config import load
 
 RECIPES = ("aws-user-personalization", "aws-user-personalization-v2", "aws-personalized-ranking", "aws-sims")
@@ -145,14 +150,14 @@ class Bench:
                 made = self._shop()
                 if case.before:
                     flat_out(server, made.signed("/events", case.before), 60, once=True)
-                warm = made.signed(case.path, [case.bodies[0] | {"userId": "nobody"}])
-                flat_out(server, warm, 1)
+                ask(server, made.signed(case.path, [case.bodies[0] | {"userId": "nobody"}])[0])
                 floods.append(flat_out(server, made.signed(case.path, case.bodies), 60, once=True))
         return _median(floods)
 
     def _rounds_of(self, server: Server, case: Case) -> Flood:
         made = self._shop()
-        flat_out(server, made.signed(case.path, case.bodies), 2)
+        for request in made.signed(case.path, case.bodies):
+            ask(server, request)
         return _median(
             [flat_out(server, made.signed(case.path, case.bodies), self._seconds) for _ in range(self._rounds)]
         )
@@ -169,11 +174,9 @@ class Bench:
 
     def _sample(self, installed: Installed) -> bytes:
         """An answer of Tailorbird's."""
-        kept: list[bytes] = []
         with self._tailorbird() as server:
             body = _cases(installed, self._films)[0].bodies[0]
-            at_rate(server, self._shop().signed(PATH, [body]), 1, 1, kept.append)
-        return kept[0].partition(b"\r\n\r\n")[2]
+            return ask(server, self._shop().signed(PATH, [body])[0]).partition(b"\r\n\r\n")[2]
 
     def _peer(self, name: str) -> Any:
         rows = self._films.interactions.unique(["USER_ID", "ITEM_ID"])

@@ -60,6 +60,25 @@ def flat_out(server: Server, requests: Sequence[bytes], seconds: float, *, once:
     return Flood(answers / micros * 1e6, used / answers * 1e6, p50 / 1000, p99 / 1000)
 
 
+def ask(server: Server, request: bytes) -> bytes:
+    """Returns the answer to one request, its head included, however long it takes."""
+    return asyncio.run(_ask(server.port, request))
+
+
+async def _ask(port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    answer = await _answer(reader)
+    writer.close()
+    return answer
+
+
+async def _answer(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+    return head + await reader.readexactly(length)
+
+
 def at_rate(
     server: Server, requests: Sequence[bytes], rate: float, seconds: float, check: Callable[[bytes], None]
 ) -> NDArray[np.float64]:
@@ -82,9 +101,7 @@ async def _at_rate(
         while (moment := await due.get()) > 0:
             writer.write(requests[at % len(requests)])
             at += CONNECTIONS
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-            answer = head + await reader.readexactly(length)
+            answer = await _answer(reader)
             took.append(1000 * (time.perf_counter() - moment))
             check(answer)
         writer.close()

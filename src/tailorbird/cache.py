@@ -18,6 +18,7 @@ class _Slot:
     value: Any = None
     expires: float | None = None
     """On the monotonic clock; None while there is no value."""
+    version: Hashable = None
 
 
 class Cache:
@@ -28,17 +29,31 @@ class Cache:
         self._kinds: dict[str, OrderedDict[Hashable, _Slot]] = {}
         self._lock = threading.Lock()
 
-    def get(self, kind: str, key: Hashable, make: Callable[[], T], seconds: float = float("inf")) -> T:
-        """The value of `key` among those of `kind`, made by `make` when it is not there or too old."""
+    def get(
+        self,
+        kind: str,
+        key: Hashable,
+        make: Callable[[], T],
+        seconds: float = float("inf"),
+        *,
+        version: Hashable = None,
+        kept: int | None = None,
+    ) -> T:
+        """The value of `key` among those of `kind`, made by `make` when it is not there or too old.
+
+        version: of what the value is made of, as it was before; one of another version is made anew. kept: how many
+        values of the kind there may be, where they are small.
+        """
         with self._lock:
             slots = self._kinds.setdefault(kind, OrderedDict())
             slot = slots.setdefault(key, _Slot())
             slots.move_to_end(key)
-            while len(slots) > self._kept:
+            while len(slots) > (kept or self._kept):
                 slots.popitem(last=False)
         with slot.making:
-            if slot.expires is None or slot.expires < time.monotonic():
+            if slot.expires is None or slot.expires < time.monotonic() or slot.version != version:
                 slot.value = make()
+                slot.version = version
                 slot.expires = time.monotonic() + seconds
             value: T = slot.value
             return value

@@ -83,6 +83,9 @@ class Config:
         256 << 20, "Free bytes on the disk of data_dir below which `/readyz` says that there is no space left."
     )
     models_kept: int = setting(8, "Models that a serving process keeps open at a time.")
+    scores_kept: int = setting(
+        64 << 20, "Bytes, for each model in use, of the scores of users who asked lately; an answer from them is cheap."
+    )
     seed: int = setting(0, "Seed of every random choice in training and evaluation.")
     log_level: str = setting("INFO", "Least level of the log lines written to standard error.")
 

@@ -19,6 +19,7 @@ from tailorbird.config import Config
 from tailorbird.errors import DamagedFile
 from tailorbird.faults import Faults
 from tailorbird.storage import catalogue, live, metric_counters, recommendation_log
+from tailorbird.storage.artifacts import Artifacts
 from tailorbird.storage.catalogue import Catalogue
 from tailorbird.storage.live import Live
 from tailorbird.storage.metric_counters import MetricCounters
@@ -61,6 +62,7 @@ class Workspace:
     recommendation_log: RecommendationLog
     metric_counters: MetricCounters
     tables: Tables
+    artifacts: Artifacts
     objects: Objects
     cache: Cache
     clock: Callable[[], float] = time.time
@@ -78,11 +80,6 @@ class Workspace:
     def arn_prefix(self) -> str:
         """What the ARNs of the region's resources begin with."""
         return f"arn:aws:personalize:{self.region}:{self.config.account_id}:"
-
-    @property
-    def artifacts(self) -> Path:
-        """Folder of trained models."""
-        return self.config.data_dir / "artifacts"
 
     def close(self) -> None:
         """Closes the stores."""
@@ -136,6 +133,7 @@ def open_workspace(config: Config, clock: Callable[[], float] = time.time, *, re
         recommendation_log=RecommendationLog(config.shown_url),
         metric_counters=MetricCounters(config.tallies_url),
         tables=Tables(folder / "tables"),
+        artifacts=Artifacts(folder / "artifacts"),
         objects=Objects(
             config.s3_endpoint or None,
             config.s3_access_key or key.access_key_id,

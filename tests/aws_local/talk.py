@@ -57,5 +57,5 @@ def put(server, path, body, headers, word="STREAMING-UNSIGNED-PAYLOAD-TRAILER", 
 def send(url: str, body: bytes | None = None, headers: dict[str, str] | None = None, method: str = "GET") -> Any:
     """(status, headers, body); raises HTTPError for errors."""
     sent = urllib.request.Request(url, body, headers or {}, method=method)
-    with urllib.request.urlopen(sent, timeout=20) as answer:
+    with urllib.request.urlopen(sent, timeout=300) as answer:
         return answer.status, dict(answer.headers), answer.read()

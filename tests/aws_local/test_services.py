@@ -209,10 +209,10 @@ def test_presigned_urls(client):
     s3 = client("s3", signature_version="s3v4")
     s3.create_bucket(Bucket="data")
     store = s3.generate_presigned_url("put_object", {"Bucket": "data", "Key": "p q"})
-    with urllib.request.urlopen(urllib.request.Request(store, b"shared", method="PUT"), timeout=20) as answer:
+    with urllib.request.urlopen(urllib.request.Request(store, b"shared", method="PUT"), timeout=300) as answer:
         assert answer.status == 200
     get = s3.generate_presigned_url("get_object", {"Bucket": "data", "Key": "p q"})
-    with urllib.request.urlopen(get, timeout=20) as answer:
+    with urllib.request.urlopen(get, timeout=300) as answer:
         assert answer.read() == b"shared"
 
 

@@ -16,13 +16,12 @@ from typer.testing import CliRunner, Result
 from journeys.steps import interactions_csv
 from support import Server
 from tailorbird import app
-from tailorbird.api.resources import dataset
+from tailorbird.api import lookup
 from tailorbird.cli import main
 from tailorbird.errors import DamagedFile
 from tailorbird.jobs.dispatcher import Dispatcher
 from tailorbird.jobs.health import Health
-from tailorbird.serving import models
-from tailorbird.storage import checksums
+from tailorbird.storage import artifacts, checksums
 from tailorbird.storage.live import Event
 from tailorbird.storage.recommendation_log import Shown
 from tailorbird.workspace import open_workspace
@@ -122,8 +121,8 @@ def test_a_changed_bit_is_told_with_what_it_touches_and_the_remedy(
 
 def test_a_recommenders_model_is_its_recommenders() -> None:
     prefix = "arn:aws:personalize:us-east-1:123456789012:"
-    assert models.owner(f"{prefix}recommender/r/0a1b2c3d") == f"{prefix}recommender/r"
-    assert models.owner(f"{prefix}solution/s/0a1b2c3d") == f"{prefix}solution/s/0a1b2c3d"
+    assert artifacts.owner(f"{prefix}recommender/r/0a1b2c3d") == f"{prefix}recommender/r"
+    assert artifacts.owner(f"{prefix}solution/s/0a1b2c3d") == f"{prefix}solution/s/0a1b2c3d"
 
 
 def test_lost_files_are_told(installation: Installation) -> None:
@@ -218,7 +217,7 @@ def test_clients_are_told_whose_data_are_damaged_and_no_path(
 ) -> None:
     assert installation.related()
     path = damaged(pattern)
-    (place,) = (dataset.place_of(found) for _, found in installation.workspace.catalogue.select("Dataset"))
+    (place,) = (lookup.place_of(found) for _, found in installation.workspace.catalogue.select("Dataset"))
     read = partial(installation.workspace.tables.read, place)
     with pytest.raises(DamagedFile) as error:
         (read if "parquet" in pattern else installation.related)()
@@ -264,7 +263,7 @@ def test_checksums_do_not_go_unnoticed(installation: Installation) -> None:
     with pytest.raises(DamagedFile, match=rf"{checksums.NAME} is missing"):
         installation.related()
     with pytest.raises(DamagedFile, match=rf"{checksums.NAME} is missing"):
-        models.read_metrics(installation.workspace, installation.version)
+        installation.workspace.artifacts.metrics(installation.version)
     aside.rename(path)
     assert result.exit_code == 1
     assert f"DAMAGED: {path} is missing" in result.output

@@ -14,13 +14,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from support import Server
-from tailorbird.api.resources import dataset
+from tailorbird.api import lookup
 from tailorbird.cli import main, opening
 from tailorbird.data import compaction, datasets
 from tailorbird.errors import DamagedFile
 from tailorbird.jobs.dispatcher import Dispatcher
 from tailorbird.jobs.health import Health
-from tailorbird.serving.models import Manifest, write_manifest
+from tailorbird.storage.artifacts import Manifest
 from tailorbird.storage.live import Event
 from tailorbird.workspace import Workspace, open_workspace
 from world import World
@@ -42,7 +42,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 def target(world: World, workspace: Workspace) -> datasets.Dataset:
     document = workspace.catalogue.get(world.dataset)
     assert document is not None
-    return dataset.opened(workspace, document)
+    return lookup.dataset(workspace, document)
 
 
 def put(world: World, workspace: Workspace, numbers: range) -> None:
@@ -107,10 +107,8 @@ def test_numbers_go_on_above_what_imports_metrics_attributions_and_models_note(w
         segment.write(world.workspace.tables.read("none", ["A"]))
         segment.commit("FULL", at=200)
     assert next_number() == 201
-    folder = config.data_dir / "artifacts" / "us-east-1" / "s" / "1"
-    folder.mkdir(parents=True)
-    write_manifest(folder, Manifest("aws-sims", 300))
-    (folder / "checksums.json").write_text('{"files":{}}')
+    with world.workspace.artifacts.publish(f"{world.workspace.arn_prefix}solution/s/1", Manifest("aws-sims", 300), []):
+        pass
     assert next_number() == 301
     document = {"metricAttributionArn": "m", "status": "ACTIVE", "_from": 400}
     world.workspace.catalogue.insert("MetricAttribution", "m", document)

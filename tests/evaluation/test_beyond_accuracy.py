@@ -91,30 +91,30 @@ def data() -> Interactions:
 def test_every_cohort_has_every_metric(data: Interactions) -> None:
     held_out = ranking.split(data, 1)
     model = popularity.train(held_out.train, popularity.Settings(), silent)
-    rows = beyond_accuracy.compare(model, held_out, "USER_PERSONALIZATION")
+    rows = beyond_accuracy.compare(model, held_out)
     found = {(row.cohort, row.name): row for row in rows}
     assert set(found) == {(cohort, name) for cohort in beyond_accuracy.COHORTS for name in beyond_accuracy.METRICS}
     assert all(row.model == row.popularity for row in rows), "popularity compared with itself"
     assert found["light", "gini"].questions + found["heavy", "gini"].questions == found["all", "gini"].questions
-    official = ranking.measure(model, held_out, "USER_PERSONALIZATION")
+    official = ranking.measure(model, held_out)
     for name in ("mean_reciprocal_rank_at_25", "coverage"):
         assert found["all", name].model.value == official[name]
 
 
 def test_related_items_have_no_cohorts(data: Interactions) -> None:
-    held_out = ranking.split(data, 1)
+    held_out = ranking.about_items(ranking.split(data, 1))
     model = popularity.train(held_out.train, popularity.Settings(), silent)
-    assert {row.cohort for row in beyond_accuracy.compare(model, held_out, "RELATED_ITEMS")} == {"all"}
+    assert {row.cohort for row in beyond_accuracy.compare(model, held_out)} == {"all"}
 
 
 @pytest.mark.parametrize("name", ["aws-sims", "aws-similar-items", "aws-semantic-similarity", "aws-trending-now"])
 def test_the_baseline_is_that_of_the_extended_metrics(data: Interactions, name: str) -> None:
-    """Popular items, asked what a recipe of that type is asked: whatever model sits the exam."""
-    exam = protocols.of(RECIPES[name], settings_of(RECIPES[name], {}, {}), data, (), 0)
-    rows = exam.extended(popularity.train(exam.train, popularity.Settings(), silent))
+    """Popular items, asked what a recipe of that type is asked: whatever model is measured."""
+    evaluation = protocols.of(RECIPES[name], settings_of(RECIPES[name], {}, {}), data, (), 0)
+    rows = evaluation.extended(popularity.train(evaluation.train, popularity.Settings(), silent))
     for key in ("mean_reciprocal_rank_at_25", "coverage"):
         (row,) = [row for row in rows if (row.name, row.cohort) == (key, "all")]
-        assert exam.baseline()[key] == row.popularity.value
+        assert evaluation.baseline()[key] == row.popularity.value
 
 
 def test_new_users_are_asked_without_a_history_as_of_their_time(data: Interactions, monkeypatch) -> None:
@@ -137,7 +137,7 @@ def test_without_a_question_there_are_no_rows_and_all_metrics_are_zero() -> None
         timestamp=np.arange(3, dtype=np.int64),
         event_type=np.zeros(3, np.int16),
     )
-    held_out = ranking.split(alone, 0)
+    held_out = ranking.about_items(ranking.split(alone, 0))
     model = popularity.train(held_out.train, popularity.Settings(), silent)
-    assert beyond_accuracy.compare(model, held_out, "RELATED_ITEMS") == []
-    assert set(ranking.measure(model, held_out, "RELATED_ITEMS").values()) == {0.0}
+    assert beyond_accuracy.compare(model, held_out) == []
+    assert set(ranking.measure(model, held_out).values()) == {0.0}

@@ -110,7 +110,7 @@ def test_measure_counts_distinct_items_and_short_lists(monkeypatch, block):
     nothing = Query(np.empty(0, np.int32), np.empty(0, np.int64))
     truths = (np.array([0, 2], np.int32), np.array([9], np.int32))
     held_out = ranking.Split(interactions(2, 2), (nothing, nothing), truths)
-    metrics = ranking.measure(Fixed(60, 3), held_out, "USER_PERSONALIZATION")
+    metrics = ranking.measure(Fixed(60, 3), held_out)
     assert metrics["coverage"] == 0.05
     assert metrics["precision_at_5"] == 0.2
     assert metrics["mean_reciprocal_rank_at_25"] == 0.5
@@ -132,9 +132,9 @@ def test_related_items_are_asked_for_each_distinct_test_item_that_was_trained_on
     first, second, third = (int(item) for item in trained.item[:3])
     unseen = next(item for item in range(60) if item not in trained.item)
     truths = tuple(np.array(truth, np.int32) for truth in ([first, second], [second, unseen], [third]))
-    held_out = ranking.Split(trained, (nothing,) * 3, truths)
-    queries, answers = ranking.questions(held_out, "RELATED_ITEMS")
-    asked = {query.item: set(answer.tolist()) for query, answer in zip(queries, answers, strict=True)}
+    asked_for = ranking.about_items(ranking.Split(trained, (nothing,) * 3, truths))
+    pairs = zip(asked_for.queries, asked_for.truths, strict=True)
+    asked = {query.item: set(truth.tolist()) for query, truth in pairs}
     assert asked == {first: {second}, second: {first, unseen}}
 
 
@@ -153,7 +153,7 @@ def test_split_keeps_the_greatest_weight_of_an_item():
     assert held_out.train.weight is not None
     assert len(held_out.train.weight) == len(held_out.train.user)
     assert [len(each) for each in held_out.weights] == [len(each) for each in held_out.truths]
-    metrics = ranking.measure(Fixed(60, 25), held_out, "USER_PERSONALIZATION")
+    metrics = ranking.measure(Fixed(60, 25), held_out)
     assert 0 < metrics[ranking.WEIGHTED_NDCG] <= 1
     assert ranking.REWARDS not in metrics
 

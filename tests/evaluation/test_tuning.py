@@ -69,7 +69,7 @@ def test_the_winner_is_better_and_repeats_and_never_saw_the_test_users():
     assert not tested & frozenset.union(*first.users)
     held_out = ranking.split(data, 4)
     plain, tuned = (
-        ranking.measure(Trained(held_out.train, each), held_out, POPULAR.recipe_type)[tuning.METRIC]
+        ranking.measure(Trained(held_out.train, each), held_out)[tuning.METRIC]
         for each in (Settings(), Settings(**best))
     )
     assert tuned > plain

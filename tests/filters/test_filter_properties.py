@@ -304,10 +304,10 @@ UNITS = [
 @pytest.mark.parametrize("start", ["", "INCLUDE ItemID WHERE ", "INCLUDE ItemID WHERE Items.A IN ("])
 def test_long_hostile_text_is_answered_at_once(start: str, unit: str):
     text = (start + unit * 2500)[:2500]
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(InvalidInputException):
         parse(text)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1  # of this process alone, however busy the machine is
 
 
 def test_the_longest_filter_is_read_and_one_character_more_is_not():

@@ -18,7 +18,7 @@ import pytest
 
 from journeys.steps import interactions_csv
 from support import ROLE, wait_for
-from tailorbird.api import due
+from tailorbird.api import due, lookup
 from tailorbird.api.resources import dataset
 from tailorbird.config import Config
 from tailorbird.faults import LONGEST_SECONDS, Faults
@@ -59,7 +59,7 @@ def put(world: World, of: str, item: str) -> None:
 
 
 def damage_manifest(world: World) -> Path:
-    place = dataset.opened(world.workspace, world.workspace.catalogue.get(world.dataset)).place
+    place = lookup.dataset(world.workspace, world.workspace.catalogue.get(world.dataset)).place
     path = world.workspace.tables._of(place).path / "manifest.json"
     path.write_bytes(path.read_bytes()[:-9])
     return path
@@ -115,7 +115,7 @@ def test_a_failing_clean_up_stops_no_job_and_keeps_its_group(
     caplog.set_level(logging.INFO)
     world.prepare()
     drop = world.workspace.tables.drop
-    place = dataset.opened(world.workspace, world.workspace.catalogue.get(world.dataset)).place
+    place = lookup.dataset(world.workspace, world.workspace.catalogue.get(world.dataset)).place
 
     def refuse(key: str) -> None:
         if key == place:
@@ -150,7 +150,7 @@ def test_a_failing_clean_up_stops_no_job_and_keeps_its_group(
     assert old in told.of
     assert place in told.error
     monkeypatch.undo()
-    wait_for(lambda: steps(dispatcher) or world.workspace.catalogue.get(old) is None, 10)
+    wait_for(lambda: steps(dispatcher) or world.workspace.catalogue.get(old) is None)
     assert world.workspace.catalogue.get(world.group) is None
     assert "works again" in caplog.messages
 
@@ -312,7 +312,7 @@ def test_nothing_is_killed_but_what_the_executor_started(world: World) -> None:
 def long_step(config: Config) -> None:
     """Work that notices no stop."""
     (config.data_dir / "began").touch()
-    time.sleep(60)
+    time.sleep(3600)
 
 
 def test_the_end_of_a_stopped_job_is_no_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -324,15 +324,17 @@ def test_the_end_of_a_stopped_job_is_no_fault(tmp_path: Path, caplog: pytest.Log
         solution = world.solution(performAutoTraining=False)
         version = world.call("create_solution_version", solutionArn=solution)["solutionVersionArn"]
         dispatcher._begin(version, long_step)
-        wait_for((world.workspace.config.data_dir / "began").exists, 30)
+        wait_for((world.workspace.config.data_dir / "began").exists)
         running = dispatcher._running[version]
         stopped = {"status": "CREATE STOPPING", "_owner": "o", "lastUpdatedDateTime": world.now - 10}
         world.workspace.catalogue.update(version, lambda old: old | stopped)
         dispatcher.step()
-        wait_for(running.done, 30)
+        wait_for(running.done)
         dispatcher.step()
         assert world.workspace.catalogue.get(version)["status"] == "CREATE STOPPED"
-        assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+        # The world's clock stands still, which on a busy machine is told.
+        others = [record for record in caplog.records if record.name != due.__name__]
+        assert [record for record in others if record.levelno > logging.INFO] == []
     finally:
         dispatcher._executor.shutdown()
         world.workspace.close()
@@ -354,12 +356,12 @@ def test_the_end_of_one_call_is_felt_by_no_other(tmp_path: Path) -> None:
         executor.end(third)  # waits for a process
         executor.end(first)
         with pytest.raises(executors.BrokenExecutor):
-            first.result(30)
-        wait_for((tmp_path / "2.pid").exists, 30)
+            first.result(300)
+        wait_for((tmp_path / "2.pid").exists)
         executor.end(first)  # whose process is gone, and its place taken
         for number in (1, 2):
             (tmp_path / str(number)).touch()
-        assert second.result(30) == int((tmp_path / "1.pid").read_text())
-        assert third.result(30) == int((tmp_path / "2.pid").read_text())
+        assert second.result(300) == int((tmp_path / "1.pid").read_text())
+        assert third.result(300) == int((tmp_path / "2.pid").read_text())
     finally:
         executor.shutdown()

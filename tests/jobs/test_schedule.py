@@ -10,8 +10,8 @@ import pytest
 
 from journeys.steps import INTERACTIONS_SCHEMA, NO_EXPLORATION
 from support import ROLE
-from tailorbird.api import lifecycle
-from tailorbird.api.resources import RESOURCES, dataset
+from tailorbird.api import lifecycle, lookup
+from tailorbird.api.resources import RESOURCES
 from tailorbird.data import compaction
 from tailorbird.errors import ResourceInUseException
 from tailorbird.jobs import schedule, worker
@@ -83,7 +83,7 @@ def test_events_that_only_move_into_the_table_are_no_news(world: World) -> None:
     world.call("put_events", trackingId=tracker, sessionId="s", userId="u", eventList=[event])
     solution = world.solution()
     world.later(1 * HOUR)
-    target = dataset.opened(world.workspace, world.workspace.catalogue.get(world.dataset))
+    target = lookup.dataset(world.workspace, world.workspace.catalogue.get(world.dataset))
     compaction.move(world.workspace, target)
     assert world.workspace.live.all(target.arn) == []
     world.later(8 * DAY)
@@ -182,12 +182,13 @@ def test_recommenders_train_again_weekly_and_answer_all_the_while(world: World) 
     world.later(7 * DAY)
     world.later(1)
     lifecycle.sweep(world.workspace, RESOURCES)
-    folders = {path.name for path in (world.workspace.artifacts / "us-east-1" / "_recommender" / "r").iterdir()}
+    kept = world.workspace.config.data_dir / "artifacts" / "us-east-1" / "_recommender" / "r"
+    folders = {path.name for path in kept.iterdir()}
     assert folders == {artifact.rpartition("/")[2] for artifact in (first[0], state()[0])}
     world.call("delete_recommender", recommenderArn=arn)
     world.later(1)
     lifecycle.sweep(world.workspace, RESOURCES)
-    assert not (world.workspace.artifacts / "us-east-1" / "_recommender" / "r").exists()
+    assert not kept.exists()
     assert world.workspace.catalogue.select("RecommenderTraining") == []
 
 

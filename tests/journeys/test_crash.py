@@ -33,7 +33,7 @@ def die_and_return(server: Server, journey: Journey, *, workers: bool = False) -
 
 
 def in_progress(describe: Callable[..., Any], member: str, **arn: str) -> None:
-    wait_for(lambda: describe(**arn)[member]["status"] == "CREATE IN_PROGRESS", 30)
+    wait_for(lambda: describe(**arn)[member]["status"] == "CREATE IN_PROGRESS")
 
 
 def long_csv(seed: int) -> bytes:
@@ -92,7 +92,7 @@ def test_killed_during_training_and_batch(server: Server) -> None:
     assert len(way.recommend(userId="1")) == 25
 
     way.begin_batch("inference", RECIPE, "many", [{"userId": str(user % 80)} for user in range(30_000)])
-    wait_for(lambda: way.batch_job("inference", "many")["status"] == "CREATE IN_PROGRESS", 30)
+    wait_for(lambda: way.batch_job("inference", "many")["status"] == "CREATE IN_PROGRESS")
     time.sleep(0.3)
     way = die_and_return(server, way)
     assert way.batch_output("many") is None, "the job was over before the server was killed: make it longer"
@@ -107,7 +107,7 @@ def test_killed_while_making_segments(server: Server) -> None:
     way.train("aws-item-affinity")
     recipe = "aws-item-affinity"
     way.begin_batch("segment", recipe, "many", [{"itemId": str(number % 150)} for number in range(25_000)])
-    wait_for(lambda: way.batch_job("segment", "many")["status"] == "CREATE IN_PROGRESS", 30)
+    wait_for(lambda: way.batch_job("segment", "many")["status"] == "CREATE IN_PROGRESS")
     way = die_and_return(server, way)
     assert way.batch_output("many") is None, "the job was over before the server was killed: make it longer"
     answers = way.batch_answers("segment", "many")
@@ -166,7 +166,7 @@ def test_an_update_goes_on_after_a_kill(tmp_path: Path) -> None:
         return way.personalize.describe_campaign(campaignArn=arn)["campaign"]
 
     assert campaign()["latestCampaignUpdate"]["solutionVersionArn"] == wanted
-    wait_for(lambda: campaign()["solutionVersionArn"] == wanted, 10)
+    wait_for(lambda: campaign()["solutionVersionArn"] == wanted)
     assert campaign()["latestCampaignUpdate"]["status"] == "ACTIVE"
     assert len(way.recommend("aws-popularity-count", itemId="3")) == 25
     server.stop()

@@ -136,11 +136,11 @@ def test_a_recommender_is_stopped_and_started(shop: Journey, recommenders: dict[
     assert client.stop_recommender(recommenderArn=arn)["recommenderArn"] == arn
     assert status() in ("STOP PENDING", "STOP IN_PROGRESS")
     refused("ResourceInUseException", "STOP", client.delete_recommender, recommenderArn=arn)
-    wait_for(lambda: status() == "INACTIVE", 5)
+    wait_for(lambda: status() == "INACTIVE")
     refused("InvalidInputException", "INACTIVE", shop.runtime.get_recommendations, recommenderArn=arn)
     client.start_recommender(recommenderArn=arn)
     assert status() in ("START PENDING", "START IN_PROGRESS")
-    wait_for(lambda: status() == "ACTIVE", 5)
+    wait_for(lambda: status() == "ACTIVE")
     assert len(ask(shop, arn)) == 25
 
 
@@ -158,7 +158,7 @@ def test_a_recommender_is_updated(shop: Journey, recommenders: dict[str, str]) -
     client.update_recommender(recommenderArn=arn, recommenderConfig=new)
     assert described()["latestRecommenderUpdate"]["recommenderConfig"] == new
     assert described()["recommenderConfig"] == config(FOR_YOU)["recommenderConfig"]
-    wait_for(lambda: described()["latestRecommenderUpdate"]["status"] == "ACTIVE", 5)
+    wait_for(lambda: described()["latestRecommenderUpdate"]["status"] == "ACTIVE")
     assert described()["recommenderConfig"] == new
     refused(
         "InvalidInputException",
@@ -210,7 +210,7 @@ def test_lists_and_deletion(shop: Journey, recommenders: dict[str, str]) -> None
             return True
         return False
 
-    wait_for(vanished, 5)
+    wait_for(vanished)
 
 
 def test_recipes(shop: Journey) -> None:

@@ -331,7 +331,7 @@ def test_sessions_join_their_user_at_training_and_nothing_is_lost_by_compaction(
         put(journey, "busy", {"itemId": item, "eventType": "watch", "sentAt": 1_700_000_100}, session="other")
         put(journey, "busy", {"itemId": item, "eventType": "view", "sentAt": 1_700_000_200}, session="other")
     busy = journey.recommend(userId="busy", numResults=10)
-    wait_for(lambda: server.moved(journey.arns["INTERACTIONS"]), 15)
+    wait_for(lambda: server.moved(journey.arns["INTERACTIONS"]))
     put(journey, "newcomer", {"itemId": "1", "eventType": "watch", "eventId": "once"}, session="early")
     assert journey.recommend(userId="early", numResults=10) == before
     assert journey.recommend(userId="busy", numResults=10) == busy

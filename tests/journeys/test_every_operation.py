@@ -219,7 +219,7 @@ def domain(walk: Walk) -> None:
             updated = found["latestRecommenderUpdate"]["status"] == "ACTIVE"
             return bool(updated and found["status"] == status)
 
-        wait_for(look, 5)
+        wait_for(look)
 
     becomes("ACTIVE")
     walk.fails(IN_USE, "StartRecommender", recommenderArn=arn)

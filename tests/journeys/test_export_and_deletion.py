@@ -114,7 +114,7 @@ def test_users_vanish_from_everywhere(way: Journey) -> None:
     put(way, "7", 20, session="anonymous 7")
     for item in range(30, 45):
         put(way, "7", item)
-    wait_for(lambda: way.server.moved(way.arns["INTERACTIONS"]), 15)
+    wait_for(lambda: way.server.moved(way.arns["INTERACTIONS"]))
     put(way, "7", 50)
     put(way, None, 50, session="anonymous 7")
     way.events.put_users(datasetArn=way.arns["USERS"], users=[{"userId": "7"}, {"userId": "8"}])

@@ -74,7 +74,7 @@ def tailorbird(server: Server, *command: str) -> str:
     """The exit status of a command, and what it printed."""
     environment = clean_environment() | {"COLUMNS": "160", "PATH": os.environ["PATH"]}
     arguments = [sys.executable, "-m", "tailorbird", *command, "--data-dir", str(server.data_dir)]
-    ended = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=120)
+    ended = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=300)
     return f"{ended.returncode} {ended.stdout}"
 
 

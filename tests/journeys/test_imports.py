@@ -260,6 +260,7 @@ def test_the_doctor_says_what_would_fail(tmp_path: Path) -> None:
 MILLION = """
 import resource, sys
 from pathlib import Path
+from tailorbird.api import lookup
 from tailorbird import config
 from tailorbird.jobs import worker
 from tailorbird.api.operations import OPERATIONS
@@ -277,7 +278,7 @@ arn = call("create_dataset_import_job", jobName="j", datasetArn=target, dataSour
 worker.work(workspace, RESOURCES["DatasetImportJob"], arn)
 document = workspace.catalogue.get(arn)
 assert document["status"] == "ACTIVE", document
-place = dataset.opened(workspace, workspace.catalogue.get(target)).place
+place = lookup.dataset(workspace, workspace.catalogue.get(target)).place
 print(workspace.tables.rows(place), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 MILLION_ROWS = {

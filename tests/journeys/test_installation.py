@@ -27,7 +27,7 @@ SCRIPT = Path(sys.executable).with_name("tailorbird")
 def tailorbird(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = clean_environment() | {f"TAILORBIRD_{name.upper()}": text for name, text in settings.items()}
     command = [sys.executable, "-m", "tailorbird", *words]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
 
 
 def said(ran: subprocess.CompletedProcess[str]) -> str:
@@ -105,9 +105,10 @@ def test_the_line_that_a_server_prints_works_in_a_shell_that_knows_no_tailorbird
         assert (ran.stdout.strip(), ran.stderr) == (url, "")
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(120)
         server.stdout.close()
     ran = tailorbird("env", "--data-dir", str(folder))
+    assert dict(re.findall(r"^export (\w+)=(.*)$", ran.stdout, re.M)) == Server(folder).environment()
     assert f"export AWS_ENDPOINT_URL={url}\n" in ran.stdout
     assert ran.returncode == 0
     assert ran.stderr.startswith(f"warning: no server answers at {url}. Start it (")

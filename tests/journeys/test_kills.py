@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from journeys.steps import INTERACTIONS_SCHEMA, Journey
 from support import ROLE, Server, settled, wait_for
 from tailorbird import config
-from tailorbird.api.resources import dataset
+from tailorbird.api import lookup
 from tailorbird.data import datasets
 from tailorbird.data.datasets import SESSION
 from tailorbird.workspace import open_workspace
@@ -84,7 +84,7 @@ class Rounds:
         workspace = open_workspace(config.load({}, data_dir=self.server.data_dir))
         document = workspace.catalogue.get(self.way.arns["INTERACTIONS"])
         assert document is not None
-        rows, _ = datasets.rows(workspace, dataset.opened(workspace, document))
+        rows, _ = datasets.rows(workspace, lookup.dataset(workspace, document))
         workspace.close()
         imported = rows.filter(pl.col(SESSION).is_null())["ITEM_ID"].to_list()
         assert set(imported) in [{name} - {""} for name in self.bulk]

@@ -62,7 +62,7 @@ def execute(name: str, folder: Path, variables: dict[str, str]) -> Any:
     """Runs a notebook in `folder` and returns it with its outputs; a failing cell raises its error."""
     notebook = nbformat.read(folder / name, as_version=4)
     client = nbclient.NotebookClient(
-        notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     )
     client.execute(env=variables)
     return notebook

@@ -93,7 +93,7 @@ def test_a_user_counts_in_filters_at_once(way: Journey) -> None:
     # memberClass was left out the last time, so it is null now.
     wanted = {"USER_ID": "7", "memberClass": "", "AGE": "29"}
     assert records(way, "USERS", "USER_ID")["7"] == wanted
-    wait_for(lambda: way.server.moved(way.arns["USERS"]), 10)
+    wait_for(lambda: way.server.moved(way.arns["USERS"]))
     assert set(way.recommend(RECIPE, **asked)) == noir(way)
     assert records(way, "USERS", "USER_ID")["7"] == wanted
 

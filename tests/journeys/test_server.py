@@ -98,7 +98,7 @@ def test_names_are_free_again_after_deletion_and_a_restart_keeps_everything(tmp_
     client = server.client("personalize")
     first = client.create_dataset_group(name="again")["datasetGroupArn"]
     client.delete_dataset_group(datasetGroupArn=first)
-    wait_for(lambda: not client.list_dataset_groups()["datasetGroups"], 5)
+    wait_for(lambda: not client.list_dataset_groups()["datasetGroups"])
     client.create_dataset_group(name="again")
     server.client("s3").create_bucket(Bucket="kept")
     server.client("s3").put_object(Bucket="kept", Key="a/b", Body=b"text")

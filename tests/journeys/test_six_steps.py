@@ -195,7 +195,7 @@ def test_clean_up_in_one_go(server: Server) -> None:
             return True
         return False
 
-    wait_for(gone, 5)
+    wait_for(gone)
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         client.describe_solution_version(solutionVersionArn=way.arns["aws-sims version"])
     assert not [g for g in client.list_dataset_groups()["datasetGroups"] if g["name"] == "shortlived"]

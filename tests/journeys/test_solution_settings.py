@@ -251,7 +251,7 @@ def test_an_hpo_can_be_stopped(way: Journey) -> None:
 
     wait_for(lambda: status() == "CREATE IN_PROGRESS")
     way.personalize.stop_solution_version_creation(solutionVersionArn=version)
-    wait_for(lambda: status() == "CREATE STOPPED", 10)
+    wait_for(lambda: status() == "CREATE STOPPED")
 
 
 def test_an_objective_makes_lists_dearer_and_shows_in_the_metrics(way: Journey) -> None:

@@ -50,7 +50,7 @@ def test_a_campaign_serves_the_old_version_until_its_update_is_done(way: Journey
     refused("ResourceInUseException", "under way", way.personalize.delete_campaign, campaignArn=arn)
     in_use = {"solutionArn": way.arns[f"{PERSONAL} solution"]}
     refused("ResourceInUseException", "in use", way.personalize.delete_solution, **in_use)
-    wait_for(lambda: campaign(way, POPULAR)["solutionVersionArn"] == other, 5)
+    wait_for(lambda: campaign(way, POPULAR)["solutionVersionArn"] == other)
     ended = campaign(way, POPULAR)
     assert ended["latestCampaignUpdate"]["status"] == "ACTIVE"
     assert ended["campaignConfig"] == config
@@ -70,7 +70,7 @@ def test_latest_follows_the_newest_version(way: Journey) -> None:
     ]
     assert campaign(way, "follower")["solutionVersionArn"] == version
     newer = way.personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
-    wait_for(lambda: campaign(way, "follower")["solutionVersionArn"] == newer, 30)
+    wait_for(lambda: campaign(way, "follower")["solutionVersionArn"] == newer)
     assert campaign(way, "follower")["latestCampaignUpdate"]["status"] == "ACTIVE"
     assert campaign(way, SIMS)["solutionVersionArn"] == version
 
@@ -102,7 +102,7 @@ def test_a_solution_is_updated(way: Journey) -> None:
     assert described()["performAutoTraining"] is True
     assert described()["latestSolutionUpdate"]["performAutoTraining"] is False
     refused("ResourceInUseException", "under way", way.personalize.delete_solution, solutionArn=arn)
-    wait_for(lambda: described()["latestSolutionUpdate"]["status"] == "ACTIVE", 5)
+    wait_for(lambda: described()["latestSolutionUpdate"]["status"] == "ACTIVE")
     assert described()["performAutoTraining"] is False
     assert described()["solutionConfig"] == config
 
@@ -127,7 +127,7 @@ def test_a_schema_is_replaced(way: Journey) -> None:
     assert described()["status"] in ("UPDATE PENDING", "UPDATE IN_PROGRESS")
     refused("ResourceInUseException", "in use", way.personalize.delete_schema, schemaArn=new)
     refused("ResourceInUseException", "UPDATE", update, datasetArn=arn, schemaArn=new)
-    wait_for(lambda: described()["status"] == "ACTIVE", 5)
+    wait_for(lambda: described()["status"] == "ACTIVE")
     assert described()["schemaArn"] == new
     assert described()["latestDatasetUpdate"]["schemaArn"] == new
     assert described()["latestDatasetUpdate"]["status"] == "ACTIVE"
@@ -166,12 +166,10 @@ def test_a_training_is_stopped(server: Server) -> None:
 
     stop(solutionVersionArn=waiting)
     assert status(waiting) == "CREATE STOPPED"
-    wait_for(lambda: status(first) == "CREATE IN_PROGRESS", 20)
-    begun = time.monotonic()
+    wait_for(lambda: status(first) == "CREATE IN_PROGRESS")
     stop(solutionVersionArn=first)
     assert status(first) in ("CREATE STOPPING", "CREATE STOPPED")
-    wait_for(lambda: status(first) == "CREATE STOPPED", 6)
-    assert time.monotonic() - begun < 5
+    wait_for(lambda: status(first) == "CREATE STOPPED")
     refused("ResourceInUseException", "CREATE STOPPED", stop, solutionVersionArn=first)
     ended = settled(way.personalize.describe_solution_version, "solutionVersion", solutionVersionArn=second)
     assert ended["status"] == "ACTIVE"

@@ -25,7 +25,7 @@ def responses(*rows: tuple[int, int, int, bool], actions: int = 2) -> Responses:
     )
 
 
-def crowd(given: Responses, users: int = 200) -> Interactions:
+def population(given: Responses, users: int = 200) -> Interactions:
     """Even users click items 0 to 4, odd ones 5 to 9, all in the seconds 1 to 5."""
     user = np.repeat(np.arange(users, dtype=np.int32), 5)
     item = np.tile(np.arange(5, dtype=np.int32), users) + user % 2 * 5
@@ -75,7 +75,7 @@ def test_an_action_needs_enough_recent_responses(taken, others, when, expected):
 
 def test_histories_end_before_the_response():
     given = responses((0, 0, 0, True), (1, 0, 3, True), (-1, 0, 4, True), (0, 0, 99, True))
-    found = next_best_action.histories(crowd(given), given)
+    found = next_best_action.histories(population(given), given)
     assert [items.tolist() for items in found] == [[], [5, 6], [], [0, 1, 2, 3, 4]]
 
 
@@ -88,7 +88,7 @@ def data() -> Interactions:
         for user in range(200)
         for action in range(2)
     ]
-    return crowd(responses(*rows, actions=3))
+    return population(responses(*rows, actions=3))
 
 
 def test_propensities_follow_the_history_and_survive_save_and_load(data, tmp_path):
@@ -100,7 +100,9 @@ def test_propensities_follow_the_history_and_survive_save_and_load(data, tmp_pat
     assert 0.3 < scores[2, 0] < 0.7
     assert scores[:, 2].tolist() == [0, 0, 0]
     model.save(tmp_path)
-    np.testing.assert_array_equal(next_best_action.load(tmp_path).score([asked(0, 1), asked()]), scores[[0, 2]])
+    np.testing.assert_array_equal(
+        next_best_action.Propensities.load(tmp_path).score([asked(0, 1), asked()]), scores[[0, 2]]
+    )
 
 
 def test_metrics_beat_the_same_list_for_everyone(data):

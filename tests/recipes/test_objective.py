@@ -78,7 +78,7 @@ def test_a_steered_model_survives_save_and_load(data, model, sensitivity, tmp_pa
 def test_where_people_buy_dear_things_too_a_little_steering_earns_more(data):
     held_out = ranking.split(data, seed=1)
     model = USER.train(held_out.train, USER.settings(), silent)
-    plain = ranking.measure(model, held_out, USER.recipe_type)
-    steered = ranking.measure(objective.steer(model, data.reward, "LOW"), held_out, USER.recipe_type)
+    plain = ranking.measure(model, held_out)
+    steered = ranking.measure(objective.steer(model, data.reward, "LOW"), held_out)
     assert 0 < plain[ranking.REWARDS] < steered[ranking.REWARDS] <= 1
-    assert ranking.popularity_baseline(held_out, "USER_PERSONALIZATION").keys() == plain.keys()
+    assert ranking.popularity_baseline(held_out).keys() == plain.keys()

@@ -119,7 +119,7 @@ def test_popularity_counts_as_much_as_it_is_told_to(data):
 def test_new_and_changed_items_are_taken_up_without_a_training(tmp_path):
     trained = train(SEMANTIC, SEA)
     trained.save(tmp_path)
-    model = SEMANTIC.load(tmp_path)
+    model = SEMANTIC.model.load(tmp_path)
     assert isinstance(model, Incremental)
     columns = {
         "TEXT": Column("textual", np.array(["boat at sea", "sea boat", "boat"], object)),
@@ -137,6 +137,6 @@ def test_new_and_changed_items_are_taken_up_without_a_training(tmp_path):
 
 
 def test_without_interactions_the_exam_measures_the_coverage_only():
-    exam = protocols.of(SEMANTIC, SEMANTIC.settings(), SEA, (), seed=0)
-    assert exam.measure(train(SEMANTIC, exam.train)) == {"coverage": 1.0}
-    assert exam.baseline() == {"coverage": 1.0}
+    evaluation = protocols.of(SEMANTIC, SEMANTIC.settings(), SEA, (), seed=0)
+    assert evaluation.measure(train(SEMANTIC, evaluation.train)) == {"coverage": 1.0}
+    assert evaluation.baseline() == {"coverage": 1.0}

@@ -97,7 +97,7 @@ def test_later_events_count_when_their_interval_has_closed():
 def test_survives_save_and_load(tmp_path):
     model = train(data({1: 5}, {1: 9, 2: 10}))
     model.save(tmp_path)
-    loaded = trending.load(tmp_path)
+    loaded = trending.Trends.load(tmp_path)
     np.testing.assert_array_equal(loaded.score([NOBODY]), model.score([NOBODY]))
     assert best(loaded.following(["i07"] * 20, np.full(20, START + 2 * HOUR), np.inf), 1) == ["i07"]
 

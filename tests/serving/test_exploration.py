@@ -14,6 +14,7 @@ from tailorbird.recipes.recipe import silent
 from tailorbird.recipes.top_k import best_items
 from tailorbird.serving.exploration import DAY, Draw, Exploration, explore
 from tailorbird.serving.exploration_pools import Pool
+from tailorbird.serving.scores import Scores
 
 ITEMS, NEW, PLACES = 40, 6, 10
 NOW = 1_700_000_000
@@ -44,7 +45,7 @@ def draws(
     rng = np.random.default_rng(1)
     ordered = scores() if allowed is None else np.where(allowed, scores(), -np.inf)
     best = best_items(ordered[None, :], PLACES)[0]
-    return [explore(scores(), best, allowed, found, settings, rng) for _ in range(times)]
+    return [explore(Scores(scores()), best, allowed, found, settings, rng) for _ in range(times)]
 
 
 def share(found: list[Draw], *items: int) -> float:
@@ -126,7 +127,7 @@ def test_the_default_costs_little_and_gives_new_items_places() -> None:
         """NDCG@25, and the share of the new items' places."""
         lists = [
             (explore(row, best, None, found, settings, rng).items, truth)
-            for row, best, truth in zip(rows, best_items(rows, 25), held_out.truths, strict=True)
+            for row, best, truth in zip(map(Scores, rows), best_items(rows, 25), held_out.truths, strict=True)
             for _ in range(20)
         ]
         hits = np.array([np.isin(shown, truth) for shown, truth in lists])

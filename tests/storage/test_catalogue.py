@@ -49,3 +49,38 @@ def test_selection(catalogue: Catalogue) -> None:
     assert catalogue.select("Filter", after=everything[3][0]) == everything[4:]
     assert [arn for arn, _, _ in catalogue.with_status(["CREATE PENDING"])] == ["arn:x_0", "arn:x_2", "arn:x_4"]
     catalogue.close()
+
+
+def test_every_commit_of_anybody_is_another_version(catalogue: Catalogue, tmp_path: Path) -> None:
+    other = Catalogue(f"sqlite:///{tmp_path / 'catalogue.db'}")
+    versions = [catalogue.version()]
+    for writer in (catalogue, other):
+        writer.insert("Schema", "arn:1", {"count": 0})
+        versions.append(catalogue.version())
+        writer.update("arn:1", lambda old: {"count": 1})
+        versions.append(catalogue.version())
+        writer.delete("arn:1")
+        versions.append(catalogue.version())
+    assert len(set(versions)) == len(versions)
+    catalogue.get("arn:1")
+    other.select("Schema")
+    assert catalogue.version() == versions[-1], "to read changes nothing"
+    with catalogue.transaction():
+        assert catalogue.version() != catalogue.version(), "inside a transaction none can be told"
+        catalogue.insert("Schema", "arn:2", {})
+    assert catalogue.version() != versions[-1]
+    catalogue.close()
+    other.close()
+
+
+def test_versions_are_told_to_many_threads(catalogue: Catalogue) -> None:
+    catalogue.insert("Schema", "arn:1", {"count": 0})
+
+    def change(_: int) -> bool:
+        before = catalogue.version()
+        catalogue.update("arn:1", lambda old: {"count": old["count"] + 1})
+        return catalogue.version() != before
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(change, range(40)))
+    catalogue.close()

@@ -35,7 +35,7 @@ def test_an_answer_is_found_at_once_and_soon_by_other_processes(lists: Recommend
     both = {each.id: each for each in told}
     assert lists.find(["RID-1", "RID-2", "RID-3"]) == both
     other = RecommendationLog(url)
-    assert wait_for(lambda: other.find(["RID-1", "RID-2"]), 5) == both
+    assert wait_for(lambda: other.find(["RID-1", "RID-2"])) == both
     other.close()
 
 
@@ -54,6 +54,6 @@ def test_old_answers_are_dropped(lists: RecommendationLog, monkeypatch: pytest.M
     ids = [f"RID-{number}" for number in range(10)]
     for number in range(10):
         lists.remember(answer(number))
-    wait_for(lambda: not lists._waiting, 5)
+    wait_for(lambda: not lists._waiting)
     lists.drop_before(7.0)
     assert sorted(lists.find(ids)) == ids[7:]

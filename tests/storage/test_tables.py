@@ -161,7 +161,7 @@ def test_columns_that_came_later_are_null_in_older_segments(tables):
     assert tables.view(KEY, ["USER_ID"], where=("NEW", "x")).rows.rows() == [("b",)]
 
 
-def test_one_users_rows_take_milliseconds(tables, tmp_path):
+def test_one_users_rows_cost_a_part_of_all(tables, tmp_path):
     random = np.random.default_rng(0)
     rows = 500_000
     with tables.begin(KEY, "1", sort_by=("USER_ID", "TIMESTAMP")) as segment:
@@ -171,17 +171,20 @@ def test_one_users_rows_take_milliseconds(tables, tmp_path):
                 pl.DataFrame({"USER_ID": made, "TIMESTAMP": made, "ITEM_ID": made}).cast({"USER_ID": pl.String})
             )
         segment.commit(FULL)
+    started = time.process_time()
     everything = tables.read(KEY)
+    whole = time.process_time() - started
     assert len(everything) == rows
     groups = pq.ParquetFile(next(tmp_path.rglob("*.parquet"))).num_row_groups
     assert groups == rows / ROW_GROUP
-    best = 1.0
+    best = whole
     for user in ("0", "777", "9999", "nobody"):
-        started = time.perf_counter()
+        started = time.process_time()
         found = tables.view(KEY, where=("USER_ID", user)).rows
-        best = min(best, time.perf_counter() - started)
+        best = min(best, time.process_time() - started)
         assert found.equals(everything.filter(pl.col("USER_ID") == user))
-    assert best < 0.05
+    print(best, whole)
+    assert best < whole / 2
 
 
 def test_readers_racing_commits_never_fail(tables):

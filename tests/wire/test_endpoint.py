@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from datetime import UTC, datetime
+from typing import Any
 
 from tailorbird.errors import InvalidInputException
+from tailorbird.wire.endpoint import Endpoint, Service
 from tailorbird.wire.response import failure
 from tailorbird.wire.signature import Request
 
@@ -13,3 +17,33 @@ def test_an_error_that_quotes_what_is_no_unicode_is_told() -> None:
     answer = failure(Request("POST", "/", "", {"x-amz-target": "x"}, b""), InvalidInputException("There is no \ud800."))
     assert answer.status == 400
     assert json.loads(answer.body) == {"__type": "InvalidInputException", "message": "There is no \\ud800."}
+
+
+def test_a_length_of_thousands_of_digits_is_no_defect() -> None:
+    """It comes from somebody who knows the access key's id, which every presigned URL shows, and no secret."""
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    credential = f"Credential=AKID/{now[:8]}/us-east-1/personalize/aws4_request"
+    headers = {
+        "host": "localhost",
+        "x-amz-date": now,
+        "authorization": f"AWS4-HMAC-SHA256 {credential}, SignedHeaders=host;x-amz-date, Signature=00",
+    }
+    service = Service(lambda *_: {}, None, None, lambda key, token: "secret", "us-east-1")
+    for length, status in (("0" * 5000 + "2", 403), ("0" * 5000 + "9" * 5000, 413), ("9" * 17, 413)):
+        assert asked(Endpoint(service), headers | {"content-length": length}) == status
+
+
+def asked(endpoint: Endpoint, headers: dict[str, str]) -> int:
+    """The status of the answer to a POST of {}."""
+    found: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        found.append(message)
+
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "POST", "raw_path": b"/recommendations", "query_string": b"", "headers": raw}
+    asyncio.run(endpoint(scope, receive, send))
+    return int(found[0]["status"])

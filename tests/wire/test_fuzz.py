@@ -52,7 +52,7 @@ class Caller:
 
     def send(self, path: str, headers: dict[str, str], body: bytes, method: str = "POST") -> tuple[int, Any]:
         """Status and decoded body."""
-        connection = http.client.HTTPConnection(self.host, timeout=30)
+        connection = http.client.HTTPConnection(self.host, timeout=300)
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()

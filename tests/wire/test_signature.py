@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tailorbird import errors
-from tailorbird.wire.signature import Request, Scope, scope_of, verify
+from tailorbird.wire.signature import Request, Scope, admit, prove, scope_of
 
 ACCESS_KEY = "TAILORBIRDLOCALKEY01"
 SECRET = "s3cr3t/with+odd=characters"
@@ -68,7 +68,9 @@ def changed(request: Request, **headers: str | None) -> Request:
 
 def check(request: Request, after: float = 0.0) -> Scope:
     """Verifies the request as if it came `after` seconds from now; botocore signs by the clock as well."""
-    return verify(request, secret_of, datetime.now(UTC).timestamp() + after)
+    claim = admit(request, secret_of, datetime.now(UTC).timestamp() + after)
+    prove(request, claim, hashlib.sha256(request.body).hexdigest())
+    return claim.scope
 
 
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF, exclude_categories=["Cs"]), max_size=20)
@@ -260,7 +262,7 @@ def test_presigned_with_version_2():
 
 def test_unknown_access_key():
     with pytest.raises(errors.UnrecognizedClientException, match="security token included in the request"):
-        verify(sign(), lambda access_key, token: None, datetime.now(UTC).timestamp())
+        admit(sign(), lambda access_key, token: None, datetime.now(UTC).timestamp())
 
 
 @pytest.mark.parametrize("seconds", [-3600, 3600])

@@ -11,8 +11,7 @@ from functools import partial
 
 import polars as pl
 
-from tailorbird.api import lifecycle
-from tailorbird.api.resources import dataset
+from tailorbird.api import lifecycle, lookup
 from tailorbird.data import attribution, datasets
 from tailorbird.data.attribution import Metric
 from tailorbird.data.datasets import SOURCE
@@ -59,7 +58,7 @@ def publish(workspace: Workspace) -> None:
 def count(workspace: Workspace, document: Document) -> None:
     """Counts the events that came since the last time for one attribution."""
     group, metrics = document["datasetGroupArn"], metrics_of(document)
-    target = dataset.of_group(workspace, group, "INTERACTIONS")
+    target = lookup.dataset_of(workspace, group, "INTERACTIONS")
     if target is None:
         return
     reader = _reader(document, "metricAttributionArn")
@@ -150,7 +149,7 @@ def metrics_of(document: Document) -> list[Metric]:
 
 def _items(workspace: Workspace, group: str, metrics: list[Metric]) -> pl.DataFrame | None:
     """The newest record of each item, where a metric needs it."""
-    items = dataset.of_group(workspace, group, "ITEMS") if any(each.dataset == "ITEMS" for each in metrics) else None
+    items = lookup.dataset_of(workspace, group, "ITEMS") if any(each.dataset == "ITEMS" for each in metrics) else None
     return None if items is None else datasets.latest_records(workspace, items, items.key)
 
 
@@ -167,7 +166,7 @@ def _tallies(workspace: Workspace, group: str, metrics: list[Metric], found: pl.
 
 def _add_if_news(workspace: Workspace, document: Document, found: list[str]) -> None:
     """Adds the attribution's ARN to `found` if events came that are not counted yet."""
-    target = dataset.of_group(workspace, document["datasetGroupArn"], "INTERACTIONS")
+    target = lookup.dataset_of(workspace, document["datasetGroupArn"], "INTERACTIONS")
     reached = workspace.metric_counters.reached(_reader(document, "metricAttributionArn"), document["_from"])
     if target is not None and datasets.arrival(workspace, target) > reached:
         found.append(document["metricAttributionArn"])

@@ -14,9 +14,8 @@ from typing import Any, BinaryIO
 import msgspec
 
 from tailorbird import aws_texts
-from tailorbird.api import deployments
+from tailorbird.api import deployments, lookup
 from tailorbird.api.lifecycle import JobFailed
-from tailorbird.api.resources import solution_version
 from tailorbird.data.null_words import is_null
 from tailorbird.data.values import NUMBER
 from tailorbird.errors import AwsError, InvalidInputException
@@ -57,11 +56,11 @@ class Opened:
 
 def opened(workspace: Workspace, document: Document) -> Opened:
     """The model and the filter that a job's document names; raises InvalidInput, ResourceNotFound."""
-    version = solution_version.trained(workspace, document["solutionVersionArn"])
-    group = version["datasetGroupArn"]
+    version = lookup.trained_version(workspace, document["solutionVersionArn"])
+    group = deployments.group(workspace, version["datasetGroupArn"])
     deployment = deployments.opened(workspace, version["solutionVersionArn"], group)
     named = document.get("filterArn")
-    return Opened(deployment, deployments.found_filter(workspace, named, group) if named else None)
+    return Opened(deployment, group.filter(named) if named else None)
 
 
 def _folder(document: Document) -> str:

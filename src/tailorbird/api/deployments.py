@@ -1,109 +1,205 @@
-"""From the documents of a solution version and its group to a model in use, and to a filter's mask."""
+"""A campaign or recommender, resolved: its document to the recipe, the model, the datasets, the filters, the rules.
+
+This is the one place that does it; requests and batch jobs ask here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache, partial
+from typing import Any
 
-from tailorbird.api import lifecycle
-from tailorbird.api.resources import dataset
-from tailorbird.api.resources import filter as filters
+from tailorbird.api import lifecycle, lookup, serving_config
 from tailorbird.data import datasets
 from tailorbird.data.datasets import Dataset
 from tailorbird.data.values import IDS
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
-from tailorbird.recipes.recipe import Influenced
-from tailorbird.serving import models, recommend
-from tailorbird.serving.recommend import Deployment, Mask
+from tailorbird.recipes.recipe import Influenced, Recipe
+from tailorbird.recipes.recipe_types import RecipeType
+from tailorbird.serving import exploration, models, recommend
+from tailorbird.serving.exploration import Exploration
+from tailorbird.serving.recommend import Deployment
+from tailorbird.serving.scores import Mask
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
-DATASETS_SECONDS = 1.0
-"""How long a serving process may not notice that a group got another dataset."""
+NOTICED_SECONDS = 1.0
+"""How long a serving process may not notice what no document tells: that the table of a dataset got lost."""
+KEPT = 1000
+"""Targets in memory, of some kilobytes each: ten times what AWS's quotas allow a region."""
 
 parse_filter = lru_cache(maxsize=1024)(syntax.parse)
 
 
-def opened(workspace: Workspace, arn: str, group: str) -> Deployment:
-    """The model kept under an artifact's ARN, with the datasets of its group; raises InvalidInput."""
-    interactions, items, users = workspace.cache.get(
-        "datasets",
-        group,
-        lambda: tuple(dataset.of_group(workspace, group, kind) for kind in ("INTERACTIONS", "ITEMS", "USERS")),
-        DATASETS_SECONDS,
-    )
-    if interactions is None:
-        if models.open_model(workspace, arn).recipe.needs_interactions:
-            raise InvalidInputException(f"{group} has no Interactions dataset any more: create it again.")
-        interactions = datasets.no_interactions(group)
-    served = models.as_of_now(workspace, arn, interactions, items)
-    return Deployment(
-        served=served,
-        interactions=interactions,
-        items=items,
-        users=users,
-        table=lambda: models.item_table(workspace, arn, served, items),
-        others=lambda others: models.others_table(workspace, arn, served, items, others),
-    )
+@dataclass(frozen=True)
+class Group:
+    """A dataset group's datasets and filters; each is looked up when it is first asked for, and only then."""
 
-
-def influences(workspace: Workspace, arn: str) -> tuple[str, ...]:
-    """What rankingInfluence may name for the model kept under an artifact's ARN."""
-    model = models.open_model(workspace, arn).model
-    return model.influences if isinstance(model, Influenced) else ()
+    arn: str
+    dataset: Callable[[str], Dataset | None]
+    """From a type, in upper case, to the dataset with its schema, if there is one."""
+    filter: Callable[[str], syntax.Filter]
+    """From the ARN of an ACTIVE filter to its checked expression; raises ResourceNotFound, InvalidInput."""
 
 
 @dataclass(frozen=True)
-class ActionDatasets:
-    """What a group has of actions."""
+class Target:
+    """A campaign or recommender that is asked: what answers, and what its recipe and configuration allow."""
 
-    actions: Dataset
-    responses: Dataset | None
+    arn: str
+    name: str
+    """Of the recipe, for messages."""
+    recipe_type: RecipeType
+    artifact: str
+    """ARN under which the model is kept."""
+    group: Group
+    required: tuple[str, ...]
+    """Members that a request must have."""
+    metadata: bool
+    explores: Exploration | None = None
+    """How GetRecommendations explores, where it does."""
+    promotes: bool = True
+    shows_scores: bool = True
+    automatic_filter: syntax.Filter | None = None
+    """What holds for every request."""
+    influence: Mapping[str, float] = field(default_factory=dict)
+    """The campaign's rankingInfluence."""
 
 
-def action_datasets(workspace: Workspace, group: str) -> ActionDatasets:
-    """The group's Actions dataset and that of action interactions; raises InvalidInput."""
-    actions, responses = workspace.cache.get(
-        "action datasets",
-        group,
-        lambda: tuple(dataset.of_group(workspace, group, kind) for kind in ("ACTIONS", "ACTION_INTERACTIONS")),
-        DATASETS_SECONDS,
+def target(workspace: Workspace, request: dict[str, Any]) -> Target:
+    """What the request's campaignArn or recommenderArn names, provided it is in service.
+
+    A known one costs a look at the catalogue's version and no document. No answer can be stale: the version is read
+    before the documents, so that one of them that changes later, in whatever process, changes the version too, and
+    the next request resolves anew. What a group looks up later is no older than that. The model is not kept here but
+    asked for by each request (`opened`), since pools, trends and items move on without a document.
+    """
+    if ("campaignArn" in request) == ("recommenderArn" in request):
+        raise InvalidInputException("Give either campaignArn or recommenderArn, one of the two.")
+    kind, resolve = ("Campaign", _campaign) if "campaignArn" in request else ("Recommender", _recommender)
+    arn = request[lifecycle.arn_member(kind)]
+    return workspace.cache.get(
+        "target",
+        (workspace.region, kind, arn),
+        lambda: resolve(workspace, _in_service(workspace, kind, arn)),
+        NOTICED_SECONDS,
+        version=workspace.catalogue.version(),
+        kept=KEPT,
     )
-    if actions is None:
-        raise InvalidInputException(f"{group} has no Actions dataset any more: create it again.")
-    return ActionDatasets(actions, responses)
 
 
-def found_filter(workspace: Workspace, arn: str, group_arn: str) -> syntax.Filter:
-    """The parsed expression of an ACTIVE filter of this group; raises ResourceNotFound, InvalidInput."""
-    document = lifecycle.find(workspace, filters.RESOURCE, arn)
+def _in_service(workspace: Workspace, kind: str, arn: str) -> Document:
+    document = lifecycle.find(workspace, kind, arn)
+    if document["status"] != lifecycle.ACTIVE:
+        raise InvalidInputException(
+            f"The {lifecycle.words(kind)} {arn} has status {document['status']}; it answers while ACTIVE."
+        )
+    return document
+
+
+def _campaign(workspace: Workspace, document: Document) -> Target:
+    artifact = document["solutionVersionArn"]
+    version = workspace.catalogue.get(artifact)
+    if version is None:
+        raise lifecycle.not_found("SolutionVersion", artifact)
+    recipe, config = models.open_model(workspace, artifact).recipe, document.get("campaignConfig", {})
+    return Target(
+        arn=document["campaignArn"],
+        name=recipe.name,
+        recipe_type=recipe.recipe_type,
+        artifact=artifact,
+        group=group(workspace, version["datasetGroupArn"]),
+        required=recipe.recipe_type.required,
+        metadata=recipe.shows_metadata or config.get("enableMetadataWithRecommendations", False),
+        influence=config.get("rankingInfluence", {}),
+        explores=_exploration(recipe, config),
+    )
+
+
+def _exploration(recipe: Recipe, config: dict[str, Any]) -> Exploration | None:
+    """As the configuration says; of recipes that it has no say in, as the service does."""
+    if recipe.explores:
+        return serving_config.exploration(config)
+    return exploration.MANAGED if "AUTOMATIC" in recipe.updates else None
+
+
+def _recommender(workspace: Workspace, document: Document) -> Target:
+    case = lookup.use_case(document["recipeArn"])
+    config = document.get("recommenderConfig", {})
+    return Target(
+        arn=document["recommenderArn"],
+        name=case.name,
+        recipe_type=case.recipe_type,
+        artifact=document["_artifact"],
+        group=group(workspace, document["datasetGroupArn"]),
+        required=case.required,
+        metadata=config.get("enableMetadataWithRecommendations", False),
+        explores=serving_config.exploration(config) if case.recipe.explores else None,
+        promotes=case.promotes,
+        shows_scores=False,
+        automatic_filter=parse_filter(case.filter_expression) if case.filter_expression is not None else None,
+    )
+
+
+def group(workspace: Workspace, arn: str) -> Group:
+    """The dataset group of an ARN; its own document is not looked at."""
+    dataset = cache(partial(lookup.dataset_of, workspace, arn))
+    return Group(arn, dataset, cache(partial(_filter, workspace, arn, dataset)))
+
+
+def _filter(workspace: Workspace, group_arn: str, dataset: Callable[[str], Dataset | None], arn: str) -> syntax.Filter:
+    """See `Group.filter`."""
+    document = lifecycle.find(workspace, "Filter", arn)
     if document["status"] != lifecycle.ACTIVE:
         raise InvalidInputException(f"The filter {arn} has status {document['status']}, not ACTIVE.")
     if document["datasetGroupArn"] != group_arn:
         raise InvalidInputException(f"The filter {arn} belongs to {document['datasetGroupArn']}, not to {group_arn}.")
     parsed = parse_filter(document["filterExpression"])
-    _check_fields(workspace, parsed, group_arn)
+    # A dataset may have been deleted since the filter was created: an EXCLUDE would then exclude nothing.
+    for column in parsed.columns:
+        if column.name in IDS:  # the model's
+            continue
+        found = dataset(column.dataset)
+        if found is None or found.schema.field(column.name) is None:
+            raise InvalidInputException(
+                f"The filter asks for {column}, which {group_arn} does not have any more: "
+                "create the dataset with this field again, and import its rows."
+            )
     return parsed
 
 
-def _check_fields(workspace: Workspace, filter_: syntax.Filter, group: str) -> None:
-    """Raises InvalidInput where a dataset that the filter asks was deleted: an EXCLUDE would exclude nothing."""
-    schemas = workspace.cache.get(
-        "schemas",
-        group,
-        lambda: {kind: found.schema for kind in dataset.TYPES if (found := dataset.of_group(workspace, group, kind))},
-        DATASETS_SECONDS,
+def opened(workspace: Workspace, artifact: str, group: Group) -> Deployment:
+    """The model kept under an artifact's ARN, as of now, with the datasets of its group; raises InvalidInput."""
+    interactions, items, users = map(group.dataset, ("INTERACTIONS", "ITEMS", "USERS"))
+    if interactions is None:
+        if models.open_model(workspace, artifact).recipe.needs_interactions:
+            raise InvalidInputException(f"{group.arn} has no Interactions dataset any more: create it again.")
+        interactions = datasets.no_interactions(group.arn)
+    served = models.as_of_now(workspace, artifact, interactions, items)
+    return Deployment(
+        served=served,
+        interactions=interactions,
+        items=items,
+        users=users,
+        table=partial(models.item_table, workspace, artifact, served, items),
+        others=partial(models.others_table, workspace, artifact, served, items),
     )
-    for column in filter_.columns:
-        schema = schemas.get(column.dataset)
-        # The ids are the model's.
-        if column.name not in IDS and (schema is None or schema.field(column.name) is None):
-            raise InvalidInputException(
-                f"The filter asks for {column}, which {group} does not have any more: "
-                "create the dataset with this field again, and import its rows."
-            )
+
+
+def actions_of(group: Group) -> Dataset:
+    """The group's Actions dataset; raises InvalidInput."""
+    actions = group.dataset("ACTIONS")
+    if actions is None:
+        raise InvalidInputException(f"{group.arn} has no Actions dataset any more: create it again.")
+    return actions
+
+
+def influences(workspace: Workspace, artifact: str) -> tuple[str, ...]:
+    """What rankingInfluence may name for the model kept under an artifact's ARN."""
+    model = models.open_model(workspace, artifact).model
+    return model.influences if isinstance(model, Influenced) else ()
 
 
 def mask(

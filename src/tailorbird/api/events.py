@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from tailorbird.api import lifecycle, properties, recording
+from tailorbird.api import lifecycle, lookup, properties, recording
 from tailorbird.api.recording import FOUND, FOUND_SECONDS
-from tailorbird.api.resources import dataset, event_tracker
 from tailorbird.data import clocks, impressions
 from tailorbird.data.datasets import IMPRESSION, SOURCE, Dataset
 from tailorbird.data.null_words import is_null
@@ -126,25 +125,25 @@ def _oddities(target: Dataset, kept: list[Event], latest: float) -> list[str]:
 
 
 def _tracked(workspace: Workspace, tracking_id: str) -> Tracked:
-    found = lifecycle.related(workspace, event_tracker.RESOURCE.name, trackingId=tracking_id)
+    found = lifecycle.related(workspace, "EventTracker", trackingId=tracking_id)
     if not found:
         raise InvalidInputException(
             f"No event tracker has the trackingId {tracking_id}. CreateEventTracker and DescribeEventTracker show it."
         )
     group = found[0]["datasetGroupArn"]
-    target = dataset.of_group(workspace, group, "INTERACTIONS")
+    target = lookup.dataset_of(workspace, group, "INTERACTIONS")
     if target is None:
         raise InvalidInputException(f"{group} has no Interactions dataset to record events in: create one first.")
     return Tracked(group, target)
 
 
 def _tracked_actions(workspace: Workspace, tracking_id: str) -> Dataset:
-    found = workspace.catalogue.select(dataset.RESOURCE.name, {"trackingId": tracking_id}, prefix=workspace.arn_prefix)
+    found = workspace.catalogue.select("Dataset", {"trackingId": tracking_id}, prefix=workspace.arn_prefix)
     if not found:
         raise ResourceNotFoundException(
             f"No dataset has the trackingId {tracking_id}. DescribeDataset of action interactions shows it."
         )
-    return dataset.opened(workspace, lifecycle.active(workspace, dataset.RESOURCE, found[0][1]["datasetArn"]))
+    return lookup.dataset(workspace, lifecycle.active(workspace, "Dataset", found[0][1]["datasetArn"]))
 
 
 def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, about: str) -> Event:

@@ -5,14 +5,12 @@ The service is described in `wire/models`, in the format of AWS's own.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from tailorbird.api import lifecycle
 from tailorbird.api.lifecycle import SETTLED, UNFINISHED
-from tailorbird.api.resources import RESOURCES, recommender, solution_version
+from tailorbird.api.resources import RESOURCES
 from tailorbird.errors import InvalidInputException, ResourceInUseException
-from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
@@ -46,12 +44,10 @@ def progress(document: Document, now: float) -> Document:
 def get_extended_metrics(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The metrics of `evaluation_extended`; raises ResourceInUse until the resource is trained, ResourceNotFound."""
     arn = request["resourceArn"]
-    resource = recommender.RESOURCE if ":recommender/" in arn else solution_version.RESOURCE
-    document = lifecycle.find(workspace, resource, arn)
+    document = lifecycle.find(workspace, "Recommender" if ":recommender/" in arn else "SolutionVersion", arn)
     if "_metrics" not in document or document["status"] not in SETTLED:
         raise ResourceInUseException(f"{arn} has status {document['status']}; metrics are there once it is ACTIVE.")
-    rows = models.read_metrics(workspace, document.get("_artifact", arn))
-    return {"resourceArn": arn, "metrics": [dataclasses.asdict(row) for row in rows]}
+    return {"resourceArn": arn, "metrics": workspace.artifacts.metrics(document.get("_artifact", arn))}
 
 
 OPERATIONS = {f.__name__: f for f in (get_job_progress, get_extended_metrics)}

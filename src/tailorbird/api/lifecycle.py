@@ -56,6 +56,19 @@ UNFINISHED = (PENDING, IN_PROGRESS, STOPPING, DELETION_STAGES.pending, DELETION_
 NOT_COUNTED = (FAILED, *DELETING)
 """Statuses of a resource that takes no room in a quota."""
 
+PATHS = {"SolutionVersion": "solution", "RecommenderTraining": "recommender"}
+"""What follows the account in the ARNs of a kind, where it is not the kind's own words."""
+KIN = {
+    "Solution": (("SolutionVersion", "It is a version of {solutionArn}: give that."),),
+    "SolutionVersion": (
+        (
+            "Solution",
+            "It is a solution: give one of its versions, which ListSolutionVersions shows; a campaign takes the newest "
+            "as {solutionArn}/$LATEST.",
+        ),
+    ),
+}
+"""(kind, hint): whose ARNs are easily given for those of a kind, and what to do then, over members of that document."""
 TAGS_PER_RESOURCE = 50
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -94,17 +107,15 @@ class Resource:
     name: str
     """As AWS spells it: DatasetGroup."""
     arn: str
-    """What follows the account in its ARN, over members of the document: dataset-group/{name}."""
+    """What follows the type in its ARN, over members of the document: {name}."""
     listed_as: str = ""
     """The key of the answer to List; only where it is not the plural of `member`."""
-    parents: tuple[Resource, ...] = ()
-    """Types of the resources that a request names, and that must be there and active at creation."""
+    parents: tuple[str, ...] = ()
+    """Kinds of the resources that a request names, and that must be there and active at creation."""
     dependents: tuple[tuple[str, str], ...] = ()
     """(kind, member): deletion is refused while a document of that kind names this resource there."""
     owned: tuple[tuple[str, str], ...] = ()
     """(kind, member): documents that go along when this resource goes."""
-    kin: tuple[tuple[str, str], ...] = ()
-    """(kind, hint): whose ARNs are easily given for this one's, and what to do then, over members of that document."""
     internal: bool = False
     """Whether clients never see it: it has no operations."""
     taggable: bool = True
@@ -126,7 +137,7 @@ class Resource:
     @property
     def arn_member(self) -> str:
         """The member that holds its own ARN: datasetGroupArn."""
-        return f"{self.member}Arn"
+        return arn_member(self.name)
 
     @property
     def plural(self) -> str:
@@ -147,11 +158,11 @@ def create(workspace: Workspace, resource: Resource, request: Document, **more: 
     ResourceInUse for its parents, ResourceAlreadyExists before LimitExceeded, TooManyTags.
     """
     for parent in resource.parents:
-        active(workspace, parent, request[parent.arn_member])
+        active(workspace, parent, request[arn_member(parent)])
     now = workspace.clock()
     document = {**request, "creationDateTime": now, "lastUpdatedDateTime": now, **more}
     document["tags"] = checked_tags(request.get("tags", []), {})
-    arn = workspace.arn_prefix + resource.arn.format_map(document)
+    arn = _start(workspace, resource.name) + resource.arn.format_map(document)
     document[resource.arn_member] = arn
     if resource.has_status:
         document["status"] = resource.stages.pending if resource.job else ACTIVE
@@ -164,19 +175,28 @@ def create(workspace: Workspace, resource: Resource, request: Document, **more: 
     return document
 
 
-def find(workspace: Workspace, resource: Resource, arn: str) -> Document:
-    """The document of a resource; raises InvalidInput for an ARN of another type, ResourceNotFound."""
-    document = workspace.catalogue.get(arn, resource.name) if arn.startswith(workspace.arn_prefix) else None
+def find(workspace: Workspace, kind: str, arn: str) -> Document:
+    """The document of a kind's resource; raises InvalidInput for an ARN of another kind, ResourceNotFound."""
+    document = workspace.catalogue.get(arn, kind) if arn.startswith(workspace.arn_prefix) else None
     if document is not None:
         return document
-    if arn.split(":")[-1].partition("/")[0] != resource.arn.partition("/")[0]:
+    if arn.split(":")[-1].partition("/")[0] != _path(kind):
         raise InvalidInputException(
-            f"{arn} is not the ARN of a {words(resource.name)}; it should begin {workspace.arn_prefix}"
-            f"{resource.arn.partition('/')[0]}/"
+            f"{arn} is not the ARN of a {words(kind)}; it should begin {_start(workspace, kind)}"
         )
-    others = ((hint, workspace.catalogue.get(arn, kind)) for kind, hint in resource.kin)
+    others = ((hint, workspace.catalogue.get(arn, other)) for other, hint in KIN.get(kind, ()))
     hints = [hint.format_map(other) for hint, other in others if other is not None]
-    raise not_found(resource.name, arn, *hints)
+    raise not_found(kind, arn, *hints)
+
+
+def _path(kind: str) -> str:
+    """What follows the account in the ARNs of a kind: dataset-group."""
+    return PATHS.get(kind) or words(kind).replace(" ", "-")
+
+
+def _start(workspace: Workspace, kind: str) -> str:
+    """What the ARNs of a kind begin with in the region."""
+    return f"{workspace.arn_prefix}{_path(kind)}/"
 
 
 def not_found(kind: str, arn: str, *hints: str) -> ResourceNotFoundException:
@@ -185,9 +205,9 @@ def not_found(kind: str, arn: str, *hints: str) -> ResourceNotFoundException:
     return ResourceNotFoundException(" ".join([missing.format(arn=arn), *hints]))
 
 
-def active(workspace: Workspace, resource: Resource, arn: str) -> Document:
+def active(workspace: Workspace, kind: str, arn: str) -> Document:
     """What `find` finds, provided it is ready to be used by another resource; else InvalidInput or ResourceInUse."""
-    document = find(workspace, resource, arn)
+    document = find(workspace, kind, arn)
     status = document.get("status", ACTIVE)
     if status == FAILED:
         raise InvalidInputException(f"{arn} has status {status} ({document.get('failureReason')}): create another.")
@@ -232,7 +252,7 @@ def delete(workspace: Workspace, resource: Resource, arn: str) -> None:
 
 def _check_deletable(workspace: Workspace, resource: Resource, arn: str) -> None:
     """Raises ResourceInUse while the resource is on its way somewhere, or others need it (spec control-plane 2.3)."""
-    document = find(workspace, resource, arn)
+    document = find(workspace, resource.name, arn)
     if resource.has_status and document["status"] not in SETTLED:
         raise ResourceInUseException(f"{arn} has status {document['status']}; wait until that has ended.")
     if document.get("_changes"):
@@ -292,9 +312,14 @@ def _remove(workspace: Workspace, arn: str, document: Document) -> None:
         workspace.catalogue.delete(arn)
 
 
+def arn_member(kind: str) -> str:
+    """The member of a kind's documents that holds their ARN: datasetGroupArn."""
+    return f"{kind[0].lower()}{kind[1:]}Arn"
+
+
 def own_arn(kind: str, document: Document) -> str:
     """The ARN in a document of this kind."""
-    return str(document[kind[0].lower() + kind[1:] + "Arn"])
+    return str(document[arn_member(kind)])
 
 
 def words(kind: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
-from tailorbird.api.resources import dataset
+from tailorbird.api import lookup
 from tailorbird.data.datasets import Dataset
 from tailorbird.ingest import spellings
 from tailorbird.storage.live import Event
@@ -35,7 +35,7 @@ def append(workspace: Workspace, target: Dataset, events: Sequence[Event]) -> No
     The dataset is looked at afterwards: what is acknowledged was recorded before the deletion of its dataset began.
     """
     workspace.live.append(target.place, events)
-    if not dataset.is_here(workspace, target):
+    if not lookup.is_here(workspace, target):
         raise DatasetGone(target.arn)
 
 

@@ -6,9 +6,8 @@ import secrets
 from functools import partial
 from typing import Any
 
-from tailorbird.api import lifecycle, properties, recording
+from tailorbird.api import lifecycle, lookup, properties, recording
 from tailorbird.api.recording import FOUND, FOUND_SECONDS, lasting
-from tailorbird.api.resources import dataset
 from tailorbird.data.datasets import Dataset
 from tailorbird.data.null_words import is_null
 from tailorbird.errors import InvalidInputException
@@ -37,7 +36,7 @@ def _put(kind: str, listed: str, id_member: str, workspace: Workspace, request: 
 
 
 def _dataset(workspace: Workspace, arn: str) -> Dataset:
-    return dataset.opened(workspace, lifecycle.active(workspace, dataset.RESOURCE, arn))
+    return lookup.dataset(workspace, lifecycle.active(workspace, "Dataset", arn))
 
 
 def _row(target: Dataset, record: dict[str, Any], id_member: str, where: str) -> dict[str, Any]:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tailorbird.api import deployments, lifecycle, serving_config
-from tailorbird.api.resources import campaign, recommender
-from tailorbird.api.resources import recipe as recipes
+from tailorbird.api import deployments
+from tailorbird.api.deployments import Target
 from tailorbird.errors import InvalidInputException
-from tailorbird.recipes.recipe import Recipe
-from tailorbird.serving import actions, exploration, metadata, recommend
-from tailorbird.serving.exploration import Exploration
-from tailorbird.serving.recommend import Deployment, Mask, Ranked
-from tailorbird.storage.catalogue import Document
+from tailorbird.serving import actions, metadata, recommend
+from tailorbird.serving.recommend import Deployment, Ranked
+from tailorbird.serving.scores import Mask
 from tailorbird.storage.recommendation_log import Shown
 from tailorbird.workspace import Workspace
 
@@ -26,191 +22,101 @@ MOST_RESULTS = 500
 MOST_WITH_METADATA = 50
 MOST_COLUMNS = 10
 
-RANKING = "PERSONALIZED_RANKING"
-RELATED = "RELATED_ITEMS"
-ACTIONS = "PERSONALIZED_ACTIONS"
-
-ANSWERED_BY = {RANKING: "GetPersonalizedRanking", ACTIONS: "GetActionRecommendations"}
-"""What campaigns of a recipe type answer, where it is not GetRecommendations."""
-
 DEFAULT_ACTIONS = 5
 MOST_ACTIONS = 100
 
 
-@dataclass(frozen=True)
-class Target:
-    """A campaign or recommender that is asked: its model, and what its recipe and configuration allow."""
-
-    arn: str
-    name: str
-    """Of the recipe, for messages."""
-    recipe_type: str
-    group_arn: str
-    deployment: Deployment
-    needs: tuple[str, ...]
-    """Members that a request must have."""
-    metadata: bool
-    explores: Exploration | None = None
-    """How GetRecommendations explores, where it does."""
-    promotes: bool = True
-    shows_scores: bool = True
-    automatic_filter: str | None = None
-    """A filter expression that holds for every request."""
-    influence: Mapping[str, float] = field(default_factory=dict)
-    """The campaign's rankingInfluence."""
-
-
 def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Items for a user, or related to an item: 25 or numResults of them, fewer where a filter leaves fewer."""
-    target = _target(workspace, request)
-    _check_operation(target, "GetRecommendations")
-    for member in target.needs:
-        if not request.get(member):
-            raise InvalidInputException(f"{member} is required for {target.name}.")
+    target = deployments.target(workspace, request)
+    _check_asked(target, request, "GetRecommendations")
+    deployment = deployments.opened(workspace, target.artifact, target.group)
     columns = _columns(target, request)
     wanted = request.get("numResults") or DEFAULT_RESULTS
     _check_length("numResults", wanted, columns)
-    item = request.get("itemId") if target.recipe_type == RELATED else None
+    item = request.get("itemId") if "itemId" in target.required else None
     asked = request | {"itemId": item}
-    question = recommend.query(workspace, target.deployment, request.get("userId"), item, request.get("context"))
-    question = replace(question, influence=target.influence)
-    allowed = _allowed(workspace, target, asked)
-    scores = target.deployment.served.model.score([question])[0]
+    allowed = _allowed(workspace, target, deployment, asked)
+    user, context = request.get("userId"), request.get("context")
+    scores = recommend.scores(workspace, deployment, user, item, context, target.influence)
     if request.get("promotions"):
-        promoted = _promoted(workspace, target, asked, request["promotions"], wanted)
-        ranked = recommend.with_promotions(target.deployment.served, scores, allowed, wanted, promoted, target.explores)
+        promoted = _promoted(workspace, target, deployment, asked, request["promotions"], wanted)
+        ranked = recommend.with_promotions(deployment.served, scores, allowed, wanted, promoted, target.explores)
     else:
-        ranked = recommend.top(target.deployment.served, scores, allowed, wanted, target.explores)
-    return _answer(workspace, "itemList", target, ranked, columns)
+        ranked = recommend.top(deployment.served, scores, allowed, wanted, target.explores)
+    return _answer(workspace, "itemList", target, deployment, ranked, columns)
 
 
 def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The given items in the order that suits the user; those that the model does not know come last."""
-    target = _target(workspace, request)
-    _check_operation(target, "GetPersonalizedRanking")
-    if not request["userId"]:
-        raise InvalidInputException(f"userId is required for {target.name}.")
+    target = deployments.target(workspace, request)
+    _check_asked(target, request, "GetPersonalizedRanking")
+    deployment = deployments.opened(workspace, target.artifact, target.group)
     columns = _columns(target, request)
     if not request["inputList"]:
         raise InvalidInputException("inputList must hold at least one item id.")
     _check_length("inputList", len(request["inputList"]), columns)
-    served = target.deployment.served
-    question = recommend.query(workspace, target.deployment, request["userId"], None, request.get("context"))
-    allowed = _allowed(workspace, target, request)
+    served = deployment.served
+    allowed = _allowed(workspace, target, deployment, request)
     others = recommend.unknown(served, request["inputList"])
-    others_allowed = _allowed(workspace, target, request, others) if others else None
-    scores = served.model.score([question])[0]
+    others_allowed = _allowed(workspace, target, deployment, request, others) if others else None
+    scores = recommend.scores(workspace, deployment, request["userId"], None, request.get("context"))
     ranked = recommend.reorder(served, scores, request["inputList"], allowed, others_allowed)
-    return _answer(workspace, "personalizedRanking", target, ranked, columns)
+    return _answer(workspace, "personalizedRanking", target, deployment, ranked, columns)
 
 
 def get_action_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Actions for a user: 5 or numResults of them, fewer where fewer may be offered."""
-    target = _target(workspace, request)
-    _check_operation(target, "GetActionRecommendations")
-    user = request.get("userId")
-    if not user:
-        raise InvalidInputException(f"userId is required for {target.name}.")
+    target = deployments.target(workspace, request)
+    _check_asked(target, request, "GetActionRecommendations")
+    deployment = deployments.opened(workspace, target.artifact, target.group)
+    user = request["userId"]
     wanted = request.get("numResults") or DEFAULT_ACTIONS
     if wanted > MOST_ACTIONS:
         raise InvalidInputException(f"numResults asks for {wanted} actions; at most {MOST_ACTIONS} are possible.")
-    found = deployments.action_datasets(workspace, target.group_arn)
-    offered = actions.offer(workspace, found.actions)
-    responses = actions.responses(workspace, found.responses, user)
+    offered = actions.offer(workspace, deployments.actions_of(target.group))
+    responses = actions.responses(workspace, target.group.dataset("ACTION_INTERACTIONS"), user)
     allowed = actions.available(offered, responses, workspace.clock())
     if "filterArn" in request:
-        filter_ = deployments.found_filter(workspace, request["filterArn"], target.group_arn)
+        filter_ = target.group.filter(request["filterArn"])
         values = request.get("filterValues", {})
-        allowed &= actions.mask(workspace, target.deployment, offered, filter_, values, user, responses)
-    best = actions.ranked(workspace, target.deployment, offered, user, allowed, wanted)
+        allowed &= actions.mask(workspace, deployment, offered, filter_, values, user, responses)
+    best = actions.ranked(workspace, deployment, offered, user, allowed, wanted)
     listed = [{"actionId": action, "score": score} for action, score in best]
     return {"actionList": listed, "recommendationId": _remembered(workspace, target, [action for action, _ in best])}
 
 
-def _check_operation(target: Target, asked: str) -> None:
-    answered = ANSWERED_BY.get(target.recipe_type, "GetRecommendations")
-    if answered != asked:
-        raise InvalidInputException(f"A campaign of {target.name} answers {answered} only.")
-
-
-def _target(workspace: Workspace, request: dict[str, Any]) -> Target:
-    """What the request's campaignArn or recommenderArn names, provided it is in service."""
-    if ("campaignArn" in request) == ("recommenderArn" in request):
-        raise InvalidInputException("Give either campaignArn or recommenderArn, one of the two.")
-    if "campaignArn" in request:
-        return _campaign(workspace, _in_service(workspace, campaign.RESOURCE, request["campaignArn"]))
-    return _recommender(workspace, _in_service(workspace, recommender.RESOURCE, request["recommenderArn"]))
-
-
-def _in_service(workspace: Workspace, resource: lifecycle.Resource, arn: str) -> Document:
-    document = lifecycle.find(workspace, resource, arn)
-    if document["status"] != lifecycle.ACTIVE:
-        raise InvalidInputException(
-            f"The {lifecycle.words(resource.name)} {arn} has status {document['status']}; it answers while ACTIVE."
-        )
-    return document
-
-
-def _campaign(workspace: Workspace, document: Document) -> Target:
-    version = workspace.catalogue.get(document["solutionVersionArn"])
-    if version is None:
-        raise lifecycle.not_found("SolutionVersion", document["solutionVersionArn"])
-    group = version["datasetGroupArn"]
-    deployment = deployments.opened(workspace, document["solutionVersionArn"], group)
-    recipe, config = deployment.served.recipe, document.get("campaignConfig", {})
-    return Target(
-        arn=document["campaignArn"],
-        name=recipe.name,
-        recipe_type=recipe.recipe_type,
-        group_arn=group,
-        deployment=deployment,
-        needs=(recipe.needs,) if recipe.needs else (),
-        metadata=recipe.shows_metadata or config.get("enableMetadataWithRecommendations", False),
-        influence=config.get("rankingInfluence", {}),
-        explores=_exploration(recipe, config),
-    )
-
-
-def _exploration(recipe: Recipe, config: dict[str, Any]) -> Exploration | None:
-    """As the configuration says; of recipes that it has no say in, as the service does."""
-    if recipe.explores:
-        return serving_config.exploration(config)
-    return exploration.MANAGED if "AUTOMATIC" in recipe.updates else None
-
-
-def _recommender(workspace: Workspace, document: Document) -> Target:
-    case = recipes.use_case_of_arn(document["recipeArn"])
-    config = document.get("recommenderConfig", {})
-    return Target(
-        arn=document["recommenderArn"],
-        name=case.name,
-        recipe_type=case.recipe_type,
-        group_arn=document["datasetGroupArn"],
-        deployment=deployments.opened(workspace, document["_artifact"], document["datasetGroupArn"]),
-        needs=case.needs,
-        metadata=config.get("enableMetadataWithRecommendations", False),
-        explores=serving_config.exploration(config) if case.explores else None,
-        promotes=case.promotes,
-        shows_scores=False,
-        automatic_filter=case.filter_expression,
-    )
+def _check_asked(target: Target, request: dict[str, Any], operation: str) -> None:
+    """Raises InvalidInput where the operation is not that of the recipe's type, or a member is missing that it asks."""
+    if operation != target.recipe_type.operation:
+        raise InvalidInputException(f"A campaign of {target.name} answers {target.recipe_type.operation} only.")
+    for member in target.required:
+        if not request.get(member):
+            raise InvalidInputException(f"{member} is required for {target.name}.")
 
 
 def _allowed(
-    workspace: Workspace, target: Target, request: dict[str, Any], others: Sequence[str] | None = None
+    workspace: Workspace,
+    target: Target,
+    deployment: Deployment,
+    request: dict[str, Any],
+    others: Sequence[str] | None = None,
 ) -> Mask | None:
     """What the request's filter and the automatic one leave of the model's items, or of others."""
-    parsed = []
-    if target.automatic_filter is not None:
-        parsed.append(deployments.parse_filter(target.automatic_filter))
+    filters = [] if target.automatic_filter is None else [target.automatic_filter]
     if "filterArn" in request:
-        parsed.append(deployments.found_filter(workspace, request["filterArn"], target.group_arn))
-    masks = [deployments.mask(workspace, target.deployment, filter_, request, others) for filter_ in parsed]
+        filters.append(target.group.filter(request["filterArn"]))
+    masks = [deployments.mask(workspace, deployment, filter_, request, others) for filter_ in filters]
     return np.all(masks, axis=0) if masks else None
 
 
 def _promoted(
-    workspace: Workspace, target: Target, request: dict[str, Any], promotions: list[dict[str, Any]], wanted: int
+    workspace: Workspace,
+    target: Target,
+    deployment: Deployment,
+    request: dict[str, Any],
+    promotions: list[dict[str, Any]],
+    wanted: int,
 ) -> recommend.Promotion:
     """The request's promotion; the request's own filter does not hold for its items (spec 4.3)."""
     if not target.promotes:
@@ -219,8 +125,8 @@ def _promoted(
         if member not in promotions[0]:
             raise InvalidInputException(f"promotions[0].{member} is required.")
     promotion = {"userId": request.get("userId"), "itemId": request.get("itemId"), **promotions[0]}
-    filter_ = deployments.found_filter(workspace, promotion["filterArn"], target.group_arn)
-    allowed = deployments.mask(workspace, target.deployment, filter_, promotion)
+    filter_ = target.group.filter(promotion["filterArn"])
+    allowed = deployments.mask(workspace, deployment, filter_, promotion)
     return recommend.Promotion(promotion["name"], wanted * promotion["percentPromotedItems"] // 100, allowed)
 
 
@@ -233,7 +139,7 @@ def _columns(target: Target, request: dict[str, Any]) -> tuple[str, ...]:
         raise InvalidInputException(
             "metadataColumns needs enableMetadataWithRecommendations in campaignConfig or recommenderConfig."
         )
-    items = target.deployment.items
+    items = target.group.dataset("ITEMS")
     for kind in asked:
         if kind.upper() != "ITEMS" or items is None:
             raise InvalidInputException(f"metadataColumns.{kind}: only columns of the group's ITEMS can be shown.")
@@ -254,7 +160,12 @@ def _check_length(member: str, length: int, columns: tuple[str, ...]) -> None:
 
 
 def _answer(
-    workspace: Workspace, listed: str, target: Target, ranked: list[Ranked], columns: tuple[str, ...]
+    workspace: Workspace,
+    listed: str,
+    target: Target,
+    deployment: Deployment,
+    ranked: list[Ranked],
+    columns: tuple[str, ...],
 ) -> dict[str, Any]:
     ids = [each.item for each in ranked]
     propensities = [each.propensity for each in ranked] if target.explores else None
@@ -263,10 +174,10 @@ def _answer(
             "itemId": each.item,
             "score": each.score if target.shows_scores else None,
             "promotionName": each.promotion,
-            "reason": (each.reason() or None) if target.deployment.served.recipe.candidates else None,
+            "reason": (each.reason() or None) if deployment.served.recipe.candidates else None,
             "metadata": values or None,
         }
-        for each, values in zip(ranked, metadata.of_items(target.deployment, ids, columns), strict=True)
+        for each, values in zip(ranked, metadata.of_items(deployment, ids, columns), strict=True)
     ]
     return {listed: items, "recommendationId": _remembered(workspace, target, ids, propensities)}
 
@@ -275,7 +186,7 @@ def _remembered(workspace: Workspace, target: Target, ids: list[str], propensiti
     """The recommendationId under which events will name this answer (spec recipes-and-runtime 7, "Impressions")."""
     made = f"RID-{uuid.uuid4()}"
     workspace.recommendation_log.remember(
-        Shown(made, workspace.clock(), target.arn, target.group_arn, ids, propensities)
+        Shown(made, workspace.clock(), target.arn, target.group.arn, ids, propensities)
     )
     return made
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tailorbird.api.resources import dataset
-from tailorbird.api.resources import recipe as recipes
+from tailorbird.api import lookup
 from tailorbird.api.training_columns import Columns
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.schema import NUMERIC, Schema
 from tailorbird.errors import InvalidInputException
 from tailorbird.evaluation import tuning
 from tailorbird.numbers import to_number
-from tailorbird.recipes import RECIPES, objective, settings_of
+from tailorbird.recipes import objective, recipe_names, settings_of
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.recipes.settings import Domain, among, between, renamed, tunable
 from tailorbird.workspace import Workspace
@@ -85,9 +84,7 @@ def rules_of(event_type: str | None, config: dict[str, Any]) -> tuple[EventRule,
 def check_events(recipe: Recipe | None, config: dict[str, Any]) -> None:
     """Raises InvalidInput for weights of events where the recipe takes none; it is None where AutoML chooses it."""
     if config.get("eventsConfig") and (recipe is None or not recipe.weighs_events):
-        takers = (
-            ", ".join(sorted(each.name for each in RECIPES.values() if each.weighs_events)) or "none of this server"
-        )
+        takers = recipe_names(lambda each: each.weighs_events)
         raise InvalidInputException(f"eventsConfig is for recipes that weigh events ({takers}): leave it out.")
 
 
@@ -121,7 +118,7 @@ def check_objective(
         return
     where = "solutionConfig.optimizationObjective"
     if not recipe.optimizes:
-        takers = ", ".join(sorted(each.name for each in RECIPES.values() if each.optimizes))
+        takers = recipe_names(lambda each: each.optimizes)
         raise InvalidInputException(f"{where} is for {takers}, not for {recipe.name}: leave it out.")
     for member in ("itemAttribute", "objectiveSensitivity"):
         if member not in given:
@@ -129,7 +126,7 @@ def check_objective(
                 f"one of {', '.join(objective.STRENGTHS)}" if member == "objectiveSensitivity" else "an Items column"
             )
             raise InvalidInputException(f"{where}.{member} is missing: give {choice}.")
-    items = dataset.of_group(workspace, group_arn, "ITEMS")
+    items = lookup.dataset_of(workspace, group_arn, "ITEMS")
     if items is None:
         return
     attribute = given["itemAttribute"]
@@ -241,7 +238,7 @@ def contest_of(config: dict[str, Any]) -> tuple[list[Recipe], str]:
         raise InvalidInputException(
             f"autoMLConfig.metricName {metric!r} is unknown; choose one of {', '.join(AUTO_ML_METRICS)}."
         )
-    rivals = [recipes.of_arn(arn) for arn in auto.get("recipeList") or [recipes.PREFIX + name for name in COMPETING]]
+    rivals = [lookup.recipe(arn) for arn in auto.get("recipeList") or [lookup.RECIPE + name for name in COMPETING]]
     for recipe in rivals:
         if recipe.name not in COMPETING:
             raise InvalidInputException(

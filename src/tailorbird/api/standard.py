@@ -48,7 +48,7 @@ def operations(resource: Resource, deletable: bool) -> dict[str, Operation]:
 
 
 def _describe(resource: Resource, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    return {resource.member: lifecycle.find(workspace, resource, request[resource.arn_member])}
+    return {resource.member: lifecycle.find(workspace, resource.name, request[resource.arn_member])}
 
 
 def _delete(resource: Resource, workspace: Workspace, request: dict[str, Any]) -> None:
@@ -97,7 +97,7 @@ def _read_token(listed: str, text: str | None) -> int:
         return 0
     try:
         of, after = msgspec.json.decode(base64.urlsafe_b64decode(text.encode()), type=tuple[str, int])
-    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+    except (binascii.Error, ValueError, RecursionError, msgspec.DecodeError) as error:
         raise InvalidNextTokenException("The nextToken is not one that this service gave out.") from error
     if of != listed or not 0 <= after < LAST:
         raise InvalidNextTokenException("The nextToken belongs to another list.")

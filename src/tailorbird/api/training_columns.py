@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailorbird.api.resources import dataset
+from tailorbird.api import lookup
 from tailorbird.data.schema import Schema
 from tailorbird.errors import InvalidInputException
 from tailorbird.workspace import Workspace
@@ -30,7 +30,7 @@ def seen(workspace: Workspace, group_arn: str, where: str, config: dict[str, Any
     given = {member: lists for member, lists in config.items() if lists}
     if len(given) > 1:
         raise InvalidInputException(f"{where}: give {' or '.join(given)}, not both.")
-    found = {kind: dataset.of_group(workspace, group_arn, kind) for kind in TYPES}
+    found = {kind: lookup.dataset_of(workspace, group_arn, kind) for kind in TYPES}
     schemas = {kind: each.schema for kind, each in found.items() if each is not None}
     columns = {kind: [field.name.upper() for field in schema.fields] for kind, schema in schemas.items()}
     for member, lists in given.items():

@@ -8,16 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tailorbird.api import lifecycle, solution_config
+from tailorbird.api import lifecycle, lookup, solution_config
 from tailorbird.api.lifecycle import JobFailed
-from tailorbird.api.resources import dataset
-from tailorbird.data import actions, datasets, exploration_pool, history, training
+from tailorbird.data import actions, datasets, event_rules, exploration_pool, history, training
 from tailorbird.data.datasets import Dataset
 from tailorbird.data.training import Snapshot
 from tailorbird.evaluation import protocols, tuning
@@ -26,12 +24,14 @@ from tailorbird.ingest import time_checkup
 from tailorbird.recipes import objective
 from tailorbird.recipes.recipe import Interactions, Model, NotEnoughData, Progress, Recipe, Responses, part
 from tailorbird.recipes.settings import Value
-from tailorbird.serving import exploration_pools, models
+from tailorbird.serving import exploration_pools
 from tailorbird.serving.models import Served
-from tailorbird.storage import durable
+from tailorbird.storage.artifacts import Manifest, Pools
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
+FULL, UPDATE = "FULL", "UPDATE"
+"""Training modes; automatic versions are FULL too (AUTOTRAIN, which AWS does not explain, is never answered)."""
 RACING = ("DataDeletionJob",)
 """Jobs of the dataset group that a training must not meet."""
 NO_INTERACTIONS = "The dataset group has no Interactions dataset: create one and import data into it."
@@ -105,29 +105,26 @@ def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
         raise JobFailed(racing)
     seen = data_stamp(workspace, order.group_arn)
     progress(0.0, "reading the data")
-    items = dataset.of_group(workspace, order.group_arn, "ITEMS")
+    items = lookup.dataset_of(workspace, order.group_arn, "ITEMS")
     snapshot = _snapshot(workspace, order, items)
     data = snapshot.interactions
     order, tuned, done = _chosen(order, data, workspace.config.seed, progress)
     recipe, settings = order.recipe, order.settings
-    exam = protocols.of(recipe, settings, data, _segment_columns(order, items), workspace.config.seed)
+    evaluation = protocols.of(recipe, settings, data, _segment_columns(order, items), workspace.config.seed)
     half = (done + 0.96) / 2
-    candidate = _model(order, exam.train, part(progress, done, half, "training for the metrics"))
-    metrics = {"model": exam.measure(candidate), "popularity": exam.baseline()}
-    extended = exam.extended(candidate)
+    candidate = _model(order, evaluation.train, part(progress, done, half, "training for the metrics"))
+    metrics = {"model": evaluation.measure(candidate), "popularity": evaluation.baseline()}
+    extended = evaluation.extended(candidate)
     model = _model(order, data, part(progress, half, 0.96, "training on everyone"))
     progress(0.97, "writing the artifact")
-    with durable.publish(models.folder_of(workspace, order.artifact)) as folder:
-        history.save(data, models.part(folder, "history"))
-        model.save(models.part(folder, "model"))
-        models.write_metrics(folder, extended)
-        models.write_manifest(
-            folder, models.Manifest(recipe.name, snapshot.newest_event, order.selection.events, order.updates_items)
-        )
+    learned = event_rules.written(order.selection.events)
+    manifest = Manifest(recipe.name, snapshot.newest_event, learned, order.updates_items)
+    with workspace.artifacts.publish(order.artifact, manifest, extended) as artifact:
+        history.save(data, artifact.history)
+        model.save(artifact.model)
         if recipe.updates:
-            _add_pool(
-                workspace, folder, order.group_arn, data.items, replace(order.selection, most_items=recipe.most_items)
-            )
+            selection = replace(order.selection, most_items=recipe.most_items)
+            _add_pool(workspace, artifact.pools, order.group_arn, data.items, selection)
     return Outcome(hours(workspace.clock() - began), metrics, seen, recipe, tuned, _warnings(data))
 
 
@@ -144,27 +141,29 @@ def hours(seconds: float) -> float:
     return max(0.001, round(seconds * (os.cpu_count() or 1) / 3600, 3))
 
 
-def add_pool(workspace: Workspace, folder: Path, document: Document, served: Served) -> None:
-    """Puts the items as of now, and their exposures, beside a model's files in `folder`.
+def add_pool(workspace: Workspace, pools: Pools, document: Document, served: Served) -> None:
+    """Adds the items as of now, and their exposures, to a model's pools.
 
     document: of the solution version or recommender that the model was trained for.
     """
-    selection = training.Selection(served.manifest.events, document["_columns"], most_items=served.recipe.most_items)
-    _add_pool(workspace, folder, document["datasetGroupArn"], served.model.items, selection)
+    selection = training.Selection(served.events, document["_columns"], most_items=served.recipe.most_items)
+    _add_pool(workspace, pools, document["datasetGroupArn"], served.model.items, selection)
 
 
 def _add_pool(
-    workspace: Workspace, folder: Path, group_arn: str, known: NDArray[np.str_], selection: training.Selection
+    workspace: Workspace, pools: Pools, group_arn: str, known: NDArray[np.str_], selection: training.Selection
 ) -> None:
-    interactions, items = (dataset.of_group(workspace, group_arn, kind) for kind in ("INTERACTIONS", "ITEMS"))
+    interactions, items = (lookup.dataset_of(workspace, group_arn, kind) for kind in ("INTERACTIONS", "ITEMS"))
     if interactions is None:
         raise JobFailed(NO_INTERACTIONS)
-    exploration_pools.add(folder, exploration_pool.gather(workspace, interactions, items, known, selection), len(known))
+    found = exploration_pool.gather(workspace, interactions, items, known, selection)
+    with pools.add() as folder:
+        exploration_pools.save(found, len(known), folder)
 
 
 def _snapshot(workspace: Workspace, order: Order, items: Dataset | None) -> Snapshot:
     """What the recipe, or every recipe of the contest, learns from."""
-    interactions, users = (dataset.of_group(workspace, order.group_arn, kind) for kind in ("INTERACTIONS", "USERS"))
+    interactions, users = (lookup.dataset_of(workspace, order.group_arn, kind) for kind in ("INTERACTIONS", "USERS"))
     if interactions is None and order.recipe.needs_interactions:
         raise JobFailed(NO_INTERACTIONS)
     if order.recipe.needs_text:
@@ -179,7 +178,7 @@ def _snapshot(workspace: Workspace, order: Order, items: Dataset | None) -> Snap
     )
     snapshot = training.load(workspace, interactions, items, users, selection)
     data = snapshot.interactions
-    if order.recipe.recipe_type == "PERSONALIZED_ACTIONS":
+    if order.recipe.recipe_type.responses:
         data = replace(data, responses=_responses(workspace, order, data))
     if order.objective is not None:
         data = replace(data, reward=_reward(order.objective, data, items))
@@ -216,7 +215,7 @@ def _segment_columns(order: Order, items: Dataset | None) -> tuple[str, ...]:
     """The columns that queries of segments can name, of those that the training sees."""
     columns = item_attributes.columns(items.schema) if items else ()
     seen = tuple(column for column in columns if order.selection.sees("ITEMS", column))
-    if order.recipe.segments_by == "itemAttributes" and not seen:
+    if "itemAttributes" in order.recipe.recipe_type.line and not seen:
         raise JobFailed(f"{order.recipe.name} needs an Items dataset with a numeric or categorical column.")
     return seen
 
@@ -240,7 +239,7 @@ def _check_text(recipe: Recipe, items: Dataset | None) -> None:
 
 def _responses(workspace: Workspace, order: Order, data: Interactions) -> Responses:
     """What users did with the group's actions; raises JobFailed where it has none."""
-    found = {kind: dataset.of_group(workspace, order.group_arn, kind) for kind in ("ACTIONS", "ACTION_INTERACTIONS")}
+    found = {kind: lookup.dataset_of(workspace, order.group_arn, kind) for kind in ("ACTIONS", "ACTION_INTERACTIONS")}
     if found["ACTIONS"] is None:
         raise JobFailed(f"{order.recipe.name} needs an Actions dataset: create one and import actions into it.")
     responses = actions.responses(workspace, found["ACTIONS"], found["ACTION_INTERACTIONS"], data)
@@ -251,6 +250,6 @@ def _responses(workspace: Workspace, order: Order, data: Interactions) -> Respon
 
 def data_stamp(workspace: Workspace, group_arn: str) -> Document:
     """What tells whether the group got new data: the stamp of each dataset that a training reads, by its type."""
-    found = {kind: dataset.of_group(workspace, group_arn, kind) for kind in ("INTERACTIONS", "ITEMS")}
+    found = {kind: lookup.dataset_of(workspace, group_arn, kind) for kind in ("INTERACTIONS", "ITEMS")}
     # As lists, which a document gives back as they were.
     return {kind: list(datasets.stamp(workspace, each)) for kind, each in found.items() if each}

@@ -1,6 +1,6 @@
 """The two-hour update: new items, and how often users were exposed to each, count without a training.
 
-No version comes of it and no metrics change: a pool is put beside the model's files (`serving/exploration_pools.py`).
+No version comes of it and no metrics change: a pool is put beside the model's files (`storage/artifacts.py`).
 Only the newest version of a solution takes updates, and only if it is a FULL one (spec recipes-and-runtime 2.2).
 """
 
@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from tailorbird.api import lifecycle, trainings
+from tailorbird.api import lifecycle, lookup, trainings
 from tailorbird.api.due import is_due
 from tailorbird.api.lifecycle import ACTIVE
-from tailorbird.api.resources import recipe as recipes
-from tailorbird.api.resources import solution_version
-from tailorbird.recipes import RECIPES
 from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -40,7 +37,7 @@ def update(workspace: Workspace, document: Document) -> None:
     if not _is_news(document, stamp):
         return
     served = models.open_model(workspace, _artifact(document))
-    trainings.add_pool(workspace, models.folder_of(workspace, _artifact(document)), document, served)
+    trainings.add_pool(workspace, served.pools, document, served)
     artifact = _artifact(document)
 
     def change(current: Document) -> Document | None:
@@ -53,11 +50,11 @@ def update(workspace: Workspace, document: Document) -> None:
 def takes_updates(workspace: Workspace, document: Document) -> bool:
     """Whether the model of a solution version or recommender is one that is kept up to date."""
     if "_artifact" in document:
-        return "AUTOMATIC" in RECIPES[recipes.use_case_of_arn(document["recipeArn"]).recipe].updates
-    newest = solution_version.newest(workspace, document["solutionArn"])
+        return "AUTOMATIC" in lookup.use_case(document["recipeArn"]).recipe.updates
+    newest = lookup.newest_version(workspace, document["solutionArn"])
     return (
-        "AUTOMATIC" in recipes.of_arn(document["recipeArn"]).updates
-        and document["trainingMode"] == solution_version.FULL
+        "AUTOMATIC" in lookup.recipe(document["recipeArn"]).updates
+        and document["trainingMode"] == trainings.FULL
         and newest is not None
         and newest["solutionVersionArn"] == document["solutionVersionArn"]
     )

@@ -138,5 +138,5 @@ def _claims(token: str) -> Claims | None:
     """What a token says, whether or not it is true."""
     try:
         return msgspec.json.decode(urlsafe_b64decode(token.encode()), type=Claims)
-    except (msgspec.DecodeError, binascii.Error, ValueError):
+    except (msgspec.DecodeError, binascii.Error, ValueError, RecursionError):
         return None

@@ -10,18 +10,17 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 
-from tailorbird.api import lifecycle
-from tailorbird.api.resources import RESOURCES, dataset
+from tailorbird.api import lifecycle, lookup
+from tailorbird.api.resources import RESOURCES
 from tailorbird.aws_local import journal, object_files
 from tailorbird.cli import report
 from tailorbird.config import Config
 from tailorbird.errors import DamagedFile
-from tailorbird.serving import exploration_pools, models
-from tailorbird.storage import catalogue, checksums, database, live, metric_counters, recommendation_log
+from tailorbird.storage import catalogue, database, live, metric_counters, recommendation_log
+from tailorbird.storage.artifacts import Artifacts
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.database import Database
 from tailorbird.storage.tables import Tables
@@ -137,39 +136,18 @@ def _document(row: Sequence[str], body: bytes) -> Document:
 
 def _tables(config: Config, found: _Found) -> Iterator[DamagedFile]:
     tables = Tables(config.data_dir / "tables")
-    keys = {each["datasetArn"]: dataset.place_of(each) for kind, each in found.documents if kind == "Dataset"}
+    keys = {each["datasetArn"]: lookup.place_of(each) for kind, each in found.documents if kind == "Dataset"}
     imported = {keys[arn] for each in found.active("DatasetImportJob") if (arn := each["datasetArn"]) in keys}
     yield from tables.damages(keys.values(), imported)
     found.unverified += tables.unverified(keys.values())
 
 
 def _artifacts(config: Config, found: _Found) -> Iterator[DamagedFile]:
-    root = config.data_dir / "artifacts"
-    folders = {path.parent: str(path.parent.relative_to(root)) for path in root.rglob(models.MANIFEST)}
-    for document in found.active("SolutionVersion", "Recommender"):
-        arn = document.get("_artifact") or document["solutionVersionArn"]
-        folders[models.folder_in(root, arn)] = models.owner(arn)
-    for folder, arn in sorted(folders.items()):
-        if not folder.name.startswith("."):  # else it is being written
-            yield from _model(folder, arn)
-            found.unverified += folder.exists() and not (_written(folder, arn) or checksums.verifiable(folder))
-
-
-def _model(folder: Path, arn: str) -> Iterator[DamagedFile]:
-    if not (folder / models.MANIFEST).exists():
-        yield DamagedFile(folder / models.MANIFEST, "is missing", models.REMEDY, arn)
-    written = _written(folder, arn)
-    yield from checksums.damages(folder, models.REMEDY, arn, written=written)
-    for pool in sorted((folder / exploration_pools.FOLDER).glob("[0-9]*")):
-        yield from checksums.damages(pool, exploration_pools.REMEDY, arn, written=written)
-
-
-def _written(folder: Path, arn: str) -> bool:
-    """Whether the model's files say that checksums were written with them."""
-    try:
-        return models.read_manifest(folder, arn).checksums
-    except DamagedFile:
-        return False  # told by the check of its files
+    artifacts = Artifacts(config.data_dir / "artifacts")
+    models = found.active("SolutionVersion", "Recommender")
+    arns = [document.get("_artifact") or document["solutionVersionArn"] for document in models]
+    yield from artifacts.damages(arns)
+    found.unverified += artifacts.unverified(arns)
 
 
 def _objects(config: Config) -> Iterator[DamagedFile]:

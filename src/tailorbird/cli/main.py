@@ -1,4 +1,7 @@
-"""The command line; thin: every command calls what the server calls too."""
+"""The command line; thin: every command calls what the server calls too.
+
+A command imports its module itself, once it knows that it can run: all of them together take seconds to load.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,6 @@ import typer
 from typer.core import TyperGroup
 
 from tailorbird import config as configuration
-from tailorbird.cli import check as folder_check
-from tailorbird.cli import doctor as import_doctor
-from tailorbird.cli import recipe_reference as recipe_pages
-from tailorbird.cli import reference as reference_pages
-from tailorbird.cli import report, server, settings_reference
 from tailorbird.config import Config
 from tailorbird.errors import DamagedFile, NoSpace
 from tailorbird.storage.folder import MASK
@@ -93,6 +91,8 @@ def serve(
     renew: Annotated[bool, typer.Option("--renew", help="Make lost databases, or a lost key, anew.")] = False,
 ) -> None:
     """Run the server until it is told to stop."""
+    from tailorbird.cli import server
+
     config = _config(host=host, port=port, data_dir=data_dir, aws_quotas=aws_quotas)
 
     def ready(url: str) -> None:
@@ -110,9 +110,11 @@ def serve(
 def env(data_dir: DataDir = None) -> None:
     """Print the variables that point an AWS client at the server; AWS_DATA_PATH lets it know `tailorbird` too."""
     config = _installation(data_dir)
-    for name, value in (found := server.environment(config)).items():
+    from tailorbird.cli import variables
+
+    for name, value in (found := variables.environment(config)).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
-    if not server.answers(url := found["AWS_ENDPOINT_URL"]):
+    if not variables.answers(url := found["AWS_ENDPOINT_URL"]):
         start = _started("serve", "--data-dir", config.data_dir)
         typer.echo(f"warning: no server answers at {url}. Start it ({start}), then run this command again.", err=True)
 
@@ -120,6 +122,8 @@ def env(data_dir: DataDir = None) -> None:
 @app.command()
 def config(data_dir: DataDir = None) -> None:
     """Print every setting: value, default, and where the value came from."""
+    from tailorbird.cli import settings_reference
+
     rows = [
         ("setting", "value", "default", "from"),
         *settings_reference.in_force(_config(data_dir=data_dir), os.environ),
@@ -132,7 +136,10 @@ def config(data_dir: DataDir = None) -> None:
 @app.command()
 def jobs(data_dir: DataDir = None) -> None:
     """List imports, trainings and batch jobs with their status and progress."""
-    report.print_jobs(_installation(data_dir))
+    config = _installation(data_dir)
+    from tailorbird.cli import report
+
+    report.print_jobs(config)
 
 
 @app.command()
@@ -142,14 +149,20 @@ def job(
     follow: Annotated[bool, typer.Option("--follow", help="Show its progress until it ends.")] = False,
 ) -> None:
     """Show one job: progress, what an import left out and why, metrics beside popularity's."""
-    if not report.print_job(_installation(data_dir), arn, follow):
+    config = _installation(data_dir)
+    from tailorbird.cli import report
+
+    if not report.print_job(config, arn, follow):
         raise typer.Exit(1)
 
 
 @app.command()
 def metrics(arn: str, data_dir: DataDir = None) -> None:
-    """Show what the exam of a solution version or recommender told, beyond the metrics of GetSolutionMetrics."""
-    if not report.print_metrics(_installation(data_dir), arn):
+    """Show what the evaluation of a solution version or recommender told, beyond the metrics of GetSolutionMetrics."""
+    config = _installation(data_dir)
+    from tailorbird.cli import report
+
+    if not report.print_metrics(config, arn):
         raise typer.Exit(1)
 
 
@@ -159,7 +172,10 @@ def check(data_dir: DataDir = None) -> None:
 
     Exit code 1 where one is. Databases of other kinds than SQLite, named by a URL, have checks of their own.
     """
-    if not folder_check.examine(_installation(data_dir, KEY_FILE, CATALOGUE)):
+    config = _installation(data_dir, KEY_FILE, CATALOGUE)
+    from tailorbird.cli.check import examine
+
+    if not examine(config):
         raise typer.Exit(1)
 
 
@@ -169,12 +185,15 @@ def reference(
     settings: Annotated[bool, typer.Option("--settings", help="The page of settings.")] = False,
 ) -> None:
     """Print docs/reference/operations.md, settings.md or, with figures, recipes.md."""
+    from tailorbird.cli import recipe_reference, settings_reference
+    from tailorbird.cli import reference as operation_reference
+
     if settings:
         page = settings_reference.page()
     elif figures:
-        page = recipe_pages.recipes(figures.read_text(encoding="utf-8"))
+        page = recipe_reference.recipes(figures.read_text(encoding="utf-8"))
     else:
-        page = reference_pages.operations()
+        page = operation_reference.operations()
     typer.echo(page, nl=False)
 
 
@@ -185,7 +204,9 @@ def doctor(
     domain: Annotated[str | None, typer.Option(help="ECOMMERCE or VIDEO_ON_DEMAND, for a domain's schema.")] = None,
 ) -> None:
     """Check a file before its import: what would be kept, what not and why, and what is odd about the data."""
-    if not import_doctor.examine(file, schema, domain):
+    from tailorbird.cli.doctor import examine
+
+    if not examine(file, schema, domain):
         raise typer.Exit(1)
 
 

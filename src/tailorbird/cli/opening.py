@@ -5,13 +5,10 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable
 from contextlib import closing
 
 from tailorbird.api import attributions
 from tailorbird.config import Config
-from tailorbird.errors import DamagedFile
-from tailorbird.serving import models
 from tailorbird.storage import metric_counters, recommendation_log
 from tailorbird.storage.database import Database
 from tailorbird.workspace import Workspace, open_workspace
@@ -61,22 +58,10 @@ def _skip_numbers(workspace: Workspace) -> None:
         "tables": workspace.tables.newest(failed),
         "metrics": workspace.metric_counters.furthest(),
         "attributions": max((each["_from"] for _, each in begun), default=0),
-        "models": _newest_learned(workspace, failed),
+        "models": workspace.artifacts.newest_event(failed),
     }
     upto = max(noted.values())
     newest = workspace.live.skip(upto)
     if newest is not None:
         told = {"newest": newest, "continued_above": upto, "noted": noted}
         log.error("the live store is older than what was made of it: events of the time between are lost", extra=told)
-
-
-def _newest_learned(workspace: Workspace, failed: Callable[[DamagedFile], None]) -> int:
-    newest = 0
-    for path in workspace.artifacts.rglob(models.MANIFEST):
-        try:
-            manifest = models.read_manifest(path.parent, str(path.parent.relative_to(workspace.artifacts)))
-        except DamagedFile as error:
-            failed(error)
-        else:
-            newest = max(newest, manifest.newest_event)
-    return newest

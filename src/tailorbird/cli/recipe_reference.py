@@ -48,7 +48,7 @@ def _data(measured: Figures) -> Iterator[str]:
 def _recipe(recipe: Recipe, measured: Figures) -> Iterator[str]:
     yield f"## {recipe.name}\n"
     yield f"{recipe.description}\n"
-    yield f"- **Type**: {recipe.recipe_type}{', not listed by ListRecipes' if recipe.retired else ''}"
+    yield f"- **Type**: {recipe.recipe_type.name}{', not listed by ListRecipes' if recipe.retired else ''}"
     yield f"- **When**: {recipe.when}"
     yield f"- **Learns from**: {recipe.learns_from}"
     yield f"- **Source**: {recipe.paper}\n"
@@ -87,7 +87,7 @@ def _use_cases() -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for case in USE_CASES.values():
         hides = f"items with a {case.hides} of the user" if case.hides else ""
-        yield f"| {case.name} | {case.domain} | {case.recipe} | {case.event_type or 'all'} | {hides} |"
+        yield f"| {case.name} | {case.domain} | {case.recipe.name} | {case.event_type or 'all'} | {hides} |"
     yield ""
 
 

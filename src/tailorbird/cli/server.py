@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -21,25 +20,18 @@ from tailorbird import app
 from tailorbird.api import attributions
 from tailorbird.aws_local import AwsLocal
 from tailorbird.cli import opening
+from tailorbird.cli.variables import ENDPOINT_FILE, local_url
 from tailorbird.config import Config
 from tailorbird.jobs import logs
 from tailorbird.jobs.dispatcher import Dispatcher
 from tailorbird.jobs.health import Health
 from tailorbird.storage.folder import LOCK_FILE, MASK, FolderInUse, Lock, make_private
-from tailorbird.wire import model
 from tailorbird.wire.connection import Connection, Limits
-from tailorbird.workspace import access_key
 
 log = logging.getLogger(__name__)
 
-ENDPOINT_FILE = "endpoint"
-"""In the data folder: the URL at which the server was last reachable, for `tailorbird env`."""
 DESCRIPTORS = 1 << 16
 """Open files that are enough where the system has no bound."""
-SCHEMES = {"http": 80, "https": 443}
-"""Ports of URLs that name none."""
-ANSWER_SECONDS = 2
-"""How long a server may take to accept a connection."""
 
 
 class StartRefused(Exception):
@@ -67,7 +59,7 @@ def serve(config: Config, ready: Callable[[str], None] = lambda url: None, *, re
 
 
 def _serve(config: Config, lock: Lock, listening: socket.socket, ready: Callable[[str], None], renew: bool) -> None:
-    local = _local_url(config, listening.getsockname()[1])
+    local = local_url(config, listening.getsockname()[1])
     url = config.public_url or local
     config = dataclasses.replace(config, s3_endpoint=config.s3_endpoint or local)
     make_private(config.data_dir)
@@ -137,12 +129,6 @@ def _listen(config: Config) -> socket.socket:
         ) from error
 
 
-def _local_url(config: Config, port: int) -> str:
-    """The URL at which processes of this machine reach the server."""
-    host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(config.host, config.host)  # noqa: S104 - read, not set
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def _descriptors() -> int:
     """How many files may be open: as many as the system lets this process have, workers included."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -157,30 +143,3 @@ def _announce(server: uvicorn.Server, url: str, ready: Callable[[str], None]) ->
         threading.Event().wait(0.02)
     log.info("ready", extra={"url": url})
     ready(url)
-
-
-def answers(url: str) -> bool:
-    """Whether anything listens at a URL."""
-    place = urlsplit(url)
-    try:
-        socket.create_connection((place.hostname, place.port or SCHEMES[place.scheme]), ANSWER_SECONDS).close()
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def environment(config: Config) -> dict[str, str]:
-    """The variables that point an AWS client at the server on this data folder, and let it know our own service.
-
-    The URL is that of the setting, or where the server last was, or where it would be.
-    """
-    key = access_key(config.data_dir)
-    file = config.data_dir / ENDPOINT_FILE
-    last = file.read_text() if file.exists() else _local_url(config, config.port)
-    return {
-        "AWS_ENDPOINT_URL": config.public_url or last,
-        "AWS_DEFAULT_REGION": config.region,
-        "AWS_ACCESS_KEY_ID": key.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
-        "AWS_DATA_PATH": str(model.FOLDER),
-    }

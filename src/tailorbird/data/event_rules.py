@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import polars as pl
 
 
@@ -22,6 +24,16 @@ class EventRule:
     """Least EVENT_VALUE; an interaction without a value is below it. None: with or without a value."""
     weight: float | None = None
     """How much such an interaction counts beside those of other rules; None where all count alike."""
+
+
+def written(rules: Sequence[EventRule]) -> tuple[dict[str, Any], ...]:
+    """The rules as JSON, for a model's manifest."""
+    return tuple(msgspec.to_builtins(rule) for rule in rules)
+
+
+def read(rules: Sequence[dict[str, Any]]) -> tuple[EventRule, ...]:
+    """What `written` gave; raises ValueError."""
+    return msgspec.convert(rules, type=tuple[EventRule, ...])
 
 
 def admits(rules: Sequence[EventRule], event_type: str, value: float | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -101,6 +101,17 @@ def with_events(
     times = clocks.settled(times, arrival, workspace.clock())
     order = np.argsort(times, kind="stable")
     return items[order], times[order]
+
+
+def mark(workspace: Workspace, interactions: Dataset, users: Dataset | None, user: str) -> Hashable:
+    """Something that changes whenever what `with_events` and `attributes` find of the user may have changed.
+
+    users: None where their attributes do not matter.
+    """
+    acted = workspace.live.newest_of(interactions.place, user)
+    if users is None:
+        return acted
+    return acted, workspace.live.newest_of(users.place, user), workspace.tables.version(users.place)
 
 
 def recorded(

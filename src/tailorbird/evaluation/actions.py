@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy  # whose `stats` takes a second to load: only where it is used, not at each start
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from tailorbird.evaluation.ranking import LIST_LENGTH, ranking_metrics
 from tailorbird.recipes.next_best_action import chosen, histories
@@ -89,7 +89,7 @@ def area(scores: NDArray[np.float32], taken: NDArray[np.bool_]) -> float:
     positive, negative = int(taken.sum()), int((~taken).sum())
     if not positive or not negative:
         return 0.5
-    above = rankdata(scores)[taken].sum() - positive * (positive + 1) / 2
+    above = scipy.stats.rankdata(scores)[taken].sum() - positive * (positive + 1) / 2
     return float(above / (positive * negative))
 
 

@@ -73,25 +73,25 @@ class Row:
     popularity: Estimate
 
 
-def compare(model: Ranker, held_out: Split, recipe_type: str) -> list[Row]:
+def compare(model: Ranker, held_out: Split) -> list[Row]:
     """Returns the metrics of a model that was trained on `held_out.train`, and of popularity.
 
-    Related items are the same for everyone, so that they have the cohort "all" only.
+    Questions about items are the same for everyone, so that they have the cohort "all" only.
     """
     popular = popularity.train(held_out.train, popularity.Settings(), silent)
-    ours, theirs = (cohorts(each, held_out, recipe_type) for each in (model, popular))
+    ours, theirs = (cohorts(each, held_out) for each in (model, popular))
     catalogue = _Catalogue(held_out.train)
     return [row for name in ours if len(ours[name].lists) for row in _rows(name, ours[name], theirs[name], catalogue)]
 
 
-def cohorts(model: Ranker, held_out: Split, recipe_type: str) -> dict[str, Answers]:
+def cohorts(model: Ranker, held_out: Split) -> dict[str, Answers]:
     """Returns the model's answers by the name of the cohort."""
-    given = answers(model, held_out, recipe_type)
-    if recipe_type == "RELATED_ITEMS":
+    given = answers(model, held_out)
+    if all(query.item is not None for query in held_out.queries):
         return {"all": given}
     lengths = np.array([len(query.items) for query in given.queries])
     light = lengths <= np.median(lengths)
-    fresh = answers(model, as_new(held_out), recipe_type)
+    fresh = answers(model, as_new(held_out))
     return {"all": given, "new": fresh, "light": given.some(light), "heavy": given.some(~light)}
 
 

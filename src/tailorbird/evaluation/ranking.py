@@ -45,12 +45,12 @@ class Ranker(Protocol):
 
 @dataclass(frozen=True)
 class Split:
-    """Users to train on, and for each test user a question and its answer."""
+    """Users to train on, and questions with their answers: one of each test user, or those of `about_items`."""
 
     train: Interactions
     queries: tuple[Query, ...]
     truths: tuple[NDArray[np.int32], ...]
-    """Distinct items of each test user's newest rows, parallel to `queries`."""
+    """Distinct items of each test user's newest rows, or of those around an item; parallel to `queries`."""
     weights: tuple[NDArray[np.float32], ...] = ()
     """Parallel to each truth where the solution weighs events: the greatest weight of the rows of that item."""
 
@@ -94,6 +94,23 @@ def split(data: Interactions, seed: int) -> Split:
     return Split(keep_users(data, ~test), tuple(queries), tuple(truths), tuple(weights))
 
 
+def about_items(held_out: Split) -> Split:
+    """Returns the split with questions about items instead of users: what related items are asked for.
+
+    One for each distinct item of the truths (spec recipes-and-runtime 3.2, coverage) that the training users
+    interacted with at all, since no recipe can relate an item that it never saw; its truth is whatever else the test
+    users with that item have in their truths.
+    """
+    others: dict[int, set[int]] = {}
+    for truth in held_out.truths:
+        for item in truth.tolist():
+            others.setdefault(item, set()).update(truth.tolist())
+    trained = set(np.unique(held_out.train.item).tolist())
+    items = sorted(item for item, together in others.items() if len(together) > 1 and item in trained)
+    truths = (np.array(sorted(others[item] - {item}), np.int32) for item in items)
+    return Split(held_out.train, tuple(map(from_nobody, items)), tuple(truths))
+
+
 @dataclass(frozen=True)
 class Answers:
     """What a model answered to the questions of a split."""
@@ -120,18 +137,17 @@ class Answers:
         return Answers(queries, truths, self.lists[keep], self.items)
 
 
-def answers(model: Ranker, held_out: Split, recipe_type: str) -> Answers:
-    """Puts the questions for a recipe of this type to a model that was trained on `held_out.train`."""
-    queries, truths = questions(held_out, recipe_type)
-    return Answers(queries, truths, top_lists(model, queries), len(model.items))
+def answers(model: Ranker, held_out: Split) -> Answers:
+    """Puts the questions to a model that was trained on `held_out.train`."""
+    return Answers(held_out.queries, held_out.truths, top_lists(model, held_out.queries), len(model.items))
 
 
-def measure(model: Ranker, held_out: Split, recipe_type: str) -> dict[str, float]:
+def measure(model: Ranker, held_out: Split) -> dict[str, float]:
     """Returns the eight metrics of spec recipes-and-runtime 3.2, rounded to 4 digits, in string order.
 
     `model` was trained on `held_out.train`. A solution that weighs events or has an objective gets a ninth.
     """
-    given = answers(model, held_out, recipe_type)
+    given = answers(model, held_out)
     shown = np.unique(given.lists[given.lists >= 0])
     metrics = {"coverage": len(shown) / given.items, **ranking_metrics(given.hits)}
     if held_out.train.reward is not None:
@@ -139,25 +155,6 @@ def measure(model: Ranker, held_out: Split, recipe_type: str) -> dict[str, float
     if held_out.weights:
         metrics[WEIGHTED_NDCG] = weighted_ndcg(given.lists, given.truths, held_out.weights)
     return {name: round(value, 4) for name, value in sorted(metrics.items())}
-
-
-def questions(held_out: Split, recipe_type: str) -> tuple[list[Query], list[NDArray[np.int32]]]:
-    """Returns the questions put to a recipe of this type, and the truth of each: the one place for that rule.
-
-    USER_PERSONALIZATION and PERSONALIZED_RANKING: one question a test user, the whole catalogue ranked.
-    RELATED_ITEMS: one question for each distinct item of the truths (spec recipes-and-runtime 3.2, coverage)
-    that the training users interacted with at all, since no recipe can relate an item that it never saw; its
-    truth is whatever else the test users with that item have in their truths.
-    """
-    if recipe_type != "RELATED_ITEMS":
-        return list(held_out.queries), list(held_out.truths)
-    others: dict[int, set[int]] = {}
-    for truth in held_out.truths:
-        for item in truth.tolist():
-            others.setdefault(item, set()).update(truth.tolist())
-    trained = set(np.unique(held_out.train.item).tolist())
-    items = sorted(item for item, together in others.items() if len(together) > 1 and item in trained)
-    return list(map(from_nobody, items)), [np.array(sorted(others[item] - {item}), np.int32) for item in items]
 
 
 def coverage(model: Ranker) -> float:
@@ -168,7 +165,7 @@ def coverage(model: Ranker) -> float:
     return round(len(np.unique(lists[lists >= 0])) / count, 4)
 
 
-def top_lists(model: Ranker, queries: list[Query], length: int = LIST_LENGTH) -> NDArray[np.int64]:
+def top_lists(model: Ranker, queries: Sequence[Query], length: int = LIST_LENGTH) -> NDArray[np.int64]:
     """Returns (query, length) item numbers, best first; -1 fills the places of a list that is shorter."""
     lists = np.full((len(queries), length), -1, np.int64)
     step = max(1, SCORES_AT_ONCE // max(1, len(model.items)))
@@ -231,7 +228,7 @@ def weighted_ndcg(
     return float(np.mean(gains))
 
 
-def popularity_baseline(held_out: Split, recipe_type: str) -> dict[str, float]:
-    """Returns the metrics of the most popular items, asked what a recipe of this type is asked: what it should beat."""
+def popularity_baseline(held_out: Split) -> dict[str, float]:
+    """Returns the metrics of the most popular items on the same questions: what any recipe should beat."""
     model = popularity.train(held_out.train, popularity.Settings(), silent)
-    return measure(model, held_out, recipe_type)
+    return measure(model, held_out)

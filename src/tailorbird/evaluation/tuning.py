@@ -59,13 +59,13 @@ def tune(
 ) -> dict[str, Value]:
     """Returns the best values found for the hyperparameters of the plan.
 
-    data: all there is; the users whom the recipe's exam holds out for its test are not looked at.
+    data: all there is; the users whom the recipe's evaluation holds out for its test are not looked at.
     """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    exam = _validation(recipe, settings, data, seed)
-    stages = _stages(exam.train, seed)
+    evaluation = _validation(recipe, settings, data, seed)
+    stages = _stages(evaluation.train, seed)
     known: dict[tuple[int, tuple[Value, ...]], float] = {}
 
     def score(stage: int, trial: Trial) -> float:
@@ -74,7 +74,7 @@ def tune(
             share, name = trial.number / plan.trials, f"trial {trial.number + 1}/{plan.trials}"
             watch = part(progress, share, share, name)
             model = recipe.train(stages[stage], replace(settings, **trial.params), watch)
-            known[given] = exam.measure(model)[METRIC]
+            known[given] = evaluation.measure(model)[METRIC]
         return known[given]
 
     sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
@@ -105,21 +105,22 @@ def choose(
     reasons = []
     for number, (recipe, settings) in enumerate(rivals):
         watch = part(progress, number / len(rivals), (number + 1) / len(rivals), recipe.name)
-        exam = _validation(recipe, settings, data, seed)
+        evaluation = _validation(recipe, settings, data, seed)
         try:
-            found.append((exam.measure(recipe.train(exam.train, settings, watch))[metric], (recipe, settings)))
+            metrics = evaluation.measure(recipe.train(evaluation.train, settings, watch))
         except NotEnoughData as error:
             reasons.append(f"{recipe.name}: {error}")
             watch(1.0, f"left out, {error}")
         else:
-            watch(1.0, f"{metric} {found[-1][0]:.4f}")
+            found.append((metrics[metric], (recipe, settings)))
+            watch(1.0, f"{metric} {metrics[metric]:.4f}")
     if not found:
         raise NotEnoughData(f"AutoML: no recipe can be trained on these data. {'; '.join(reasons)}")
     return max(found, key=lambda each: each[0])[1]
 
 
-def _validation(recipe: Recipe, settings: Any, data: Interactions, seed: int) -> protocols.Exam:
-    """An exam inside the training part of the recipe's own one."""
+def _validation(recipe: Recipe, settings: Any, data: Interactions, seed: int) -> protocols.Evaluation:
+    """An evaluation inside the training part of the recipe's own one."""
     return protocols.of(recipe, settings, protocols.of(recipe, settings, data, (), seed).train, (), seed + 1)
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from queue import SimpleQueue
+from queue import LifoQueue
 from typing import Any
 
 from tailorbird.config import Config
@@ -48,7 +48,8 @@ class Processes(Workers):
     def __init__(self, count: int) -> None:
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="worker")
         self._workers = [_worker() for _ in range(count)]
-        self._idle: SimpleQueue[int] = SimpleQueue()
+        self._idle: LifoQueue[int] = LifoQueue()
+        """The last that became idle goes first, so that a process begins only where all others are busy."""
         for number in range(count):
             self._idle.put(number)
         self._busy: dict[Future[Any], int] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from tailorbird.api import lifecycle, solution_config, trainings
+from tailorbird.api import lifecycle, lookup, solution_config, trainings
 from tailorbird.api.due import beyond, is_due
 from tailorbird.api.lifecycle import ACTIVE, UNFINISHED
 from tailorbird.api.resources import campaign, recommender_training, solution_version
@@ -48,7 +48,7 @@ def _train(workspace: Workspace, document: Document) -> None:
     if not document["performAutoTraining"] or not is_due(looked, length, now):
         return
     versions = lifecycle.related(
-        workspace, solution_version.RESOURCE.name, solutionArn=arn, trainingMode=solution_version.FULL
+        workspace, solution_version.RESOURCE.name, solutionArn=arn, trainingMode=trainings.FULL
     )
     due, length = _training_due(document, versions, now)
     ripe = is_due(due, length, now)
@@ -115,7 +115,7 @@ def _follow(workspace: Workspace, document: Document) -> None:
     """Updates a campaign with syncWithLatestSolutionVersion to the newest version."""
     if not document.get("campaignConfig", {}).get(campaign.FOLLOWS):
         return
-    version = solution_version.newest(workspace, document["solutionArn"])
+    version = lookup.newest_version(workspace, document["solutionArn"])
     if version is not None and version["solutionVersionArn"] != document["solutionVersionArn"]:
         campaign.begin_update(
             workspace, document, {member: document.get(member) for member in campaign.SERVED}, version

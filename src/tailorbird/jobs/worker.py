@@ -7,9 +7,9 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tailorbird.api import attributions, updates
+from tailorbird.api import attributions, lookup, updates
 from tailorbird.api.lifecycle import JobFailed, Resource
-from tailorbird.api.resources import RESOURCES, dataset
+from tailorbird.api.resources import RESOURCES
 from tailorbird.config import Config
 from tailorbird.data import compaction
 from tailorbird.errors import DamagedFile, NoSpace
@@ -38,9 +38,9 @@ def _opened(config: Config) -> Iterator[Workspace]:
 def compact(config: Config, arn: str) -> None:
     """Moves a dataset's recorded events into its table, in a worker."""
     with _opened(config) as workspace:
-        document = workspace.catalogue.get(arn, dataset.RESOURCE.name)
+        document = workspace.catalogue.get(arn, "Dataset")
         if document is not None:
-            compaction.move(workspace, dataset.opened(workspace.at_arn(arn), document))
+            compaction.move(workspace, lookup.dataset(workspace.at_arn(arn), document))
             log.info("compacted", extra={"arn": arn})
 
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from tailorbird.recipes import features
 from tailorbird.recipes.features import Features
 from tailorbird.recipes.matrices import cut_histories
-from tailorbird.recipes.recipe import Interactions, NotEnoughData, Progress, Query
+from tailorbird.recipes.recipe import Interactions, NotEnoughData, Progress, Query, Recipe
+from tailorbird.recipes.recipe_types import USER_PERSONALIZATION
 from tailorbird.recipes.scorers import cold_users, decayed_popularity, recurrent, recurrent_training
 from tailorbird.recipes.scorers.blend_weights import log_softmax
 from tailorbird.recipes.scorers.decayed_popularity import RECENT_HALF_LIFE, Recency
@@ -92,6 +93,12 @@ class HRNN:
             (folder / name).mkdir()
             part.save(folder / name)
 
+    @classmethod
+    def load(cls, folder: Path) -> HRNN:
+        """Reads what `save` wrote."""
+        items, first = load_arrays(folder, "items", "first")
+        return cls(items, recurrent.load(folder / "network"), decayed_popularity.load(folder / "recent"), first)
+
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> HRNN:
     """Learns from who did what, and when."""
@@ -158,7 +165,39 @@ def _averaged(log_shares: NDArray[np.float32], cold: NDArray[np.bool_]) -> NDArr
     return np.where(cold, averages, log_shares)
 
 
-def load(folder: Path) -> HRNN:
-    """Reads what `HRNN.save` wrote."""
-    items, first = load_arrays(folder, "items", "first")
-    return HRNN(items, recurrent.load(folder / "network"), decayed_popularity.load(folder / "recent"), first)
+_SEQUENCES = Recipe(
+    "aws-hrnn",
+    USER_PERSONALIZATION,
+    "Predicts the items a user will interact with next by a hierarchical recurrent network over sessions.",
+    Settings,
+    train,
+    HRNN,
+    feature_transformation="JSON-percentile-filtering",
+    retired=True,
+    when="For code that names it; on both data sets below aws-user-personalization is better.",
+    learns_from="interactions: who, with what, when, and in which order",
+    paper="Quadrana et al., Personalizing Session-based Recommendations with Hierarchical Recurrent Neural "
+    "Networks, 2017.",
+)
+_METADATA = replace(
+    _SEQUENCES,
+    name="aws-hrnn-metadata",
+    description="As aws-hrnn, and from metadata of items and users and the context of interactions.",
+    train=train_with_metadata,
+    feature_transformation="featurize_metadata",
+    features=True,
+    learns_from=f"{_SEQUENCES.learns_from}; metadata and context",
+)
+RECIPES = (
+    _SEQUENCES,
+    _METADATA,
+    replace(
+        _METADATA,
+        name="aws-hrnn-coldstart",
+        description="As aws-hrnn-metadata, and recommends new items by their metadata.",
+        settings=ColdstartSettings,
+        train=train_with_cold_items,
+        feature_transformation="featurize_coldstart",
+        updates=("MANUAL",),
+    ),
+)

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from scipy import optimize, sparse
 
 from tailorbird.recipes.matrices import user_bounds, user_item
-from tailorbird.recipes.recipe import Interactions, Progress, Query, Responses
+from tailorbird.recipes.recipe import Interactions, Progress, Query, Recipe, Responses
+from tailorbird.recipes.recipe_types import PERSONALIZED_ACTIONS
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
@@ -67,6 +68,11 @@ class Propensities:
     def save(self, folder: Path) -> None:
         """Writes an .npy file for each array."""
         save_arrays(folder, items=self.items, actions=self.actions, factors=self.factors, weights=self.weights)
+
+    @classmethod
+    def load(cls, folder: Path) -> Propensities:
+        """Reads what `save` wrote."""
+        return cls(*load_arrays(folder, "items", "actions", "factors", "weights"))
 
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> Propensities:
@@ -176,6 +182,17 @@ def _logistic(logits: NDArray[np.floating]) -> NDArray[np.floating]:
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -50, 50))))
 
 
-def load(folder: Path) -> Propensities:
-    """Reads what `Propensities.save` wrote."""
-    return Propensities(*load_arrays(folder, "items", "actions", "factors", "weights"))
+RECIPES = (
+    Recipe(
+        "aws-next-best-action",
+        PERSONALIZED_ACTIONS,
+        "Actions by how likely the user takes them within the coming days.",
+        Settings,
+        train,
+        Propensities,
+        when="What to offer that is no item: a membership, an app, a newsletter.",
+        learns_from="interactions, actions, and what users did with actions",
+        paper="Our own: a logistic regression for each action over a truncated singular value decomposition of "
+        "users' items.",
+    ),
+)

@@ -74,7 +74,7 @@ def standing(reward: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def load(recipe: Recipe, folder: Path) -> Model:
     """Reads a model that may have been steered when it was saved."""
-    model = recipe.load(folder)
+    model = recipe.model.load(folder)
     if not (folder / f"{NAME}.npy").exists():
         return model
     return Steered(model, *load_arrays(folder, NAME))

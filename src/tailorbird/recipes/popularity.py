@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.recipes.matrices import users_per_item
-from tailorbird.recipes.recipe import Interactions, Progress, Query
+from tailorbird.recipes.recipe import Interactions, Progress, Query, Recipe
+from tailorbird.recipes.recipe_types import POPULARITY
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 
@@ -37,6 +38,11 @@ class Popularity:
         """Writes items.npy and counts.npy."""
         save_arrays(folder, items=self.items, counts=self.counts)
 
+    @classmethod
+    def load(cls, folder: Path) -> Popularity:
+        """Reads what `save` wrote."""
+        return cls(*load_arrays(folder, "items", "counts"))
+
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> Popularity:
     """Counts the distinct users of every item."""
@@ -46,6 +52,17 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> Popular
     return model
 
 
-def load(folder: Path) -> Popularity:
-    """Reads what `Popularity.save` wrote."""
-    return Popularity(*load_arrays(folder, "items", "counts"))
+RECIPES = (
+    Recipe(
+        "aws-popularity-count",
+        POPULARITY,
+        "Items by how many distinct users interacted with them; the same answer for everyone.",
+        Settings,
+        train,
+        Popularity,
+        feature_transformation="sims",
+        when="As the baseline that every other recipe must beat, and where little is known of visitors.",
+        learns_from="interactions: who, with what",
+        paper="None: a count.",
+    ),
+)

@@ -1,7 +1,8 @@
 """What a recipe is: the one interface between an algorithm and the rest of Tailorbird.
 
-A recipe module holds `train(data, settings, progress) -> Model`; a model only scores. Candidates, filters,
-ranking, batch and evaluation are written once, outside (`serving/`, `evaluation/ranking.py`).
+A recipe module holds settings, `train(data, settings, progress) -> Model`, the model's class, and `RECIPES`: its row
+of AWS's names. A model only scores. Candidates, filters, ranking, batch and evaluation are written once, outside
+(`serving/`, `evaluation/`), and what recipes of one type have in common stands in `recipe_types.py`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from tailorbird.data.interactions import Column as Column
 from tailorbird.data.interactions import Interactions as Interactions
 from tailorbird.data.interactions import NotEnoughData as NotEnoughData
 from tailorbird.data.interactions import Responses as Responses
+from tailorbird.recipes.recipe_types import RecipeType
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,15 @@ class Model(Protocol):
         ...
 
 
+class Trained(Model, Protocol):
+    """A model as a recipe makes it, which can be read again; others are made around it."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Reads what `save` wrote."""
+        ...
+
+
 @runtime_checkable
 class Following(Protocol):
     """A model that takes up recorded events by itself, whenever an interval closes."""
@@ -144,31 +155,45 @@ class Incremental(Protocol):
         ...
 
 
+@runtime_checkable
+class Thematic(Protocol):
+    """A model that lists can be given themes by (batchInferenceJobMode THEME_GENERATION, spec 6.2)."""
+
+    def relevance(self, words: Sequence[str], items: Sequence[int]) -> NDArray[np.float32]:
+        """Returns how alike each item is to just these words, as cosines."""
+        ...
+
+
+@runtime_checkable
+class Propensive(Protocol):
+    """A model whose columns are actions; its `items` are those of the histories that it is asked about."""
+
+    @property
+    def actions(self) -> NDArray[np.str_]:
+        """In the order of the columns of `score`, which are probabilities."""
+        ...
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """One AWS recipe name and what stands behind it."""
+    """One AWS recipe name, what stands behind it, and in what it differs from others of its type."""
 
     name: str
     """AWS's recipe name, such as aws-sims."""
-    recipe_type: str
-    """USER_PERSONALIZATION, PERSONALIZED_RANKING, RELATED_ITEMS, POPULAR_ITEMS, USER_SEGMENTATION
-    or PERSONALIZED_ACTIONS."""
+    recipe_type: RecipeType
     description: str
-    settings: type
+    settings: type[Any]
     """A frozen dataclass of hyperparameters: its fields carry AWS's names and defaults."""
-    train: Callable[[Interactions, Any, Progress], Model]
+    train: Callable[[Interactions, Any, Progress], Trained]
     """May raise NotEnoughData, whose text becomes the failureReason."""
-    load: Callable[[Path], Model]
+    model: type[Trained]
+    """The class of what `train` returns, which reads it again, and says by its protocols what more it can do."""
+    algorithm: str = ""
+    """Name behind algorithmArn; empty means the recipe's own name (spec 1.1), as for the next."""
     feature_transformation: str = ""
-    """Name behind featureTransformationArn; empty means the recipe's own name."""
+    """Name behind featureTransformationArn."""
     features: bool = False
     """Whether it learns from metadata and context: only then are they read (spec 1.2)."""
-    needs: str | None = None
-    """The member that GetRecommendations cannot do without: userId, itemId or none."""
-    batch_members: tuple[str, ...] = ("userId",)
-    """What a line of a batch inference job must hold (spec recipes-and-runtime 6.2); empty: it has no such jobs."""
-    segments_by: str | None = None
-    """What a line of a batch segment job must hold (spec 6.3), itemId or itemAttributes; None: it has no such jobs."""
     explores: bool = False
     """Whether campaigns may configure exploration (spec 1.2, row "exploration")."""
     updates: tuple[str, ...] = ()
@@ -182,18 +207,11 @@ class Recipe:
     """How many items it trains on and answers with; of more, the most-interacted (spec 1.2, last row)."""
     retired: bool = False
     """Whether AWS no longer has it: it can be used, and the configuration may keep it out of ListRecipes (spec 1.1)."""
-    needs_interactions: bool = True
-    """Whether it cannot be trained without interactions enough (spec 1.2, "Data floors")."""
     needs_text: bool = False
-    """Whether it cannot be trained without an Items dataset with a name and a textual column (spec 1.4)."""
-    updates_items: bool = False
-    """Whether solutions may perform incremental updates; its models are `Incremental`."""
-    makes_themes: bool = False
-    """Whether it does batch jobs of mode THEME_GENERATION (spec 6.2)."""
+    """Whether it learns from texts: an Items dataset with a name and a textual column must be there, interactions need
+    not (spec 1.4). All others cannot be trained without interactions enough (spec 1.2, "Data floors")."""
     shows_metadata: bool = False
     """Whether campaigns answer metadata without being configured to (spec 1.2, row "metadataColumns")."""
-    answers_scores: bool = False
-    """Whether answers to clients carry `score` (spec 1.2, row "response scores")."""
     scores_unknown: bool = False
     """Whether items of a ranked list that the model does not know have the score 0 rather than none (spec 4.2)."""
     candidates: int = 0
@@ -205,3 +223,18 @@ class Recipe:
     """Which data it uses."""
     paper: str = ""
     """Where the algorithm is published."""
+
+    @property
+    def needs_interactions(self) -> bool:
+        """Whether there must be interactions."""
+        return not self.needs_text
+
+    @property
+    def updates_items(self) -> bool:
+        """Whether solutions may perform incremental updates."""
+        return issubclass(self.model, Incremental)
+
+    @property
+    def makes_themes(self) -> bool:
+        """Whether it does batch jobs of mode THEME_GENERATION."""
+        return issubclass(self.model, Thematic)

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from tailorbird.recipes import item_vectors
 from tailorbird.recipes.item_vectors import ItemEncoder
-from tailorbird.recipes.recipe import Column, Interactions, Progress, Query
+from tailorbird.recipes.recipe import Column, Interactions, Progress, Query, Recipe
+from tailorbird.recipes.recipe_types import RELATED_ITEMS
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 T = TypeVar("T", bound=np.generic)
@@ -119,6 +120,12 @@ class SemanticSimilarity:
         (folder / "encoder").mkdir()
         self.encoder.save(folder / "encoder")
 
+    @classmethod
+    def load(cls, folder: Path) -> SemanticSimilarity:
+        """Reads what `save` wrote."""
+        arrays = dict(zip(ARRAYS, load_arrays(folder, *ARRAYS), strict=True))
+        return cls(**arrays, encoder=item_vectors.load(folder / "encoder"))
+
 
 ARRAYS = ("items", "vectors", "marks", "popularity", "created", "newest", "columns")
 
@@ -161,7 +168,21 @@ def _longer(values: NDArray[T], more: int, filling: float) -> NDArray[T]:
     return np.concatenate([values, rows])
 
 
-def load(folder: Path) -> SemanticSimilarity:
-    """Reads what `SemanticSimilarity.save` wrote."""
-    arrays = dict(zip(ARRAYS, load_arrays(folder, *ARRAYS), strict=True))
-    return SemanticSimilarity(**arrays, encoder=item_vectors.load(folder / "encoder"))
+RECIPES = (
+    Recipe(
+        "aws-semantic-similarity",
+        RELATED_ITEMS,
+        "Items whose texts are alike, with or without interactions; the same answer for everyone.",
+        Settings,
+        train,
+        SemanticSimilarity,
+        most_items=10_000_000,
+        needs_text=True,
+        shows_metadata=True,
+        when="Where items have names and descriptions and few or no interactions, or come and go quickly: news, "
+        "offers. It knows words, not meanings; where interactions are many, aws-sims is far better, and popular "
+        "items can be, too.",
+        learns_from="names and texts of items; interactions and creation times for its ranking influence only",
+        paper="Deerwester et al., Indexing by Latent Semantic Analysis, 1990.",
+    ),
+)

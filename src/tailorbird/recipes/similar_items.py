@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from tailorbird.recipes import item_vectors
 from tailorbird.recipes.item_vectors import ItemEncoder
 from tailorbird.recipes.matrices import session_item, user_item
-from tailorbird.recipes.recipe import Interactions, Progress, Query
+from tailorbird.recipes.recipe import Interactions, Progress, Query, Recipe
+from tailorbird.recipes.recipe_types import RELATED_ITEMS
 from tailorbird.recipes.scorers import co_occurrence, cosine, decayed_popularity, markov_chain
 from tailorbird.recipes.scorers.blend_weights import (
     TOLERANCE,
@@ -136,6 +137,14 @@ class SimilarItems:
         if self.encoder is not None:
             (folder / "encoder").mkdir()
             self.encoder.save(folder / "encoder")
+
+    @classmethod
+    def load(cls, folder: Path) -> SimilarItems:
+        """Reads what `save` wrote."""
+        items, weights, cold, blank = load_arrays(folder, "items", "weights", "cold", "blank")
+        scorers = load_scorers(folder, LOADERS)
+        encoder = item_vectors.load(folder / "encoder") if (folder / "encoder").exists() else None
+        return cls(items, scorers, weights, cold, blank, encoder)
 
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> SimilarItems:
@@ -286,9 +295,21 @@ def _of_cold(
     return weights
 
 
-def load(folder: Path) -> SimilarItems:
-    """Reads what `SimilarItems.save` wrote."""
-    items, weights, cold, blank = load_arrays(folder, "items", "weights", "cold", "blank")
-    scorers = load_scorers(folder, LOADERS)
-    encoder = item_vectors.load(folder / "encoder") if (folder / "encoder").exists() else None
-    return SimilarItems(items, scorers, weights, cold, blank, encoder)
+RECIPES = (
+    Recipe(
+        "aws-similar-items",
+        RELATED_ITEMS,
+        "Items that happen together and items that are alike; the same answer for everyone.",
+        Settings,
+        train,
+        SimilarItems,
+        when="On an item's page, for what is bought or watched together; themes give its lists a name. Metadata "
+        "did not make such lists better (P7, P7g in quality.md). New items get neighbours, but seldom the right "
+        "ones: of films it found fewer than random lists did (P8), of gifts more (P8r); aws-semantic-similarity "
+        "found more of both.",
+        learns_from="interactions: who, what, when; metadata and texts of items",
+        paper="Our own blend: Christoffel et al., Blockbusters and Wallflowers, RecSys 2015; Deerwester et al., "
+        "Indexing by Latent Semantic Analysis, 1990; Gantner et al., Learning Attribute-to-Feature Mappings for "
+        "Cold-Start Recommendations, ICDM 2010.",
+    ),
+)

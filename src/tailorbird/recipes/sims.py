@@ -32,7 +32,8 @@ from tailorbird.recipes.matrices import (
     users_per_item,
     within_percentiles,
 )
-from tailorbird.recipes.recipe import Interactions, Progress, Query
+from tailorbird.recipes.recipe import Interactions, Progress, Query, Recipe
+from tailorbird.recipes.recipe_types import RELATED_ITEMS
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
@@ -91,6 +92,11 @@ class Sims:
     def save(self, folder: Path) -> None:
         """Writes one .npy file a field."""
         save_arrays(folder, items=self.items, neighbours=self.neighbours, popularity=self.popularity)
+
+    @classmethod
+    def load(cls, folder: Path) -> Sims:
+        """Reads what `save` wrote."""
+        return cls(*load_arrays(folder, "items", "neighbours", "popularity"))
 
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> Sims:
@@ -175,6 +181,17 @@ def place_best(
     neighbours[rows[fits], rank[fits]] = columns[fits]
 
 
-def load(folder: Path) -> Sims:
-    """Reads what `Sims.save` wrote."""
-    return Sims(*load_arrays(folder, "items", "neighbours", "popularity"))
+RECIPES = (
+    Recipe(
+        "aws-sims",
+        RELATED_ITEMS,
+        "Items that the same users interacted with; the same answer for everyone.",
+        Settings,
+        train,
+        Sims,
+        feature_transformation="sims",
+        when="On an item's page, and in a basket: more like this. Items with few interactions have few neighbours.",
+        learns_from="interactions: who, with what, and how close to each other in the user's history",
+        paper="Linden, Smith and York, Amazon.com Recommendations: Item-to-Item Collaborative Filtering, 2003.",
+    ),
+)

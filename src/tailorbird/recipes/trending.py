@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.data import clocks
-from tailorbird.recipes.recipe import Interactions, Progress, Query
+from tailorbird.recipes.recipe import Interactions, Progress, Query, Recipe
+from tailorbird.recipes.recipe_types import POPULAR_ITEMS
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
@@ -50,6 +51,11 @@ class Settings:
     """Parameters of spec recipes-and-runtime 1.3."""
 
     trend_discovery_frequency: str = hyperparameter("3 hours", kind="F", choices=FREQUENCIES)
+
+    @property
+    def interval(self) -> int:
+        """Seconds."""
+        return SECONDS[self.trend_discovery_frequency]
 
 
 @dataclass(frozen=True)
@@ -87,11 +93,18 @@ class Trends:
         save_arrays(folder, **{name: getattr(self, name) for name in ARRAYS})
         (folder / "interval.json").write_text(json.dumps(self.interval), encoding="utf-8")
 
+    @classmethod
+    def load(cls, folder: Path) -> Trends:
+        """Reads what `save` wrote."""
+        interval = json.loads((folder / "interval.json").read_text(encoding="utf-8"))
+        items, *arrays = load_arrays(folder, *ARRAYS)
+        return cls(items, interval, *arrays)
+
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> Trends:
     """Counts interactions in the last intervals, as of the end of the newest interaction's own."""
     progress(0.0, "counting interactions by interval")
-    interval = SECONDS[settings.trend_discovery_frequency]
+    interval = settings.interval
     popularity = np.bincount(data.item, minlength=len(data.items)).astype(np.int64)
     newest, times = int(data.timestamp.max(initial=0)), data.stated_times
     recent = times > newest - KEPT * interval
@@ -144,8 +157,19 @@ def _trends(
     return Trends(items, interval, popularity, item, timestamp, scores)
 
 
-def load(folder: Path) -> Trends:
-    """Reads what `Trends.save` wrote."""
-    interval = json.loads((folder / "interval.json").read_text(encoding="utf-8"))
-    items, *arrays = load_arrays(folder, *ARRAYS)
-    return Trends(items, interval, *arrays)
+RECIPES = (
+    Recipe(
+        "aws-trending-now",
+        POPULAR_ITEMS,
+        "Items whose interactions grow fastest; the same answer for everyone, found anew as events come in.",
+        Settings,
+        train,
+        Trends,
+        algorithm="aws-trending-now-custom",
+        when="For what is new and rising where every interval has many interactions: news, social feeds, sales. It "
+        "follows events without a training. On the sparse data below it foretells nothing, and popular items are "
+        "level or better.",
+        learns_from="interactions: with what, and when",
+        paper="None: growth of the share of all interactions, less its standard error.",
+    ),
+)

@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tailorbird.recipes import RECIPES
+from tailorbird.recipes.recipe import Recipe
+from tailorbird.recipes.recipe_types import POPULAR_ITEMS, RELATED_ITEMS, USER_PERSONALIZATION, RecipeType
+
 ECOMMERCE = "ECOMMERCE"
 VIDEO_ON_DEMAND = "VIDEO_ON_DEMAND"
 
@@ -20,23 +24,25 @@ class UseCase:
     """AWS's recipe name, such as aws-vod-top-picks."""
     domain: str
     description: str
-    recipe: str
-    """Name of the recipe whose model answers."""
-    recipe_type: str
-    needs: tuple[str, ...] = ()
-    """Members that GetRecommendations cannot do without."""
+    recipe: Recipe
+    """The one whose model answers."""
+    recipe_type: RecipeType
+    """That of the recipe, but for popularity, whose use cases AWS counts among POPULAR_ITEMS."""
     event_type: str | None = None
     """The only event type that it learns from; of these it needs 1000."""
     hides: str | None = None
     """Items with which the user has events of this type are left out (the automatic filter)."""
     needs_items: bool = False
     """Whether the group must have an Items dataset."""
-    explores: bool = False
-    """Whether recommenderConfig may hold itemExplorationConfig."""
     settings: Mapping[str, object] = field(default_factory=dict)
     """What differs from the recipe's defaults."""
     promotes: bool = True
     """Whether requests may hold promotions."""
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Members that GetRecommendations cannot do without: those of the type, and whose items are hidden."""
+        return tuple(dict.fromkeys(("userId", *self.recipe_type.required) if self.hides else self.recipe_type.required))
 
     @property
     def filter_expression(self) -> str | None:
@@ -51,20 +57,17 @@ USE_CASES: dict[str, UseCase] = {
             "aws-vod-top-picks",
             VIDEO_ON_DEMAND,
             "Top picks for you: what the user will watch or click next.",
-            "aws-user-personalization",
-            "USER_PERSONALIZATION",
-            needs=("userId",),
+            RECIPES["aws-user-personalization"],
+            USER_PERSONALIZATION,
             hides="Watch",
             needs_items=True,
-            explores=True,
         ),
         UseCase(
             "aws-vod-because-you-watched-x",
             VIDEO_ON_DEMAND,
             "Because you watched X: what those who watched the item watched too.",
-            "aws-sims",
-            "RELATED_ITEMS",
-            needs=("userId", "itemId"),
+            RECIPES["aws-sims"],
+            RELATED_ITEMS,
             event_type="Watch",
             hides="Watch",
         ),
@@ -72,9 +75,8 @@ USE_CASES: dict[str, UseCase] = {
             "aws-vod-more-like-x",
             VIDEO_ON_DEMAND,
             "More like X: items that are alike, and that happen together.",
-            "aws-similar-items",
-            "RELATED_ITEMS",
-            needs=("userId", "itemId"),
+            RECIPES["aws-similar-items"],
+            RELATED_ITEMS,
             hides="Watch",
             needs_items=True,
         ),
@@ -82,16 +84,16 @@ USE_CASES: dict[str, UseCase] = {
             "aws-vod-most-popular",
             VIDEO_ON_DEMAND,
             "Most popular: items by how many users watched them.",
-            "aws-popularity-count",
-            "POPULAR_ITEMS",
+            RECIPES["aws-popularity-count"],
+            POPULAR_ITEMS,
             event_type="Watch",
         ),
         UseCase(
             "aws-vod-trending-now",
             VIDEO_ON_DEMAND,
             "Trending now: items whose interactions grow fastest.",
-            "aws-trending-now",
-            "POPULAR_ITEMS",
+            RECIPES["aws-trending-now"],
+            POPULAR_ITEMS,
             settings={"trend_discovery_frequency": "2 hours"},
             promotes=False,
         ),
@@ -99,19 +101,16 @@ USE_CASES: dict[str, UseCase] = {
             "aws-ecomm-recommended-for-you",
             ECOMMERCE,
             "Recommended for you: what the user will view or buy next.",
-            "aws-user-personalization",
-            "USER_PERSONALIZATION",
-            needs=("userId",),
+            RECIPES["aws-user-personalization"],
+            USER_PERSONALIZATION,
             hides="Purchase",
-            explores=True,
         ),
         UseCase(
             "aws-ecomm-customers-who-viewed-x-also-viewed",
             ECOMMERCE,
             "Customers who viewed X also viewed: items that the same users viewed.",
-            "aws-sims",
-            "RELATED_ITEMS",
-            needs=("userId", "itemId"),
+            RECIPES["aws-sims"],
+            RELATED_ITEMS,
             event_type="View",
             hides="Purchase",
         ),
@@ -119,25 +118,24 @@ USE_CASES: dict[str, UseCase] = {
             "aws-ecomm-frequently-bought-together",
             ECOMMERCE,
             "Frequently bought together: items that the same users bought.",
-            "aws-sims",
-            "RELATED_ITEMS",
-            needs=("itemId",),
+            RECIPES["aws-sims"],
+            RELATED_ITEMS,
             event_type="Purchase",
         ),
         UseCase(
             "aws-ecomm-popular-items-by-views",
             ECOMMERCE,
             "Most viewed: items by how many users viewed them.",
-            "aws-popularity-count",
-            "POPULAR_ITEMS",
+            RECIPES["aws-popularity-count"],
+            POPULAR_ITEMS,
             event_type="View",
         ),
         UseCase(
             "aws-ecomm-popular-items-by-purchases",
             ECOMMERCE,
             "Best sellers: items by how many users bought them.",
-            "aws-popularity-count",
-            "POPULAR_ITEMS",
+            RECIPES["aws-popularity-count"],
+            POPULAR_ITEMS,
             event_type="Purchase",
         ),
     )

@@ -18,7 +18,7 @@ The second generation (second_generation.py) is the same blend with another tran
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from tailorbird.recipes import features
 from tailorbird.recipes.features import Features
 from tailorbird.recipes.matrices import cut_histories, first_rows, keep_users, user_bounds
-from tailorbird.recipes.recipe import Interactions, NotEnoughData, Progress, Query, part
+from tailorbird.recipes.recipe import Interactions, NotEnoughData, Progress, Query, Recipe, part
+from tailorbird.recipes.recipe_types import PERSONALIZED_RANKING, USER_PERSONALIZATION
 from tailorbird.recipes.scorers import (
     attributes,
     cold_users,
@@ -129,6 +130,12 @@ class UserPersonalization:
         save_arrays(folder, items=self.items, weights=self.weights, offsets=self.offsets, first=self.first)
         save_scorers(folder, self.scorers)
 
+    @classmethod
+    def load(cls, folder: Path) -> UserPersonalization:
+        """Reads what `save` wrote."""
+        items, weights, offsets, first = load_arrays(folder, "items", "weights", "offsets", "first")
+        return cls(items, load_scorers(folder, LOADERS), weights, offsets, first)
+
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> UserPersonalization:
     """Learns the weights on held-out users, then the scorers on all users; `settings.seed` decides both.
@@ -217,7 +224,37 @@ def train_transformer(
     return {"transformer": transformer_training.train(data, held_out, plan, step)}
 
 
-def load(folder: Path) -> UserPersonalization:
-    """Reads what `UserPersonalization.save` wrote."""
-    items, weights, offsets, first = load_arrays(folder, "items", "weights", "offsets", "first")
-    return UserPersonalization(items, load_scorers(folder, LOADERS), weights, offsets, first)
+PAPER = (
+    "Steck, Embarrassingly Shallow Autoencoders for Sparse Data, 2019, blended with recent popularity and a Markov "
+    "chain; from 200,000 distinct interactions also Kang and McAuley, Self-Attentive Sequential Recommendation, 2018."
+)
+_NEXT_ITEM = Recipe(
+    "aws-user-personalization",
+    USER_PERSONALIZATION,
+    "Predicts the items a user will interact with next, from what they and others did and in which order.",
+    Settings,
+    train,
+    UserPersonalization,
+    features=True,
+    explores=True,
+    updates=("AUTOMATIC", "MANUAL"),
+    optimizes=True,
+    when="The first to try wherever a user is known: home pages, mails, feeds. A newcomer gets a list too; before "
+    "some ten interactions it is no better than popular items (P6 in quality.md). From 200,000 distinct "
+    "interactions on a transformer takes part, and a training takes many minutes instead of seconds.",
+    learns_from="interactions: who, with what, when, and in which order; metadata and context",
+    paper=PAPER,
+)
+RECIPES = (
+    _NEXT_ITEM,
+    replace(
+        _NEXT_ITEM,
+        name="aws-personalized-ranking",
+        recipe_type=PERSONALIZED_RANKING,
+        description="Orders a list of items for a user; the model is that of aws-user-personalization.",
+        feature_transformation="JSON-percentile-filtering",
+        explores=False,
+        updates=(),
+        when="The items are given and their order is wanted: search results, a curated shelf.",
+    ),
+)

@@ -9,13 +9,14 @@ of the data; what the size decides is in `plan`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tailorbird.recipes import user_personalization
 from tailorbird.recipes.matrices import first_rows
-from tailorbird.recipes.recipe import Interactions, Progress
+from tailorbird.recipes.recipe import Interactions, Progress, Recipe
+from tailorbird.recipes.recipe_types import PERSONALIZED_RANKING, USER_PERSONALIZATION
 from tailorbird.recipes.scorers.transformer import buckets
 from tailorbird.recipes.scorers.transformer_training import Plan
 from tailorbird.recipes.settings import hyperparameter
@@ -33,8 +34,6 @@ DENSE = 50.0
 """Distinct rows an item from which on data count as dense."""
 LONGEST = 200
 """Distinct items of a history that the transformer sees; half on sparse data, where the older half tells nothing."""
-
-load = user_personalization.load
 
 
 @dataclass(frozen=True)
@@ -78,3 +77,38 @@ def pauses_differ(data: Interactions) -> bool:
     """Returns whether times tell more than the order does: where they are only counted up, they do not."""
     pauses = np.diff(data.timestamp)[data.user[1:] == data.user[:-1]]
     return len(pauses) > 0 and bool(np.bincount(buckets(pauses)).max() < ALIKE * len(pauses))
+
+
+_NEXT_ITEM = Recipe(
+    "aws-user-personalization-v2",
+    USER_PERSONALIZATION,
+    "Predicts the items a user will interact with next, by a transformer over events, time, metadata and "
+    "context, blended with closed forms.",
+    Settings,
+    train,
+    UserPersonalization,
+    features=True,
+    updates=("AUTOMATIC",),
+    weighs_events=True,
+    most_items=5_000_000,
+    shows_metadata=True,
+    candidates=1000,
+    when="Where the order and time of events tell much, and a training may take minutes, of a million interactions "
+    "an hour and more.",
+    learns_from="interactions: order, time and weight; metadata of items and users; context",
+    paper="Kang and McAuley, Self-Attentive Sequential Recommendation, 2018; Zhai et al., Actions Speak Louder "
+    "than Words, 2024; for the blend see aws-user-personalization.",
+)
+RECIPES = (
+    _NEXT_ITEM,
+    replace(
+        _NEXT_ITEM,
+        name="aws-personalized-ranking-v2",
+        recipe_type=PERSONALIZED_RANKING,
+        description="Orders a list of items for a user; the model is that of aws-user-personalization-v2.",
+        updates=(),
+        scores_unknown=True,
+        candidates=0,
+        when="As aws-personalized-ranking, where the order and time of events tell much.",
+    ),
+)

@@ -20,8 +20,10 @@ from tailorbird.errors import InvalidInputException
 from tailorbird.filters import evaluate, syntax
 from tailorbird.filters import values as filter_values
 from tailorbird.filters.evaluate import Table
-from tailorbird.recipes.next_best_action import DAY, Propensities
-from tailorbird.serving.recommend import SCORE_DIGITS, Deployment, Mask, asking_user, query
+from tailorbird.recipes.next_best_action import DAY
+from tailorbird.recipes.recipe import Propensive
+from tailorbird.serving.recommend import SCORE_DIGITS, Deployment, asking_user, query
+from tailorbird.serving.scores import Mask
 from tailorbird.workspace import Workspace
 
 CONSIDERED_BY_FILTERS = 300
@@ -108,7 +110,7 @@ def ranked(
 ) -> list[tuple[str, float]]:
     """The `count` best allowed actions with their propensities; equal ones by VALUE, the larger first, then by id."""
     model = deployment.served.model
-    assert isinstance(model, Propensities), "only campaigns of this recipe are asked for actions"
+    assert isinstance(model, Propensive), "only campaigns of such models are asked for actions"
     scores = model.score([query(workspace, deployment, user, None)])[0]
     known = dict(zip(model.actions.tolist(), scores.tolist(), strict=True))
     shown = np.array([round(known.get(action, 0.0), SCORE_DIGITS) for action in offered.ids])

@@ -21,13 +21,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.recipes.new_items import Expectation
 from tailorbird.serving.exploration_pools import Pool
+from tailorbird.serving.scores import Mask, Scores
 
 DAY = 86400.0
 PRIOR = 50.0
@@ -64,9 +65,9 @@ def certain(items: NDArray[np.int64]) -> Draw:
 
 
 def explore(
-    scores: NDArray[np.float32],
+    scores: Scores,
     best: NDArray[np.int64],
-    allowed: NDArray[np.bool_] | None,
+    allowed: Mask | None,
     pool: Pool,
     settings: Exploration,
     rng: np.random.Generator,
@@ -75,22 +76,64 @@ def explore(
 
     scores: the model's, one for each item of the pool. best: its best allowed items in order.
     """
-    arms = _arms(pool, settings.age)
-    if not len(arms.items) or not settings.weight:
+    chances = _chances(scores, pool, settings)
+    if allowed is not None and chances is not None:
+        chances = _allowed(chances, allowed)
+    if chances is None or not len(best):
         return certain(best)
-    chances = _expected(scores, arms, pool.likeness.known) * arms.bonus
-    may = np.isfinite(scores[arms.items]) if allowed is None else allowed[arms.items] & np.isfinite(scores[arms.items])
-    items, chances, unknown = arms.items[may], chances[may], arms.unknown[may]
-    if not len(items):
-        return certain(best)
-    chances = np.maximum(chances / chances.sum(), TINY)
-    share = settings.weight**2 * float(chances @ unknown)
+    turns = rng.random(len(best)) < chances.share
+    if not turns.any():
+        return _unexplored(best, chances)
     # The first of exponential waiting times is item i with a probability in proportion to its rate, and so on.
-    order = items[np.argsort(rng.exponential(size=len(items)) / chances)[: len(best)]]
-    turns = (rng.random(len(best)) < share).tolist()
-    every = np.zeros(len(scores))
-    every[items] = chances
-    return _placed(deque(best.tolist()), deque(order.tolist()), turns, every, share)
+    waits = rng.exponential(size=len(chances.items)) / chances.of
+    order = chances.items[np.argsort(waits)[: len(best)]]
+    return _placed(deque(best.tolist()), deque(order.tolist()), turns.tolist(), chances)
+
+
+@dataclass(frozen=True)
+class _Chances:
+    """The young items that one user may be shown; the arrays are parallel."""
+
+    items: NDArray[np.int64]
+    of: NDArray[np.float64]
+    """To be drawn first; their sum is 1."""
+    unknown: NDArray[np.float64]
+    share: float
+    """Of the places that are explored."""
+    weight: float
+
+    @cached_property
+    def by_item(self) -> dict[int, float]:
+        """The chance of each."""
+        return dict(zip(self.items.tolist(), self.of.tolist(), strict=True))
+
+
+def _chances(scores: Scores, pool: Pool, settings: Exploration) -> _Chances | None:
+    """Those of all young items, which stay the same as long as the scores do; None where none is explored."""
+    key = pool.name, settings
+    if key not in scores.derived:
+        arms = _arms(pool, settings.age)
+        of = _expected(scores.values, arms, pool.likeness.known) * arms.bonus
+        may = np.isfinite(scores.values[arms.items])
+        scores.derived[key] = _of(arms.items[may], of[may], arms.unknown[may], settings.weight)
+    found: _Chances | None = scores.derived[key]
+    return found
+
+
+def _of(
+    items: NDArray[np.int64], chances: NDArray[np.float64], unknown: NDArray[np.float64], weight: float
+) -> _Chances | None:
+    if not len(items) or not weight:
+        return None
+    chances = np.maximum(chances / chances.sum(), TINY)
+    return _Chances(items, chances, unknown, weight**2 * float(chances @ unknown), weight)
+
+
+def _allowed(chances: _Chances, allowed: Mask) -> _Chances | None:
+    may = allowed[chances.items]
+    if may.all():
+        return chances
+    return _of(chances.items[may], chances.of[may], chances.unknown[may], chances.weight)
 
 
 @dataclass(frozen=True)
@@ -122,20 +165,26 @@ def _expected(scores: NDArray[np.float32], arms: _Arms, known: int) -> NDArray[n
     return np.asarray((1 - arms.unknown) * powers[arms.items] + arms.unknown * arms.alike(powers[:known]), np.float64)
 
 
-def _placed(best: deque[int], drawn: deque[int], turns: list[bool], chances: NDArray[np.float64], share: float) -> Draw:
-    """Fills the places one after the other, from `drawn` where it is their turn, else from `best`.
+def _unexplored(best: NDArray[np.int64], chances: _Chances) -> Draw:
+    """The model's own items in all places, as they come where no place was explored."""
+    own = np.array([chances.by_item.get(item, 0.0) for item in best.tolist()])
+    taken = np.cumsum(own) - own  # before each place
+    earlier: NDArray[np.int64] = np.cumsum(own > 0) - (own > 0)
+    explored = np.where(earlier < len(chances.items), chances.share, 0.0)
+    return Draw(best, (1 - explored) + explored * own / np.maximum(1 - taken, TINY))
 
-    chances: of every item, to be drawn first. share: of the places that are explored.
-    """
+
+def _placed(best: deque[int], drawn: deque[int], turns: list[bool], chances: _Chances) -> Draw:
+    """Fills the places one after the other, from `drawn` where it is their turn, else from `best`."""
     placed: dict[int, float] = {}
     left = 1.0
     for turn in turns:
         for queue in (best, drawn):
             while queue and queue[0] in placed:
                 queue.popleft()
-        explored = share if drawn else 0.0
+        explored = chances.share if drawn else 0.0
         item = drawn[0] if turn and drawn else best[0]
-        chance = float(chances[item])
+        chance = chances.by_item.get(item, 0.0)
         placed[item] = (1 - explored) * (item == best[0]) + explored * chance / max(left, TINY)
         left -= chance
     return Draw(np.array(list(placed), np.int64), np.array(list(placed.values())))

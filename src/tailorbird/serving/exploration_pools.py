@@ -1,14 +1,11 @@
 """The item pool beside a model's files: what is new and what is little known, for exploration.
 
-A model's files never change; a pool is added to them by the training and then by every update. The newest one counts
-from the next answer on, in every serving process.
+A training adds the first pool to its model, every update another one; the store of artifacts knows the newest.
 """
 
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,14 +17,7 @@ from tailorbird.data.exploration_pool import ItemPool
 from tailorbird.recipes import new_items
 from tailorbird.recipes.new_items import Likeness
 from tailorbird.storage.arrays import load_arrays, save_arrays
-from tailorbird.storage.durable import publish
 
-FOLDER = "pools"
-"""Inside the folder of a model's files."""
-KEPT = 2
-"""Newest pools that are not removed: a process may be about to open the one before the newest."""
-REMEDY = "Remove its folder, so that the one before counts until the next update, or restore it from a backup."
-"""For a damaged pool."""
 ARRAYS = ("items", "interactions", "impressions", "created")
 
 
@@ -53,27 +43,16 @@ class Pool:
         return self.interactions + self.impressions
 
 
-def add(model_folder: Path, found: ItemPool, known: int) -> None:
-    """Puts a pool beside a model of `known` items, in one step; older ones are removed."""
-    folder = model_folder / FOLDER
-    number = int(newest(model_folder).partition("-")[0] or -1) + 1
-    with publish(folder / f"{number:09}-{secrets.token_hex(4)}") as fresh:
-        save_arrays(fresh, **{name: getattr(found, name) for name in ARRAYS})
-        (fresh / "newest.json").write_text(json.dumps(found.newest), encoding="utf-8")
-        (fresh / "likeness").mkdir()
-        new_items.likeness(found.columns, len(found.items), known).save(fresh / "likeness")
-    for old in sorted(folder.iterdir(), key=lambda path: path.name.lstrip("."))[:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+def save(found: ItemPool, known: int, folder: Path) -> None:
+    """Writes the pool of a model of `known` items."""
+    save_arrays(folder, **{name: getattr(found, name) for name in ARRAYS})
+    (folder / "newest.json").write_text(json.dumps(found.newest), encoding="utf-8")
+    (folder / "likeness").mkdir()
+    new_items.likeness(found.columns, len(found.items), known).save(folder / "likeness")
 
 
-def newest(model_folder: Path) -> str:
-    """The name of the newest pool; empty where there is none."""
-    return max((path.name for path in (model_folder / FOLDER).glob("[0-9]*")), default="")
-
-
-def load(model_folder: Path, name: str) -> Pool:
-    """The pool of that name, mapped rather than read."""
-    folder = model_folder / FOLDER / name
+def load(folder: Path) -> Pool:
+    """The pool that `save` wrote, mapped rather than read."""
     items, interactions, impressions, created = load_arrays(folder, *ARRAYS)
     end = json.loads((folder / "newest.json").read_text(encoding="utf-8"))
-    return Pool(name, items, interactions, impressions, created, end, new_items.load(folder / "likeness"))
+    return Pool(folder.name, items, interactions, impressions, created, end, new_items.load(folder / "likeness"))

@@ -20,14 +20,18 @@ from tailorbird.filters import values as filter_values
 from tailorbird.filters.evaluate import Table
 from tailorbird.numbers import to_number
 from tailorbird.recipes.recipe import Query
-from tailorbird.recipes.top_k import best_items
 from tailorbird.serving import exploration
-from tailorbird.serving.exploration import Exploration
+from tailorbird.serving.exploration import Draw, Exploration
 from tailorbird.serving.models import Served
+from tailorbird.serving.scores import Mask, Scale, Scores
+from tailorbird.serving.scores import scale as scale_of
 from tailorbird.workspace import Workspace
 
 OLD_DATA = 30 * 86400.0
 """Seconds after its newest interaction from which on a log counts as one of the past."""
+MOMENT = 60
+"""Seconds for which a request's time stays the same, so that a user who does nothing gets the same scores. The
+shortest half-life that a recipe knows is of days."""
 SCORE_DIGITS = 7
 """Spec recipes-and-runtime 4.2."""
 
@@ -36,8 +40,8 @@ PROMOTED, EXPLORATION, POPULAR = "Promoted item", "Exploration", "Popular item"
 EXPLORED = 0.5
 """An item less likely than this to get its place has it by exploration."""
 
-Mask = NDArray[np.bool_]
-Shares = NDArray[np.float64]
+RANDOM = np.random.default_rng()
+"""Of all answers of the process; a generator of numpy's takes a lock, so that threads may share it."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +98,17 @@ def query(
 ) -> Query:
     """The question to the model: what this user did up to now, and which item related ones are asked for."""
     served = deployment.served
-    items, times = history.with_events(
-        workspace,
-        served.history,
-        deployment.interactions,
-        user or "",
-        served.numbers,
-        served.manifest.newest_event,
-        served.manifest.events,
-    )
+    items, times = served.history.of("")  # of nobody
+    if user:
+        items, times = history.with_events(
+            workspace,
+            served.history,
+            deployment.interactions,
+            user,
+            served.numbers,
+            served.manifest.newest_event,
+            served.events,
+        )
     number = served.numbers.get(item) if item is not None else None
     question = Query(items, times, number, now=_moment(served, times, workspace.clock()))
     if not served.recipe.features:
@@ -111,13 +117,36 @@ def query(
     return replace(question, user=attributes, context=_context(deployment.interactions, context or {}))
 
 
+def scores(
+    workspace: Workspace,
+    deployment: Deployment,
+    user: str | None,
+    item: str | None,
+    context: Mapping[str, str] | None = None,
+    influence: Mapping[str, float] | None = None,
+) -> Scores:
+    """What the model says to the question; as it said before, unless the user acted or another minute began."""
+    served, users = deployment.served, deployment.users if deployment.served.recipe.features else None
+
+    def ask() -> Scores:
+        question = query(workspace, deployment, user, item, context)
+        return Scores(served.model.score([replace(question, influence=influence or {})])[0])
+
+    asker = user, item, tuple(sorted((context or {}).items())), tuple(sorted((influence or {}).items()))
+    # What is not known yet must not be kept under a mark of what is, so the mark is taken before.
+    mark = history.mark(workspace, deployment.interactions, users, user or ""), int(workspace.clock() // MOMENT)
+    return served.recent.of(asker, mark, ask, workspace.config.scores_kept)
+
+
 def _moment(served: Served, times: NDArray[np.int64], clock: float) -> int:
     """The time of the request in the time of the data: of a log that ended long ago, its end.
 
     Otherwise a model would be asked about years of silence, of which it learned nothing.
     """
     newest = max(served.until, int(times[-1]) if len(times) else 0)
-    return int(clock) if clock - newest < OLD_DATA else newest
+    if clock - newest >= OLD_DATA:
+        return newest
+    return max(int(clock // MOMENT) * MOMENT, int(times[-1]) if len(times) else 0)
 
 
 def _context(interactions: Dataset, given: Mapping[str, str]) -> dict[str, object]:
@@ -175,7 +204,8 @@ def mask(
         asking = asking_user(workspace, deployment, user, touched)
     current = numbers.get(item, evaluate.UNKNOWN_ITEM) if item is not None else None
     # Whether a text is one value or a list is asked of the model's items, for other items too.
-    given = filter_values.read(filter_, values, deployment.table(), asking)
+    own = table if others is None else deployment.table()
+    given = filter_values.read(filter_, values, own, asking)
     return evaluate.evaluate(filter_, table, given, asking, current)
 
 
@@ -192,64 +222,70 @@ def asking_user(
 
 def top(
     served: Served,
-    scores: NDArray[np.float32],
+    scores: Scores,
     allowed: Mask | None,
     count: int,
     explores: Exploration | None = None,
-    shares: Shares | None = None,
+    scale: Scale | None = None,
 ) -> list[Ranked]:
-    """The `count` best allowed items of one row of the model's scores, best first; fewer where there are fewer.
+    """The `count` best allowed items, best first; fewer where there are fewer.
 
     Where a recipe chooses from candidates, popular items without a score follow when those do not suffice.
-    explores: gives places to little known items too, wherever in the list. shares: what to show as scores, where the
+    explores: gives places to little known items too, wherever in the list. scale: of the scores to show, where the
     list is part of a longer one.
     """
-    ordered = _candidates(served, scores, allowed)
-    if shares is None:
-        shares = _shown(served, scores, ordered)
-    draw = exploration.certain(_best(ordered, count))
+    best = _best(served, scores, allowed, count)
+    draw = exploration.certain(best)
     if explores is not None and served.pool is not None:
-        draw = exploration.explore(scores, draw.items, allowed, served.pool, explores, np.random.default_rng())
-    ranked = [
-        Ranked(str(served.model.items[i]), _rounded(shares, i), propensity=propensity)
-        for i, propensity in zip(draw.items.tolist(), draw.propensities.tolist(), strict=True)
-    ]
+        draw = exploration.explore(scores, best, allowed, served.pool, explores, RANDOM)
+    ranked = _ranked(served, scores, draw, scale or _scale(served, scores, allowed))
     if served.recipe.candidates and len(ranked) < count:
-        left = np.isfinite(scores) & ~np.isfinite(ordered)
-        left &= True if allowed is None else allowed
-        left[draw.items] = False
-        popular = _best(np.where(left, served.popularity, -np.inf), count - len(ranked))
-        ranked += [Ranked(str(served.model.items[i]), None) for i in popular.tolist()]
+        ranked += _popular(served, scores, allowed, count - len(ranked))
     return ranked
 
 
-def _candidates(served: Served, scores: NDArray[np.float32], allowed: Mask | None) -> NDArray[np.float32]:
-    """The scores of the allowed items among those that the recipe chooses from, -inf for the others."""
-    ordered = scores if allowed is None else np.where(allowed, scores, -np.inf)
+def _best(served: Served, scores: Scores, allowed: Mask | None, count: int) -> NDArray[np.int64]:
+    """The best allowed items, among those that the recipe chooses from."""
     if not served.recipe.candidates:
-        return ordered
-    chosen = best_items(scores[None, :], served.recipe.candidates)[0]
-    kept = np.full(len(scores), -np.inf, np.float32)
-    kept[chosen] = ordered[chosen]
-    return kept
+        return scores.best(count, allowed)
+    return _candidates(served, scores, allowed)[:count]
 
 
-def _shown(served: Served, scores: NDArray[np.float32], ordered: NDArray[np.float32]) -> Shares | None:
-    """What a list shows as scores: shares among the candidates where the recipe has such, else in the catalogue."""
-    if not served.recipe.answers_scores:
+def _candidates(served: Served, scores: Scores, allowed: Mask | None) -> NDArray[np.int64]:
+    """The allowed items among the few that the recipe chooses from, best first."""
+    chosen = scores.best(served.recipe.candidates)
+    return chosen if allowed is None else chosen[allowed[chosen]]
+
+
+def _ranked(served: Served, scores: Scores, draw: Draw, scale: Scale | None) -> list[Ranked]:
+    items = served.model.items[draw.items].tolist()
+    shown = scale.shares(scores.values[draw.items]).tolist() if scale is not None else [None] * len(items)
+    return [
+        Ranked(item, _rounded(share), None, propensity)
+        for item, share, propensity in zip(items, shown, draw.propensities.tolist(), strict=True)
+    ]
+
+
+def _popular(served: Served, scores: Scores, allowed: Mask | None, count: int) -> list[Ranked]:
+    """The most popular of the allowed items that have a score, but are no candidates."""
+    left = np.isfinite(scores.values) & (True if allowed is None else allowed)
+    left[scores.best(served.recipe.candidates)] = False
+    popular = Scores(np.where(left, served.popularity, -np.inf)).best(count)
+    return [Ranked(item, None) for item in served.model.items[popular].tolist()]
+
+
+def _scale(served: Served, scores: Scores, allowed: Mask | None) -> Scale | None:
+    """Of the scores that a list shows: shares among the candidates where the recipe has such, else in the catalogue."""
+    if not served.recipe.recipe_type.scores:
         return None
-    return _shares(ordered if served.recipe.candidates else scores)
-
-
-def _best(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-    """The places of the highest finite scores, best first."""
-    best = best_items(scores[None, :], count)[0]
-    return np.asarray(best[np.isfinite(scores[best])])
+    if served.recipe.candidates:
+        return scale_of(scores.values[_candidates(served, scores, allowed)])
+    return scores.scale
 
 
 def with_promotions(
     served: Served,
-    scores: NDArray[np.float32],
+    scores: Scores,
     allowed: Mask | None,
     count: int,
     promotion: Promotion,
@@ -262,23 +298,24 @@ def with_promotions(
     """
     best = top(served, scores, promotion.allowed, promotion.places)
     numbers = [served.numbers[each.item] for each in best]
-    free = np.ones(len(scores), bool) if allowed is None else allowed.copy()
+    free = np.ones(len(scores.values), bool) if allowed is None else allowed.copy()
     free[numbers] = True
-    shares = _shown(served, scores, _candidates(served, scores, free))
+    scale = _scale(served, scores, free)
     free[numbers] = False
+    shares = scale.shares(scores.values[numbers]).tolist() if scale is not None else [None] * len(best)
     promoted = [
-        replace(each, promotion=promotion.name, score=None if each.score is None else _rounded(shares, number))
-        for each, number in zip(best, numbers, strict=True)
+        replace(each, promotion=promotion.name, score=None if each.score is None else _rounded(share))
+        for each, share in zip(best, shares, strict=True)
     ]
-    others = top(served, scores, free, count - len(promoted), explores, shares)
-    places = np.random.default_rng().permutation(len(promoted) + len(others)) < len(promoted)
+    others = top(served, scores, free, count - len(promoted), explores, scale)
+    places = RANDOM.permutation(len(promoted) + len(others)) < len(promoted)
     takers = {True: iter(promoted), False: iter(others)}
     return [next(takers[bool(place)]) for place in places]
 
 
 def reorder(
     served: Served,
-    scores: NDArray[np.float32],
+    scores: Scores,
     items: Sequence[str],
     allowed: Mask | None = None,
     others_allowed: Mask | None = None,
@@ -288,27 +325,20 @@ def reorder(
     Repeated ids count once; what the filter forbids vanishes (spec recipes-and-runtime 4.2). others_allowed: what it
     allows of the items that are `unknown`.
     """
-    distinct = dict.fromkeys(items)
-    known = np.array([served.numbers[item] for item in distinct if item in served.numbers], np.int64)
+    numbers = served.numbers
+    known = np.array([numbers[item] for item in dict.fromkeys(items) if item in numbers], np.int64)
     others = unknown(served, items)
     if allowed is not None:
         known = known[allowed[known]]
     if others_allowed is not None:
         others = list(compress(others, others_allowed))
-    shares = _shares(scores[known])
-    order = np.argsort(-shares, kind="stable")
-    best = zip(served.model.items[known[order]].tolist(), order.tolist(), strict=True)
+    values = scores.values[known]
+    order = np.argsort(-values, kind="stable")
+    shares = scale_of(values).shares(values[order]).tolist()
+    best = zip(served.model.items[known[order]].tolist(), shares, strict=True)
     nothing = 0.0 if served.recipe.scores_unknown else None
-    return [Ranked(item, _rounded(shares, i)) for item, i in best] + [Ranked(item, nothing) for item in others]
+    return [Ranked(item, _rounded(share)) for item, share in best] + [Ranked(item, nothing) for item in others]
 
 
-def _shares(scores: NDArray[np.float32]) -> Shares:
-    """Softmax: shares of the probability over the items that were scored (spec recipes-and-runtime 4.2)."""
-    if not np.isfinite(scores).any():
-        return np.zeros(len(scores))
-    powers = np.exp(scores.astype(np.float64) - scores.max())
-    return np.asarray(powers / powers.sum())
-
-
-def _rounded(shares: Shares | None, index: int) -> float | None:
-    return None if shares is None else round(float(shares[index]), SCORE_DIGITS)
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, SCORE_DIGITS)

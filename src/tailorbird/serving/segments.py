@@ -17,7 +17,8 @@ from tailorbird.filters import evaluate, item_attributes, syntax
 from tailorbird.filters import values as filter_values
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes import affinity
-from tailorbird.serving.recommend import Deployment, Mask
+from tailorbird.serving.recommend import Deployment
+from tailorbird.serving.scores import Mask
 from tailorbird.workspace import Workspace
 
 
@@ -34,7 +35,7 @@ class Audience:
 def audience(workspace: Workspace, deployment: Deployment) -> Audience:
     """Reads all users and what they did, recorded events included."""
     served = deployment.served
-    found = population.gather(workspace, deployment.interactions, served.model.items, served.manifest.events)
+    found = population.gather(workspace, deployment.interactions, served.model.items, served.events)
     ids = found.interactions.users.tolist()
     if deployment.users is None:
         return Audience(deployment, found, Table(ids, {}))

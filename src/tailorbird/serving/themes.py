@@ -16,7 +16,7 @@ import numpy as np
 from tailorbird.data.schema import Schema
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes.features import parts
-from tailorbird.recipes.similar_items import SimilarItems
+from tailorbird.recipes.recipe import Thematic
 from tailorbird.recipes.text import terms
 
 KEY_WORDS = 3
@@ -73,7 +73,7 @@ def _words(value: object) -> list[str]:
     return [term for term in terms(str(value)) if not term.isdigit()] if value is not None else []
 
 
-def themed(model: SimilarItems, known: Catalogue, items: Sequence[int]) -> tuple[str, list[tuple[int, float]]]:
+def themed(model: Thematic, known: Catalogue, items: Sequence[int]) -> tuple[str, list[tuple[int, float]]]:
     """The theme of some items, and the items with their relevance to it (cosines), the most relevant first."""
     words = known.key_words(items)
     relevance = np.round(model.relevance(words, items).astype(np.float64), RELEVANCE_DIGITS)

@@ -8,16 +8,20 @@ between several documents, that a parent is there say, is asked and acted upon i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
 
 from tailorbird.errors import DamagedFile
-from tailorbird.storage.database import RECOVERY, Database
+from tailorbird.storage.database import RECOVERY, Database, Question
 
 Document = dict[str, Any]
+
+COMMITS = "PRAGMA data_version"
+"""Another number after each commit of another connection, in whatever process (sqlite.org/pragma.html): 2.5 µs, where
+to read a document takes 400."""
 
 _metadata = sa.MetaData()
 _documents = sa.Table(
@@ -62,6 +66,7 @@ class Catalogue:
         self._turn = threading.Lock()
         self._own = threading.local()
         _metadata.create_all(self._engine)
+        self._commits = Question(self._database, self._engine, COMMITS) if self._database.sqlite else None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -89,6 +94,16 @@ class Catalogue:
             return
         with self._engine.begin() as connection:
             yield connection
+
+    def version(self) -> Hashable:
+        """What is equal to an earlier version only if no document came, changed or went since, in any process.
+
+        Of what was read after it: as long as the version stays, to read it again would give the same. Never the same
+        twice inside a transaction, whose own changes it does not show, and in databases that tell none.
+        """
+        if self._commits is None or getattr(self._own, "connection", None) is not None:
+            return object()
+        return int(self._commits())
 
     def insert(self, kind: str, arn: str, document: Document) -> None:
         """Adds a document; raises AlreadyExists when the ARN is taken."""
@@ -240,4 +255,6 @@ class Catalogue:
 
     def close(self) -> None:
         """Closes all connections."""
+        if self._commits is not None:
+            self._commits.close()
         self._engine.dispose()

@@ -65,11 +65,12 @@ def publish(folder: Path) -> Iterator[Path]:
 
     Its files' checksums are beside them then. Nothing stays of it where that fails.
     """
-    fresh = folder.with_name(f".{folder.name}.fresh")
+    fresh = draft(folder)
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         with room(folder.parent):
-            fresh.mkdir(parents=True)
+            _make(folder.parent)
+            fresh.mkdir()
             yield fresh
             checksums.write(fresh)
             for path in [*fresh.rglob("*"), fresh]:
@@ -80,3 +81,16 @@ def publish(folder: Path) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)  # left by a worker that died between here and its document
     fresh.rename(folder)
     sync(folder.parent)
+
+
+def draft(folder: Path) -> Path:
+    """Where `publish` has the folder until it is whole; what a process that died has left of it is there too."""
+    return folder.with_name(f".{folder.name}.fresh")
+
+
+def _make(folder: Path) -> None:
+    """Makes what is missing of a path, each name on disk before what it leads to."""
+    if not folder.exists():
+        _make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync(folder.parent)

@@ -19,7 +19,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tailorbird.storage.database import RECOVERY, Database
+from tailorbird.storage.database import RECOVERY, Database, Question
 
 _metadata = sa.MetaData()
 _events = sa.Table(
@@ -58,6 +58,7 @@ _SKIP = {
     ),
 }
 """By dialect, what gives no number up to `upto` any more (SQLite: https://www.sqlite.org/autoinc.html)."""
+_NEWEST_OF = "SELECT max(number) FROM events WHERE dataset = :dataset AND subject = :subject"
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -110,6 +111,7 @@ class Live:
         self._queue: deque[_Ticket] = deque()
         self._writing = threading.Lock()
         _metadata.create_all(self._engine)
+        self._newest_of = Question(self._database, self._engine, _NEWEST_OF)
 
     def skip(self, upto: int) -> int | None:
         """Gives later events numbers above `upto`; the newest number until then, or None where that was higher."""
@@ -194,6 +196,10 @@ class Live:
         with self._engine.connect() as connection:
             return connection.execute(query).scalar_one() or 0
 
+    def newest_of(self, dataset: str, subject: str) -> int:
+        """Number of the newest event about a subject, whether it moved or not; 0 where there is none."""
+        return self._newest_of(dataset=dataset, subject=subject) or 0
+
     def waiting(self) -> dict[str, int]:
         """How many events of each dataset are here."""
         query = sa.select(_events.c.dataset, sa.func.count().label("waiting")).where(_here).group_by(_events.c.dataset)
@@ -245,6 +251,7 @@ class Live:
 
     def close(self) -> None:
         """Closes all connections."""
+        self._newest_of.close()
         self._engine.dispose()
 
 

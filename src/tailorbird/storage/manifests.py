@@ -6,14 +6,17 @@ A folder has a manifest before it has its first segment, so that segments withou
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -26,6 +29,9 @@ WRITING = "writing-"
 """What the folder of a writer at work begins with."""
 LOST = "Restore it from a backup. Without one, delete the dataset, create it again and import its data."
 """The remedy for a manifest."""
+
+_NAME_LENGTH = 120
+"""Characters of a key in its folder's name; a name has 255 bytes at most."""
 
 T = TypeVar("T")
 
@@ -49,6 +55,13 @@ class Folder:
     def owner(self) -> str:
         """Whose rows they are, as users know it: the ARN without what tells it from earlier ones."""
         return _INCARNATION.sub("", self.key)
+
+
+@lru_cache(maxsize=4096)  # datasets; every answer looks at one or two
+def folder_of(root: Path, key: str) -> Folder:
+    """A dataset's folder below `root`; the digest keeps apart what shortening, or ignoring case, would merge."""
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    return Folder(root / f"{quote(key, safe='')[:_NAME_LENGTH].replace('.', '%2E')}-{digest}", key)
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -80,7 +93,8 @@ def read(folder: Folder) -> Manifest:
     path = folder.path / NAME
     while True:
         try:
-            return msgspec.json.decode(checksums.unsealed(path.read_bytes()), type=Manifest)
+            found = path.stat()
+            return _parsed(path, (found.st_ino, found.st_mtime_ns, found.st_size))
         except FileNotFoundError as error:
             if not list(folder.path.glob("*.parquet")):
                 return Manifest()
@@ -88,6 +102,12 @@ def read(folder: Folder) -> Manifest:
                 raise DamagedFile(path, "is missing, and there are segments beside it", LOST, folder.owner) from error
         except (OSError, ValueError) as error:
             raise checksums.unreadable(path, error, LOST, folder.owner) from error
+
+
+@lru_cache(maxsize=4096)  # as many
+def _parsed(path: Path, identity: tuple[int, ...]) -> Manifest:
+    """The content of a manifest; whoever changes it makes a new file, and so another `identity`."""
+    return msgspec.json.decode(checksums.unsealed(path.read_bytes()), type=Manifest)
 
 
 def swap(folder: Folder, manifest: Manifest) -> None:

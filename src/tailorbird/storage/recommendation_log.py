@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -137,7 +137,7 @@ class RecommendationLog:
         self._pause = WRITE_SECONDS
         try:
             with self._engine.begin() as connection:
-                connection.execute(_shown.insert(), [asdict(shown) for shown in written])
+                connection.execute(_shown.insert(), [vars(shown) for shown in written])
         except (sa.exc.SQLAlchemyError, AwsError) as error:
             told = {"n": len(written), "reason": str(error)}
             log.error("answers are not kept: events that name them bring no impressions", extra=told)

@@ -10,7 +10,6 @@ process lives, so what a crashed writer left can be told from what a running one
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import shutil
@@ -20,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import msgspec
 import polars as pl
@@ -29,7 +28,7 @@ from tailorbird.errors import DamagedFile
 from tailorbird.storage import checksums, manifests
 from tailorbird.storage.checksums import Checksum
 from tailorbird.storage.durable import room, sync
-from tailorbird.storage.manifests import Folder, Manifest, Part, consistently, locked
+from tailorbird.storage.manifests import Folder, Manifest, Part, consistently, folder_of, locked
 
 FULL = "FULL"
 INCREMENTAL = "INCREMENTAL"
@@ -42,7 +41,6 @@ ROW_GROUP = 50_000
 JOBS_REMEMBERED = 1000
 """Newest jobs whose repeated commit is recognised."""
 
-_NAME_LENGTH = 120
 _DROPPED = "dropped-"
 _REMEDIES = {
     False: "Restore it from a backup, or import the data once more with importMode FULL.",
@@ -255,9 +253,7 @@ class Tables:
         return unverified
 
     def _of(self, key: str) -> Folder:
-        """The dataset's folder; the digest keeps apart what shortening, or ignoring case, would merge."""
-        digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-        return Folder(self._folder / f"{quote(key, safe='')[:_NAME_LENGTH].replace('.', '%2E')}-{digest}", key)
+        return folder_of(self._folder, key)
 
     @contextmanager
     def _segment(self, folder: Folder, part: Part) -> Iterator[pl.LazyFrame]:

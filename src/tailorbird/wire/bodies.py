@@ -53,6 +53,8 @@ class Incoming:
 
     async def drain(self) -> None:
         """Throws away what the client sends, until it has sent all or very much, or for long enough."""
+        if self.whole:
+            return
         left = DRAINED
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):

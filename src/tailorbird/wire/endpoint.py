@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from tailorbird.storage import durable
 from tailorbird.wire import bodies, chunked, forms, model, shapes, signature, signature_v2
 from tailorbird.wire.bodies import Bodies, Body, Disconnected, Incoming, Receive
 from tailorbird.wire.response import Response, failure, protocol_of, standard_headers
-from tailorbird.wire.signature import Request, Scope
+from tailorbird.wire.signature import Claim, Request, Scope
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,9 @@ THREADS = 32
 
 HEADERS = 200
 """Headers that a request may have; S3 takes about 90 of metadata beside its own."""
+
+DIGITS = 18
+"""Of a Content-Length, leading zeros left out; none that is right has more."""
 
 Message = dict[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -65,6 +68,16 @@ class Service:
     other_body_limit: int = 1 << 30
     bodies_limit: int = 2 << 30
     cors_origins: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What a request is taken for by its head, before its body is there."""
+
+    scope: Scope | None
+    """None where signatures are not verified and there is none."""
+    claim: Claim | None
+    """What is still to be proved with the body; None where nothing is."""
 
 
 class Endpoint:
@@ -118,7 +131,9 @@ class Endpoint:
         with Body(self._bodies) as body:
             try:
                 work = await self._take_in(head, body, incoming)
-            except (AwsError, OSError) as error:
+            except Disconnected:
+                raise
+            except Exception as error:
                 return self._failure(head, error)
             return await in_thread(self._threads, self._guarded, head, work)
 
@@ -131,9 +146,9 @@ class Endpoint:
             form = forms.begin(head, body.content(), self._service.secret_of, time.time())
             await body.receive(incoming, forms.limit(form, self._service.other_body_limit), self._threads)
             return lambda: self._store(head, form, body.content())
-        claimed, limit = self._admit(head)
-        await body.receive(incoming, limit, self._threads)
-        return lambda: self._answer(head, body, claimed)
+        admission = self._admit(head)
+        await body.receive(incoming, self._limit(head, admission), self._threads)
+        return lambda: self._answer(head, body, admission)
 
     def _store(self, head: Request, form: forms.Form, body: bytes) -> Response:
         """Answers an upload by a form."""
@@ -146,38 +161,43 @@ class Endpoint:
             return Response(200, [], b"")
         return self._service.preflight(head)
 
-    def _admit(self, head: Request) -> tuple[Scope | None, int]:
-        """What the request claims, and how large its body may be; raises AwsError where it needs no body for that."""
+    def _admit(self, head: Request) -> Admission:
+        """What the request is taken for by its head; raises AwsError where it needs no body for that."""
         if not self._service.verify_signatures:
-            claimed = signature.scope_of(head.headers, head.query)
-        elif signature_v2.is_presigned(head):
-            claimed = signature_v2.verify(head, self._service.secret_of, time.time())
-        else:
-            claimed = signature.admit(head, self._service.secret_of, time.time())
-        ours = claimed is None or claimed.service == "personalize"
+            return Admission(signature.scope_of(head.headers, head.query), None)
+        if signature_v2.is_presigned(head):
+            return Admission(signature_v2.verify(head, self._service.secret_of, time.time()), None)
+        claim = signature.admit(head, self._service.secret_of, time.time())
+        return Admission(claim.scope, claim)
+
+    def _limit(self, head: Request, admission: Admission) -> int:
+        """How many bytes the body may have; raises RequestTooLarge where the head announces more."""
+        ours = admission.scope is None or admission.scope.service == "personalize"
         limit = self._service.body_limit if ours else self._service.other_body_limit
-        if int(head.headers.get("content-length", "0")) > limit:
+        # Python refuses to read a number of thousands of digits, be they all zeros.
+        announced = head.headers.get("content-length", "").lstrip("0") or "0"
+        if len(announced) > DIGITS or int(announced) > limit:
             raise bodies.too_large(limit)
-        return claimed, limit
+        return limit
 
-    def _answer(self, head: Request, body: Body, claimed: Scope | None) -> Response:
+    def _answer(self, head: Request, body: Body, admission: Admission) -> Response:
         """Verifies, dispatches and answers a request whose body is there."""
-        if self._service.verify_signatures and not signature_v2.is_presigned(head):
-            claimed = signature.verify(replace(head, payload_hash=body.sha256()), self._service.secret_of, time.time())
-        request = replace(head, body=body.content())
-        if claimed is not None and claimed.service != "personalize":
-            return self._of_other_service(claimed.service, request)
-        return self._call(request, claimed.region if claimed else self._service.default_region)
+        if admission.claim is not None:
+            signature.prove(head, admission.claim, body.sha256())
+        request = Request(head.method, head.path, head.query, head.headers, body.content())
+        scope = admission.scope
+        if scope is not None and scope.service != "personalize":
+            return self._of_other_service(scope.service, request, admission.claim)
+        return self._call(request, scope.region if scope else self._service.default_region)
 
-    def _of_other_service(self, service: str, request: Request) -> Response:
+    def _of_other_service(self, service: str, request: Request, claim: Claim | None) -> Response:
         if request.method == "POST" and model.is_ours(request.headers, request.path):
             raise errors.InvalidSignatureException(
                 f"Credential should be scoped to correct service: 'personalize', not {service!r}."
             )
         if self._service.other is None:
             raise errors.UnknownOperationException(f"This server does not offer the service {service}.")
-        verified = self._service.verify_signatures and not signature_v2.is_presigned(request)
-        chain = signature.chain(request, self._service.secret_of) if verified and service == "s3" else None
+        chain = signature.chain(claim) if claim is not None and service == "s3" else None
         return self._service.other(service, chunked.plain(request, chain))
 
     def _guarded(self, head: Request, work: Callable[[], Response]) -> Response:

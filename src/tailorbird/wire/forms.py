@@ -140,7 +140,10 @@ def _redirect(form: Form, etag: str) -> str | None:
 def _boundary(request: Request) -> bytes:
     message = Message()
     message["content-type"] = request.headers["content-type"]
-    boundary = message.get_boundary()
+    try:
+        boundary = message.get_boundary()
+    except ValueError:  # RFC 2231 has numbered parts and character sets, either of which may make no sense
+        boundary = None
     if not boundary or not boundary.isascii():
         raise _malformed("its Content-Type has no boundary")
     return b"\r\n--" + boundary.encode()
@@ -157,11 +160,12 @@ def _fields(first: bytes, boundary: bytes) -> tuple[dict[str, str], int, str]:
         if begins < 0 or ends < 0:
             break
         about = _part(text[begins + 2 : ends])
-        name = about.get_param("name", header="content-disposition")
-        if not isinstance(name, str):
+        name = _parameter(about, "name")
+        if not name:
             raise _malformed("a part has no name")
         if name.lower() == "file":
-            return fields, ends + 4 - len(b"\r\n"), _filename(about)
+            # Some browsers send the whole path.
+            return fields, ends + 4 - len(b"\r\n"), re.split(r"[/\\]", _parameter(about, "filename"))[-1]
         at = text.find(boundary, ends + 2)
         fields[name.lower()] = text[ends + 4 : max(at, ends + 4)].decode("utf-8", "replace")
     raise _malformed(f"the field 'file' must come last, and within the first {HEAD} bytes")
@@ -175,10 +179,13 @@ def _part(head: bytes) -> Message:
     return message
 
 
-def _filename(about: Message) -> str:
-    name = about.get_param("filename", "", header="content-disposition")
-    # Some browsers send the whole path.
-    return re.split(r"[/\\]", name)[-1] if isinstance(name, str) else ""
+def _parameter(about: Message, name: str) -> str:
+    """A parameter of a part's Content-Disposition; empty where there is none that can be read."""
+    try:
+        value = about.get_param(name, header="content-disposition")
+    except ValueError:  # as in `_boundary`
+        return ""
+    return value if isinstance(value, str) else ""
 
 
 def _header(name: str, value: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -56,8 +56,6 @@ class Request:
     headers: Mapping[str, str]
     """By lower-case name; the values of a repeated header joined with a comma."""
     body: bytes
-    payload_hash: str = ""
-    """The body's SHA-256 in hex, where it was computed as the body came; `body` is then not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +68,8 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
-    """What a request says of its own signature, not yet believed."""
+class Claim:
+    """What a request says of its own signature, not yet believed, and the key that would prove it."""
 
     scope: Scope
     date: str
@@ -84,6 +82,8 @@ class _Claim:
     """The same in epoch seconds."""
     expires: int | None
     """Seconds; None for a signature in the header, which lives as long as the skew."""
+    secret: str = field(default="", repr=False)
+    """The secret key of the access key that the scope names."""
 
 
 def scope_of(headers: Mapping[str, str], query: str) -> Scope | None:
@@ -104,19 +104,13 @@ def service_of(request: Request) -> str | None:
     return "s3" if old else None
 
 
-def admit(request: Request, secret_of: SecretOf, now: float) -> Scope:
-    """Returns the scope that a request claims, after all checks that need no body; raises what `verify` raises.
+def admit(request: Request, secret_of: SecretOf, now: float) -> Claim:
+    """Returns what a request claims, after all checks that need no body.
 
     Nobody has proved anything by that; but who knows no access key is told so before his body is taken in.
-    """
-    return _admitted(request, secret_of, now)[0].scope
-
-
-def verify(request: Request, secret_of: SecretOf, now: float) -> Scope:
-    """Returns the scope of a request whose signature is right.
 
     Args:
-        request: The request as received.
+        request: The request's head as received; its body is not looked at.
         secret_of: The secret key of an access key; may raise ExpiredTokenException.
         now: The server's clock, epoch seconds.
 
@@ -126,43 +120,9 @@ def verify(request: Request, secret_of: SecretOf, now: float) -> Scope:
         UnrecognizedClientException: nobody has this access key.
         RequestExpired: its date is too far from the server's clock.
         AccessDeniedException: a presigned URL's time is over.
-        InvalidSignatureException: the signature is not that of this request under the secret key.
+        InvalidSignatureException: the signature does not cover what it must.
     """
-    claim, secret = _admitted(request, secret_of, now)
-    payload = _payload_hash(request, claim)
-    expected = _signature(request, claim, secret, payload)
-    if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
-        raise InvalidSignatureException(
-            "The request signature we calculated does not match the signature you provided. Check the secret "
-            f"key of access key {claim.scope.access_key!r}, and that nothing between client and server "
-            "changes method, path, query, body or signed headers (the Host header received is "
-            f"{request.headers['host']!r})."
-        )
-    return claim.scope
-
-
-def session_token(request: Request) -> str:
-    """The token that comes with a session's access key; empty where there is none."""
-    token = request.headers.get("x-amz-security-token")
-    return token if token is not None else _parameters(request.query).get("X-Amz-Security-Token", "")
-
-
-def chain(request: Request, secret_of: SecretOf) -> Chain:
-    """Signs the links of the chain of signatures that begins with that of a verified request (see `chunked`)."""
-    claim = _claim(request)
-    secret = secret_of(claim.scope.access_key, session_token(request)) or ""
-    latest = claim.signature
-
-    def sign(kind: str, content: str) -> str:
-        nonlocal latest
-        latest = _signed(claim, secret, f"{ALGORITHM}-{kind}", f"{latest}\n{content}")
-        return latest
-
-    return sign
-
-
-def _admitted(request: Request, secret_of: SecretOf, now: float) -> tuple[_Claim, str]:
-    claim = _claim(request)
+    claim = claim_of(request)
     secret = secret_of(claim.scope.access_key, session_token(request))
     if secret is None:
         raise UnrecognizedClientException(
@@ -171,13 +131,47 @@ def _admitted(request: Request, secret_of: SecretOf, now: float) -> tuple[_Claim
         )
     _check_time(claim, now)
     _check_coverage(request, claim)
-    return claim, secret
+    return replace(claim, secret=secret)
+
+
+def prove(request: Request, claim: Claim, body_hash: str) -> None:
+    """Raises InvalidSignatureException unless the signature is that of this request under the claim's secret key.
+
+    claim: as `admit` returned it for this request. body_hash: the body's SHA-256 in hex; the body is not looked at.
+    """
+    expected = _signature(request, claim, _payload_hash(request, claim, body_hash))
+    if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
+        raise InvalidSignatureException(
+            "The request signature we calculated does not match the signature you provided. Check the secret "
+            f"key of access key {claim.scope.access_key!r}, and that nothing between client and server "
+            "changes method, path, query, body or signed headers (the Host header received is "
+            f"{request.headers['host']!r})."
+        )
+
+
+def session_token(request: Request) -> str:
+    """The token that comes with a session's access key; empty where there is none."""
+    token = request.headers.get("x-amz-security-token")
+    return token if token is not None else _parameters(request.query).get("X-Amz-Security-Token", "")
+
+
+def chain(claim: Claim) -> Chain:
+    """Signs the links of the chain of signatures that begins with that of a proved request (see `chunked`)."""
+    latest = claim.signature
+
+    def sign(kind: str, content: str) -> str:
+        nonlocal latest
+        latest = _signed(claim, f"{ALGORITHM}-{kind}", f"{latest}\n{content}")
+        return latest
+
+    return sign
 
 
 # --- Reading the claim --------------------------------------------------------------------------------------
 
 
-def _claim(request: Request) -> _Claim:
+def claim_of(request: Request) -> Claim:
+    """What a request says of its own signature, without a secret key; raises as `admit` does."""
     authorization = request.headers.get("authorization")
     if authorization is not None:
         return _header_claim(authorization, request.headers)
@@ -200,7 +194,7 @@ def _claim(request: Request) -> _Claim:
     )
 
 
-def _header_claim(authorization: str, headers: Mapping[str, str]) -> _Claim:
+def _header_claim(authorization: str, headers: Mapping[str, str]) -> Claim:
     _check_algorithm(authorization.partition(" ")[0], "The Authorization header")
     fields = _fields(authorization)
     for name in ("Credential", "SignedHeaders", "Signature"):
@@ -213,10 +207,10 @@ def _header_claim(authorization: str, headers: Mapping[str, str]) -> _Claim:
     else:
         stamp, signed_at = _http_time(headers.get("date"))
     signed_headers = tuple(fields["SignedHeaders"].split(";"))
-    return _Claim(scope, date, signed_headers, fields["Signature"], stamp, signed_at, None)
+    return Claim(scope, date, signed_headers, fields["Signature"], stamp, signed_at, None)
 
 
-def _query_claim(parameters: Mapping[str, str]) -> _Claim:
+def _query_claim(parameters: Mapping[str, str]) -> Claim:
     _check_algorithm(parameters.get("X-Amz-Algorithm", ""), "X-Amz-Algorithm")
     for name in ("Credential", "Date", "Expires", "SignedHeaders", "Signature"):
         if not parameters.get(f"X-Amz-{name}"):
@@ -229,7 +223,7 @@ def _query_claim(parameters: Mapping[str, str]) -> _Claim:
     expires = parameters["X-Amz-Expires"]
     if not (expires.isascii() and expires.isdigit() and len(expires) < 7 and int(expires) <= MAX_EXPIRES):
         raise IncompleteSignatureException(f"X-Amz-Expires must be 0 to {MAX_EXPIRES} seconds.")
-    return _Claim(
+    return Claim(
         scope,
         date,
         tuple(parameters["X-Amz-SignedHeaders"].split(";")),
@@ -294,7 +288,7 @@ def _http_time(text: str | None) -> tuple[str, float]:
 # --- Checking it --------------------------------------------------------------------------------------------
 
 
-def _check_time(claim: _Claim, now: float) -> None:
+def _check_time(claim: Claim, now: float) -> None:
     if claim.date != claim.stamp[:8]:
         raise InvalidSignatureException(
             f"The credential scope's date, {claim.date!r}, is not that of the request, {claim.stamp}."
@@ -311,7 +305,7 @@ def _check_time(claim: _Claim, now: float) -> None:
     raise RequestExpired(told) if claim.expires is None else AccessDeniedException(f"Request has expired. {told}")
 
 
-def _check_coverage(request: Request, claim: _Claim) -> None:
+def _check_coverage(request: Request, claim: Claim) -> None:
     """What changes the meaning of a request must be signed: its host and every x-amz- header."""
     signed = set(claim.signed_headers)
     if "host" not in signed or "host" not in request.headers:
@@ -325,12 +319,11 @@ def _check_coverage(request: Request, claim: _Claim) -> None:
             raise InvalidSignatureException(f"The signed header {name!r} is missing from the request.")
 
 
-def _payload_hash(request: Request, claim: _Claim) -> str:
+def _payload_hash(request: Request, claim: Claim, actual: str) -> str:
     default = None if claim.expires is None else "UNSIGNED-PAYLOAD"
     named = request.headers.get("x-amz-content-sha256", default)
     if named in S3_PAYLOAD_WORDS and claim.scope.service == "s3":
         return named
-    actual = request.payload_hash or hashlib.sha256(request.body).hexdigest()
     if named is not None and not hmac.compare_digest(named.encode(), actual.encode()):
         raise InvalidSignatureException(
             "The body's SHA-256 is not the x-amz-content-sha256 that was signed: the body was changed on its "
@@ -339,7 +332,7 @@ def _payload_hash(request: Request, claim: _Claim) -> str:
     return actual
 
 
-def _signature(request: Request, claim: _Claim, secret: str, payload: str) -> str:
+def _signature(request: Request, claim: Claim, payload: str) -> str:
     scope = claim.scope
     path = canonical.s3_path(request.path) if scope.service == "s3" else canonical.service_path(request.path)
     canonical_request = "\n".join(
@@ -353,13 +346,13 @@ def _signature(request: Request, claim: _Claim, secret: str, payload: str) -> st
             payload,
         ]
     )
-    return _signed(claim, secret, ALGORITHM, hashlib.sha256(canonical_request.encode()).hexdigest())
+    return _signed(claim, ALGORITHM, hashlib.sha256(canonical_request.encode()).hexdigest())
 
 
-def _signed(claim: _Claim, secret: str, kind: str, content: str) -> str:
+def _signed(claim: Claim, kind: str, content: str) -> str:
     scope = claim.scope
     text = f"{kind}\n{claim.stamp}\n{claim.date}/{scope.region}/{scope.service}/aws4_request\n{content}"
-    key = signing_key(secret, claim.date, scope.region, scope.service)
+    key = signing_key(claim.secret, claim.date, scope.region, scope.service)
     return hmac.digest(key, text.encode(), "sha256").hex()
 
 

@@ -7,18 +7,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from tailorbird.api import batch, deployments, lifecycle, runtime, serving_config, updates
+from tailorbird.api import batch, deployments, lifecycle, lookup, runtime, serving_config, updates
 from tailorbird.api.lifecycle import Resource
-from tailorbird.api.resources import dataset, solution_version
-from tailorbird.api.resources import filter as filters
-from tailorbird.api.resources import recipe as recipes
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
-from tailorbird.recipes.recipe import Recipe
-from tailorbird.recipes.similar_items import SimilarItems
+from tailorbird.recipes import recipe_names
+from tailorbird.recipes.recipe import Recipe, Thematic
 from tailorbird.serving import recommend, themes
 from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.recommend import Deployment
+from tailorbird.serving.scores import Scores
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
@@ -30,9 +28,9 @@ MOST_THEMES = 100
 
 def infer(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
     """Answers every line of every input file; a line that cannot be answered gets its `error`."""
-    version = solution_version.trained(workspace, document["solutionVersionArn"])
+    version = lookup.trained_version(workspace, document["solutionVersionArn"])
     explores = None
-    if recipes.of_arn(version["recipeArn"]).explores:
+    if lookup.recipe(version["recipeArn"]).explores:
         explores = serving_config.exploration(document.get("batchInferenceJobConfig", {}))
         if updates.takes_updates(workspace, version):
             updates.update(workspace, version)
@@ -57,7 +55,7 @@ def _answers(
 ) -> list[Document]:
     """One answer a line, in the order of the lines; scored together."""
     deployment, filter_ = asked.deployment, asked.filter
-    ranks = "itemList" in deployment.served.recipe.batch_members
+    ranks = "itemList" in deployment.served.recipe.recipe_type.line
 
     def prepare(request: Document) -> tuple[Any, list[str], Any, Any]:
         question = recommend.query(workspace, deployment, request.get("userId"), request.get("itemId"))
@@ -73,15 +71,16 @@ def _answers(
             deployments.mask(workspace, deployment, filter_, request, others) if others else None,
         )
 
-    answers, waiting = batch.asked(lines, deployment.served.recipe.batch_members, prepare, filter_)
+    answers, waiting = batch.asked(lines, deployment.served.recipe.recipe_type.line, prepare, filter_)
     scores = deployment.served.model.score([question for _, (question, *_) in waiting]) if waiting else ()
-    for (answer, (_, items, allowed, others_allowed)), row in zip(waiting, scores, strict=True):
+    rows = map(Scores, scores)
+    for (answer, (_, items, allowed, others_allowed)), row in zip(waiting, rows, strict=True):
         if ranks:
             ranked = recommend.reorder(deployment.served, row, items, allowed, others_allowed)
         else:
             ranked = recommend.top(deployment.served, row, allowed, count, explores)
         answer["output"] = {"recommendedItems": [each.item for each in ranked]}
-        if deployment.served.recipe.answers_scores:
+        if deployment.served.recipe.recipe_type.scores:
             answer["output"]["scores"] = [each.score for each in ranked]
         if deployment.served.recipe.candidates:
             answer["output"]["reasons"] = [each.reason() for each in ranked]
@@ -96,7 +95,7 @@ def _themed(
 ) -> list[Document]:
     """Has the lines answered, then names what each answer's items have in common and orders them by it."""
     model, numbers = deployment.served.model, deployment.served.numbers
-    assert isinstance(model, SimilarItems), "creation refuses other recipes"
+    assert isinstance(model, Thematic), "creation refuses other recipes"
     answers = answered(lines)
     for output in (answer["output"] for answer in answers if answer["output"]):
         theme, ranked = themes.themed(model, known, [numbers[item] for item in output["recommendedItems"]])
@@ -108,8 +107,8 @@ def _themed(
 
 RESOURCE = Resource(
     "BatchInferenceJob",
-    arn="batch-inference-job/{jobName}",
-    parents=(solution_version.RESOURCE,),
+    arn="{jobName}",
+    parents=("SolutionVersion",),
     job=infer,
 )
 
@@ -119,9 +118,9 @@ def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) ->
     mode = request.get("batchInferenceJobMode", "BATCH_INFERENCE")
     if not 1 <= request.get("numResults", runtime.DEFAULT_RESULTS) <= runtime.MOST_RESULTS:
         raise InvalidInputException(f"numResults must be 1 to {runtime.MOST_RESULTS}.")
-    version = solution_version.trained(workspace, request["solutionVersionArn"])
-    recipe = recipes.of_arn(version["recipeArn"])
-    if not recipe.batch_members:
+    version = lookup.trained_version(workspace, request["solutionVersionArn"])
+    recipe = lookup.recipe(version["recipeArn"])
+    if recipe.recipe_type.batch_job != RESOURCE.name:
         raise InvalidInputException(
             f"{recipe.name} does no batch inference; ask a campaign, or make a batch segment job of an affinity recipe."
         )
@@ -131,8 +130,8 @@ def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) ->
     influences = deployments.influences(workspace, version["solutionVersionArn"])
     serving_config.check("batchInferenceJobConfig", config, recipe.name, recipe.explores, influences)
     if "filterArn" in request:
-        lifecycle.find(workspace, filters.RESOURCE, request["filterArn"])
-        _check_filter(deployments.found_filter(workspace, request["filterArn"], version["datasetGroupArn"]), recipe)
+        group = deployments.group(workspace, version["datasetGroupArn"])
+        _check_filter(group.filter(request["filterArn"]), recipe)
     defaults = {"numResults": runtime.DEFAULT_RESULTS, "batchInferenceJobMode": mode}
     return lifecycle.create(workspace, RESOURCE, defaults | request, solutionArn=version["solutionArn"])
 
@@ -140,7 +139,7 @@ def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) ->
 def _check_filter(filter_: syntax.Filter, recipe: Recipe) -> None:
     """Raises InvalidInput for a filter that no line of the job could use (spec 5.2)."""
     recommend.check_target(filter_)
-    if filter_.needs_current_item and "itemId" not in recipe.batch_members:
+    if filter_.needs_current_item and "itemId" not in recipe.recipe_type.line:
         raise InvalidInputException(f"The filter uses CurrentItem; lines for {recipe.name} are about no item.")
 
 
@@ -151,8 +150,9 @@ def _name_column(document: Document) -> str:
 def _check_themes(workspace: Workspace, request: dict[str, Any], recipe: Recipe, version: Document) -> None:
     """Raises InvalidInput where there is nothing that a theme could be made of (spec recipes-and-runtime 6.2)."""
     if not recipe.makes_themes:
-        raise InvalidInputException(f"batchInferenceJobMode {THEMES} is for aws-similar-items, not for {recipe.name}.")
-    items = dataset.of_group(workspace, version["datasetGroupArn"], "ITEMS")
+        able = recipe_names(lambda each: each.makes_themes)
+        raise InvalidInputException(f"batchInferenceJobMode {THEMES} is for {able}, not for {recipe.name}.")
+    items = lookup.dataset_of(workspace, version["datasetGroupArn"], "ITEMS")
     if items is None or not any(field.textual for field in items.schema.fields):
         raise InvalidInputException(f"batchInferenceJobMode {THEMES} needs an Items dataset with a textual column.")
     name = _name_column(request)

@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from tailorbird.api import batch, deployments, lifecycle, runtime
+from tailorbird.api import batch, deployments, lifecycle, lookup, runtime
 from tailorbird.api.lifecycle import Resource
-from tailorbird.api.resources import filter as filters
-from tailorbird.api.resources import recipe as recipes
-from tailorbird.api.resources import solution_version
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
+from tailorbird.recipes import recipe_names
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.serving import segments
 from tailorbird.serving.segments import Audience
@@ -43,8 +41,7 @@ def select(workspace: Workspace, document: Document, progress: Callable[[float, 
 
 def _answers(audience: Audience, filter_: syntax.Filter | None, count: int, lines: list[bytes]) -> list[Document]:
     """One answer a line, in the order of the lines; all users are scored once for all of them."""
-    member = audience.deployment.served.recipe.segments_by
-    assert member is not None, "jobs of other recipes are refused at creation"
+    (member,) = audience.deployment.served.recipe.recipe_type.line
 
     def prepare(request: Document) -> tuple[Any, Any]:
         target = segments.TARGETS[member](audience, request[member])
@@ -60,8 +57,8 @@ def _answers(audience: Audience, filter_: syntax.Filter | None, count: int, line
 
 RESOURCE = Resource(
     "BatchSegmentJob",
-    arn="batch-segment-job/{jobName}",
-    parents=(solution_version.RESOURCE,),
+    arn="{jobName}",
+    parents=("SolutionVersion",),
     job=select,
 )
 
@@ -71,15 +68,14 @@ def create_batch_segment_job(workspace: Workspace, request: dict[str, Any]) -> d
     count = request.get("numResults", runtime.DEFAULT_RESULTS)
     if not 1 <= count <= MOST_RESULTS:
         raise InvalidInputException(f"numResults must be 1 to {MOST_RESULTS}; given: {count}.")
-    version = solution_version.trained(workspace, request["solutionVersionArn"])
-    recipe = recipes.of_arn(version["recipeArn"])
-    if recipe.segments_by is None:
-        raise InvalidInputException(
-            f"{recipe.name} makes no segments: use a solution of aws-item-affinity or aws-item-attribute-affinity."
-        )
+    version = lookup.trained_version(workspace, request["solutionVersionArn"])
+    recipe = lookup.recipe(version["recipeArn"])
+    if recipe.recipe_type.batch_job != RESOURCE.name:
+        able = recipe_names(lambda each: each.recipe_type.batch_job == RESOURCE.name)
+        raise InvalidInputException(f"{recipe.name} makes no segments: use a solution of one of {able}.")
     if "filterArn" in request:
-        lifecycle.find(workspace, filters.RESOURCE, request["filterArn"])
-        _check_filter(deployments.found_filter(workspace, request["filterArn"], version["datasetGroupArn"]), recipe)
+        group = deployments.group(workspace, version["datasetGroupArn"])
+        _check_filter(group.filter(request["filterArn"]), recipe)
     return lifecycle.create(workspace, RESOURCE, {"numResults": count} | request, solutionArn=version["solutionArn"])
 
 
@@ -87,7 +83,7 @@ def _check_filter(filter_: syntax.Filter, recipe: Recipe) -> None:
     """Raises InvalidInput for a filter that selects no users, or that the recipe cannot use (spec 5.5, row 30)."""
     if filter_.target.upper() != "USERID":
         raise InvalidInputException(f"The filter selects {filter_.target}; a segment needs one of UserID.")
-    if recipe.segments_by == "itemAttributes" and any(c.dataset in syntax.EVENT_DATASETS for c in filter_.columns):
+    if "itemAttributes" in recipe.recipe_type.line and any(c.dataset in syntax.EVENT_DATASETS for c in filter_.columns):
         raise InvalidInputException(f"{recipe.name} takes no filter on Interactions: filter by Users only.")
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailorbird.api import deployments, lifecycle, serving_config, transitions
+from tailorbird.api import deployments, lifecycle, lookup, serving_config, transitions
 from tailorbird.api.lifecycle import Resource
-from tailorbird.api.resources import recipe as recipes
-from tailorbird.api.resources import solution, solution_version
 from tailorbird.errors import InvalidInputException, ResourceInUseException
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
-RESOURCE = Resource("Campaign", arn="campaign/{name}", parents=(solution_version.RESOURCE,))
+RESOURCE = Resource("Campaign", arn="{name}", parents=("SolutionVersion",))
 
 LATEST = "/$LATEST"
 """`<solutionArn>/$LATEST` stands for the solution's newest ACTIVE version (spec control-plane 2.1)."""
@@ -36,7 +34,7 @@ def create_campaign(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
 
 def update_campaign(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Shows in latestCampaignUpdate at once; the campaign serves the old version until that is ACTIVE."""
-    document = lifecycle.find(workspace, RESOURCE, request["campaignArn"])
+    document = lifecycle.find(workspace, RESOURCE.name, request["campaignArn"])
     wanted = {member: request.get(member, document.get(member)) for member in SERVED}
     named = str(wanted["solutionVersionArn"])
     if "solutionVersionArn" not in request and document.get("campaignConfig", {}).get(FOLLOWS):
@@ -49,7 +47,7 @@ def update_campaign(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
 @lifecycle.atomic
 def begin_update(workspace: Workspace, document: Document, wanted: Document, version: Document) -> dict[str, Any]:
     """Starts the update of a campaign to an ACTIVE version and the other members of `SERVED`."""
-    lifecycle.active(workspace, solution_version.RESOURCE, version["solutionVersionArn"])
+    lifecycle.active(workspace, "SolutionVersion", version["solutionVersionArn"])
     told = {member: value for member, value in wanted.items() if value is not None}
     told["solutionVersionArn"] = version["solutionVersionArn"]
     transitions.begin_update(
@@ -72,16 +70,18 @@ def _origin(version: Document) -> Document:
 def _version(workspace: Workspace, arn: str) -> Document:
     """The ACTIVE version that a request names, its model opened; raises ResourceInUse, InvalidInput, NotFound."""
     if arn.endswith(LATEST):
-        found = lifecycle.find(workspace, solution.RESOURCE, arn.removesuffix(LATEST))
-        version = solution_version.newest(workspace, found["solutionArn"])
+        found = lifecycle.find(workspace, "Solution", arn.removesuffix(LATEST))
+        version = lookup.newest_version(workspace, found["solutionArn"])
         if version is None:
             raise ResourceInUseException(f"{found['solutionArn']} has no ACTIVE solution version yet; wait for one.")
     else:
-        version = solution_version.trained(workspace, arn)
-    recipe = recipes.of_arn(version["recipeArn"])
-    if recipe.segments_by is not None:
-        raise InvalidInputException(f"{recipe.name} serves batch segment jobs only: CreateBatchSegmentJob.")
-    deployments.opened(workspace, version["solutionVersionArn"], version["datasetGroupArn"])
+        version = lookup.trained_version(workspace, arn)
+    recipe = lookup.recipe(version["recipeArn"])
+    if recipe.recipe_type.operation is None:
+        job = str(recipe.recipe_type.batch_job)
+        raise InvalidInputException(f"{recipe.name} serves {lifecycle.words(job)}s only: Create{job}.")
+    group = deployments.group(workspace, version["datasetGroupArn"])
+    deployments.opened(workspace, version["solutionVersionArn"], group)
     return version
 
 
@@ -90,7 +90,7 @@ def _check_config(workspace: Workspace, named: str, config: dict[str, Any], vers
         raise InvalidInputException(
             f"campaignConfig.{FOLLOWS} needs a solutionVersionArn of the form <solutionArn>{LATEST}; given: {named}."
         )
-    recipe = recipes.of_arn(version["recipeArn"])
+    recipe = lookup.recipe(version["recipeArn"])
     influences = deployments.influences(workspace, version["solutionVersionArn"])
     serving_config.check("campaignConfig", config, recipe.name, recipe.explores, influences)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from tailorbird.api import lifecycle
+from tailorbird.api import lifecycle, lookup
 from tailorbird.api.lifecycle import JobFailed, Resource
-from tailorbird.api.resources import dataset, dataset_group
+from tailorbird.api.resources import dataset
 from tailorbird.data.datasets import SESSION, Dataset
 from tailorbird.data.schema import Field, Schema
 from tailorbird.ingest import csv_files
@@ -82,7 +82,7 @@ def _users(workspace: Workspace, document: Document, progress: Callable[[float, 
 def _datasets(workspace: Workspace, group: str) -> Iterator[Dataset]:
     """The group's datasets that know users."""
     for kind in ("USERS", "INTERACTIONS", "ACTION_INTERACTIONS"):
-        found = dataset.of_group(workspace, group, kind)
+        found = lookup.dataset_of(workspace, group, kind)
         if found is not None:
             yield found
 
@@ -113,8 +113,8 @@ def _count(workspace: Workspace, target: Dataset, users: Sequence[str], sessions
 
 RESOURCE = Resource(
     "DataDeletionJob",
-    arn="data-deletion-job/{jobName}",
-    parents=(dataset_group.RESOURCE,),
+    arn="{jobName}",
+    parents=("DatasetGroup",),
     newest_first=True,
     job=erase,
     stages=lifecycle.DELETION_STAGES,
@@ -126,7 +126,7 @@ RESOURCE = Resource(
 def create_data_deletion_job(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Raises ResourceInUse while an import or a training of the group is under way; another deletion is waited for."""
     dataset.location(request)
-    lifecycle.find(workspace, dataset_group.RESOURCE, request["datasetGroupArn"])
+    lifecycle.find(workspace, "DatasetGroup", request["datasetGroupArn"])
     lifecycle.refuse_while(workspace, RACING, datasetGroupArn=request["datasetGroupArn"])
     return lifecycle.create(workspace, RESOURCE, request)
 

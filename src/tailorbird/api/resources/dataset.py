@@ -6,18 +6,13 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from tailorbird.api import lifecycle, transitions
+from tailorbird.api import lifecycle, lookup, transitions
 from tailorbird.api.lifecycle import Resource
-from tailorbird.api.resources import dataset_group
-from tailorbird.api.resources import schema as schemas
 from tailorbird.data import schema as avro
-from tailorbird.data.datasets import Dataset
 from tailorbird.errors import DamagedFile, InvalidInputException, ResourceAlreadyExistsException
 from tailorbird.storage.catalogue import Document
-from tailorbird.storage.manifests import key_of
 from tailorbird.workspace import Workspace
 
-TYPES = avro.DATASET_TYPES
 TRAININGS = ("SolutionVersion", "Recommender", "RecommenderTraining")
 """Kinds of resources whose jobs learn from a group's datasets."""
 REPLACEABLE = ("ITEMS", "USERS")
@@ -29,20 +24,15 @@ UPDATE_IN_PROGRESS = "UPDATE IN_PROGRESS"
 TRACKER_DATASET = "/EVENT_INTERACTIONS"
 
 
-def place_of(document: Document) -> str:
-    """Under which name the stores keep the rows of a dataset."""
-    return key_of(document["datasetArn"], document.get("_incarnation", ""))
-
-
 def _dispose(workspace: Workspace, document: Document) -> None:
-    workspace.tables.drop(place_of(document))
-    workspace.live.drop(place_of(document))
+    workspace.tables.drop(lookup.place_of(document))
+    workspace.live.drop(lookup.place_of(document))
 
 
 RESOURCE = Resource(
     "Dataset",
-    arn="dataset/{group}/{datasetType}",
-    parents=(dataset_group.RESOURCE,),
+    arn="{group}/{datasetType}",
+    parents=("DatasetGroup",),
     owned=(("DatasetImportJob", "datasetArn"), ("DatasetExportJob", "datasetArn")),
     dispose=_dispose,
 )
@@ -52,8 +42,8 @@ RESOURCE = Resource(
 def create_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Checks that the schema fits the type; raises ResourceAlreadyExists for a second one of a type."""
     kind = avro.dataset_type(request["datasetType"])
-    group = lifecycle.active(workspace, dataset_group.RESOURCE, request["datasetGroupArn"])
-    schema = lifecycle.find(workspace, schemas.RESOURCE, request["schemaArn"])
+    group = lifecycle.active(workspace, "DatasetGroup", request["datasetGroupArn"])
+    schema = lifecycle.find(workspace, "Schema", request["schemaArn"])
     _check_domain(schema, group)
     avro.check_dataset_type(avro.parse(schema["schema"], schema.get("domain")), kind)
     if lifecycle.related(workspace, RESOURCE.name, datasetGroupArn=request["datasetGroupArn"], datasetType=kind):
@@ -70,14 +60,14 @@ def create_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, A
 def update_dataset(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Gives an Items or Users dataset a schema with more fields; its rows read null there (spec 4.3)."""
     arn, schema_arn = request["datasetArn"], request["schemaArn"]
-    document = lifecycle.find(workspace, RESOURCE, arn)
+    document = lifecycle.find(workspace, RESOURCE.name, arn)
     if document["datasetType"] not in REPLACEABLE:
         raise InvalidInputException(
             f"The schema of {document['datasetType']} cannot be replaced, only that of {' or '.join(REPLACEABLE)}."
         )
-    old = opened(workspace, document).schema
-    found = lifecycle.find(workspace, schemas.RESOURCE, schema_arn)
-    group = lifecycle.find(workspace, dataset_group.RESOURCE, document["datasetGroupArn"])
+    old = lookup.dataset(workspace, document).schema
+    found = lifecycle.find(workspace, "Schema", schema_arn)
+    group = lifecycle.find(workspace, "DatasetGroup", document["datasetGroupArn"])
     _check_domain(found, group)
     new = avro.parse(found["schema"], found.get("domain"))
     avro.check_dataset_type(new, document["datasetType"])
@@ -109,71 +99,36 @@ def delete_dataset(workspace: Workspace, request: dict[str, Any]) -> None:
     arn = request["datasetArn"]
     if arn.endswith(TRACKER_DATASET):
         group = arn.removesuffix(TRACKER_DATASET).replace(":dataset/", ":dataset-group/")
-        lifecycle.find(workspace, dataset_group.RESOURCE, group)
+        lifecycle.find(workspace, "DatasetGroup", group)
         return
-    document = lifecycle.find(workspace, RESOURCE, arn)
+    document = lifecycle.find(workspace, RESOURCE.name, arn)
     lifecycle.refuse_while(workspace, ("DatasetImportJob", "DatasetExportJob"), datasetArn=arn)
     lifecycle.refuse_while(workspace, (*TRAININGS, "DataDeletionJob"), datasetGroupArn=document["datasetGroupArn"])
     lifecycle.delete(workspace, RESOURCE, arn)
-
-
-def of_group(workspace: Workspace, group_arn: str, kind: str) -> Dataset | None:
-    """The group's dataset of a type (upper case), if it has one."""
-    found = lifecycle.related(workspace, RESOURCE.name, datasetGroupArn=group_arn, datasetType=kind)
-    return opened(workspace, found[0]) if found else None
-
-
-def opened(workspace: Workspace, document: Document) -> Dataset:
-    """The dataset of a document, with its schema; raises DamagedFile where imported rows are gone."""
-    _refuse_loss(workspace, document)
-    schema = lifecycle.find(workspace, schemas.RESOURCE, document["schemaArn"])
-    parsed = avro.parse(schema["schema"], schema.get("domain"))
-    return Dataset(document["datasetArn"], parsed, document.get("_incarnation", ""))
-
-
-def _refuse_loss(workspace: Workspace, document: Document) -> None:
-    where, arn = place_of(document), document["datasetArn"]
-    if workspace.tables.has(where):
-        return
-    imports = lifecycle.related(workspace, "DatasetImportJob", datasetArn=arn)
-    now = workspace.catalogue.get(arn, RESOURCE.name)  # it may have been deleted meanwhile
-    here = now is not None and now["status"] not in lifecycle.DELETING and place_of(now) == where
-    if here and any(job["status"] == lifecycle.ACTIVE for job in imports):
-        workspace.tables.refuse_loss(where)
 
 
 def damages(workspace: Workspace, failed: Callable[[DamagedFile], None]) -> None:
     """Tells of each dataset whose table cannot be read at all; its segments are not looked at."""
     for _, document in workspace.catalogue.select(RESOURCE.name, failed=workspace.faults.failed):
         try:
-            _refuse_loss(workspace.at_arn(document["datasetArn"]), document)
-            workspace.tables.moved(place_of(document))
+            lookup.refuse_loss(workspace.at_arn(document["datasetArn"]), document)
+            workspace.tables.moved(lookup.place_of(document))
         except DamagedFile as error:
             failed(error)
-
-
-def is_here(workspace: Workspace, target: Dataset) -> bool:
-    """Whether the dataset is neither deleted nor being deleted, nor another of the same ARN in its place."""
-    document = workspace.catalogue.get(target.arn, RESOURCE.name)
-    return (
-        document is not None
-        and document["status"] not in lifecycle.DELETING
-        and document.get("_incarnation", "") == target.incarnation
-    )
 
 
 def waiting(workspace: Workspace) -> dict[str, int]:
     """How many recorded events of each dataset are in the live store, by its ARN."""
     counts = workspace.live.waiting()
     documents = workspace.catalogue.select(RESOURCE.name, failed=workspace.faults.failed) if counts else []
-    return {each["datasetArn"]: counts[where] for _, each in documents if (where := place_of(each)) in counts}
+    return {each["datasetArn"]: counts[where] for _, each in documents if (where := lookup.place_of(each)) in counts}
 
 
 def drop_orphans(workspace: Workspace) -> None:
     """Forgets events that were recorded while their dataset was being deleted, and were never acknowledged."""
     # In this order: a dataset is there before its first event is.
     found = workspace.live.waiting()
-    known = {place_of(document) for _, document in workspace.catalogue.select(RESOURCE.name)}
+    known = {lookup.place_of(document) for _, document in workspace.catalogue.select(RESOURCE.name)}
     for orphan in found.keys() - known:
         workspace.live.drop(orphan)
 

@@ -7,9 +7,8 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
-from tailorbird.api import lifecycle
+from tailorbird.api import lifecycle, lookup
 from tailorbird.api.lifecycle import JobFailed, Resource
-from tailorbird.api.resources import dataset
 from tailorbird.data import datasets
 from tailorbird.data.datasets import Dataset
 from tailorbird.storage.catalogue import Document
@@ -26,7 +25,7 @@ MODES = {"BULK": (True, False), "PUT": (False, True), "ALL": (True, True)}
 
 def export(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
     """Writes the file, which appears when it is complete; a dataset without rows gives the header alone."""
-    target = dataset.opened(workspace, lifecycle.find(workspace, dataset.RESOURCE, document["datasetArn"]))
+    target = lookup.dataset(workspace, lifecycle.find(workspace, "Dataset", document["datasetArn"]))
     progress(0.0, "reading the rows")
     rows = _rows(workspace, target, document["ingestionMode"])
     folder = document["jobOutput"]["s3DataDestination"]["path"].rstrip("/")
@@ -67,8 +66,8 @@ def _quoted(name: str) -> pl.Expr:
 
 RESOURCE = Resource(
     "DatasetExportJob",
-    arn="dataset-export-job/{jobName}",
-    parents=(dataset.RESOURCE,),
+    arn="{jobName}",
+    parents=("Dataset",),
     job=export,
 )
 
@@ -76,7 +75,7 @@ RESOURCE = Resource(
 @lifecycle.atomic
 def create_dataset_export_job(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The destination is looked at by the job; what is wrong with it shows as its failureReason."""
-    lifecycle.find(workspace, dataset.RESOURCE, request["datasetArn"])
+    lifecycle.find(workspace, "Dataset", request["datasetArn"])
     return lifecycle.create(workspace, RESOURCE, {"ingestionMode": "PUT"} | request)
 
 

@@ -11,7 +11,7 @@ from tailorbird.workspace import Workspace
 
 RESOURCE = Resource(
     "DatasetGroup",
-    arn="dataset-group/{name}",
+    arn="{name}",
     dependents=(
         ("Recommender", "datasetGroupArn"),
         ("EventTracker", "datasetGroupArn"),

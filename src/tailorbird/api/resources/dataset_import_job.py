@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from tailorbird.api import attributions, lifecycle
+from tailorbird.api import attributions, lifecycle, lookup
 from tailorbird.api.lifecycle import JobFailed, Resource
 from tailorbird.api.resources import dataset
 from tailorbird.data.datasets import arrival, latest_records, stamp
@@ -34,7 +34,7 @@ FAILURES = {
 
 def import_rows(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
     """Streams the files into a new segment, which becomes visible only when all of them were acceptable."""
-    target = dataset.opened(workspace, lifecycle.find(workspace, dataset.RESOURCE, document["datasetArn"]))
+    target = lookup.dataset(workspace, lifecycle.find(workspace, "Dataset", document["datasetArn"]))
     kind = target.schema.dataset_type
     location = dataset.location(document)
     if racing := lifecycle.unfinished(workspace, RACING, datasetGroupArn=document["datasetGroupArn"]):
@@ -103,7 +103,7 @@ def left_out_files(left: Sequence[str]) -> list[str]:
 
 def _without_metadata(workspace: Workspace, document: Document, checkup: Checkup) -> list[str]:
     """What to say of imported interactions with items of which the Items dataset knows nothing."""
-    items = dataset.of_group(workspace, document["datasetGroupArn"], "ITEMS")
+    items = lookup.dataset_of(workspace, document["datasetGroupArn"], "ITEMS")
     if items is None or checkup.schema.dataset_type != "INTERACTIONS":
         return []
     try:
@@ -121,8 +121,8 @@ def is_csv(name: str, location: str) -> bool:
 
 RESOURCE = Resource(
     "DatasetImportJob",
-    arn="dataset-import-job/{jobName}",
-    parents=(dataset.RESOURCE,),
+    arn="{jobName}",
+    parents=("Dataset",),
     job=import_rows,
     queue="datasetArn",
 )
@@ -135,7 +135,7 @@ def create_dataset_import_job(workspace: Workspace, request: dict[str, Any]) -> 
     Raises InvalidInput for a first import that is INCREMENTAL, ResourceInUse while users' data are deleted.
     """
     dataset.location(request)
-    document = lifecycle.find(workspace, dataset.RESOURCE, request["datasetArn"])
+    document = lifecycle.find(workspace, "Dataset", request["datasetArn"])
     mode = request.get("importMode", "FULL")
     if mode != "FULL" and not _begun(workspace, document):
         raise InvalidInputException("The first bulk import of a dataset must have the importMode FULL.")
@@ -159,7 +159,7 @@ def _check_publishing(workspace: Workspace, target: Document) -> None:
 
 def _begun(workspace: Workspace, target: Document) -> bool:
     """Whether the dataset has imported rows, or an import that is under way or waits."""
-    if workspace.tables.imported(dataset.opened(workspace, target).place):
+    if workspace.tables.imported(lookup.dataset(workspace, target).place):
         return True
     return bool(lifecycle.unfinished(workspace, (RESOURCE.name,), datasetArn=target["datasetArn"]))
 

@@ -7,11 +7,10 @@ from typing import Any
 
 from tailorbird.api import lifecycle
 from tailorbird.api.lifecycle import Resource
-from tailorbird.api.resources import dataset_group
 from tailorbird.errors import ResourceAlreadyExistsException
 from tailorbird.workspace import Workspace
 
-RESOURCE = Resource("EventTracker", arn="event-tracker/{hexId}", parents=(dataset_group.RESOURCE,))
+RESOURCE = Resource("EventTracker", arn="{hexId}", parents=("DatasetGroup",))
 
 
 @lifecycle.atomic

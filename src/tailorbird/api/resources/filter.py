@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailorbird.api import lifecycle, quotas
+from tailorbird.api import lifecycle, lookup, quotas
 from tailorbird.api.lifecycle import Resource
-from tailorbird.api.resources import dataset, dataset_group
+from tailorbird.data.schema import DATASET_TYPES
 from tailorbird.filters import syntax
 from tailorbird.filters.check import check
 from tailorbird.workspace import Workspace
 
-RESOURCE = Resource("Filter", arn="filter/{name}", listed_as="Filters", parents=(dataset_group.RESOURCE,))
+RESOURCE = Resource("Filter", arn="{name}", listed_as="Filters", parents=("DatasetGroup",))
 
 
 def create_filter(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
@@ -22,8 +22,8 @@ def create_filter(workspace: Workspace, request: dict[str, Any]) -> dict[str, An
 @lifecycle.atomic
 def _create(workspace: Workspace, request: dict[str, Any], parsed: syntax.Filter) -> dict[str, Any]:
     group = request["datasetGroupArn"]
-    lifecycle.active(workspace, dataset_group.RESOURCE, group)
-    found = {kind: dataset.of_group(workspace, group, kind) for kind in dataset.TYPES}
+    lifecycle.active(workspace, "DatasetGroup", group)
+    found = {kind: lookup.dataset_of(workspace, group, kind) for kind in DATASET_TYPES}
     check(parsed, {kind: one.schema for kind, one in found.items() if one is not None})
     others = lifecycle.related(workspace, RESOURCE.name, datasetGroupArn=group) if workspace.config.aws_quotas else []
     used = [parsed.fields, *(syntax.parse(each["filterExpression"]).fields for each in others)]

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailorbird.api import attributions, lifecycle, standard
+from tailorbird.api import attributions, lifecycle, lookup, standard
 from tailorbird.api.lifecycle import Resource
-from tailorbird.api.resources import dataset, dataset_group
 from tailorbird.data import attribution
 from tailorbird.data.datasets import Dataset, arrival
 from tailorbird.data.schema import NUMERIC
@@ -25,8 +24,8 @@ def _dispose(workspace: Workspace, document: Document) -> None:
 
 RESOURCE = Resource(
     "MetricAttribution",
-    arn="metric-attribution/{name}",
-    parents=(dataset_group.RESOURCE,),
+    arn="{name}",
+    parents=("DatasetGroup",),
     taggable=False,
     dispose=_dispose,
 )
@@ -38,7 +37,7 @@ MOST_METRICS = 10
 def create_metric_attribution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Raises ResourceAlreadyExists for a second one in the group, InvalidInput for a metric that cannot be."""
     group = request["datasetGroupArn"]
-    lifecycle.active(workspace, dataset_group.RESOURCE, group)
+    lifecycle.active(workspace, "DatasetGroup", group)
     for other in lifecycle.related(workspace, RESOURCE.name, datasetGroupArn=group):
         raise ResourceAlreadyExistsException(
             f"The dataset group has a metric attribution already: {other['metricAttributionArn']}. Update that."
@@ -56,14 +55,14 @@ def update_metric_attribution(workspace: Workspace, request: dict[str, Any]) -> 
     What came before counts for the metrics that there were. Raises ResourceInUse while it is being deleted.
     """
     arn = _arn(request)
-    attributions.count(workspace, lifecycle.active(workspace, RESOURCE, arn))
+    attributions.count(workspace, lifecycle.active(workspace, RESOURCE.name, arn))
     _update(workspace, arn, request)
     return {"metricAttributionArn": arn}
 
 
 @lifecycle.atomic
 def _update(workspace: Workspace, arn: str, request: dict[str, Any]) -> None:
-    document, added = lifecycle.active(workspace, RESOURCE, arn), request.get("addMetrics", [])
+    document, added = lifecycle.active(workspace, RESOURCE.name, arn), request.get("addMetrics", [])
     _check(workspace, document["datasetGroupArn"], "addMetrics", added)
 
     def change(current: Document) -> Document:
@@ -92,7 +91,7 @@ def _changed(metrics: list[Document], removed: list[str], added: list[Document])
 
 def list_metric_attribution_metrics(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The metrics of one attribution."""
-    document = lifecycle.find(workspace, RESOURCE, _arn(request))
+    document = lifecycle.find(workspace, RESOURCE.name, _arn(request))
     return standard.paged("metrics", document["metrics"], request)
 
 
@@ -104,7 +103,7 @@ def _arn(request: dict[str, Any]) -> str:
 
 def _check(workspace: Workspace, group: str, where: str, metrics: list[Document]) -> Dataset:
     """The group's interactions, once each metric's expression fits the schemas of the group."""
-    datasets = {kind: dataset.of_group(workspace, group, kind) for kind in ("INTERACTIONS", "ITEMS")}
+    datasets = {kind: lookup.dataset_of(workspace, group, kind) for kind in ("INTERACTIONS", "ITEMS")}
     interactions = datasets["INTERACTIONS"]
     if interactions is None or interactions.schema.field("EVENT_TYPE") is None:
         raise InvalidInputException("Metrics need an Interactions dataset whose schema has EVENT_TYPE.")

@@ -6,13 +6,10 @@ Algorithms and transformations are derived from the recipes' settings. The real 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from tailorbird import aws_texts
-from tailorbird.api import standard
-from tailorbird.errors import InvalidInputException, ResourceNotFoundException
+from tailorbird.api import lookup, standard
 from tailorbird.evaluation import tuning
 from tailorbird.recipes import RECIPES
 from tailorbird.recipes.recipe import Recipe
@@ -20,18 +17,12 @@ from tailorbird.recipes.settings import Domain, Value, domains, text
 from tailorbird.recipes.use_cases import USE_CASES, UseCase
 from tailorbird.workspace import Workspace
 
-T = TypeVar("T")
-
-PREFIX = "arn:aws:personalize:::recipe/"
 ALGORITHM = "arn:aws:personalize:::algorithm/"
 TRANSFORMATION = "arn:aws:personalize:::feature-transformation/"
 
 # The date that AWS's own first recipes carry (spec recipes-and-runtime 2.3).
 SINCE = datetime(2019, 6, 10, tzinfo=UTC).timestamp()
 DATES = {"creationDateTime": SINCE, "lastUpdatedDateTime": SINCE}
-
-ALGORITHM_NAMES = {"aws-trending-now": "aws-trending-now-custom"}
-"""Algorithms that are not named as their recipe (spec recipes-and-runtime 1.1)."""
 
 # Unknown for the real service: what an HPO without hpoResourceConfig does here.
 RESOURCE_CONFIG = {"maxNumberOfTrainingJobs": str(tuning.TRIALS), "maxParallelTrainingJobs": str(tuning.PARALLEL)}
@@ -40,47 +31,33 @@ IMAGE = "tailorbird/{name}"
 """A required member of AWS's shape; recipes run in the server's own workers and no image is fetched."""
 
 
-def of_arn(arn: str) -> Recipe:
-    """The recipe of an ARN; raises InvalidInput for another kind of ARN and for a use case, ResourceNotFound."""
-    name = _name(arn, PREFIX, "recipe")
-    if name in USE_CASES:
-        raise InvalidInputException(f"{name} is a use case of the domain {USE_CASES[name].domain}: CreateRecommender.")
-    return _known(RECIPES, name, arn)
+def _everything() -> dict[str, Recipe | UseCase]:
+    return {**RECIPES, **USE_CASES}
 
 
-def use_case_of_arn(arn: str) -> UseCase:
-    """The domain use case of a recipe's ARN; raises InvalidInput for other recipes, ResourceNotFound."""
-    name = _name(arn, PREFIX, "recipe")
-    if name in RECIPES:
-        raise InvalidInputException(f"{name} is a recipe for solutions; a recommender needs a domain's use case.")
-    return _known(USE_CASES, name, arn)
+def _model(recipe: Recipe | UseCase) -> Recipe:
+    """What is trained."""
+    return recipe.recipe if isinstance(recipe, UseCase) else recipe
 
 
-def _name(arn: str, prefix: str, noun: str) -> str:
-    if not arn.startswith(prefix):
-        raise InvalidInputException(f"{arn} is not a {noun}'s ARN; such ARNs begin {prefix}")
-    return arn.removeprefix(prefix)
+def _algorithm(recipe: Recipe | UseCase) -> str:
+    own = "" if isinstance(recipe, UseCase) else recipe.algorithm
+    return own or recipe.name
 
 
-def _known(table: Mapping[str, T], name: str, arn: str) -> T:
-    if name not in table:
-        raise ResourceNotFoundException(
-            f"{aws_texts.RESOURCE_MISSING.format(arn=arn)} This server has {', '.join(sorted(table))}."
-        )
-    return table[name]
+def _transformation(recipe: Recipe | UseCase) -> str:
+    return _model(recipe).feature_transformation or recipe.name
 
 
 def _document(recipe: Recipe | UseCase) -> dict[str, Any]:
-    model = RECIPES[recipe.recipe] if isinstance(recipe, UseCase) else recipe
-    transformation = model.feature_transformation or recipe.name
     document = {
         "name": recipe.name,
-        "recipeArn": PREFIX + recipe.name,
-        "algorithmArn": ALGORITHM + ALGORITHM_NAMES.get(recipe.name, recipe.name),
-        "featureTransformationArn": TRANSFORMATION + transformation,
+        "recipeArn": lookup.RECIPE + recipe.name,
+        "algorithmArn": ALGORITHM + _algorithm(recipe),
+        "featureTransformationArn": TRANSFORMATION + _transformation(recipe),
         "status": "ACTIVE",
         "description": recipe.description,
-        "recipeType": recipe.recipe_type,
+        "recipeType": recipe.recipe_type.name,
         **DATES,
     }
     return document | ({"domain": recipe.domain} if isinstance(recipe, UseCase) else {})
@@ -89,8 +66,7 @@ def _document(recipe: Recipe | UseCase) -> dict[str, Any]:
 def describe_recipe(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """One recipe."""
     arn = request["recipeArn"]
-    everything: dict[str, Recipe | UseCase] = {**RECIPES, **USE_CASES}
-    return {"recipe": _document(_known(everything, _name(arn, PREFIX, "recipe"), arn))}
+    return {"recipe": _document(lookup.known(_everything(), lookup.name_of(arn, lookup.RECIPE, "recipe"), arn))}
 
 
 def list_recipes(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
@@ -100,8 +76,8 @@ def list_recipes(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any
     unconditionally (spec clients, Training): by default there are two pages, the first of which may be empty.
     """
     hidden = workspace.config.hide_retired_recipes
-    listed: list[Recipe | UseCase] = [recipe for recipe in RECIPES.values() if not (recipe.retired and hidden)]
-    rows = sorted(map(_document, [*listed, *USE_CASES.values()]), key=lambda row: str(row["name"]))
+    listed = [recipe for recipe in _everything().values() if not (hidden and _model(recipe).retired)]
+    rows = sorted(map(_document, listed), key=lambda row: str(row["name"]))
     if "domain" not in request:
         return standard.paged("recipes", rows, request)
     page = standard.paged("recipes", rows, {"maxResults": -(-len(rows) // 2)} | request)
@@ -111,10 +87,9 @@ def list_recipes(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any
 def describe_algorithm(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Hyperparameters with defaults and ranges, and whether HPO may tune them."""
     arn = request["algorithmArn"]
-    models = {ALGORITHM_NAMES.get(name, name): recipe for name, recipe in RECIPES.items()}
-    models |= {name: RECIPES[case.recipe] for name, case in USE_CASES.items()}
-    name = _name(arn, ALGORITHM, "algorithm")
-    parameters = _parameters(_known(models, name, arn), "A")
+    models = {_algorithm(recipe): _model(recipe) for recipe in _everything().values()}
+    name = lookup.name_of(arn, ALGORITHM, "algorithm")
+    parameters = _parameters(lookup.known(models, name, arn), "A")
     return {
         "algorithm": {
             "name": name,
@@ -133,18 +108,15 @@ def describe_feature_transformation(workspace: Workspace, request: dict[str, Any
     """Parameters of all recipes that share the transformation, with their defaults."""
     arn = request["featureTransformationArn"]
     defaults: dict[str, dict[str, str]] = {}
-    everything: list[Recipe | UseCase] = [*RECIPES.values(), *USE_CASES.values()]
-    for recipe in everything:
-        name = _document(recipe)["featureTransformationArn"].removeprefix(TRANSFORMATION)
-        model = RECIPES[recipe.recipe] if isinstance(recipe, UseCase) else recipe
-        found = _parameters(model, "F")
-        defaults.setdefault(name, {}).update({key: text(default) for key, (default, _) in found.items()})
-    name = _name(arn, TRANSFORMATION, "feature transformation")
+    for recipe in _everything().values():
+        found = {key: text(default) for key, (default, _) in _parameters(_model(recipe), "F").items()}
+        defaults.setdefault(_transformation(recipe), {}).update(found)
+    name = lookup.name_of(arn, TRANSFORMATION, "feature transformation")
     return {
         "featureTransformation": {
             "name": name,
             "featureTransformationArn": arn,
-            "defaultParameters": _known(defaults, name, arn),
+            "defaultParameters": lookup.known(defaults, name, arn),
             "status": "ACTIVE",
             **DATES,
         }

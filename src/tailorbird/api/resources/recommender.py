@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from typing import Any
 
-from tailorbird.api import lifecycle, serving_config, training_columns, trainings, transitions
+from tailorbird.api import lifecycle, lookup, serving_config, training_columns, trainings, transitions
 from tailorbird.api.lifecycle import ACTIVE, DELETING, INACTIVE, Resource
-from tailorbird.api.resources import dataset, dataset_group
-from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.training_columns import Columns
 from tailorbird.data import training
 from tailorbird.data.event_rules import EventRule
 from tailorbird.errors import InvalidInputException
 from tailorbird.evaluation import trends
-from tailorbird.recipes import RECIPES, settings_of
+from tailorbird.recipes import settings_of
 from tailorbird.recipes.recipe import Progress
 from tailorbird.recipes.use_cases import UseCase
-from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
@@ -30,8 +26,8 @@ def train(workspace: Workspace, document: Document, progress: Progress) -> Docum
 
     Recommenders show the eight metrics that all have, also for trends (spec recipes-and-runtime 3.2).
     """
-    case = recipes.use_case_of_arn(document["recipeArn"])
-    recipe = RECIPES[case.recipe]
+    case = lookup.use_case(document["recipeArn"])
+    recipe = case.recipe
     order = trainings.Order(
         artifact=document["_artifact"],
         group_arn=document["datasetGroupArn"],
@@ -51,15 +47,15 @@ def train(workspace: Workspace, document: Document, progress: Progress) -> Docum
 
 def _dispose(workspace: Workspace, document: Document) -> None:
     """All its models, and the records of its retrainings."""
-    shutil.rmtree(models.folder_of(workspace, document["_artifact"]).parent, ignore_errors=True)
+    workspace.artifacts.remove(document["recommenderArn"])
     for _, other in workspace.catalogue.select("RecommenderTraining", {"recommenderArn": document["recommenderArn"]}):
         workspace.catalogue.delete(other["recommenderTrainingArn"])
 
 
 RESOURCE = Resource(
     "Recommender",
-    arn="recommender/{name}",
-    parents=(dataset_group.RESOURCE,),
+    arn="{name}",
+    parents=("DatasetGroup",),
     job=train,
     dispose=_dispose,
 )
@@ -68,14 +64,14 @@ RESOURCE = Resource(
 @lifecycle.atomic
 def create_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Refuses what the group or this version cannot do; too few data show as failureReason of the training."""
-    group = lifecycle.find(workspace, dataset_group.RESOURCE, request["datasetGroupArn"])
-    case = recipes.use_case_of_arn(request["recipeArn"])
+    group = lifecycle.find(workspace, "DatasetGroup", request["datasetGroupArn"])
+    case = lookup.use_case(request["recipeArn"])
     if group.get("domain") != case.domain:
         raise InvalidInputException(
             f"{case.name} is a use case of the domain {case.domain}; the dataset group "
             + (f"has the domain {group['domain']}." if "domain" in group else "is a custom one, without a domain.")
         )
-    if case.needs_items and dataset.of_group(workspace, request["datasetGroupArn"], "ITEMS") is None:
+    if case.needs_items and lookup.dataset_of(workspace, request["datasetGroupArn"], "ITEMS") is None:
         raise InvalidInputException(f"{case.name} needs an Items dataset: create one in the dataset group first.")
     _check_config(request.get("recommenderConfig", {}), case)
     columns = _columns(workspace, request["datasetGroupArn"], request.get("recommenderConfig", {}))
@@ -87,7 +83,7 @@ def create_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[st
 
 def describe_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Without metrics while it is being deleted (spec recipes-and-runtime 1.5)."""
-    document = lifecycle.find(workspace, RESOURCE, request["recommenderArn"])
+    document = lifecycle.find(workspace, RESOURCE.name, request["recommenderArn"])
     hidden = {"modelMetrics"} if document["status"] in DELETING else set()
     return {"recommender": {name: value for name, value in document.items() if name not in hidden}}
 
@@ -99,8 +95,8 @@ def update_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[st
     Other columns to learn from take effect with the next training.
     """
     arn, config = request["recommenderArn"], request["recommenderConfig"]
-    document = lifecycle.find(workspace, RESOURCE, arn)
-    _check_config(config, recipes.use_case_of_arn(document["recipeArn"]))
+    document = lifecycle.find(workspace, RESOURCE.name, arn)
+    _check_config(config, lookup.use_case(document["recipeArn"]))
     if config == document.get("recommenderConfig", {}):
         raise InvalidInputException(f"{arn} has this recommenderConfig already: change it, or do without the update.")
     told = then = {"recommenderConfig": config}
@@ -121,14 +117,14 @@ def start_recommender(workspace: Workspace, request: dict[str, Any]) -> dict[str
 
 
 def _move(workspace: Workspace, arn: str, allowed: str, *statuses: str) -> dict[str, Any]:
-    lifecycle.find(workspace, RESOURCE, arn)
+    lifecycle.find(workspace, RESOURCE.name, arn)
     told, *changes = ({"status": status} for status in statuses)
     transitions.begin(workspace, arn, told, *changes, allowed=(allowed,))
     return {"recommenderArn": arn}
 
 
 def _check_config(config: dict[str, Any], case: UseCase) -> None:
-    serving_config.check("recommenderConfig", config, case.name, case.explores)
+    serving_config.check("recommenderConfig", config, case.name, case.recipe.explores)
 
 
 def _columns(workspace: Workspace, group_arn: str, config: dict[str, Any]) -> Columns:

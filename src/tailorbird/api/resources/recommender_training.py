@@ -5,14 +5,12 @@ The recommender stays ACTIVE and answers with its old model until the new one ta
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 
 from tailorbird.api import lifecycle, trainings
 from tailorbird.api.lifecycle import Resource
 from tailorbird.api.resources import recommender
 from tailorbird.recipes.recipe import Progress
-from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
@@ -41,12 +39,12 @@ def _replace(workspace: Workspace, arn: str, artifact: str, trained: Document) -
 
 
 def _dispose(workspace: Workspace, document: Document) -> None:
-    shutil.rmtree(models.folder_of(workspace, document["recommenderTrainingArn"]), ignore_errors=True)
+    workspace.artifacts.remove(document["recommenderTrainingArn"])
 
 
 RESOURCE = Resource(
     "RecommenderTraining",
-    arn="recommender/{name}/{hexId}",
+    arn="{name}/{hexId}",
     taggable=False,
     internal=True,
     job=retrain,

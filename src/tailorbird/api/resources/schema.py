@@ -11,7 +11,7 @@ from tailorbird.workspace import Workspace
 
 RESOURCE = Resource(
     "Schema",
-    arn="schema/{name}",
+    arn="{name}",
     dependents=(("Dataset", "schemaArn"), ("Dataset", "_nextSchemaArn")),
     taggable=False,
     has_status=False,

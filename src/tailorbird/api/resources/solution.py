@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailorbird.api import lifecycle, solution_config, training_columns, transitions
+from tailorbird.api import lifecycle, lookup, solution_config, training_columns, transitions
 from tailorbird.api.lifecycle import Resource
-from tailorbird.api.resources import dataset_group
-from tailorbird.api.resources import recipe as recipes
 from tailorbird.api.training_columns import Columns
 from tailorbird.errors import InvalidInputException
+from tailorbird.recipes import recipe_names
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.workspace import Workspace
 
 RESOURCE = Resource(
     "Solution",
-    arn="solution/{name}",
-    parents=(dataset_group.RESOURCE,),
-    kin=(("SolutionVersion", "It is a version of {solutionArn}: give that."),),
+    arn="{name}",
+    parents=("DatasetGroup",),
     dependents=(("Campaign", "solutionArn"), ("Campaign", "_nextSolutionArn")),
     owned=(
         ("SolutionVersion", "solutionArn"),
@@ -45,14 +43,14 @@ def create_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
         raise InvalidInputException(
             "Give exactly one of recipeArn, which ListRecipes shows, and performAutoML true, which chooses a recipe."
         )
-    group = lifecycle.find(workspace, dataset_group.RESOURCE, request["datasetGroupArn"])["datasetGroupArn"]
+    group = lifecycle.find(workspace, "DatasetGroup", request["datasetGroupArn"])["datasetGroupArn"]
     if automatic:
         solution_config.contest_of(config)
         solution_config.training_days(config)
         _check_incremental(None, request)
         columns: Columns = {}
     else:
-        recipe = recipes.of_arn(request["recipeArn"])
+        recipe = lookup.recipe(request["recipeArn"])
         solution_config.check(recipe, request)
         _check_incremental(recipe, request)
         where = "solutionConfig.trainingDataConfig"
@@ -63,7 +61,7 @@ def create_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
 
 def describe_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The solution with a summary of its newest version, once it has one."""
-    document = lifecycle.find(workspace, RESOURCE, request["solutionArn"])
+    document = lifecycle.find(workspace, RESOURCE.name, request["solutionArn"])
     versions = lifecycle.related(workspace, "SolutionVersion", solutionArn=request["solutionArn"])
     shown = document | {"solutionConfig": solution_config.described(document["solutionConfig"])}
     return {"solution": shown | ({"latestSolutionVersion": versions[-1]} if versions else {})}
@@ -73,11 +71,11 @@ def describe_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str
 def update_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Changes the rate of automatic training, which starts the schedule anew, or which events count (spec 3.3)."""
     arn, config = request["solutionArn"], request.get("solutionUpdateConfig", {})
-    document = lifecycle.find(workspace, RESOURCE, arn)
+    document = lifecycle.find(workspace, RESOURCE.name, arn)
     told = {member: request[member] for member in (*UPDATED, "solutionUpdateConfig") if member in request}
     if not told:
         raise InvalidInputException(f"Nothing to update: give one of {', '.join(UPDATED)}, solutionUpdateConfig.")
-    recipe = recipes.of_arn(document["recipeArn"]) if "recipeArn" in document else None
+    recipe = lookup.recipe(document["recipeArn"]) if "recipeArn" in document else None
     _check_incremental(recipe, request)
     solution_config.check_events(recipe, config)
     solution_config.training_days(config)
@@ -93,7 +91,8 @@ def update_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
 
 def _check_incremental(recipe: Recipe | None, request: dict[str, Any]) -> None:
     if request.get("performIncrementalUpdate") and not (recipe and recipe.updates_items):
-        raise InvalidInputException("performIncrementalUpdate is for aws-semantic-similarity only: leave it out.")
+        able = recipe_names(lambda each: each.updates_items)
+        raise InvalidInputException(f"performIncrementalUpdate is for {able} only: leave it out.")
 
 
 OPERATIONS = {

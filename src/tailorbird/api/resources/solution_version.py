@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import Any
 
-from tailorbird.api import lifecycle, solution_config, standard, trainings, transitions
+from tailorbird.api import lifecycle, lookup, solution_config, standard, trainings, transitions
 from tailorbird.api.lifecycle import Resource
-from tailorbird.api.resources import recipe as recipes
-from tailorbird.api.resources import solution as solutions
 from tailorbird.data import training
 from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsException, ResourceInUseException
-from tailorbird.recipes import RECIPES, settings_of
+from tailorbird.recipes import recipe_names, settings_of
 from tailorbird.recipes.recipe import Progress
 from tailorbird.recipes.settings import text
-from tailorbird.serving import exploration_pools, models
-from tailorbird.storage import durable
+from tailorbird.serving import models
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
-
-FULL, UPDATE = "FULL", "UPDATE"
-"""Training modes; automatic versions are FULL too (AUTOTRAIN, which AWS does not explain, is never answered)."""
 
 # What a version takes over from its solution at creation.
 INHERITED = (
@@ -44,7 +36,7 @@ def train(workspace: Workspace, document: Document, progress: Progress) -> Docum
 
     An UPDATE trains nothing: it is an earlier version with newer items.
     """
-    if document["trainingMode"] == UPDATE:
+    if document["trainingMode"] == trainings.UPDATE:
         return _update(workspace, document)
     automatic = document["performAutoML"]
     order = _contest(workspace, document) if automatic else _order(workspace, document)
@@ -59,7 +51,7 @@ def train(workspace: Workspace, document: Document, progress: Progress) -> Docum
         tuned = {name: text(value) for name, value in outcome.tuned.items()}
         found["tunedHPOParams"] = {"algorithmHyperParameters": tuned}
     if automatic:
-        found["recipeArn"] = recipes.PREFIX + outcome.recipe.name
+        found["recipeArn"] = lookup.RECIPE + outcome.recipe.name
         result = {"autoMLResult": {"bestRecipeArn": found["recipeArn"]}}
         workspace.catalogue.update(document["solutionArn"], lambda solution: solution | result)
     return found
@@ -67,7 +59,7 @@ def train(workspace: Workspace, document: Document, progress: Progress) -> Docum
 
 def _order(workspace: Workspace, document: Document) -> trainings.Order:
     """What the solution's recipe and configuration ask for."""
-    recipe, config = recipes.of_arn(document["recipeArn"]), document["solutionConfig"]
+    recipe, config = lookup.recipe(document["recipeArn"]), document["solutionConfig"]
     wanted = config.get("optimizationObjective")
     return trainings.Order(
         artifact=document["solutionVersionArn"],
@@ -104,34 +96,24 @@ def _contest(workspace: Workspace, document: Document) -> trainings.Order:
 def _update(workspace: Workspace, document: Document) -> Document:
     """The model of the newest FULL version, with items and exposures as of now; its metrics are that model's."""
     began = workspace.clock()
-    full = trained(workspace, document["_updates"])
-    source = models.folder_of(workspace, full["solutionVersionArn"])
-    served = models.open_model(workspace, full["solutionVersionArn"])
-    with durable.publish(models.folder_of(workspace, document["solutionVersionArn"])) as folder:
-        # A model's files never change, so that two versions may have them in common.
-        ignored = shutil.ignore_patterns(exploration_pools.FOLDER)
-        shutil.copytree(source, folder, copy_function=os.link, ignore=ignored, dirs_exist_ok=True)
-        trainings.add_pool(workspace, folder, full, served)
+    full = lookup.trained_version(workspace, document["_updates"])
+    source = full["solutionVersionArn"]
+    served = models.open_model(workspace, source)
+    with workspace.artifacts.publish_again(document["solutionVersionArn"], source) as artifact:
+        trainings.add_pool(workspace, artifact.pools, full, served)
     hours = trainings.hours(workspace.clock() - began)
     members = [member for member in OF_MODEL if member in full]
     return {"trainingHours": hours} | {member: full[member] for member in members}
 
 
 def _dispose(workspace: Workspace, document: Document) -> None:
-    shutil.rmtree(models.folder_of(workspace, document["solutionVersionArn"]), ignore_errors=True)
+    workspace.artifacts.remove(document["solutionVersionArn"])
 
 
 RESOURCE = Resource(
     "SolutionVersion",
-    arn="solution/{solutionName}/{hexId}",
-    parents=(solutions.RESOURCE,),
-    kin=(
-        (
-            "Solution",
-            "It is a solution: give one of its versions, which ListSolutionVersions shows; a campaign takes the newest "
-            "as {solutionArn}/$LATEST.",
-        ),
-    ),
+    arn="{solutionName}/{hexId}",
+    parents=("Solution",),
     job=train,
     dispose=_dispose,
 )
@@ -139,16 +121,18 @@ RESOURCE = Resource(
 
 def create_solution_version(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Copies the solution's settings, so that the version says for ever what it was made of."""
-    mode = request.get("trainingMode", FULL)
-    if mode not in (FULL, UPDATE):
-        raise InvalidInputException(f"trainingMode {mode} is for automatic training: ask for {FULL} or {UPDATE}.")
+    mode = request.get("trainingMode", trainings.FULL)
+    if mode not in (trainings.FULL, trainings.UPDATE):
+        raise InvalidInputException(
+            f"trainingMode {mode} is for automatic training: ask for {trainings.FULL} or {trainings.UPDATE}."
+        )
     return begin(workspace, request, "MANUAL")
 
 
 @lifecycle.atomic
 def begin(workspace: Workspace, request: dict[str, Any], training_type: str) -> Document:
     """A new version of request["solutionArn"]; `training_type` is MANUAL or AUTOMATIC."""
-    solution = lifecycle.find(workspace, solutions.RESOURCE, request["solutionArn"])
+    solution = lifecycle.find(workspace, "Solution", request["solutionArn"])
     lifecycle.refuse_while(workspace, trainings.RACING, datasetGroupArn=solution["datasetGroupArn"])
     if "name" in request:
         _check_name(workspace, request["name"])
@@ -157,9 +141,9 @@ def begin(workspace: Workspace, request: dict[str, Any], training_type: str) -> 
     return lifecycle.create(
         workspace,
         RESOURCE,
-        {"name": f"{solution['name']}/{hex_id}", "trainingMode": FULL} | request,
+        {"name": f"{solution['name']}/{hex_id}", "trainingMode": trainings.FULL} | request,
         **inherited,
-        **_base(workspace, solution, request.get("trainingMode", FULL)),
+        **_base(workspace, solution, request.get("trainingMode", trainings.FULL)),
         trainingType=training_type,
         solutionName=solution["name"],
         hexId=hex_id,
@@ -176,17 +160,17 @@ def _check_name(workspace: Workspace, name: str) -> None:
 
 def _base(workspace: Workspace, solution: Document, mode: str) -> Document:
     """What the document of an UPDATE says of the version it starts from; raises InvalidInput where there is none."""
-    if mode == FULL:
+    if mode == trainings.FULL:
         return {}
-    full = newest(workspace, solution["solutionArn"], trainingMode=FULL)
-    recipe = recipes.of_arn((full or solution)["recipeArn"])
+    full = lookup.newest_version(workspace, solution["solutionArn"], trainingMode=trainings.FULL)
+    recipe = lookup.recipe((full or solution)["recipeArn"])
     if "MANUAL" not in recipe.updates:
-        able = ", ".join(name for name, each in sorted(RECIPES.items()) if "MANUAL" in each.updates)
-        raise InvalidInputException(f"trainingMode {mode} is for {able}, not for {recipe.name}: use {FULL}.")
+        able = recipe_names(lambda each: "MANUAL" in each.updates)
+        raise InvalidInputException(f"trainingMode {mode} is for {able}, not for {recipe.name}: use {trainings.FULL}.")
     if full is None:
         raise InvalidInputException(
-            f"trainingMode {mode} needs an ACTIVE version of trainingMode {FULL}, which {solution['solutionArn']} "
-            "does not have: create one first."
+            f"trainingMode {mode} needs an ACTIVE version of trainingMode {trainings.FULL}, which "
+            f"{solution['solutionArn']} does not have: create one first."
         )
     return {"_updates": full["solutionVersionArn"]}
 
@@ -198,7 +182,7 @@ def stop_solution_version_creation(workspace: Workspace, request: dict[str, Any]
     Its worker notices at its next report of progress; one that reports none in time is ended by the dispatcher.
     """
     arn = request["solutionVersionArn"]
-    lifecycle.find(workspace, RESOURCE, arn)
+    lifecycle.find(workspace, RESOURCE.name, arn)
 
     def change(document: Document) -> Document:
         now = workspace.clock()
@@ -214,21 +198,10 @@ def stop_solution_version_creation(workspace: Workspace, request: dict[str, Any]
     workspace.catalogue.update(arn, change)
 
 
-def trained(workspace: Workspace, arn: str) -> Document:
-    """The version, provided it is ACTIVE; raises ResourceInUse while it trains, InvalidInput where it failed."""
-    return lifecycle.active(workspace, RESOURCE, arn)
-
-
-def newest(workspace: Workspace, solution_arn: str, **members: str) -> Document | None:
-    """The newest ACTIVE version of a solution, of those with these members."""
-    found = lifecycle.related(workspace, RESOURCE.name, solutionArn=solution_arn, **members)
-    return next((version for version in reversed(found) if version["status"] == lifecycle.ACTIVE), None)
-
-
 def get_solution_metrics(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The metrics of spec recipes-and-runtime 3; while the version is not ACTIVE, ResourceInUse."""
     arn = request["solutionVersionArn"]
-    document = lifecycle.find(workspace, RESOURCE, arn)
+    document = lifecycle.find(workspace, RESOURCE.name, arn)
     if document["status"] != lifecycle.ACTIVE:
         raise ResourceInUseException(f"{arn} has status {document['status']}; metrics are there once it is ACTIVE.")
     return {"solutionVersionArn": arn, "metrics": document["_metrics"]["model"]}
@@ -238,7 +211,7 @@ def list_solution_versions(workspace: Workspace, request: dict[str, Any]) -> dic
     """The only list that raises ResourceNotFound for a parent that does not exist (spec control-plane 3.2)."""
     chosen = standard.meant(request)
     if "solutionArn" in chosen:
-        lifecycle.find(workspace, solutions.RESOURCE, chosen["solutionArn"])
+        lifecycle.find(workspace, "Solution", chosen["solutionArn"])
     return standard.listed(RESOURCE, workspace, chosen)
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from tailorbird.cli.demo import films
 from tailorbird.cli.demo.walk import Walk, clients_of
-from tailorbird.cli.server import environment
+from tailorbird.cli.variables import environment
 from tailorbird.config import Config, load
 from tailorbird.storage.catalogue import Catalogue
 

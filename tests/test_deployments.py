@@ -1,0 +1,204 @@
+"""A campaign is resolved once, and still no answer is older than the documents it is made of."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from journeys.steps import ITEMS_SCHEMA, items_csv
+from support import clean_environment
+from tailorbird.api import deployments, lifecycle, updates
+from tailorbird.errors import AwsError, InvalidInputException, ResourceNotFoundException
+from tailorbird.workspace import open_workspace
+from world import SIMS, World
+
+POPULARITY = "arn:aws:personalize:::recipe/aws-popularity-count"
+PERSONALIZATION = "arn:aws:personalize:::recipe/aws-user-personalization"
+GENRE = "INCLUDE ItemID WHERE Items.GENRE IN ({})"
+
+OTHER_PROCESS = """
+import json, sys
+from pathlib import Path
+from tailorbird import config
+from tailorbird.api import transitions
+from tailorbird.api.operations import OPERATIONS
+from tailorbird.workspace import open_workspace
+
+folder, now, steps = sys.argv[1], float(sys.argv[2]), json.loads(sys.argv[3])
+workspace = open_workspace(config.load({}, data_dir=Path(folder)), lambda: now)
+for function, request in steps:
+    OPERATIONS[function](workspace, request)
+now += 60
+for _ in range(2):  # IN_PROGRESS, ACTIVE
+    transitions.advance(workspace)
+workspace.close()
+"""
+
+
+class Shop(World):
+    """A group with items, and a campaign that two versions can stand behind."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.prepare()
+        self.load("clicks", 0)
+        self.items = self.made("Items", ITEMS_SCHEMA)
+        self.fill(self.items, "items", items_csv())
+        self.popular, self.sims, self.personal = map(self.trained, (POPULARITY, SIMS, PERSONALIZATION))
+
+    def trained(self, recipe: str) -> str:
+        solution = self.solution(recipe.rpartition("/")[2], recipeArn=recipe)
+        version = self.call("create_solution_version", solutionArn=solution)["solutionVersionArn"]
+        self.work()
+        return str(version)
+
+    def campaign(self, name: str, version: str) -> str:
+        return str(self.call("create_campaign", name=name, solutionVersionArn=version)["campaignArn"])
+
+    def filter(self, name: str, expression: str) -> str:
+        created = self.call("create_filter", name=name, datasetGroupArn=self.group, filterExpression=expression)
+        return str(created["filterArn"])
+
+    def ask(self, campaign: str, **more: Any) -> list[str]:
+        answer = self.call("get_recommendations", campaignArn=campaign, userId="1", numResults=5, **more)
+        return [each["itemId"] for each in answer["itemList"]]
+
+    def elsewhere(self, *steps: tuple[str, dict[str, Any]]) -> None:
+        """Has another process take these steps, and what follows from them within a minute."""
+        given = [str(self.workspace.config.data_dir), str(self.now), json.dumps(steps)]
+        environment = clean_environment()
+        subprocess.run([sys.executable, "-c", OTHER_PROCESS, *given], check=True, env=environment)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    made = Shop(tmp_path_factory.mktemp("shop"))
+    yield made
+    made.workspace.close()
+
+
+@pytest.fixture(autouse=True)
+def _never_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that what is noticed is not noticed because a second went by."""
+    monkeypatch.setattr(deployments, "NOTICED_SECONDS", float("inf"))
+
+
+@contextmanager
+def statements(shop: Shop) -> Iterator[list[str]]:
+    """What is asked of the catalogue, the look at its version excepted."""
+    asked: list[str] = []
+
+    def note(_: Any, cursor: Any, statement: str, *more: Any) -> None:
+        asked.append(statement)
+
+    engine = shop.workspace.catalogue._engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+
+
+def test_a_known_campaign_and_a_known_filter_cost_no_document(shop: Shop) -> None:
+    campaign, genre = shop.campaign("known", shop.personal), shop.filter("known", GENRE.format("$G"))
+    asked = {"filterArn": genre, "filterValues": {"G": '"Comedy"'}}
+    with statements(shop) as first:
+        shop.ask(campaign, **asked)
+    with statements(shop) as later:
+        for _ in range(3):
+            assert shop.ask(campaign, **asked)
+        shop.ask(campaign)
+    assert any("documents" in statement for statement in first)
+    assert later == []
+    shop.call("create_dataset_group", name="something-else")
+    with statements(shop) as anew:
+        shop.ask(campaign, **asked)
+    assert anew, "any document may be one that matters"
+
+
+def test_an_update_by_another_process_answers_at_once(shop: Shop) -> None:
+    campaign = shop.campaign("moved", shop.popular)
+    assert shop.ask(campaign)
+    shop.elsewhere(("update_campaign", {"campaignArn": campaign, "solutionVersionArn": shop.sims}))
+    with pytest.raises(InvalidInputException, match="itemId is required for aws-sims"):
+        shop.ask(campaign)
+    assert shop.ask(campaign, itemId="5")
+
+
+def test_a_deletion_by_another_process_is_refused_at_once(shop: Shop) -> None:
+    campaign, genre = shop.campaign("gone", shop.popular), shop.filter("gone", GENRE.format('"Comedy"'))
+    assert shop.ask(campaign, filterArn=genre)
+    shop.elsewhere(("delete_filter", {"filterArn": genre}))
+    with pytest.raises(InvalidInputException, match="status DELETE PENDING"):
+        shop.ask(campaign, filterArn=genre)
+    shop.elsewhere(("delete_campaign", {"campaignArn": campaign}))
+    with pytest.raises(InvalidInputException, match="status DELETE PENDING"):
+        shop.ask(campaign)
+
+
+def test_what_takes_the_place_of_a_filter_counts_at_once(shop: Shop) -> None:
+    campaign, genre = shop.campaign("again", shop.popular), shop.filter("again", GENRE.format('"Comedy"'))
+    comedies = shop.ask(campaign, filterArn=genre)
+    shop.workspace.catalogue.delete(genre)
+    with pytest.raises(ResourceNotFoundException):
+        shop.ask(campaign, filterArn=genre)
+    shop.filter("again", GENRE.format('"Drama"'))
+    dramas = shop.ask(campaign, filterArn=genre)
+    assert comedies
+    assert dramas
+    assert not set(comedies) & set(dramas)
+
+
+def test_another_region_does_not_get_what_one_knows(shop: Shop) -> None:
+    campaign = shop.campaign("here", shop.popular)
+    assert shop.ask(campaign)
+    with pytest.raises(InvalidInputException, match="it should begin"):
+        deployments.target(shop.workspace.at("eu-west-1"), {"campaignArn": campaign.replace("campaign/", "x/")})
+    with pytest.raises(ResourceNotFoundException):
+        deployments.target(shop.workspace.at("eu-west-1"), {"campaignArn": campaign})
+
+
+def test_a_new_pool_counts_from_the_next_answer_on(shop: Shop) -> None:
+    campaign = shop.campaign("pool", shop.personal)
+    shop.ask(campaign)
+    target = deployments.target(shop.workspace, {"campaignArn": campaign})
+    before = deployments.opened(shop.workspace, target.artifact, target.group).served.pool
+    with_new = items_csv() + b"brand-new,Comedy,1999\n"
+    shop.fill(shop.items, "items-2", with_new)
+    updates.update(shop.workspace, shop.workspace.catalogue.get(shop.personal))
+    # The target of before, as a request has it that is under way.
+    after = deployments.opened(shop.workspace, target.artifact, target.group).served
+    assert before is not None
+    assert after.pool is not None
+    assert "brand-new" not in before.items
+    assert "brand-new" in after.pool.items
+    assert "brand-new" in after.model.items
+
+
+def test_a_deleted_dataset_is_refused_at_once(shop: Shop) -> None:
+    campaign, genre = shop.campaign("last", shop.popular), shop.filter("last", GENRE.format('"Comedy"'))
+    assert shop.ask(campaign, filterArn=genre)
+    # By another server of the same folder.
+    other = open_workspace(shop.workspace.config, lambda: shop.now)
+    lifecycle.mark_deleted(other, shop.items)
+    other.close()
+    with pytest.raises(InvalidInputException, match=r"ITEMS\.GENRE|Items\.GENRE"):
+        shop.ask(campaign, filterArn=genre)
+    assert shop.ask(campaign), "the campaign itself does without items"
+
+
+def test_an_error_is_not_remembered(shop: Shop) -> None:
+    arn = f"{shop.workspace.arn_prefix}campaign/late"
+    for _ in range(2):
+        with pytest.raises(AwsError):
+            shop.ask(arn)
+    shop.campaign("late", shop.popular)
+    assert shop.ask(arn)
