@@ -24,16 +24,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-<<<<<<< HEAD
 from serving import shop
 from serving.load import Flood, ask, at_rate, flat_out
 from serving.servers import CORES, SERVER_CORE, Server, application, free_port, tailorbird
 from serving.shop import Films, Shop
-from tailorbird.cli.server import environment
-=======
-from serving import generated
 from tailorbird.cli.variables import environment
->>>>>>> main
 from tailorbird.config import load
 
 RECIPES = ("aws-user-personalization", "aws-user-personalization-v2", "aws-personalized-ranking", "aws-sims")

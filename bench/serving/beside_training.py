@@ -29,7 +29,7 @@ from botocore.credentials import Credentials
 from numpy.typing import NDArray
 
 from serving import generated
-from tailorbird.cli.server import environment
+from tailorbird.cli.variables import environment
 from tailorbird.config import load
 
 RECIPE = "arn:aws:personalize:::recipe/aws-user-personalization"
