@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from tailorbird import errors
+from tailorbird.api import deployments, runtime
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.api.rates import Rates
 from tailorbird.aws_local import AwsLocal
@@ -31,6 +32,9 @@ def make_endpoint(workspace: Workspace, aws_local: AwsLocal | None, health: Heal
             workspace.faults.met(error)
             raise
 
+    def at_hand(function: str, region: str, parameters: dict[str, Any]) -> bool:
+        return function in runtime.OPERATIONS and deployments.at_hand(workspace.at(region), parameters)
+
     def secret_of(access_key_id: str, token: str) -> str | None:
         if aws_local is not None:
             return aws_local.secret_of(access_key_id, token)
@@ -40,6 +44,7 @@ def make_endpoint(workspace: Workspace, aws_local: AwsLocal | None, health: Heal
     return Endpoint(
         Service(
             call=call,
+            at_hand=at_hand,
             other=partial(_ask, aws_local) if aws_local else None,
             preflight=partial(_preflight, aws_local) if aws_local else None,
             secret_of=secret_of,

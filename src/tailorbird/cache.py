@@ -58,6 +58,14 @@ class Cache:
             value: T = slot.value
             return value
 
+    def peek(self, kind: str, key: Hashable, version: Hashable = None) -> Any:
+        """The value of `key` if `get` would not make it; None otherwise, and while it is being made."""
+        slots = self._kinds.get(kind)
+        slot = None if slots is None else slots.get(key)
+        if slot is None or slot.expires is None or slot.expires < time.monotonic() or slot.version != version:
+            return None
+        return slot.value
+
     def forget(self, kind: str) -> None:
         """Has all values of a kind made anew."""
         with self._lock:

@@ -5,12 +5,29 @@ from __future__ import annotations
 import math
 import re
 
-_NUMBER = re.compile(r"\s*[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?\s*")
+from tailorbird.blanks import bare
+
+_NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_WHOLE = re.compile(r"[-+]?[0-9]+")
+_MOST_DIGITS = 300
+"""Digits of a whole number that are read, so that it fits a float; int() raises an error from 4,301 on."""
 
 
 def to_number(text: str) -> float | None:
     """Returns the finite decimal number that `text` spells, or None; Python's float() also takes nan and 1_0."""
+    text = bare(text)
     if not _NUMBER.fullmatch(text):
         return None
     number = float(text)
     return number if math.isfinite(number) else None
+
+
+def to_whole(text: str) -> int | None:
+    """Returns the whole number that `text` spells by digits alone, exactly, or None."""
+    text = bare(text)
+    if not _WHOLE.fullmatch(text):
+        return None
+    digits = text.lstrip("+-0") or "0"
+    if len(digits) > _MOST_DIGITS:
+        return None
+    return -int(digits) if text[0] == "-" else int(digits)

@@ -134,6 +134,17 @@ def test_a_session_presigns(store, guest, version):
     caught.value.close()
 
 
+@pytest.mark.parametrize("seconds", ["0000009000000", "000000900" + "0" * 5000, "9" * 5000])
+def test_no_session_lasts_longer_than_it_may(guest, seconds):
+    sts = guest("sts")
+    sts.meta.events.register(
+        "before-call.sts.AssumeRole", lambda params, **_: params["body"].update(DurationSeconds=seconds)
+    )
+    told = error_of(sts.assume_role, RoleArn=ROLE, RoleSessionName="me")
+    assert told["Code"] == "ValidationError"
+    assert "DurationSeconds" in told["Message"]
+
+
 def test_what_sts_cannot_do_is_said(guest):
     sts = guest("sts")
     for wrong in (

@@ -129,6 +129,8 @@ def test_every_condition_is_checked(presigner, store):
     told("AccessDenied", "$bucket", post, url.replace("/data", "/other"), fields)
     without = {name: value for name, value in fields.items() if name != "x-amz-meta-m"}
     told("AccessDenied", "$x-amz-meta-m", post, url, without)
+    endless = presigner.generate_presigned_post("data", "k", Conditions=[["content-length-range", "0", "9" * 4500]])
+    told("InvalidPolicyDocument", "no number of bytes", post, endless["url"], endless["fields"])
 
 
 def test_the_policy_is_verified(presigner, store):

@@ -46,6 +46,7 @@ def test_separators(separator):
         ('{"USER_ID": "u1", "ITEM_ID": "i1", "TIMESTAMP": 1}\n', "The first line of a.csv is JSON: write CSV"),
         ('{"USER_ID":"u1","ITEM_ID":"i1","TIMESTAMP":1}\n', "The first line of a.csv is JSON: write CSV"),
         ("[\n", "The first line of a.csv is JSON: write CSV"),
+        ("\x1f5,i1,x\n", "The first line of a.csv looks like a row"),
         (
             "u1,i1,1500000000\n",
             "The first line of a.csv looks like a row: write the header above it, here USER_ID,ITEM_ID,TIMESTAMP,",

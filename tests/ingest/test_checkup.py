@@ -103,6 +103,9 @@ def test_times_that_are_only_an_order_or_just_now_are_fine(times):
         ("“u1”", "a USER_ID in quotes"),
         ("`u1`", "a USER_ID in quotes"),
         ("u\x00", "a USER_ID with characters that cannot be seen"),
+        ("b'u1'", "a USER_ID that Python printed as bytes"),
+        ('b"u1"', "a USER_ID that Python printed as bytes"),
+        ("Jos\ufffd", "a USER_ID with U+FFFD"),
     ],
 )
 def test_ids_that_are_others_than_they_seem(strange, words):
@@ -113,7 +116,8 @@ def test_ids_that_are_others_than_they_seem(strange, words):
 
 
 @pytest.mark.parametrize(
-    "fine", ["1.5", "1e5", "v2.0.1", "Jose\u0301", "日本", "a b", "0", "O'Hara", "'n", "007", "B00X"]
+    "fine",
+    ["b'", "b'u", "ｉ1", "1.5", "1e5", "v2.0.1", "Jose\u0301", "日本", "a b", "0", "O'Hara", "'n", "007", "B00X"],
 )
 def test_ids_that_are_fine(fine):
     assert warnings(list(range(1000)), [f"u{n % 100}" for n in range(998)] + [fine] * 2) == []
@@ -132,6 +136,11 @@ def test_ids_in_two_spellings_that_look_the_same(twins):
         (("JOHN", "John"), "1 values of USER_ID occur in two spellings that differ in upper and lower case only"),
         (("Élan", "élan"), "1 values of USER_ID occur in two spellings that differ in upper and lower case only"),
         (("008", "8"), "1 values of USER_ID occur in two spellings that differ in zeros at their beginning only"),
+        (("ｕ7", "u7"), "1 values of USER_ID occur in two spellings that differ in the width or form of letters only"),
+        (
+            ("ｕ7", "u\uff17"),
+            "1 values of USER_ID occur in two spellings that differ in the width or form of letters only",
+        ),
         (("08", "008"), "1 values of USER_ID occur in two spellings that differ in zeros at their beginning only"),
     ],
 )
@@ -169,6 +178,12 @@ def test_event_types_in_several_spellings():
     ]
     assert seen(["click", "'click'"]) == ["600 rows have a EVENT_TYPE in quotes"]
     assert seen(["click", "view", "ADD_TO_CART", "watch"]) == []
+
+
+@pytest.mark.parametrize("word", ["unknown", "Guest ", "-1"])
+def test_a_word_for_the_unknown_among_few_users(word):
+    told = warnings(list(range(1000)), [f"u{n % 7}" for n in range(667)] + [word] * 333)
+    assert sum(f"333 of 1,000 rows have the USER_ID {json.dumps(word)}" in text for text in told) == 1
 
 
 def test_one_id_with_a_large_share_of_all_rows():
@@ -248,6 +263,8 @@ def test_one_value_is_judged_as_a_column_is():
         "u\u200b",
         "u\x00",
         "\u00adu",
+        "b'u1'",
+        "u\ufffd",
         "日本",
         "['A']",
         "A | B",

@@ -16,10 +16,11 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from tailorbird.blanks import bare
 from tailorbird.data import schema
 from tailorbird.data.null_words import is_null
 from tailorbird.ingest import csv_records
-from tailorbird.ingest.csv_files import SPANS, ImportFailed, Report, Source, read
+from tailorbird.ingest.csv_files import HEADER_AGAIN, SPACED, SPANS, ImportFailed, Report, Source, read
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "imports.json").read_text())
 SCHEMAS = {name: schema.parse(json.dumps(text)) for name, text in CASES["schemas"].items()}
@@ -293,6 +294,73 @@ def test_no_csv_file_says_what_there_is(names, words):
     assert words in failed.value.reason
 
 
+@pytest.mark.parametrize(
+    ("lines", "rows"),
+    [
+        (["ITEM_ID, GENRE, TITLE", "1, A, t", "2 , B,\tx "], [("1", "A", "t"), ("2", "B", "x")]),
+        ([" ITEM_ID , GENRE , TITLE ", "1,A , t"], [("1", "A", "t")]),
+        (["ITEM_ID ,GENRE ,TITLE", "1 ,A ,t", "2 ,B ,"], [("1", "A", "t"), ("2", "B", None)]),
+        (['"ITEM_ID", "GENRE", "TITLE"', '"1", "A", "x, y"'], [("1", "A", "x, y")]),
+        (["ITEM_ID, GENRE, TITLE", '1, A, "one', 'two"', "2, B, t"], [("1", "A", "one\ntwo"), ("2", "B", "t")]),
+        (["ITEM_ID,GENRE,TITLE", '1, "A", "x, y"', '2, "B" , "z"'], [("1", "A", "x, y"), ("2", "B", "z")]),
+        (["ITEM_ID,GENRE,TITLE", '1, "A", "say \\"x, y\\""'], [("1", "A", 'say "x, y"')]),
+        (["ITEM_ID,GENRE,TITLE", '1, "A", "say ""x, y"""'], [("1", "A", 'say "x, y"')]),
+        (
+            ["ITEM_ID,GENRE,TITLE", '1, "A", "one', 'two, three"', "2,B,t"],
+            [("1", "A", "one\ntwo, three"), ("2", "B", "t")],
+        ),
+        # Blanks and quotes that are of the value.
+        (
+            ["ITEM_ID,GENRE,TITLE", '1,A," ""Heroes"""', '2,A,"say, ""x"""'],
+            [("1", "A", ' "Heroes"'), ("2", "A", 'say, "x"')],
+        ),
+        (["ITEM_ID,GENRE,TITLE", '1,A, "inch" pipe', "2, B,t"], [("1", "A", ' "inch" pipe'), ("2", " B", "t")]),
+        (["ITEM_ID,GENRE,TITLE", '1,A, "open', "2,B,t"], [("1", "A", ' "open'), ("2", "B", "t")]),
+        (["ITEM_ID,GENRE,TITLE", '1,A,"a \\", \\"b"', "2,B,t"], [("1", "A", 'a ", "b'), ("2", "B", "t")]),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_blanks_around_values_are_the_files_style(lines, rows, end):
+    found, report = load_columns(end.join(lines), "ITEM_ID", "GENRE", "TITLE")
+    assert [tuple(each and each.replace("\r", "") for each in row) for row in found.rows()] == rows
+    assert report.rows_dropped == 0
+
+
+def test_blanks_around_the_headers_names_are_told():
+    _, report = load_columns("\n".join(["ITEM_ID, GENRE", "1, A"]), "ITEM_ID", "GENRE")
+    assert [(each.line, each.reason) for each in report.problems] == [(1, SPACED)]
+
+
+def test_a_second_header_is_no_row():
+    again = "﻿user_id,ITEM_ID,timestamp,EVENT_TYPE,EVENT_VALUE\r\n"
+    rows, report = load((HEADER + "u1,i1,7,w,\n" + again + "u2,i2,8,w,\n" + HEADER).encode(), "interactions")
+    assert rows["USER_ID"].to_list() == ["u1", "u2"]
+    assert (report.rows_read, report.rows_dropped) == (4, 2)
+    assert [(each.line, each.reason) for each in report.problems] == [(3, HEADER_AGAIN), (5, HEADER_AGAIN)]
+    rows, report = load((TITLES + "ITEM_ID,a,1,t,\n" + TITLES + "2,b,1,t,\n").encode())
+    assert rows["ITEM_ID"].to_list() == ["ITEM_ID", "2"]
+
+
+@pytest.mark.parametrize(
+    "other", ["ITEM_ID,USER_ID,TIMESTAMP,EVENT_TYPE,EVENT_VALUE", "USER_ID,ITEM_ID,TIMESTAMP,EVENT_VALUE,DEVICE",
+              "user_id,item_id,timestamp"]
+)  # fmt: skip
+def test_a_second_header_with_other_columns_is_told(other):
+    with pytest.raises(ImportFailed, match=r"Line 3 of data\.csv is a second header, with other columns or places"):
+        load((HEADER + f"u1,i1,7,w,\n{other}\ni2,u2,8,w,\n").encode(), "interactions")
+
+
+def load_columns(text: str, *names: str) -> tuple[pl.DataFrame, Report]:
+    """Reads a file against a schema of Items with some columns of texts."""
+    fields = [{"name": name, "type": ["null", "string"] if name != "ITEM_ID" else "string"} for name in names]
+    fields[1]["categorical"] = True
+    made = schema.parse(json.dumps({"type": "record", "name": "Items", "fields": fields}))
+    frames: list[pl.DataFrame] = []
+    data = text.encode()
+    report = read([Source("data.csv", len(data), partial(io.BytesIO, data))], made, frames.append, lambda *_: None)
+    return pl.concat(frames), report
+
+
 def test_what_cannot_be_seen_in_a_header_is_passed_over():
     header = "\ufeffITEM_ID,\u200bGENRE,YEAR\u00a0,TITLE,ADULT_ONLY\n"
     rows, _ = load(("\ufeff" + header + "1,a,2,t,\n").encode())
@@ -333,7 +401,7 @@ def test_what_csv_writer_wrote_comes_back(rows, all_quoted):
     writer.writerows([*row, "true"] for row in rows)
     found, report = load(text.getvalue().encode())
     assert found.drop("ADULT_ONLY").rows() == [
-        (item, genre if genre.strip() else None, year, title if title.strip() else None)
+        (item, genre if bare(genre) else None, year, title if bare(title) else None)
         for item, genre, year, title in rows
     ]
     assert report.counts.keys() <= {SPANS}
@@ -349,7 +417,7 @@ def test_backslash_escapes_come_back(rows):
     rows = [*rows, ("told", 'an "escaped" quote')]
     writer.writerows([row[0], "", 1, row[1], "true"] for row in rows)
     found, _ = load(text.getvalue().encode())
-    assert found.select("ITEM_ID", "TITLE").rows() == [(row[0], row[1] if row[1].strip() else None) for row in rows]
+    assert found.select("ITEM_ID", "TITLE").rows() == [(row[0], row[1] if bare(row[1]) else None) for row in rows]
 
 
 @settings(max_examples=200, deadline=None)

@@ -145,7 +145,23 @@ def test_the_session_null_is_dropped_and_told_of(way: Journey) -> None:
 
 
 def test_words_for_no_value_are_no_ids(way: Journey) -> None:
-    words = ("null", "undefined", "None", "NaN", "NULL", "\\N", " ", "n/a", "#N/A", "nil", "NaT", "(null)", "-")
+    words = (
+        "null",
+        "undefined",
+        "None",
+        "NaN",
+        "NULL",
+        "\\N",
+        " ",
+        "n/a",
+        "#N/A",
+        "nil",
+        "NaT",
+        "(null)",
+        "-",
+        "[object Object]",
+        "\ufeff",
+    )
     for word in words:
         put(way, word, {"itemId": "1"}, session=f"visitor {word}")
         put(way, f"user {word}", {"itemId": word}, {"itemId": "2"}, {"eventType": word, "itemId": "3"})

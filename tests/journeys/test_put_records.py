@@ -117,6 +117,9 @@ def test_actions_are_put_and_imported(way: Journey) -> None:
         ('{"genre": "Noir"}', "YEAR is missing"),
         ('{"genre": "Noir", "year": ""}', "YEAR is missing"),
         ('{"genre": "Noir", "year": "soon"}', "YEAR is not a number; given: 'soon'"),
+        (json.dumps({"genre": "Noir", "year": "9" * 4500}), "YEAR is not a number"),
+        ('{"genre": "Noir", "year": ' + "9" * 4500 + "}", "Error parsing properties json"),
+        ('{"genre": "Noir", "year": "5\\u001f5"}', "YEAR is not a number"),
         ('{"genre": "Noir", "year": 3000000000}', "YEAR does not fit an int"),
         ('{"genre": "Noir", "year": [1]}', "YEAR must be one value"),
         ('{"genre": {"a": 1}, "year": 1}', "GENRE must be one value"),
@@ -137,7 +140,7 @@ def test_wrong_records_change_nothing(way: Journey, properties: str, words: str)
     assert way.export("ITEMS", "PUT") == before
 
 
-@pytest.mark.parametrize("word", ["null", "undefined"])
+@pytest.mark.parametrize("word", ["null", "undefined", "[object Object]", "\u200b", "\x1f"])
 def test_a_word_for_no_value_is_no_id(way: Journey, word: str) -> None:
     refused = way.events.exceptions.InvalidInputException
     genre = '{"genre": "Noir", "year": 1}'
@@ -152,6 +155,8 @@ def test_a_word_for_no_value_is_no_id(way: Journey, word: str) -> None:
 def test_a_value_is_what_it_is_in_a_file(way: Journey) -> None:
     put_item(way, "film", genre=["Noir", "Drama"], year=1941.9)
     assert records(way, "ITEMS", "ITEM_ID")["film"] == {"ITEM_ID": "film", "GENRE": "Noir|Drama", "YEAR": "1941"}
+    put_item(way, "old", genre="Noir", year="\x1f" + "0" * 4500 + "5\x1c")
+    assert records(way, "ITEMS", "ITEM_ID")["old"]["YEAR"] == "5"
     member = [{"userId": "8", "properties": json.dumps({"memberClass": "null", "age": ""})}]
     way.events.put_users(datasetArn=way.arns["USERS"], users=member)
     assert records(way, "USERS", "USER_ID")["8"] == {"USER_ID": "8", "memberClass": "", "AGE": ""}

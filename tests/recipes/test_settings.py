@@ -32,6 +32,10 @@ def test_booleans_take_any_case(text, value):
     assert settings_of(USER, {"recency_mask": text}, {}).recency_mask is value
 
 
+def test_what_cannot_be_seen_around_a_number_is_passed_over():
+    assert settings_of(USER, {"bptt": "\x1f16\u200b", "recency_mask": "true\x1f"}, {}).bptt == 16
+
+
 def test_the_prefix_of_describe_solution_is_accepted():
     assert settings_of(USER, {"training.bptt": "16"}, {}).bptt == 16
 

@@ -83,7 +83,7 @@ def test_propensities_are_the_frequencies() -> None:
 
 def test_ignored_impressions_lower_an_items_share_and_clicks_raise_it() -> None:
     plain, ignored, clicked = ITEMS - 1, ITEMS - 3, ITEMS - 5  # of one genre
-    found = draws(pool({clicked: 30}, {ignored: 100, clicked: 70}), Exploration(weight=0.5))
+    found = draws(pool({clicked: 30}, {ignored: 100, clicked: 70}), Exploration(weight=0.5), 6000)
     assert share(found, plain) > 3 * share(found, ignored)
     assert share(found, clicked) > 3 * share(found, ignored)
     every = dict.fromkeys(range(ITEMS - NEW, ITEMS), 1000)

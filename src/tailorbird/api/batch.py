@@ -5,6 +5,7 @@ Source: spec recipes-and-runtime 6.1. An output file appears when it is complete
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -42,8 +43,14 @@ _UNREADABLE: tuple[tuple[Callable[[bytes], bool], str], ...] = (
 )
 """What a line is that is not JSON, the first that holds."""
 
+_DEFECTS = (ArithmeticError, LookupError, TypeError, ValueError)
+"""Errors of code that meets what a line says; those of the machine, such as no memory, are the job's."""
+
 Asked = tuple[Document, Any]
 """An answer that waits for its `output`, and what is needed to find it."""
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -185,6 +192,10 @@ def asked(
             waiting.append((answer, prepare(question)))
         except AwsError as error:
             answer["error"] = error.message
+        except _DEFECTS as error:
+            # The job's other lines, which may be a million, are answered all the same.
+            log.exception("a line was not answered, by a defect")
+            answer["error"] = f"Internal error ({type(error).__name__}); the server's log has the details."
     return answers, waiting
 
 

@@ -169,16 +169,16 @@ def _answer(
 ) -> dict[str, Any]:
     ids = [each.item for each in ranked]
     propensities = [each.propensity for each in ranked] if target.explores else None
-    items = [
-        {
-            "itemId": each.item,
-            "score": each.score if target.shows_scores else None,
-            "promotionName": each.promotion,
-            "reason": (each.reason() or None) if deployment.served.recipe.candidates else None,
-            "metadata": values or None,
-        }
-        for each, values in zip(ranked, metadata.of_items(deployment, ids, columns), strict=True)
-    ]
+    items: list[dict[str, Any]] = [{"itemId": each.item, "promotionName": each.promotion} for each in ranked]
+    if target.shows_scores:
+        for item, each in zip(items, ranked, strict=True):
+            item["score"] = each.score
+    if deployment.served.recipe.candidates:
+        for item, each in zip(items, ranked, strict=True):
+            item["reason"] = each.reason() or None
+    if columns:
+        for item, values in zip(items, metadata.of_items(deployment, ids, columns), strict=True):
+            item["metadata"] = values or None
     return {listed: items, "recommendationId": _remembered(workspace, target, ids, propensities)}
 
 

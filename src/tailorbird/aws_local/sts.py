@@ -84,7 +84,7 @@ class Sts:
 
     def _expires(self, form: Mapping[str, str], *, default: int, most: int) -> float:
         text = form.get("DurationSeconds", str(default))
-        if not (text.isascii() and text.isdigit() and 900 <= int(text[:9]) <= most):
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and 900 <= int(text) <= most):
             raise _invalid("DurationSeconds", form, f"900 to {most} seconds")
         return float(int(self._now()) + int(text))
 

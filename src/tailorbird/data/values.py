@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import re
 
+from tailorbird.blanks import bare
 from tailorbird.data.null_words import is_null, is_null_text
 from tailorbird.data.schema import CATEGORICAL_LENGTH, ID_LENGTH, STRING_LENGTH, TEXT_LENGTH, Field
-from tailorbird.numbers import to_number
+from tailorbird.numbers import to_number, to_whole
 
 Value = str | int | float | bool | None
 
@@ -32,6 +33,8 @@ EXACT = 2**53
 """Whole numbers below this survive being a float."""
 CLOCK_DATE = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d([0-5]\d)?(\.0*)?$"
 """20231114093000 and 202311140930: as milliseconds these are of other millennia, or of the 1970s."""
+DAY = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\.0*)?$"
+"""20231114: as seconds it is of 1970."""
 
 NO_NUMBER = "{name} is not a number"
 NO_TIME = "{name} is not a number: write epoch seconds such as 1717243200"
@@ -99,7 +102,7 @@ def _text(field: Field, given: object) -> str:
 
 
 def _boolean(field: Field, given: object) -> bool:
-    value = given if isinstance(given, bool) else BOOLEANS.get(str(given).strip().lower())
+    value = given if isinstance(given, bool) else BOOLEANS.get(bare(str(given)).lower())
     if value is None:
         raise Unusable(NO_BOOLEAN.format(name=field.name))
     return value
@@ -111,16 +114,16 @@ def _number(field: Field, given: object) -> int | float:
     if number is None:
         reason = (NO_TIME if field.name.upper() in TIMES else NO_NUMBER) if whole else NOT_FINITE
         raise Unusable(reason.format(name=field.name))
-    return _whole(field, str(given).strip(), number) if whole else number
+    return _whole(field, str(given), number) if whole else number
 
 
 def _whole(field: Field, text: str, number: float) -> int:
     if field.name.upper() in TIMES:
         _check_time(field, text, number)
     # "1995.0" and "1.5e9" are whole numbers, too.
-    value = math.floor(number) if abs(number) < EXACT else LONG
-    if re.fullmatch(r"[-+]?[0-9]+", text):
-        value = int(text)
+    value = to_whole(text)
+    if value is None:
+        value = math.floor(number) if abs(number) < EXACT else LONG
     if field.type == "int" and not -INT <= value < INT:
         raise Unusable(NO_INT.format(name=field.name))
     if not -LONG <= value < LONG:
@@ -132,4 +135,4 @@ def _check_time(field: Field, text: str, number: float) -> None:
     if number < 0:
         raise Unusable(EARLY.format(name=field.name))
     if number >= LATEST_TIMESTAMP and not LAST_DAY[0] <= number < LAST_DAY[1]:
-        raise Unusable((DATE if re.match(CLOCK_DATE, text, re.ASCII) else LATE).format(name=field.name))
+        raise Unusable((DATE if re.match(CLOCK_DATE, bare(text), re.ASCII) else LATE).format(name=field.name))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
+from tailorbird.blanks import bare
 from tailorbird.data.schema import Field, Schema
-from tailorbird.data.values import LAST_DAY, LATEST_TIMESTAMP, TIMES
+from tailorbird.data.values import CLOCK_DATE, LAST_DAY, LATEST_TIMESTAMP, TIMES
 from tailorbird.errors import LimitExceededException
 from tailorbird.filters.syntax import SPELLING, Column, Filter, Predicate, refuse
 from tailorbird.numbers import to_number
@@ -14,6 +16,7 @@ MAX_FIELDS = 10
 """Distinct fields in one filter."""
 
 MILLISECONDS = "{column} holds epoch seconds, and {value} is in milliseconds or finer: divide by 1000 (or more)."
+DATE = "{column} holds epoch seconds, and {value} is a date written as a number: write it as 1717243200 is."
 
 _NEVER_FILTERED = {("ACTIONS", "EXPIRATION_TIMESTAMP"), ("ACTIONS", "REPEAT_FREQUENCY")}
 
@@ -65,11 +68,13 @@ def _misfits(predicate: Predicate, left: Field, right: Field | None) -> Iterator
         yield f"{column} is text; compare it with CurrentItem by IN or NOT IN."
     if isinstance(operand, tuple) and not is_text:
         yield from (f'{column} is a number; "{literal}" is not.' for literal in operand if to_number(literal) is None)
-        late = (literal for literal in operand if in_milliseconds(column, literal))
-        yield from (MILLISECONDS.format(column=column, value=literal) for literal in late)
+        yield from filter(None, (misfit(column, literal) for literal in operand))
 
 
-def in_milliseconds(column: Column, text: str) -> bool:
-    """Whether a column of epoch seconds is compared with a number that cannot be such."""
+def misfit(column: Column, text: str) -> str:
+    """Why a column of epoch seconds cannot be compared with a number; empty where it can."""
     number = to_number(text) if column.name in TIMES else None
-    return number is not None and number >= LATEST_TIMESTAMP and not LAST_DAY[0] <= number < LAST_DAY[1]
+    if number is None or number < LATEST_TIMESTAMP or LAST_DAY[0] <= number < LAST_DAY[1]:
+        return ""
+    words = DATE if re.match(CLOCK_DATE, bare(text), re.ASCII) else MILLISECONDS
+    return words.format(column=column, value=text)

@@ -10,18 +10,21 @@ The rules, in this order:
 2. A text without quotes that the column has is one value. Any other is parted at its separators, the weakest first:
    nothing has it as a whole, so nothing is lost.
 3. A value that the column does not have is taken for one that is gone. But where it shows signs of a list, of quotes
-   or of markup, it is refused: it would match nothing, and an EXCLUDE would then exclude nothing without a word.
+   or of markup, or is values of the column in another spelling (`a/b`, `a:b`, `itemId=a`, `1.0`), it is refused: it
+   would match nothing, and an EXCLUDE would then exclude nothing without a word.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
 import msgspec
 
+from tailorbird.blanks import BLANKS
 from tailorbird.data.null_words import is_null, is_null_text
 from tailorbird.errors import InvalidInputException
 
@@ -36,24 +39,40 @@ class Compared:
     known: Known
     many: bool = True
     """Whether the filter takes several values; where it takes one, a value in quotes is not looked into for a list."""
+    names: frozenset[str] = frozenset()
+    """What it may be called before a value, as in `itemId=1`; see `plain`."""
     says_nothing: Callable[[str], bool] = is_null_text
     """Which words are no value there."""
 
 
 _FORM = 'write values in double quotes, parted by commas, such as "Comedy","Drama", and a quote inside a value twice'
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
-_BLANK = " \t\r\n\v\f\u00a0\u3000\u00ad\u200b\u200c\u200d\u2060\ufeff"
-"""What is invisible at the ends of a text, and comes with copied ones."""
-_SEPARATORS = ("[\t\r\n]+", "[;；]", "[|｜]", "[,，、]")
-"""The weakest first, as names have commas in them sooner than line ends."""
+_SEPARATORS = ("[\x00-\x1f\x7f-\x9f]+", "[;；]", "[|｜]", "[,，、]")
+"""The weakest first, as names have commas in them sooner than line ends or other control characters."""
 _QUOTES = '"“”„‟«»‹›「」『』`´'
 _APOSTROPHES = "'‘’‚‛"
 """Quotes at the ends of a value; inside it they are of the name."""
-_EDGES = _BLANK + _QUOTES + _APOSTROPHES + "".join(_BRACKETS) + "".join(_BRACKETS.values()) + "<>\\"
+_EDGES = BLANKS + _QUOTES + _APOSTROPHES + "".join(_BRACKETS) + "".join(_BRACKETS.values()) + "<>\\"
 _MARKUP = re.compile(
     rf"[{re.escape(_QUOTES)}\[\](){{}}<>\\]|^[{_APOSTROPHES}]|[{_APOSTROPHES}]$|^\$\w|%[0-9A-Fa-f]{{2}}|&#?\w+$"
 )
 """Quotes, brackets, escapes, a placeholder that was not filled, and percent or HTML coding (its `;` is parted off)."""
+
+_UNSEEN = re.compile(f"[{re.escape(BLANKS.replace(' ', ''))}]")
+_NAME = re.compile(r"\$?([\w.]+)\s*[:=]+\s*")
+_SIGNS = re.compile(r"[^\w.'’-]+")
+"""What may join values, but hardly stands inside one: of hyphens, underscores and full stops ids are made, and one that
+is gone may well consist of others, as 12-34 does of 12 and 34."""
+_SPELLINGS: tuple[Callable[[str], str], ...] = (
+    str,
+    lambda text: unicodedata.normalize("NFC", text),
+    lambda text: unicodedata.normalize("NFD", text),
+    lambda text: unicodedata.normalize("NFKC", text),
+    lambda text: re.sub(r"\.0+$", "", text),
+    lambda text: text.replace("+", " "),
+)
+"""How a text without what cannot be seen may be meant: letters of other widths, ids that a program made floats, and
+blanks as web forms code them."""
 
 _VALUE = r"""\s*(?P<quote>["'])(?P<text>(?:{inner})*)(?P=quote)\s*(?P<comma>,|$)"""
 _DOUBLED = re.compile(_VALUE.format(inner="(?P=quote){2}|(?!(?P=quote))."), re.DOTALL)
@@ -70,7 +89,7 @@ def split(name: str, text: str, compared: Compared) -> tuple[str, ...]:
 
     InvalidInputException: it is none of the forms, or a value of it is of rule 3.
     """
-    text, known = text.strip(_BLANK), compared.known
+    text, known = text.strip(BLANKS), compared.known
     values = _quoted(text)
     if known(text) and not (values and text[0] == '"'):
         return (text,)
@@ -109,7 +128,7 @@ def _json(text: str) -> tuple[str, ...]:
 
 def _bracketed(name: str, text: str, compared: Compared) -> tuple[str, ...]:
     """A list as a program prints it."""
-    inside = text[1:-1].strip(_BLANK).removesuffix(",")  # one value in Python: ('a',)
+    inside = text[1:-1].strip(BLANKS).removesuffix(",")  # one value in Python: ('a',)
     if not inside or inside[:1] in _BRACKETS:
         _refuse(name, text)
     values = split(name, inside, compared)
@@ -121,7 +140,7 @@ def _bracketed(name: str, text: str, compared: Compared) -> tuple[str, ...]:
 
 def _parted(text: str, known: Known, separators: tuple[str, ...] = _SEPARATORS) -> list[str]:
     """Values without quotes, parted by what is no part of any value of the column."""
-    text = text.strip(_BLANK)
+    text = text.strip(BLANKS)
     if not separators or known(text):
         return [text]
     parts = re.split(separators[0], text)
@@ -130,14 +149,35 @@ def _parted(text: str, known: Known, separators: tuple[str, ...] = _SEPARATORS) 
 
 def _is_odd(value: str, compared: Compared) -> bool:
     """Whether a value without quotes says nothing, bears a sign of markup, or is several words that are values."""
-    return compared.says_nothing(value) or bool(_MARKUP.search(value)) or any(map(compared.known, value.split()))
+    if compared.says_nothing(value) or _MARKUP.search(value) or any(map(compared.known, value.split())):
+        return True
+    return _is_misspelt(value, compared) or _is_joined(value, compared)
 
 
 def _hides(value: str, compared: Compared) -> bool:
     """Whether a value in quotes says nothing, or is only values in more quotes, brackets, blanks or separators."""
     parts = re.split("|".join(_SEPARATORS), value) if compared.many else [value]
     bare = [part for part in (part.strip(_EDGES) for part in parts) if part]
-    return compared.says_nothing(value) or all(map(compared.known, bare))
+    return compared.says_nothing(value) or all(map(compared.known, bare)) or _is_misspelt(value, compared)
+
+
+def _is_misspelt(value: str, compared: Compared) -> bool:
+    """Whether a value is another spelling of one that the column has, or stands behind the column's name."""
+    seen = _UNSEEN.sub("", value)
+    if (name := _NAME.match(seen)) and plain(name[1].rpartition(".")[2]) in compared.names:
+        seen = seen[name.end() :]
+    return any(compared.known(spelt(seen)) for spelt in _SPELLINGS)
+
+
+def _is_joined(value: str, compared: Compared) -> bool:
+    """Whether two or more values of the column are joined by signs; of one in quotes they are a part."""
+    parts = [part for part in _SIGNS.split(value) if part]
+    return sum(compared.known(part) or _is_misspelt(part, compared) for part in parts) > 1
+
+
+def plain(name: str) -> str:
+    """A name without case and signs."""
+    return "".join(filter(str.isalnum, name)).lower()
 
 
 def _refuse(name: str, text: str, suspect: str | None = None) -> NoReturn:

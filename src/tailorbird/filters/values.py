@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 
+from tailorbird.blanks import bare
 from tailorbird.data.actions import DECLINED, TAKEN
+from tailorbird.data.clocks import EARLIEST
 from tailorbird.data.null_words import is_null, is_null_text
-from tailorbird.data.values import LABELS
+from tailorbird.data.values import DAY, LABELS, TIMES
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import lists
-from tailorbird.filters.check import MILLISECONDS, in_milliseconds
+from tailorbird.filters.check import DATE, misfit
 from tailorbird.filters.evaluate import Table, User, event_types, rows_touched
 from tailorbird.filters.syntax import Column, Filter, Predicate
 from tailorbird.numbers import to_number
@@ -31,11 +34,18 @@ def read(filter_: Filter, texts: Mapping[str, str], table: Table, user: User | N
         compared = lists.Compared(
             known=cache(partial(_known, predicates, table, user, filter_.target != "UserID")),
             many=any(predicate.operator == "IN" for predicate in predicates),
+            names=_names(name, predicates),
             says_nothing=is_null if all(each.column.name in LABELS for each in predicates) else is_null_text,
         )
         found[name] = lists.split(name, texts[name], compared)
-        _check_times(name, found[name], [predicate.column for predicate in predicates])
+        _check_times(name, found[name], [predicate.column for predicate in predicates], table)
     return found
+
+
+def _names(name: str, predicates: Sequence[Predicate]) -> frozenset[str]:
+    """What clients call the values of a placeholder."""
+    plain = {lists.plain(each) for each in (name, "id", "value", *(predicate.column.name for predicate in predicates))}
+    return frozenset({*plain, *(f"{each}s" for each in plain)})
 
 
 def _check_names(filter_: Filter, texts: Mapping[str, str]) -> None:
@@ -83,8 +93,16 @@ def _has(predicate: Predicate, table: Table, user: User | None, asking: bool, te
     return table.column(column.name).has(predicate.operator, text)
 
 
-def _check_times(name: str, values: tuple[str, ...], columns: Sequence[Column]) -> None:
-    for column in columns:
+def _check_times(name: str, values: tuple[str, ...], columns: Sequence[Column], table: Table) -> None:
+    for column in (column for column in columns if column.name in TIMES):
         for value in values:
-            if in_milliseconds(column, value):
-                raise InvalidInputException(f"filterValues.{name}: " + MILLISECONDS.format(column=column, value=value))
+            problem = misfit(column, value)
+            if not problem and re.match(DAY, bare(value), re.ASCII) and _holds_seconds(column, table):
+                problem = DATE.format(column=column, value=value)
+            if problem:
+                raise InvalidInputException(f"filterValues.{name}: {problem}")
+
+
+def _holds_seconds(column: Column, table: Table) -> bool:
+    """Whether a row has a time after 1995: as seconds, a date such as 20231114 is of 1970."""
+    return column.dataset in ("ITEMS", "ACTIONS") and bool(table.column(column.name).match(">=", [str(EARLIEST)]).any())

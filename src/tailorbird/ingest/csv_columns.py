@@ -12,6 +12,7 @@ from enum import Enum
 
 import polars as pl
 
+from tailorbird.blanks import BLANKS
 from tailorbird.data import values
 from tailorbird.data.null_words import RESERVED_WORD, null_words
 from tailorbird.data.schema import Field
@@ -88,7 +89,7 @@ class Conversion:
 def conversion(field: Field, *, key: bool, words: Sequence[str] = ()) -> Conversion:
     """The conversion for a field's column; where there are `words`, it holds one of them."""
     text = pl.col(field.name)
-    bare = text.str.strip_chars()
+    bare = text.str.strip_chars(BLANKS)
     bad = Effect.DROP if key else Effect.EMPTY
     label = field.name.upper() in values.LABELS
     empty = bare == ""
@@ -125,17 +126,17 @@ def _string(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
 
 
 def _boolean(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
-    lower = text.str.strip_chars().str.to_lowercase()
+    lower = text.str.strip_chars(BLANKS).str.to_lowercase()
     return lower == "true", [_fault(field, ~lower.is_in(list(values.BOOLEANS)), values.NO_BOOLEAN, bad)]
 
 
 def _float(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
-    number = text.str.strip_chars().cast(pl.Float64, strict=False)
+    number = text.str.strip_chars(BLANKS).cast(pl.Float64, strict=False)
     return number, [_fault(field, _no_number(number), values.NOT_FINITE, bad)]
 
 
 def _integer(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
-    bare = text.str.strip_chars()
+    bare = text.str.strip_chars(BLANKS)
     number = bare.cast(pl.Float64, strict=False)
     # "1995.0" and "1.5e9" are whole numbers, too.
     whole = pl.when(number.abs() < values.EXACT).then(number.floor()).cast(pl.Int64, strict=False)

@@ -4,13 +4,16 @@ Spec control-plane 5.1 documents the escapes, while pandas, Excel and PostgreSQL
 it is. A record is read both ways. The reading counts in which every quoted value ends where a value may end, and the
 record has as many values as the header. Where both do, as with `"\\host"`, the file's other records tell, and where
 they do not either it is RFC 4180: a file with escapes hardly does without an escaped quote.
+
+Some programs write a blank after each comma, `1, "a, b"`. By RFC 4180 such a quote is a character as any other. Where
+the record has as many values as the header also with the blank left out, nobody means that.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 LONGEST_RECORD = 1 << 20
@@ -27,11 +30,23 @@ class _Dialect:
     """The text of a quoted value up to its end, or to the end of the line."""
     plain: Callable[[str], str]
     """From that text to the value."""
+    gap: re.Pattern[str] = re.compile("")
+    """What may be around a value in quotes."""
 
 
 _ESCAPE = re.compile(r'\\(["\\])|"(")')
 _RFC = _Dialect(re.compile(r'(?:[^"]++|"")*+'), lambda text: text.replace('""', '"'))
 _ESCAPED = _Dialect(re.compile(r'(?:[^"\\]++|\\.?|"")*+', re.DOTALL), lambda text: _ESCAPE.sub(r"\1\2", text))
+_BLANKS = re.compile("[ \t]*")
+_SPACED = tuple(replace(dialect, gap=_BLANKS) for dialect in (_RFC, _ESCAPED))
+_SPACED_VALUE = re.compile(r'[ \t]+"[^"]*"[ \t]*')
+_SPACED_QUOTE = re.compile(r'(?:^|,)[ \t]+"')
+
+
+def is_spaced(header: Sequence[str]) -> bool:
+    """Whether there are blanks after each comma of a header, or before each."""
+    after, before = [name[:1].isspace() for name in header[1:]], [name[-1:].isspace() for name in header[:-1]]
+    return len(header) > 1 and (all(after) or all(before))
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,8 @@ class QuotedRecords:
     def __init__(self) -> None:
         self.width: int | None = None
         """Values of the header; None until it is read."""
+        self._spaced = False
+        """Whether blanks have stood before quotes."""
         self._escapes = 0
         """By how many more records only backslash escapes fit than only RFC 4180."""
 
@@ -61,6 +78,7 @@ class QuotedRecords:
         """Takes the first record there is for the header."""
         if self.width is None and records:
             self.width = len(records[0])
+            self._spaced = self._spaced or is_spaced(records[0])
 
     def read(self, lines: Sequence[str], at: int, last: bool) -> Record | None:
         """The record that begins at `lines[at]`, or None where further lines must be seen to tell.
@@ -71,6 +89,11 @@ class QuotedRecords:
         # Without a backslash both read the same.
         doubtful = any("\\" in lines[number] for number in range(at, at + rfc.lines))
         escaped = _reading(lines, at, _ESCAPED) if doubtful else rfc
+        if spaced := self._spaced_reading(lines, at, rfc, escaped):
+            if spaced.end is _End.CLEAN:
+                return Record(spaced.cells, spaced.lines)
+            if not last:
+                return None
         if not last and _End.OPEN in (rfc.end, escaped.end):
             return None
         if rfc.end is escaped.end is _End.CLEAN and doubtful:
@@ -86,6 +109,23 @@ class QuotedRecords:
 
     def _fits(self, reading: _Reading) -> bool:
         return self.width in (None, len(reading.cells))
+
+    def _spaced_reading(self, lines: Sequence[str], at: int, rfc: _Reading, escaped: _Reading) -> _Reading | None:
+        """The record without the blanks around its quotes, where that is better or, being open, may be."""
+        if not any(_SPACED_QUOTE.search(lines[number]) for number in range(at, at + rfc.lines)):
+            return None
+        whole = [each for each in (rfc, escaped) if each.end is _End.CLEAN and self._fits(each)]
+        if any(not any(map(_SPACED_QUOTE.match, each.cells)) for each in whole):
+            return None
+        sure = self._spaced or not whole or any(map(_SPACED_VALUE.fullmatch, whole[0].cells))
+        for reading in (_reading(lines, at, dialect) for dialect in _SPACED):
+            better = sure or reading.lines <= whole[0].lines
+            if better and reading.end is _End.OPEN:
+                return reading
+            if better and reading.end is _End.CLEAN and self._fits(reading) and reading.cells != rfc.cells:
+                self._spaced = True
+                return reading
+        return None
 
     def _of_two(self, rfc: _Reading, escaped: _Reading) -> Record:
         """The better of two clean readings."""
@@ -158,9 +198,9 @@ def _feed(
     at = 0
     while True:
         value = ""
-        if open_ is None and line.startswith('"', at):
+        if open_ is None and line.startswith('"', start := _end(dialect.gap, line, at)):
             open_ = []
-            at += 1
+            at = start + 1
         if open_ is not None:
             end = _end(dialect.inside, line, at)
             open_.append(line[at:end])
@@ -169,7 +209,7 @@ def _feed(
                 return open_, False
             value = dialect.plain("".join(open_))
             open_ = None
-            at = end + 1
+            at = _end(dialect.gap, line, end + 1)
             if not lenient and line[at : at + 1] not in ("", ",") and line[at:] != "\r":
                 return None, True
         comma = line.find(",", at)

@@ -7,8 +7,6 @@ only where the data cannot be meant (spec control-plane 5.1; spec clients, "Impo
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,17 +16,17 @@ import polars as pl
 
 from tailorbird.data import namesakes
 from tailorbird.data.schema import Field, Schema
-from tailorbird.ingest import csv_records
+from tailorbird.data.values import IDS
+from tailorbird.ingest import csv_header, csv_records
 from tailorbird.ingest.csv_columns import ACTION_EVENTS, Conversion, Effect, conversion
+from tailorbird.ingest.csv_dialect import is_spaced
+from tailorbird.ingest.csv_header import shown, visible
 from tailorbird.ingest.csv_records import Records
 from tailorbird.ingest.import_report import EXAMPLES_SHOWN
 from tailorbird.ingest.import_report import ImportFailed as ImportFailed
 from tailorbird.ingest.import_report import Problem as Problem
 from tailorbird.ingest.import_report import Report as Report
-from tailorbird.numbers import to_number
 
-VALUE_SHOWN = 100
-"""Characters of a value that a problem quotes."""
 LARGEST_BAD_SHARE = 0.5
 """With a larger share of dropped rows the import fails."""
 REASONS_NAMED = 3
@@ -39,22 +37,12 @@ COLUMNS_NAMED = 50
 
 TOO_FEW = "the row has fewer values than the header: leave unknown values empty, but write their commas"
 TOO_MANY = "the row has more values than the header: put a value that holds commas into double quotes"
+HEADER_AGAIN = "the row is the header again, as where files were joined: it is left out"
+SPACED = "the header has blanks around its names, so those around the values are left out, too"
 SPANS = (
     "a value in double quotes goes on over lines that look like rows: close its quote, and write a quote inside a "
     "value as two quotes"
 )
-SEPARATORS = {
-    ";": "semicolons", "\t": "tabs", "|": "vertical bars", "\x01": r"the control character \x01, as Hive does",
-    " ": "blanks",
-}  # fmt: skip
-"""What other programs write between values."""
-FIRST_LINES = {
-    r"(?i)sep=": "is Excel's sep=: remove it, so that the header comes first, and write commas between values.",
-    r"#": "is a comment: remove it, so that the header comes first.",
-    r"\s*[{\[]": "is JSON: write CSV, a header line and a line a row.",
-    r"\s*<": "is XML or HTML: write CSV, a header line and a line a row.",
-}
-"""Beginnings of first lines that are no header, and what to say of such a line."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +162,7 @@ class _Tally:
     def report(self) -> Report:
         counts = dict(self.counts.most_common())
         kept = self.read - self.dropped
-        ignored = tuple(_shown(column) for column in self.ignored[:COLUMNS_NAMED])
+        ignored = tuple(shown(column) for column in self.ignored[:COLUMNS_NAMED])
         return Report(self.read, kept, self.dropped, self.emptied, tuple(self.problems), counts, ignored)
 
 
@@ -207,46 +195,64 @@ def _with_count(found: Problem, counts: dict[str, int]) -> str:
 
 def _frames(stream: _Metered, name: str, schema: Schema, tally: _Tally) -> Iterator[pl.DataFrame]:
     """The good rows of one file, a frame a batch; of a file that lacks columns there are none, only the problems."""
-    places: dict[str, int] | None = None
-    width = 0
-    columns: list[Conversion] = []
+    layout: _Layout | None = None
     separator = ","
     for records in csv_records.read(stream, name, tally.failures):
-        if places is None and records.cells:
-            separator = _separator(records.cells[0], schema)
+        if layout is None and records.cells:
+            separator = csv_header.separator(records.cells[0], schema)
         if separator != ",":  # read on as if it were mended, so that all that is wrong is told at once
             records.cells[:] = [",".join(cells).split(separator) for cells in records.cells]
-        if places is None and records.cells:
-            header = records.cells.pop(0)
-            del records.lines[0]
-            places, width = _places(header, schema, name, separator, tally), len(header)
-            if not places:
+        if layout is None and records.cells:
+            layout = _layout(records.cells.pop(0), records.lines.pop(0), schema, name, separator, tally)
+            if not layout.places:
                 return
-            columns = [
-                conversion(field, key=schema.is_key(field), words=_words(schema, field))
-                for field in schema.fields
-                if field.name in places
-            ]
-        if places is not None and records.cells:
-            frame = _frame(records, places, width, columns, name, tally)
-            if len(places) == len(schema.fields):
+        if layout is not None and records.cells:
+            frame = _frame(records, layout, name, tally)
+            if len(layout.places) == len(schema.fields):
                 yield frame
-    if places is None:
+    if layout is None:
         tally.note([Problem(name, 1, "", "", "the file is empty: it needs a header line and rows")], 1)
         tally.end_batch()
 
 
-def _frame(
-    records: Records, places: dict[str, int], width: int, columns: list[Conversion], name: str, tally: _Tally
-) -> pl.DataFrame:
+@dataclass(frozen=True)
+class _Layout:
+    """How the rows of one file are laid out."""
+
+    header: list[str]
+    places: dict[str, int]
+    """Of each field in the header."""
+    columns: list[Conversion]
+    spaced: bool
+    """Whether blanks around values are only the file's style."""
+
+
+def _layout(header: list[str], line: int, schema: Schema, name: str, separator: str, tally: _Tally) -> _Layout:
+    """The layout that a header says; tells what is wrong or odd about it."""
+    places = _places(header, schema, name, separator, tally)
+    columns = [
+        conversion(field, key=schema.is_key(field), words=_words(schema, field))
+        for field in schema.fields
+        if field.name in places
+    ]
+    spaced = is_spaced(header)
+    if spaced and places:
+        tally.note([Problem(name, line, "", shown(separator.join(header)), SPACED)], 1)
+    return _Layout(header, places, columns, spaced)
+
+
+def _frame(records: Records, layout: _Layout, name: str, tally: _Tally) -> pl.DataFrame:
     """The good rows among some records."""
     tally.read += len(records.cells)
     if records.spans:
-        tally.note([Problem(name, line, "", _shown(text), SPANS) for line, text in records.spans], len(records.spans))
-    even = _even(records, width, name, tally)
+        tally.note([Problem(name, line, "", shown(text), SPANS) for line, text in records.spans], len(records.spans))
+    width, places = len(layout.header), layout.places
+    even = _even(_rows(records, layout, name, tally), width, name, tally)
     texts = list(zip(*even.cells, strict=True)) or [()] * width
     table = pl.DataFrame({field: texts[at] for field, at in places.items()}, dict.fromkeys(places, pl.String))
-    frame = _checked(table, even.lines, columns, name, tally)
+    if layout.spaced:
+        table = table.with_columns(pl.all().str.strip_chars(" \t"))
+    frame = _checked(table, even.lines, layout.columns, name, tally)
     tally.end_batch()
     return frame
 
@@ -257,34 +263,22 @@ def _words(schema: Schema, field: Field) -> tuple[str, ...]:
     return ACTION_EVENTS if of_actions else ()
 
 
-def _separator(header: list[str], schema: Schema) -> str:
-    """What is between the names of a header: commas, or what other programs write."""
-    text = ",".join(header)
-    for separator in SEPARATORS:
-        names = [_visible(cell) for cell in text.split(separator)]
-        if len(names) > len(header) and (
-            len(header) == 1 or any(field.name.upper() in names for field in schema.fields)
-        ):
-            return separator
-    return ","
-
-
 def _places(header: list[str], schema: Schema, name: str, separator: str, tally: _Tally) -> dict[str, int]:
     """Where in the header each field is; case, order and further columns do not matter. Tells what is wrong with it.
 
     A field that is missing is where its likely namesake is, so that its values are looked at too.
     """
-    names = [_visible(cell) for cell in header]
+    names = [visible(cell) for cell in header]
     fields = [field.name for field in schema.fields]
     missing = [field for field in fields if separator != "," or field.upper() not in names]
     absent = [field for field in missing if field.upper() not in names]
     own = {field.upper() for field in fields}
-    others = [cell for cell, visible in zip(header, names, strict=True) if visible and visible not in own]
+    others = [cell for cell, seen in zip(header, names, strict=True) if seen and seen not in own]
     if missing:
-        if words := _no_header(",".join(header), header, schema):
+        if words := csv_header.no_header(",".join(header), header, schema):
             hint = f"The first line of {name} {words}"
         else:
-            hint = _told_header(header, separator, name) + namesakes.told(absent, map(str.strip, others))
+            hint = csv_header.told(header, separator, name) + namesakes.told(absent, map(str.strip, others))
         tally.failures.append(f"Input CSV is missing the following columns:[{', '.join(missing)}]. {hint}")
     likely = namesakes.of(absent, others)
     tally.ignore(other for other in others if other not in likely.values())
@@ -296,27 +290,24 @@ def _places(header: list[str], schema: Schema, name: str, separator: str, tally:
     return places
 
 
-def _told_header(header: list[str], separator: str, name: str) -> str:
-    if separator != ",":
-        return f"The values of {name} are separated by {SEPARATORS[separator]}: write commas, and points in numbers."
-    return f"The header of {name} reads {json.dumps(_shown(','.join(header)), ensure_ascii=False)}."
-
-
-def _no_header(text: str, cells: list[str], schema: Schema) -> str:
-    """What a file's first line is instead of a header, if anything."""
-    for beginning, words in FIRST_LINES.items():
-        if re.match(beginning, text):
-            return words
-    fields = [field.name for field in schema.fields]
-    known = {field.upper() for field in fields}
-    if known.isdisjoint(map(_visible, cells)) and any(to_number(cell) is not None for cell in cells):
-        return f"looks like a row: write the header above it, here {','.join(fields)}, in the order of the values."
-    return ""
-
-
-def _visible(cell: str) -> str:
-    """A column's name in upper case, without what cannot be seen."""
-    return "".join(letter for letter in cell if unicodedata.category(letter) not in ("Cc", "Cf")).strip().upper()
+def _rows(records: Records, layout: _Layout, name: str, tally: _Tally) -> Records:
+    """The records but those that are the header again, of which it tells; raises ImportFailed for another header."""
+    names = [*map(visible, layout.header)]
+    known = frozenset(names)
+    ids = frozenset(names[place] for field, place in layout.places.items() if field.upper() in IDS)
+    again = {number for number, cells in enumerate(records.cells) if csv_header.is_header(cells, known, ids)}
+    if not again:
+        return records
+    told = []
+    for line, cells in ((records.lines[number], records.cells[number]) for number in sorted(again)):
+        if [*map(visible, cells)] != names:
+            reason = f"Line {line} of {name} is a second header, with other columns or places: split the file there."
+            raise ImportFailed(reason)
+        told.append(Problem(name, line, "", shown(",".join(cells)), HEADER_AGAIN))
+    tally.dropped += len(told)
+    tally.note(told[:EXAMPLES_SHOWN], len(told))
+    kept = [number for number in range(len(records.cells)) if number not in again]
+    return Records([records.lines[number] for number in kept], [records.cells[number] for number in kept])
 
 
 def _even(records: Records, width: int, name: str, tally: _Tally) -> Records:
@@ -328,9 +319,9 @@ def _even(records: Records, width: int, name: str, tally: _Tally) -> Records:
     long: list[Problem] = []
     for line, cells in zip(records.lines, records.cells, strict=True):
         if len(cells) < width:
-            short.append(Problem(name, line, "", _shown(",".join(cells)), TOO_FEW))
-        elif any(cells[width:]):
-            long.append(Problem(name, line, "", _shown(",".join(cells)), TOO_MANY))
+            short.append(Problem(name, line, "", shown(",".join(cells)), TOO_FEW))
+        elif any(map(str.strip, cells[width:])):
+            long.append(Problem(name, line, "", shown(",".join(cells)), TOO_MANY))
         else:
             even.lines.append(line)
             even.cells.append(cells[:width])
@@ -376,7 +367,7 @@ def _note(
         if rows.is_empty():
             continue
         first = [
-            Problem(name, lines[row], column.field.name, _shown(texts[row]), fault.reason)
+            Problem(name, lines[row], column.field.name, shown(texts[row]), fault.reason)
             for row in rows.head(EXAMPLES_SHOWN)
         ]
         tally.note(first, len(rows))
@@ -384,7 +375,3 @@ def _note(
             tally.emptied += int((faulty & keep).sum())
         if fault.effect is Effect.FAIL and all(found.reason != fault.reason for found in tally.fatal):
             tally.fatal.append(first[0])
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= VALUE_SHOWN else text[:VALUE_SHOWN] + "…"

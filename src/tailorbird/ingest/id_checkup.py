@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from tailorbird.blanks import bare
 from tailorbird.ingest.spellings import Twins, hashed, shown
 
 LARGE_SHARE = 0.1
@@ -15,6 +16,8 @@ TIMES_RUNNER_UP = {"USER_ID": 3}
 TIMES_NEXT_ITEM = 8
 """As `TIMES_RUNNER_UP`, for items and actions: the most popular is no fault. Where popularity falls as steeply as by
 Zipf's law with an exponent of 1.5, it has five times as many rows as the third."""
+STAND_INS = ("unknown", "anonymous", "anon", "guest", "visitor", "nobody", "default", "dummy", "test", "-1")
+"""Words, in lower case, that stand for whoever or whatever is not known: of these the share alone is worth a word."""
 ADVICE = {
     "USER_ID": "where it stands for all who are unknown, or for a robot, leave these rows out, since one taste is "
     "learnt from them."
@@ -54,12 +57,14 @@ class IdCheckup:
         next_ = int(total.filter(~large)["count"].max() or 0)  # type: ignore[arg-type]
         times = TIMES_RUNNER_UP.get(self.name, TIMES_NEXT_ITEM)
         least = max(TIMES_MEAN * rows / max(1, len(total)), times * next_)
+        stand_ins = [id_ for id_, text in self._frequent.items() if bare(text).lower() in STAND_INS]
+        told = large & (
+            (pl.col("count") >= least) | pl.col("id").is_in(pl.Series(stand_ins, dtype=pl.UInt64).implode())
+        )
         return [
             f"{count:,} of {rows:,} rows have the {self.name} {shown(self._frequent[id_])}: "
             f"{ADVICE.get(self.name, OF_ITEMS)}"
-            for id_, count in total.filter(large & (pl.col("count") >= least))
-            .sort("count", descending=True)
-            .iter_rows()
+            for id_, count in total.filter(told).sort("count", descending=True).iter_rows()
         ]
 
 

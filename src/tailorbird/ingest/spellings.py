@@ -20,6 +20,12 @@ _UNSEEN = (
     "[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e"
     "\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000e0001\U000e0020-\U000e007f]"
 )
+_ODD_TEXTS = {
+    r"""^b'.*'$|^b".*"$""": "a {name} that Python printed as bytes, which makes it another one: write it after "
+    '.decode("utf-8")',
+    "\ufffd": "a {name} with U+FFFD, which a program wrote in place of letters that it could not read, so that several "
+    "values may have become one: read the source in its own encoding",
+}
 ODD_LABELS = {
     r"^\s|\s$": "a space before or after their {name}, which makes it another one: remove it",
     r"^-?\d+\.0+$|^\d(\.\d+)?[eE]\+\d+$": "a {name} that some program made a number, and so another one: write it as "
@@ -28,12 +34,14 @@ ODD_LABELS = {
     "remove them",
     r"""^['"`´].*['"`´]$|^[‘“„«].*[’”“»]$""": "a {name} in quotes, which are part of it and make it another one: "
     "write it without them, or in double quotes in a CSV file",
+    **_ODD_TEXTS,
 }
 """Patterns of ids and event types, and what rows with such a one have. For polars and for Python's re."""
 ODD_CATEGORIES = {
     r"""^\s*([\[({]\s*['"].*[\])}]|[\[{].*,.*[\]}]|\[\s*\])\s*$""": "a {name} that is spelled as a list, and counts as "
     "one category: write several as a|b",
     r"^\s|\s$|\s\||\|\s": "a {name} with spaces around a category, which make it another one: remove them",
+    **_ODD_TEXTS,
 }
 """As `ODD_LABELS`, for columns of several values joined with |."""
 
@@ -97,6 +105,15 @@ _PAIRS = (
         "Normalise them to NFC.",
         lambda texts: texts.filter(texts.str.len_bytes() != texts.str.len_chars()),
         lambda strays: strays.str.normalize("NFC"),
+    ),
+    _Pair(
+        "differ in the width or form of letters only (Unicode NFC and NFKC)",
+        "Write each in one way, such as NFKC.",
+        lambda texts: texts.filter(
+            (texts.str.len_bytes() != texts.str.len_chars())
+            & (texts.str.normalize("NFC") != texts.str.normalize("NFKC"))
+        ),
+        lambda strays: strays.str.normalize("NFKC"),
     ),
     # Codes such as aB3x are random, and may differ in nothing else.
     _Pair(

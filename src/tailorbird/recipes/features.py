@@ -16,6 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from tailorbird.recipes.recipe import Column, Interactions
+from tailorbird.recipes.scorers.sums import Given, bounds_of
 
 RANGES = 16
 """Into how many equally filled ranges a numeric column is cut, at most."""
@@ -41,12 +42,16 @@ class Encoder:
 
         A missing column, a missing value and a category that was not there at `fit` give no feature.
         """
+        bounds, index, weight = self.given(rows)
+        return sparse.csr_matrix((weight, index, bounds), shape=(len(rows), self.size))
+
+    def given(self, rows: Sequence[Mapping[str, object]]) -> Given:
+        """Returns `encode` as numbers of features."""
         found = [self._features(row) for row in rows]
-        indptr = np.concatenate([[0], np.cumsum([len(each) for each in found], dtype=np.int64)])
         pairs = [pair for each in found for pair in each]
-        indices = np.array([feature for feature, _ in pairs], np.int32)
-        data = np.array([weight for _, weight in pairs], np.float32)
-        return sparse.csr_matrix((data, indices, indptr), shape=(len(rows), self.size))
+        index = np.array([feature for feature, _ in pairs], np.int32)
+        weight = np.array([weight for _, weight in pairs], np.float32)
+        return Given(bounds_of([len(each) for each in found]), index, weight)
 
     def columns(self, columns: Mapping[str, Column], count: int) -> sparse.csr_matrix:
         """Returns `encode` of `count` rows that are given column by column."""

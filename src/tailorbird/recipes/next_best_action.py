@@ -23,6 +23,7 @@ from scipy import optimize, sparse
 from tailorbird.recipes.matrices import user_bounds, user_item
 from tailorbird.recipes.recipe import Interactions, Progress, Query, Recipe, Responses
 from tailorbird.recipes.recipe_types import PERSONALIZED_ACTIONS
+from tailorbird.recipes.scorers.sums import Given, add_rows, bounds_of, zeros
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
@@ -72,7 +73,7 @@ class Propensities:
     @classmethod
     def load(cls, folder: Path) -> Propensities:
         """Reads what `save` wrote."""
-        return cls(*load_arrays(folder, "items", "actions", "factors", "weights"))
+        return cls(*map(np.asarray, load_arrays(folder, "items", "actions", "factors", "weights")))
 
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> Propensities:
@@ -105,11 +106,9 @@ def item_factors(data: Interactions) -> NDArray[np.float32]:
 
 def summed_up(histories: Sequence[NDArray[np.int32]], factors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Returns (history, dimension + 1): the histories' direction among the factors, and 1; 0 for an empty one."""
-    lengths = [len(history) for history in histories]
-    indptr = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    indices = np.concatenate([*histories, np.empty(0, np.int32)])
-    shape = (len(histories), len(factors))
-    sums = sparse.csr_matrix((np.ones(len(indices), np.float32), indices, indptr), shape=shape) @ factors
+    items = np.concatenate([*histories, np.empty(0, np.int32)])
+    given = Given(bounds_of([len(history) for history in histories]), items, np.ones(len(items), np.float32))
+    sums = add_rows(given, np.ascontiguousarray(factors), zeros(len(histories), factors.shape[1]))
     norms = np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
     directions = sums / norms * np.sqrt(np.float32(max(1, factors.shape[1])))
     return np.hstack([directions, np.ones((len(histories), 1), np.float32)]).astype(np.float32)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tailorbird.blanks import bare
 from tailorbird.errors import InvalidInputException
-from tailorbird.numbers import to_number
-
-WHOLE = re.compile(r"\s*[-+]?[0-9]+\s*")
+from tailorbird.numbers import to_number, to_whole
 
 Value = bool | int | float | str
 
@@ -153,7 +151,7 @@ def read(
 
 def _parse(name: str, domain: Domain, text: str) -> Value:
     if domain.type is str:
-        found = [spellings[0] for spellings in domain.choices if text.strip().lower() in spellings]
+        found = [spellings[0] for spellings in domain.choices if bare(text).lower() in spellings]
         if not found:
             raise InvalidInputException(f"{name} must be {domain}; given: {text!r}.")
         return found[0]
@@ -166,8 +164,5 @@ def _parse(name: str, domain: Domain, text: str) -> Value:
 def _converted(kind: type, text: str) -> bool | int | float | None:
     """The value that `text` spells; None where it spells none of this kind."""
     if kind is bool:
-        return {"true": True, "false": False}.get(text.strip().lower())
-    number = to_number(text)
-    if kind is float or number is None:
-        return number
-    return int(number) if WHOLE.fullmatch(text) else None
+        return {"true": True, "false": False}.get(bare(text).lower())
+    return to_number(text) if kind is float else to_whole(text)

@@ -113,17 +113,21 @@ class UserPersonalization:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) log-probabilities of the next interaction."""
-        scores = {name: part.score(queries) for name, part in self.scorers.items()}
-        logits = combine(list(scores.values()), self.weights, shortness(queries))
-        rows, columns, bucket = repeat_consumption.positions(queries)
+        logits = combine((part.score(queries) for part in self.scorers.values()), self.weights, shortness(queries))
+        rows, columns, bucket = repeat_consumption.positions(queries, len(self.items))
         logits[rows, columns] += self.offsets[bucket]
-        empty = [row for row, query in enumerate(queries) if not len(query.items)]
-        logits[empty] = cold_users.logits(self.first, scores["recent" if "recent" in scores else "popular"][empty])
+        if empty := [row for row, query in enumerate(queries) if not len(query.items)]:
+            logits[empty] = self._of_newcomers([queries[row] for row in empty])
+        return log_softmax(logits)
+
+    def _of_newcomers(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        popularity = self.scorers["recent" if "recent" in self.scorers else "popular"]
+        logits = cold_users.logits(self.first, popularity.score(queries))
         # Nothing else speaks for a newcomer, so what is known of him and of the request counts in full.
         for name in ("user", "context"):
-            if name in scores:
-                logits[empty] += scores[name][empty]
-        return log_softmax(logits)
+            if name in self.scorers:
+                logits += self.scorers[name].score(queries)
+        return logits
 
     def save(self, folder: Path) -> None:
         """Writes the blend's arrays, and each scorer into a folder of its name."""
@@ -133,7 +137,7 @@ class UserPersonalization:
     @classmethod
     def load(cls, folder: Path) -> UserPersonalization:
         """Reads what `save` wrote."""
-        items, weights, offsets, first = load_arrays(folder, "items", "weights", "offsets", "first")
+        items, weights, offsets, first = map(np.asarray, load_arrays(folder, "items", "weights", "offsets", "first"))
         return cls(items, load_scorers(folder, LOADERS), weights, offsets, first)
 
 

@@ -20,6 +20,7 @@ all young items are well known, and with a weight of 0.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -33,6 +34,8 @@ from tailorbird.serving.scores import Mask, Scores
 DAY = 86400.0
 PRIOR = 50.0
 """Exposures after which half of what is believed of an item is its own: to know a rate of 2 % takes about as many."""
+REDRAWN = 0.2
+"""While what is not placed has more of the chances than this, whoever is drawn again is put back and drawn anew."""
 TINY = 1e-30
 
 
@@ -82,30 +85,29 @@ def explore(
     if chances is None or not len(best):
         return certain(best)
     turns = rng.random(len(best)) < chances.share
+    own = np.where(chances.arms.place[best] >= 0, chances.of[chances.arms.place[best]], 0.0)
     if not turns.any():
-        return _unexplored(best, chances)
-    # The first of exponential waiting times is item i with a probability in proportion to its rate, and so on.
-    waits = rng.exponential(size=len(chances.items)) / chances.of
-    order = chances.items[np.argsort(waits)[: len(best)]]
-    return _placed(deque(best.tolist()), deque(order.tolist()), turns.tolist(), chances)
+        return _unexplored(best, own, chances)
+    return _placed(best.tolist(), own.tolist(), turns.tolist(), chances, rng)
 
 
 @dataclass(frozen=True)
 class _Chances:
-    """The young items that one user may be shown; the arrays are parallel."""
+    """How likely one user is to be shown each of the young items first, where a place is explored."""
 
-    items: NDArray[np.int64]
+    arms: _Arms
     of: NDArray[np.float64]
-    """To be drawn first; their sum is 1."""
-    unknown: NDArray[np.float64]
+    """Parallel to the arms; their sum is 1, and 0 means never."""
+    many: int
+    """How many have a chance."""
     share: float
     """Of the places that are explored."""
     weight: float
 
     @cached_property
-    def by_item(self) -> dict[int, float]:
-        """The chance of each."""
-        return dict(zip(self.items.tolist(), self.of.tolist(), strict=True))
+    def sums(self) -> NDArray[np.float64]:
+        """The chance of an item or one before it."""
+        return np.cumsum(self.of)
 
 
 def _chances(scores: Scores, pool: Pool, settings: Exploration) -> _Chances | None:
@@ -113,27 +115,23 @@ def _chances(scores: Scores, pool: Pool, settings: Exploration) -> _Chances | No
     key = pool.name, settings
     if key not in scores.derived:
         arms = _arms(pool, settings.age)
-        of = _expected(scores.values, arms, pool.likeness.known) * arms.bonus
         may = np.isfinite(scores.values[arms.items])
-        scores.derived[key] = _of(arms.items[may], of[may], arms.unknown[may], settings.weight)
+        of = np.maximum(_expected(scores.values, arms, pool.likeness.known) * arms.bonus, TINY)
+        scores.derived[key] = _of(arms, np.where(may, of, 0.0), settings.weight)
     found: _Chances | None = scores.derived[key]
     return found
 
 
-def _of(
-    items: NDArray[np.int64], chances: NDArray[np.float64], unknown: NDArray[np.float64], weight: float
-) -> _Chances | None:
-    if not len(items) or not weight:
+def _of(arms: _Arms, chances: NDArray[np.float64], weight: float) -> _Chances | None:
+    many = int(np.count_nonzero(chances))
+    if not many or not weight:
         return None
-    chances = np.maximum(chances / chances.sum(), TINY)
-    return _Chances(items, chances, unknown, weight**2 * float(chances @ unknown), weight)
+    chances = chances / chances.sum()
+    return _Chances(arms, chances, many, weight**2 * float(chances @ arms.unknown), weight)
 
 
 def _allowed(chances: _Chances, allowed: Mask) -> _Chances | None:
-    may = allowed[chances.items]
-    if may.all():
-        return chances
-    return _of(chances.items[may], chances.of[may], chances.unknown[may], chances.weight)
+    return _of(chances.arms, np.where(allowed[chances.arms.items], chances.of, 0.0), chances.weight)
 
 
 @dataclass(frozen=True)
@@ -141,6 +139,8 @@ class _Arms:
     """The young items, and what does not depend on the user; the arrays are parallel."""
 
     items: NDArray[np.int64]
+    place: NDArray[np.int32]
+    """(item) Where it is among the arms; -1 for all others."""
     unknown: NDArray[np.float64]
     """How little each is known, from 1 for not at all."""
     bonus: NDArray[np.float64]
@@ -156,7 +156,9 @@ def _arms(pool: Pool, age: float) -> _Arms:
     unknown = PRIOR / (PRIOR + exposures)
     rate = (interactions.sum() + 1) / (exposures.sum() + 1)
     success = (PRIOR * rate + interactions) / (PRIOR + exposures) / rate
-    return _Arms(items, np.asarray(unknown, np.float64), unknown * success, pool.likeness.of(items))
+    place = np.full(len(pool.items), -1, np.int32)
+    place[items] = np.arange(len(items))
+    return _Arms(items, place, np.asarray(unknown, np.float64), unknown * success, pool.likeness.of(items))
 
 
 def _expected(scores: NDArray[np.float32], arms: _Arms, known: int) -> NDArray[np.float64]:
@@ -165,26 +167,44 @@ def _expected(scores: NDArray[np.float32], arms: _Arms, known: int) -> NDArray[n
     return np.asarray((1 - arms.unknown) * powers[arms.items] + arms.unknown * arms.alike(powers[:known]), np.float64)
 
 
-def _unexplored(best: NDArray[np.int64], chances: _Chances) -> Draw:
-    """The model's own items in all places, as they come where no place was explored."""
-    own = np.array([chances.by_item.get(item, 0.0) for item in best.tolist()])
+def _unexplored(best: NDArray[np.int64], own: NDArray[np.float64], chances: _Chances) -> Draw:
+    """The model's own items in all places, as they come where no place was explored. own: the chance of each."""
     taken = np.cumsum(own) - own  # before each place
-    earlier: NDArray[np.int64] = np.cumsum(own > 0) - (own > 0)
-    explored = np.where(earlier < len(chances.items), chances.share, 0.0)
+    young = own > 0
+    earlier: NDArray[np.int64] = np.cumsum(young) - young
+    explored = np.where(earlier < chances.many, chances.share, 0.0)
     return Draw(best, (1 - explored) + explored * own / np.maximum(1 - taken, TINY))
 
 
-def _placed(best: deque[int], drawn: deque[int], turns: list[bool], chances: _Chances) -> Draw:
-    """Fills the places one after the other, from `drawn` where it is their turn, else from `best`."""
+def _placed(best: list[int], own: list[float], turns: list[bool], chances: _Chances, rng: np.random.Generator) -> Draw:
+    """Fills the places one after the other, by a draw where it is their turn, else from `best`.
+
+    own: the chance of each of `best`.
+    """
     placed: dict[int, float] = {}
-    left = 1.0
+    left, waiting = 1.0, chances.many
+    queue = deque(zip(best, own, strict=True))
     for turn in turns:
-        for queue in (best, drawn):
-            while queue and queue[0] in placed:
-                queue.popleft()
-        explored = chances.share if drawn else 0.0
-        item = drawn[0] if turn and drawn else best[0]
-        chance = chances.by_item.get(item, 0.0)
-        placed[item] = (1 - explored) * (item == best[0]) + explored * chance / max(left, TINY)
+        while queue[0][0] in placed:
+            queue.popleft()
+        explored = chances.share if waiting else 0.0
+        item, chance = _drawn(chances, placed, left, rng) if turn and waiting else queue[0]
+        placed[item] = (1 - explored) * (item == queue[0][0]) + explored * chance / max(left, TINY)
         left -= chance
+        waiting -= chance > 0
     return Draw(np.array(list(placed), np.int64), np.array(list(placed.values())))
+
+
+def _drawn(chances: _Chances, placed: Collection[int], left: float, rng: np.random.Generator) -> tuple[int, float]:
+    """An item that is not placed yet, in proportion to its chance, and that chance. left: of all such items."""
+    sums = chances.sums
+    if left < REDRAWN:
+        taken = chances.arms.place[list(placed)]
+        rest = chances.of.copy()
+        rest[taken[taken >= 0]] = 0.0
+        sums = np.cumsum(rest)
+    while True:
+        arm = int(np.searchsorted(sums, rng.random() * sums[-1], side="right"))
+        item = int(chances.arms.items[arm])
+        if item not in placed:
+            return item, float(chances.of[arm])

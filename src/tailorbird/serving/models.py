@@ -17,7 +17,7 @@ from tailorbird.data.history import History
 from tailorbird.data.training import columns_of
 from tailorbird.filters.evaluate import Table
 from tailorbird.recipes import RECIPES, new_items, objective
-from tailorbird.recipes.recipe import Following, Incremental, Model, Recipe
+from tailorbird.recipes.recipe import Following, Incremental, Model, Recipe, from_nobody
 from tailorbird.serving import exploration_pools
 from tailorbird.serving.exploration_pools import Pool
 from tailorbird.serving.scores import RecentScores
@@ -54,6 +54,16 @@ class Served:
         return {item: number for number, item in enumerate(self.model.items.tolist())}
 
     @cached_property
+    def ids(self) -> list[str]:
+        """The id of each of the model's items; the same texts as in `numbers`."""
+        return list(self.numbers)
+
+    @cached_property
+    def follows(self) -> bool:
+        """Whether the model takes up recorded events by itself."""
+        return isinstance(self.model, Following)
+
+    @cached_property
     def until(self) -> int:
         """When the newest interaction of the training was; epoch seconds, 0 where there was none."""
         return int(self.history.timestamp.max(initial=0))
@@ -72,17 +82,28 @@ def open_model(workspace: Workspace, version_arn: str) -> Served:
     return workspace.cache.get("model", version_arn, lambda: _load(workspace, version_arn))
 
 
+def in_memory(workspace: Workspace, version_arn: str) -> Served | None:
+    """The model, if it is open already."""
+    found: Served | None = workspace.cache.peek("model", version_arn)
+    return found
+
+
 def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset, items: Dataset | None) -> Served:
     """The model with which to answer now: the trained one, or what became of it by later events or items."""
     served = open_model(workspace, version_arn)
     model = served.model
-    if isinstance(model, Incremental) and served.manifest.updates_items and items is not None:
+    if served.manifest.updates_items and items is not None and isinstance(model, Incremental):
         return _with_items(workspace, version_arn, served, model, items)
     if served.recipe.updates:
         name = served.pools.newest()
         return workspace.cache.get("updated", (version_arn, name), lambda: _updated(served, name))
-    if not isinstance(model, Following):
-        return served
+    return _following(workspace, version_arn, served, interactions) if served.follows else served
+
+
+def _following(workspace: Workspace, version_arn: str, served: Served, interactions: Dataset) -> Served:
+    """The model with the events of its last full interval."""
+    model = served.model
+    assert isinstance(model, Following), "see `Served.follows`"
 
     def follow() -> Served:
         after = served.manifest.newest_event
@@ -108,14 +129,23 @@ def _with_items(workspace: Workspace, version_arn: str, served: Served, model: I
 
 def item_table(workspace: Workspace, version_arn: str, served: Served, items: Dataset | None) -> Table:
     """The newest metadata of the model's items, for filters; made anew after imports, puts, and for new items."""
-    newest = served.pool.name if served.pool else served.as_of
-    key = version_arn, stamp(workspace, items) if items else (), newest
 
     def table() -> Table:
         records = None if items is None else latest_records(workspace, items, "ITEM_ID")
         return _table(served.model.items.tolist(), items, records)
 
-    return workspace.cache.get("table", key, table)
+    return workspace.cache.get("table", _table_key(workspace, version_arn, served, items), table)
+
+
+def has_table(workspace: Workspace, version_arn: str, served: Served, items: Dataset | None) -> bool:
+    """Whether `item_table` is made already."""
+    return workspace.cache.peek("table", _table_key(workspace, version_arn, served, items)) is not None
+
+
+def _table_key(workspace: Workspace, version_arn: str, served: Served, items: Dataset | None) -> Hashable:
+    """Another one where the metadata changed, or the items."""
+    newest = served.pool.name if served.pool else served.as_of
+    return version_arn, stamp(workspace, items) if items else (), newest
 
 
 def others_table(
@@ -128,7 +158,7 @@ def others_table(
     def records() -> pl.DataFrame:
         return latest_records(workspace, items, "ITEM_ID").filter(~pl.col("ITEM_ID").is_in(served.model.items.tolist()))
 
-    key = version_arn, stamp(workspace, items), served.pool.name if served.pool else served.as_of
+    key = _table_key(workspace, version_arn, served, items)
     return _table(others, items, workspace.cache.get("other items", key, records))
 
 
@@ -136,14 +166,11 @@ def _load(workspace: Workspace, version_arn: str) -> Served:
     with workspace.artifacts.open(version_arn) as artifact:
         manifest = artifact.manifest
         recipe = RECIPES[manifest.recipe]
-        return Served(
-            recipe,
-            manifest,
-            event_rules.read(manifest.events),
-            objective.load(recipe, artifact.model),
-            history.load(artifact.history),
-            artifact.pools,
-        )
+        model = objective.load(recipe, artifact.model)
+        # What the first question loads and makes, compiled loops above all, comes here, in a thread that may wait.
+        model.score([from_nobody()])
+        rules, past = event_rules.read(manifest.events), history.load(artifact.history)
+        return Served(recipe, manifest, rules, model, past, artifact.pools)
 
 
 def _updated(served: Served, name: str) -> Served:

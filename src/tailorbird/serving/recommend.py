@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,12 +55,13 @@ class Deployment:
     users: Dataset | None
     table: Callable[[], Table]
     """The newest metadata of the model's items; made when a filter first needs it."""
+    has_table: Callable[[], bool]
+    """Whether `table` is made already."""
     others: Callable[[Sequence[str]], Table]
     """The newest metadata of items that the model does not know; all is missing of one without a record."""
 
 
-@dataclass(frozen=True)
-class Ranked:
+class Ranked(NamedTuple):
     """One item of an answer."""
 
     item: str
@@ -235,8 +237,9 @@ def top(
     list is part of a longer one.
     """
     best = _best(served, scores, allowed, count)
-    draw = exploration.certain(best)
-    if explores is not None and served.pool is not None:
+    if explores is None or served.pool is None:
+        draw = exploration.certain(best)
+    else:
         draw = exploration.explore(scores, best, allowed, served.pool, explores, RANDOM)
     ranked = _ranked(served, scores, draw, scale or _scale(served, scores, allowed))
     if served.recipe.candidates and len(ranked) < count:
@@ -258,11 +261,10 @@ def _candidates(served: Served, scores: Scores, allowed: Mask | None) -> NDArray
 
 
 def _ranked(served: Served, scores: Scores, draw: Draw, scale: Scale | None) -> list[Ranked]:
-    items = served.model.items[draw.items].tolist()
-    shown = scale.shares(scores.values[draw.items]).tolist() if scale is not None else [None] * len(items)
+    shares = scale.shares(scores.values[draw.items]).tolist() if scale is not None else [None] * len(draw.items)
     return [
-        Ranked(item, _rounded(share), None, propensity)
-        for item, share, propensity in zip(items, shown, draw.propensities.tolist(), strict=True)
+        Ranked(served.ids[item], _rounded(share), None, propensity)
+        for item, share, propensity in zip(draw.items.tolist(), shares, draw.propensities.tolist(), strict=True)
     ]
 
 
@@ -271,7 +273,7 @@ def _popular(served: Served, scores: Scores, allowed: Mask | None, count: int) -
     left = np.isfinite(scores.values) & (True if allowed is None else allowed)
     left[scores.best(served.recipe.candidates)] = False
     popular = Scores(np.where(left, served.popularity, -np.inf)).best(count)
-    return [Ranked(item, None) for item in served.model.items[popular].tolist()]
+    return [Ranked(served.ids[item], None) for item in popular.tolist()]
 
 
 def _scale(served: Served, scores: Scores, allowed: Mask | None) -> Scale | None:
@@ -304,7 +306,7 @@ def with_promotions(
     free[numbers] = False
     shares = scale.shares(scores.values[numbers]).tolist() if scale is not None else [None] * len(best)
     promoted = [
-        replace(each, promotion=promotion.name, score=None if each.score is None else _rounded(share))
+        each._replace(promotion=promotion.name, score=None if each.score is None else _rounded(share))
         for each, share in zip(best, shares, strict=True)
     ]
     others = top(served, scores, free, count - len(promoted), explores, scale)
@@ -335,9 +337,11 @@ def reorder(
     values = scores.values[known]
     order = np.argsort(-values, kind="stable")
     shares = scale_of(values).shares(values[order]).tolist()
-    best = zip(served.model.items[known[order]].tolist(), shares, strict=True)
+    best = zip(known[order].tolist(), shares, strict=True)
     nothing = 0.0 if served.recipe.scores_unknown else None
-    return [Ranked(item, _rounded(share)) for item, share in best] + [Ranked(item, nothing) for item in others]
+    return [Ranked(served.ids[item], _rounded(share)) for item, share in best] + [
+        Ranked(item, nothing) for item in others
+    ]
 
 
 def _rounded(share: float | None) -> float | None:

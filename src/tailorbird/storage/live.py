@@ -58,6 +58,7 @@ _SKIP = {
     ),
 }
 """By dialect, what gives no number up to `upto` any more (SQLite: https://www.sqlite.org/autoinc.html)."""
+_NEWEST_HERE = "SELECT max(number) FROM events WHERE dataset = :dataset AND row IS NOT NULL"
 _NEWEST_OF = "SELECT max(number) FROM events WHERE dataset = :dataset AND subject = :subject"
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -111,6 +112,7 @@ class Live:
         self._queue: deque[_Ticket] = deque()
         self._writing = threading.Lock()
         _metadata.create_all(self._engine)
+        self._newest_here = Question(self._database, self._engine, _NEWEST_HERE)
         self._newest_of = Question(self._database, self._engine, _NEWEST_OF)
 
     def skip(self, upto: int) -> int | None:
@@ -192,9 +194,7 @@ class Live:
 
     def newest(self, dataset: str) -> int:
         """Number of the dataset's newest event that is here; 0 where there is none."""
-        query = sa.select(sa.func.max(_events.c.number)).where(_here, _events.c.dataset == dataset)
-        with self._engine.connect() as connection:
-            return connection.execute(query).scalar_one() or 0
+        return self._newest_here(dataset=dataset) or 0
 
     def newest_of(self, dataset: str, subject: str) -> int:
         """Number of the newest event about a subject, whether it moved or not; 0 where there is none."""
@@ -251,6 +251,7 @@ class Live:
 
     def close(self) -> None:
         """Closes all connections."""
+        self._newest_here.close()
         self._newest_of.close()
         self._engine.dispose()
 

@@ -1,8 +1,9 @@
 """HTTP in, HTTP out: request → operation → answer, in the shape of the AWS protocol it came in.
 
-Plain ASGI. What needs no body is checked first; then the body is read here; everything after that blocks, so it runs
-in a pool of threads. This is the only place where an unexpected error is caught: it becomes InternalFailure, and the
-log has the rest; only a full disk is ServiceUnavailable.
+Plain ASGI. What needs no body is checked first; then the body is read here. What follows may block, so it runs in a
+pool of threads, but for answers that are at hand: those are given in the event loop. This is the only place where an
+unexpected error is caught: it becomes InternalFailure, and the log has the rest; only a full disk is
+ServiceUnavailable.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tailorbird.errors import AwsError
 from tailorbird.storage import durable
 from tailorbird.wire import bodies, chunked, forms, model, shapes, signature, signature_v2
 from tailorbird.wire.bodies import Bodies, Body, Disconnected, Incoming, Receive
+from tailorbird.wire.model import Operation
 from tailorbird.wire.response import Response, failure, protocol_of, standard_headers
 from tailorbird.wire.signature import Claim, Request, Scope
 
@@ -35,6 +37,8 @@ THREADS = 32
 HEADERS = 200
 """Headers that a request may have; S3 takes about 90 of metadata beside its own."""
 
+SMALL = 64 << 10
+"""Bytes of a body that are read in the event loop, a fraction of a millisecond; lists of 500 ids have 10 kB."""
 DIGITS = 18
 """Of a Content-Length, leading zeros left out; none that is right has more."""
 
@@ -55,6 +59,8 @@ class Service:
     secret_of: signature.SecretOf
     """Secret access key of an access key id and a session token."""
     default_region: str
+    at_hand: Callable[[str, str, dict[str, Any]], bool] = lambda function, region, parameters: False
+    """Whether `call` answers from memory, so that to hand it to a thread would cost as much again."""
     alive: Callable[[], list[str]] = list
     """Why the process should be started again; costs nothing."""
     ready: Callable[[], list[str]] = list
@@ -78,6 +84,21 @@ class Admission:
     """None where signatures are not verified and there is none."""
     claim: Claim | None
     """What is still to be proved with the body; None where nothing is."""
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is for Personalize, and for no service beside it."""
+        return self.scope is None or self.scope.service == "personalize"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a verified request asks."""
+
+    operation: Operation
+    region: str
+    parameters: dict[str, Any]
+    """As the operation's model has them."""
 
 
 class Endpoint:
@@ -130,25 +151,28 @@ class Endpoint:
             return await in_thread(self._threads, self._guarded, head, lambda: self._preflight(head))
         with Body(self._bodies) as body:
             try:
-                work = await self._take_in(head, body, incoming)
+                work, at_hand = await self._take_in(head, body, incoming)
             except Disconnected:
                 raise
             except Exception as error:
                 return self._failure(head, error)
-            return await in_thread(self._threads, self._guarded, head, work)
+            return self._guarded(head, work) if at_hand else await in_thread(self._threads, self._guarded, head, work)
 
-    async def _take_in(self, head: Request, body: Body, incoming: Incoming) -> Callable[[], Response]:
-        """Takes in the body of a request that may have one, and says what answers it."""
+    async def _take_in(self, head: Request, body: Body, incoming: Incoming) -> tuple[Callable[[], Response], bool]:
+        """Takes in the body of a request that may have one; what answers it, and whether without waiting."""
         if len(head.headers) > HEADERS:
             raise errors.RequestHeaderSectionTooLarge(f"A request may have {HEADERS} headers at most.")
         if forms.is_form(head) and self._service.other is not None:
             await body.begin(incoming, forms.HEAD)
             form = forms.begin(head, body.content(), self._service.secret_of, time.time())
             await body.receive(incoming, forms.limit(form, self._service.other_body_limit), self._threads)
-            return lambda: self._store(head, form, body.content())
+            return lambda: self._store(head, form, body.content()), False
         admission = self._admit(head)
         await body.receive(incoming, self._limit(head, admission), self._threads)
-        return lambda: self._answer(head, body, admission)
+        if not admission.ours or body.size > SMALL:
+            return lambda: self._answer(head, body, admission), False
+        call = self._read(head, body, admission)
+        return lambda: self._call(call), self._service.at_hand(call.operation.function, call.region, call.parameters)
 
     def _store(self, head: Request, form: forms.Form, body: bytes) -> Response:
         """Answers an upload by a form."""
@@ -172,8 +196,7 @@ class Endpoint:
 
     def _limit(self, head: Request, admission: Admission) -> int:
         """How many bytes the body may have; raises RequestTooLarge where the head announces more."""
-        ours = admission.scope is None or admission.scope.service == "personalize"
-        limit = self._service.body_limit if ours else self._service.other_body_limit
+        limit = self._service.body_limit if admission.ours else self._service.other_body_limit
         # Python refuses to read a number of thousands of digits, be they all zeros.
         announced = head.headers.get("content-length", "").lstrip("0") or "0"
         if len(announced) > DIGITS or int(announced) > limit:
@@ -182,13 +205,29 @@ class Endpoint:
 
     def _answer(self, head: Request, body: Body, admission: Admission) -> Response:
         """Verifies, dispatches and answers a request whose body is there."""
+        if admission.ours:
+            return self._call(self._read(head, body, admission))
+        request = self._proved(head, body, admission)
+        assert admission.scope is not None, "without one it is ours"
+        return self._of_other_service(admission.scope.service, request, admission.claim)
+
+    def _proved(self, head: Request, body: Body, admission: Admission) -> Request:
+        """The whole request; raises InvalidSignature."""
         if admission.claim is not None:
             signature.prove(head, admission.claim, body.sha256())
-        request = Request(head.method, head.path, head.query, head.headers, body.content())
-        scope = admission.scope
-        if scope is not None and scope.service != "personalize":
-            return self._of_other_service(scope.service, request, admission.claim)
-        return self._call(request, scope.region if scope else self._service.default_region)
+        return Request(head.method, head.path, head.query, head.headers, body.content())
+
+    def _read(self, head: Request, body: Body, admission: Admission) -> Call:
+        """The call of an operation that a request makes; raises AwsError."""
+        request = self._proved(head, body, admission)
+        operation = model.find(request.headers.get("x-amz-target"), request.path) if request.method == "POST" else None
+        if operation is None:
+            if protocol_of(request) in ("query", "ec2"):
+                raise errors.InvalidSignatureException("Credential should be scoped to correct service.")
+            named = request.headers.get("x-amz-target") or f"{request.method} {request.path}"
+            raise errors.UnknownOperationException(f"There is no operation {named[:200]!r}.")
+        region = admission.scope.region if admission.scope else self._service.default_region
+        return Call(operation, region, shapes.parse(operation.input, _decode(request.body)))
 
     def _of_other_service(self, service: str, request: Request, claim: Claim | None) -> Response:
         if request.method == "POST" and model.is_ours(request.headers, request.path):
@@ -218,15 +257,9 @@ class Endpoint:
         log.error("internal error", exc_info=error, extra={"request_id": request_id})
         return response
 
-    def _call(self, request: Request, region: str) -> Response:
-        operation = model.find(request.headers.get("x-amz-target"), request.path) if request.method == "POST" else None
-        if operation is None:
-            if protocol_of(request) in ("query", "ec2"):
-                raise errors.InvalidSignatureException("Credential should be scoped to correct service.")
-            named = request.headers.get("x-amz-target") or f"{request.method} {request.path}"
-            raise errors.UnknownOperationException(f"There is no operation {named[:200]!r}.")
-        parameters = shapes.parse(operation.input, _decode(request.body))
-        result = self._service.call(operation.function, region, parameters)
+    def _call(self, call: Call) -> Response:
+        operation = call.operation
+        result = self._service.call(operation.function, call.region, call.parameters)
         if result is None or operation.output is None:
             return Response(200, standard_headers(operation.protocol), b"")
         return Response(

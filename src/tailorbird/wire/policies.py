@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import hmac
+import re
 from base64 import b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -133,7 +134,7 @@ def _conditions(policy: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
 
 
 def _bytes(bound: Any) -> int:
-    if isinstance(bound, bool) or not str(bound).isdecimal():
+    if isinstance(bound, bool) or not re.fullmatch("[0-9]{1,19}", str(bound)):
         raise _invalid(f"{bound!r} is no number of bytes")
     return int(bound)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,18 @@ from tailorbird.recipes import features
 from tailorbird.recipes.features import Encoder, Features
 from tailorbird.recipes.matrices import closeness
 from tailorbird.recipes.recipe import Interactions, Query
-from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, recent_items, save_csr, weighted_histories
+from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, save_csr
+from tailorbird.recipes.scorers.sums import (
+    Given,
+    Rows,
+    add_rows,
+    add_sparse_rows,
+    histories_of,
+    nonzero,
+    recent,
+    rows_of,
+    zeros,
+)
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 PRIOR = 10.0
@@ -35,6 +47,8 @@ DECAY = 0.9
 WEIGHTS = (DECAY ** np.arange(LAST)).astype(np.float32)
 MOST_FEATURES = 1000
 """Of items: the most frequent. There are thousands of conditions, each with a lift for each feature."""
+MOST_CELLS = 4_000_000
+"""Of a table of what each condition says of each item: 16 MB."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +68,34 @@ class Attributes:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item): the sum of the lifts."""
-        given = self._conditions(queries)
-        scores = (given @ self.of_items).toarray() + (self.items @ (given @ self.of_features).T).T
-        return np.asarray(scores, np.float32)
+        given, scores = self._conditions(queries), zeros(len(queries), self.items.shape[0])
+        if self._folded is not None:
+            return add_rows(given, self._folded, scores)
+        add_sparse_rows(given, self._of_items, scores)
+        of_features = add_rows(given, self.of_features, zeros(len(queries), self.of_features.shape[1]))
+        scores += (self.items @ of_features.T).T
+        return scores
 
-    def _conditions(self, queries: Sequence[Query]) -> sparse.csr_matrix:
+    def _conditions(self, queries: Sequence[Query]) -> Given:
         if self.source == "items":
-            histories = [recent_items(query, LAST) for query in queries]
-            shares = weighted_histories(histories, WEIGHTS / WEIGHTS.sum(), self.items.shape[0])
-            return sparse.csr_matrix(shares @ self.items)
-        return self.encoder.encode([query.user if self.source == "user" else query.context for query in queries])
+            shares = recent(histories_of(queries), LAST, self.items.shape[0]).weighted(WEIGHTS / WEIGHTS.sum())
+            return nonzero(add_sparse_rows(shares, self._items, zeros(len(queries), self.items.shape[1])))
+        return self.encoder.given([query.user if self.source == "user" else query.context for query in queries])
+
+    @cached_property
+    def _folded(self) -> NDArray[np.float32] | None:
+        """(condition, item): all that a condition says of an item, where that is a small table."""
+        if self.of_items.shape[0] * self.of_items.shape[1] > MOST_CELLS:
+            return None
+        return np.ascontiguousarray(self.of_items.toarray() + (self.items @ self.of_features.T).T, np.float32)
+
+    @cached_property
+    def _items(self) -> Rows:
+        return rows_of(self.items)
+
+    @cached_property
+    def _of_items(self) -> Rows:
+        return rows_of(self.of_items)
 
     def save(self, folder: Path) -> None:
         """Writes the encoder, the items' features and the lifts."""
@@ -120,7 +152,7 @@ def _lift(met: NDArray[np.floating], expected: NDArray[np.floating]) -> NDArray[
 def load(folder: Path) -> Attributes:
     """Reads what `Attributes.save` wrote."""
     (encoder,) = folder.glob("*.json")
-    (of_features,) = load_arrays(folder, "of_features")
+    (of_features,) = map(np.asarray, load_arrays(folder, "of_features"))
     items = csr_rows(folder, "items")
     return Attributes(
         encoder.stem,

@@ -10,7 +10,7 @@ scorer, the truth, the history, and a uniform draw that stands for all other ite
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -254,19 +254,24 @@ def ndcg(scores: NDArray[np.float32], truth: NDArray[np.bool_], length: int = 25
 
 
 def combine(
-    scores: Sequence[NDArray[np.float32]] | NDArray[np.float32],
+    scores: Iterable[NDArray[np.float32]],
     weights: NDArray[np.float32],
     shortness: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Returns the weighted sum of (query, item) arrays; `weights` is (long and short, scorer)."""
-    of_rows = weights[0] + shortness[:, None] * weights[1]
-    total: NDArray[np.float32] = of_rows[:, :1] * scores[0]
-    for kind in range(1, len(scores)):
-        total += of_rows[:, kind : kind + 1] * scores[kind]
+    """Returns the weighted sum of (query, item) arrays, of which one at a time is asked for and kept.
+
+    weights: (long and short, scorer).
+    """
+    of_rows = iter((weights[0] + shortness[:, None] * weights[1]).T[:, :, None])
+    each = iter(scores)
+    total: NDArray[np.float32] = next(of_rows) * next(each)
+    for of_row, score in zip(of_rows, each, strict=True):
+        total += of_row * score
     return total
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Returns log-probabilities along the last axis."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)), np.float32)
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return np.asarray(shifted, np.float32)

@@ -74,4 +74,4 @@ def train(data: Interactions, half_life: float) -> Recency:
 
 def load(folder: Path) -> Recency:
     """Reads what `Recency.save` wrote."""
-    return Recency(*load_arrays(folder, "moments", "log_shares"))
+    return Recency(*map(np.asarray, load_arrays(folder, "moments", "log_shares")))

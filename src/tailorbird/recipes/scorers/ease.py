@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,17 @@ from scipy import linalg, sparse
 
 from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query
-from tailorbird.recipes.scorers.scorer import load_csr, log_share, recent_items, save_csr, weighted_histories
+from tailorbird.recipes.scorers.scorer import load_csr, log_share, save_csr
+from tailorbird.recipes.scorers.sums import (
+    Given,
+    Rows,
+    add_rows,
+    add_sparse_rows,
+    histories_of,
+    recent,
+    rows_of,
+    zeros,
+)
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 REGULARISATION = 200.0
@@ -41,7 +52,13 @@ class FewItems:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of each item's rebuilt weight; recent items weigh more."""
-        return log_share(np.asarray(_histories(queries, len(self.weights)) @ self.weights, np.float32), FLOOR)
+        given = _histories(queries, len(self.weights))
+        return log_share(add_rows(given, self._rows, zeros(len(queries), len(self.weights))), FLOOR)
+
+    @cached_property
+    def _rows(self) -> NDArray[np.float32]:
+        """Not a copy but of models that were saved column by column, as the first ones were."""
+        return np.ascontiguousarray(self.weights)
 
     def save(self, folder: Path) -> None:
         """Writes the weights."""
@@ -58,11 +75,19 @@ class ManyItems:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of each item's rebuilt weight; recent items weigh more."""
-        history = _histories(queries, len(self.diagonal))
-        scores = -(history - (history @ self.matrix.T @ self.kernel) @ self.matrix) / self.diagonal
-        scores = np.asarray(scores, np.float32)
-        scores[history.nonzero()] += history.data
+        given = _histories(queries, len(self.diagonal))
+        users = add_sparse_rows(given, self._by_item, zeros(len(queries), len(self.kernel)))
+        scores = np.asarray((self._transposed @ (users @ self.kernel).T).T, np.float32) / self.diagonal
+        scores[given.question, given.number] += given.weight - given.weight / self.diagonal[given.number]
         return log_share(scores, FLOOR)
+
+    @cached_property
+    def _transposed(self) -> sparse.csr_matrix:
+        return sparse.csr_matrix(self.matrix.T)
+
+    @cached_property
+    def _by_item(self) -> Rows:
+        return rows_of(self._transposed)
 
     def save(self, folder: Path) -> None:
         """Writes the matrix, the kernel and the diagonal."""
@@ -70,8 +95,8 @@ class ManyItems:
         save_arrays(folder, kernel=self.kernel, diagonal=self.diagonal)
 
 
-def _histories(queries: Sequence[Query], items: int) -> sparse.csr_matrix:
-    return weighted_histories([recent_items(query, LAST) for query in queries], WEIGHTS, items)
+def _histories(queries: Sequence[Query], items: int) -> Given:
+    return recent(histories_of(queries), LAST, items).weighted(WEIGHTS)
 
 
 def train(data: Interactions) -> FewItems | ManyItems:
@@ -81,7 +106,7 @@ def train(data: Interactions) -> FewItems | ManyItems:
         inverse = _regularised_inverse(sparse.csr_matrix(matrix.T))
         weights = -inverse / np.diag(inverse)
         np.fill_diagonal(weights, 0)
-        return FewItems(weights.astype(np.float32))
+        return FewItems(np.ascontiguousarray(weights, np.float32))
     matrix = matrix[newest_users(data, MOST_USERS)]
     kernel = _regularised_inverse(matrix).astype(np.float32)
     diagonal = np.ones(matrix.shape[1])
@@ -112,6 +137,6 @@ def last_seen(data: Interactions) -> NDArray[np.int64]:
 def load(folder: Path) -> FewItems | ManyItems:
     """Reads what `save` wrote."""
     if (folder / "weights.npy").exists():
-        return FewItems(*load_arrays(folder, "weights"))
-    kernel, diagonal = load_arrays(folder, "kernel", "diagonal")
+        return FewItems(*map(np.asarray, load_arrays(folder, "weights")))
+    kernel, diagonal = map(np.asarray, load_arrays(folder, "kernel", "diagonal"))
     return ManyItems(load_csr(folder, "matrix", len(diagonal)), kernel, diagonal)

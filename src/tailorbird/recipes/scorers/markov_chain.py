@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from scipy import sparse
 
 from tailorbird.recipes.matrices import closeness
 from tailorbird.recipes.recipe import Interactions, Query
-from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, log_share, recent_items, save_csr, weighted_histories
+from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, log_share, save_csr
+from tailorbird.recipes.scorers.sums import Rows, add_sparse_rows, histories_of, recent, rows_of, zeros
 
 WINDOW = 20
 DECAY = 0.9
@@ -36,8 +38,13 @@ class Follows:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of the decayed sum of transition shares."""
-        histories = [recent_items(query, LAST) for query in queries]
-        return log_share((weighted_histories(histories, WEIGHTS, self.shares.shape[1]) @ self.shares).toarray(), FLOOR)
+        items = self.shares.shape[1]
+        given = recent(histories_of(queries), LAST, items).weighted(WEIGHTS)
+        return log_share(add_sparse_rows(given, self._rows, zeros(len(queries), items)), FLOOR)
+
+    @cached_property
+    def _rows(self) -> Rows:
+        return rows_of(self.shares)
 
     def save(self, folder: Path) -> None:
         """Writes the shares."""

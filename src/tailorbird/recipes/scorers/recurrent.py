@@ -20,11 +20,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse, special
+from scipy import special
 
 from tailorbird.recipes import features
 from tailorbird.recipes.features import Encoder
 from tailorbird.recipes.recipe import Query
+from tailorbird.recipes.scorers.sums import add_rows, zeros
 from tailorbird.storage.arrays import load_all_arrays, save_arrays
 
 SESSION_GAP = 1800
@@ -49,14 +50,14 @@ class Recurrent:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) logits of the next item, before anything is added for popularity."""
-        context = self.context_encoder.encode([query.context for query in queries])
-        states = self.states(queries) + _embedded(context, self.arrays["context"])
+        states = self.states(queries)
+        add_rows(self.context_encoder.given([query.context for query in queries]), self.arrays["context"], states)
         return np.asarray(states @ self.arrays["item"].T, np.float32)
 
     def states(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, width): the state that each next interaction begins from."""
-        users = self.user_encoder.encode([query.user for query in queries])
-        user = _embedded(users, self.arrays["person"])
+        user = zeros(len(queries), self.arrays["person"].shape[1])
+        add_rows(self.user_encoder.given([query.user for query in queries]), self.arrays["person"], user)
         state = self._start(user)
         histories = [(query.items[-LAST:], query.timestamps[-LAST:]) for query in queries]
         longest = max((len(items) for items, _ in histories), default=0)
@@ -97,11 +98,7 @@ class Recurrent:
         self.context_encoder.save(folder / "context.json")
 
 
-def _embedded(rows: sparse.csr_matrix, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(rows @ vectors, np.float32)
-
-
 def load(folder: Path) -> Recurrent:
     """Reads what `Recurrent.save` wrote."""
-    arrays = load_all_arrays(folder)
+    arrays = {name: np.asarray(array) for name, array in load_all_arrays(folder).items()}
     return Recurrent(arrays, features.load(folder / "users.json"), features.load(folder / "context.json"))

@@ -11,8 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.recipes.recipe import Query
+from tailorbird.recipes.scorers.sums import histories_of, recent
 
 BUCKETS = 12
+OLD = 30
+"""Rank of an item among the recent ones from which on all count alike."""
+BY_RANK = np.stack([np.digitize(np.arange(OLD + 1), [1, 3]), 3 + np.digitize(np.arange(OLD + 1), [5, OLD])])
+"""Half of the bucket of a rank: of the newest second, and of an older one."""
 
 
 def buckets(query: Query) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -22,19 +27,15 @@ def buckets(query: Query) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     second as the newest interaction, and its place among the recent items (0, 1-2, 3 and more; of older
     seconds 0-4, 5-29, 30 and more).
     """
-    if not len(query.items):
-        return np.empty(0, np.int32), np.empty(0, np.int64)
-    backwards = query.items[::-1]
-    items, first, occurrences = np.unique(backwards, return_index=True, return_counts=True)
-    place = np.argsort(np.argsort(first))
-    same_second = query.timestamps[::-1][first] == query.timestamps[-1]
-    recent = np.where(same_second, np.digitize(place, [1, 3]), 3 + np.digitize(place, [5, 30]))
-    return items.astype(np.int32), 2 * recent + (occurrences > 1)
+    _, items, found = positions([query], int(query.items.max(initial=-1)) + 1)
+    return items, found
 
 
-def positions(queries: Sequence[Query]) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
-    """Returns row, column and bucket of every item in every query's history."""
-    found = [buckets(query) for query in queries]
-    rows = np.repeat(np.arange(len(queries)), [len(items) for items, _ in found])
-    columns = np.concatenate([*(items for items, _ in found), np.empty(0, np.int32)])
-    return rows, columns, np.concatenate([*(bucket for _, bucket in found), np.empty(0, np.int64)])
+def positions(queries: Sequence[Query], items: int) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+    """Returns row, column and bucket of every item in every query's history; `items`: how many items there are."""
+    histories = histories_of(queries)
+    found = recent(histories, None, items)
+    row = np.repeat(np.arange(len(queries)), np.diff(found.bounds))
+    times = np.concatenate([*(np.asarray(query.timestamps) for query in queries), np.empty(0, np.int64)])
+    same_second = times[found.place] == times[histories.bounds[1:][row] - 1]
+    return row, found.items, 2 * np.where(same_second, *BY_RANK[:, np.minimum(found.rank, OLD)]) + found.repeated

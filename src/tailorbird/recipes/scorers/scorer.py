@@ -36,13 +36,8 @@ class Scorer(Protocol):
 
 def recent_items(query: Query, last: int) -> NDArray[np.int32]:
     """Returns the distinct items of a history, most recent first, at most `last` of them."""
-    return query.items[recent_places(query, last)]
-
-
-def recent_places(query: Query, last: int) -> NDArray[np.int64]:
-    """Returns where in a history each of `recent_items` occurs last."""
     _, first = np.unique(query.items[::-1], return_index=True)
-    return len(query.items) - 1 - np.sort(first)[:last]
+    return query.items[len(query.items) - 1 - np.sort(first)[:last]]
 
 
 def weighted_histories(
@@ -70,7 +65,7 @@ def save_csr(folder: Path, name: str, matrix: sparse.csr_matrix) -> None:
 
 def load_csr(folder: Path, name: str, columns: int) -> sparse.csr_matrix:
     """Reads what `save_csr` wrote, without copying it into memory."""
-    data, indices, indptr = load_arrays(folder, *(f"{name}-{part}" for part in PARTS))
+    data, indices, indptr = map(np.asarray, load_arrays(folder, *(f"{name}-{part}" for part in PARTS)))
     return sparse.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, columns), copy=False)
 
 

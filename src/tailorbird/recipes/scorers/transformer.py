@@ -9,27 +9,172 @@ test holds the two against each other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erf
 
 from tailorbird.recipes import features
 from tailorbird.recipes.features import Encoder
 from tailorbird.recipes.recipe import Query
 from tailorbird.recipes.scorers.blend_weights import log_softmax
 from tailorbird.recipes.scorers.decayed_popularity import asked_at
-from tailorbird.recipes.scorers.scorer import recent_places
+from tailorbird.recipes.scorers.sums import add_rows, bounds_of, histories_of, recent
 from tailorbird.storage.arrays import load_all_arrays, save_arrays
 
 EDGES = np.ceil(np.sqrt(2.0) ** np.arange(1, 64)).astype(np.int64) - 1
 """Seconds at which a bucket of spans of time begins: each is sqrt(2) as long as the one before, to 95 years."""
 EPSILON = 1e-5
 
+CHUNK = 2000
+"""Events that go through the network together: some megabytes, which stay in the processor's cache."""
+
 Arrays = Mapping[str, NDArray[np.float32]]
+
+
+class Windows(NamedTuple):
+    """The events that the transformer sees of each question, one after the other, oldest first."""
+
+    bounds: NDArray[np.int64]
+    """(questions + 1): where the events of each question begin."""
+    items: NDArray[np.int32]
+    times: NDArray[np.int64]
+    asked: NDArray[np.int64]
+    """Epoch seconds of the event that comes after each, the last one's of the question."""
+
+    def part(self, questions: slice) -> Windows:
+        """Returns the events of some questions."""
+        bounds = self.bounds[questions.start : questions.stop + 1]
+        events = slice(bounds[0], bounds[-1])
+        return Windows(bounds - bounds[0], self.items[events], self.times[events], self.asked[events])
+
+
+def chunks(bounds: NDArray[np.int64]) -> Iterator[slice]:
+    """Yields slices of questions with about `CHUNK` events each."""
+    start, questions = 0, len(bounds) - 1
+    while start < questions:
+        stop = max(start + 1, int(np.searchsorted(bounds, bounds[start] + CHUNK, "right")) - 1)
+        yield slice(start, stop)
+        start = stop
+
+
+@dataclass(frozen=True)
+class Block:
+    """Attention and a feed-forward layer, with the weights in the form that is fastest to serve.
+
+    The normalisations' weights are inside those of the layers that come after them. Of the last block only the last
+    event's state is wanted, so its keys and values need not be made: what is asked of the keys is asked of what they
+    are made from, and the shares of attention are of what the values are made from.
+    """
+
+    heads: int
+    triple: tuple[NDArray[np.float32], NDArray[np.float32]]
+    """Weights and bias of query (already divided by the root of a head's width), key and value, side by side."""
+    join: tuple[NDArray[np.float32], NDArray[np.float32]]
+    widen: tuple[NDArray[np.float32], NDArray[np.float32]]
+    narrow: tuple[NDArray[np.float32], NDArray[np.float32]]
+    distance: NDArray[np.float32]
+    """(head, place), the nearest last."""
+    time: NDArray[np.float32]
+    """(head, bucket); of no head where times do not count."""
+
+    @staticmethod
+    def of(arrays: Arrays, name: str) -> Block:
+        """Returns the block whose arrays have names that begin so."""
+
+        def layer(of: str, norm: str = "") -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            weight, bias = (arrays[f"{name}{of}.{part}"].T.astype(np.float64) for part in ("weight", "bias"))
+            if norm:
+                bias = bias + arrays[f"{name}{norm}.bias"] @ weight
+                weight = arrays[f"{name}{norm}.weight"][:, None] * weight
+            return np.ascontiguousarray(weight, np.float32), np.asarray(bias, np.float32)
+
+        heads = len(arrays[name + "distance"])
+        (query, of_query), *others = (layer(of, "before_attention") for of in ("query", "key", "value"))
+        root = np.float32(np.sqrt(query.shape[1] // heads))
+        weights, biases = zip((query / root, of_query / root), *others, strict=True)
+        time = arrays.get(name + "time")
+        return Block(
+            heads,
+            (np.hstack(weights), np.hstack(biases)),
+            layer("join"),
+            layer("widen", "before_feed"),
+            layer("narrow"),
+            np.ascontiguousarray(arrays[name + "distance"][:, ::-1]),
+            np.empty((0, 0), np.float32) if time is None else np.ascontiguousarray(time.T),
+        )
+
+    def of_all(self, x: NDArray[np.float32], windows: Windows) -> NDArray[np.float32]:
+        """Returns the states (event, width) of all events after the block."""
+        triples = product(normalised(x), self.triple).reshape(len(x), 3, self.heads, -1)
+        attended = np.empty_like(x)
+        for start, end in pairwise(windows.bounds.tolist()):
+            query, key, value = triples[start:end].transpose(1, 2, 0, 3)
+            shares = self._attend(query @ key.transpose(0, 2, 1), windows, start, end)
+            attended[start:end] = (shares @ value).transpose(1, 0, 2).reshape(end - start, -1)
+        return self._feed(x + product(attended, self.join))
+
+    def of_last(self, x: NDArray[np.float32], windows: Windows) -> NDArray[np.float32]:
+        """Returns the states (question, width) of the last event of each question after the block."""
+        normed, last = normalised(x), windows.bounds[1:] - 1
+        asking, (to_key, to_value, of_value) = normed[last], self._folded
+        asks = product(asking, to_key).reshape(len(last), self.heads, -1)
+        attended = np.empty_like(asks)
+        for row, (start, end) in enumerate(pairwise(windows.bounds.tolist())):
+            seen = normed[start:end]
+            attended[row] = self._attend((asks[row] @ seen.T)[:, None], windows, start, end)[:, 0] @ seen
+        return self._feed(x[last] + product(attended.reshape(len(last), -1), (to_value, of_value)))
+
+    @cached_property
+    def _folded(
+        self,
+    ) -> tuple[tuple[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32], NDArray[np.float32]]:
+        """From what asks to what is asked of what the keys are made from, and from what the values are made from."""
+        weights, biases = (np.split(part.astype(np.float64), 3, axis=-1) for part in self.triple)
+        query, key, value = (np.split(part, self.heads, axis=1) for part in weights)
+        of_query = np.split(biases[0], self.heads)
+        joins = np.split(self.join[0].astype(np.float64), self.heads)
+        asks = np.hstack([q @ k.T for q, k in zip(query, key, strict=True)]).astype(np.float32)
+        bias = np.hstack([b @ k.T for b, k in zip(of_query, key, strict=True)]).astype(np.float32)
+        values = np.vstack([v @ join for v, join in zip(value, joins, strict=True)]).astype(np.float32)
+        return (asks, bias), values, np.asarray(biases[2] @ self.join[0] + self.join[1], np.float32)
+
+    def _attend(self, logits: NDArray[np.float32], windows: Windows, start: int, end: int) -> NDArray[np.float32]:
+        """Turns (head, asking, event) into the shares of attention, and returns them."""
+        from tailorbird.recipes.scorers import attention
+
+        asked = windows.asked[end - logits.shape[1] : end]
+        attention.attend(logits, self.distance, self.time, asked, windows.times[start:end], EDGES)
+        return logits
+
+    def _feed(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        from tailorbird.recipes.scorers import attention
+
+        hidden = product(normalised(x), self.widen)
+        attention.gelu(hidden)
+        x += product(hidden, self.narrow)
+        return x
+
+
+def product(x: NDArray[np.float32], layer: tuple[NDArray[np.float32], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Returns what a layer of weights and bias makes of the rows."""
+    found: NDArray[np.float32] = x @ layer[0]
+    found += layer[1]
+    return found
+
+
+def normalised(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns the rows with mean 0 and standard deviation 1."""
+    from tailorbird.recipes.scorers import attention
+
+    out = np.empty_like(x)
+    attention.normalise(x, out)
+    return out
 
 
 @dataclass(frozen=True)
@@ -44,71 +189,59 @@ class Transformer:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) log-probabilities of the next item."""
-        states = np.concatenate([self._state(query) for query in queries])
-        states += self.user.encode([query.user for query in queries]) @ self.arrays["user"]
-        states += self.context.encode([query.context for query in queries]) @ self.arrays["context"]
-        items = self.arrays["vectors"][:-1]
-        return log_softmax(self._norm("norm", states) @ items.T + self.arrays["bias"])
+        states = self._states(queries)
+        add_rows(self.user.given([query.user for query in queries]), self.arrays["user"], states)
+        add_rows(self.context.given([query.context for query in queries]), self.arrays["context"], states)
+        states = normalised(states) * self.arrays["norm.weight"] + self.arrays["norm.bias"]
+        logits = states @ self.arrays["vectors"][:-1].T
+        logits += self.arrays["bias"]
+        return log_softmax(logits)
 
-    def _state(self, query: Query) -> NDArray[np.float32]:
-        """Returns (1, width): what the history says about its next item."""
-        length = self.arrays["blocks.0.distance"].shape[1]
-        places = recent_places(query, length)[::-1]
-        items, times = query.items[places], query.timestamps[places]
-        if len(items) < length:
-            items, times = np.append(np.int32(len(self.arrays["bias"])), items), np.append(times[:1], times)
-        x, waits = self.arrays["vectors"][items], None
+    @cached_property
+    def _blocks(self) -> list[Block]:
+        count = 1 + max(int(name.split(".")[1]) for name in self.arrays if name.startswith("blocks."))
+        return [Block.of(self.arrays, f"blocks.{number}.") for number in range(count)]
+
+    def _states(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Returns (query, width): what the histories say about their next items."""
+        windows = self._windows(queries)
+        states = np.empty((len(queries), self.arrays["vectors"].shape[1]), np.float32)
+        for some in chunks(windows.bounds):
+            states[some] = self._run(windows.part(some))
+        return states
+
+    def _run(self, windows: Windows) -> NDArray[np.float32]:
+        x = self.arrays["vectors"][windows.items]
         if len(self.arrays["gap"]):
-            waits = self._waits(query, times)
-            x = x + self.arrays["gap"][waits.diagonal()]
-        blocks = 1 + max(int(name.split(".")[1]) for name in self.arrays if name.startswith("blocks."))
-        for block in range(blocks):
-            x = self._block(f"blocks.{block}.", x, waits, only_last=block == blocks - 1)
-        return np.array(x)
+            x += self.arrays["gap"][buckets(windows.asked - windows.times)]
+        for block in self._blocks[:-1]:
+            x = block.of_all(x, windows)
+        return self._blocks[-1].of_last(x, windows)
 
-    def _waits(self, query: Query, times: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The bucket of the time from each event to each question, which is asked when the next event comes."""
-        if not len(query.items):
-            return np.zeros((1, 1), np.int64)
-        last = int(query.timestamps[-1])
-        asked = np.append(times[1:], max(last, min(asked_at(query, last), self.newest)))
-        return buckets(asked[:, None] - times)
-
-    def _block(
-        self, name: str, x: NDArray[np.float32], waits: NDArray[np.int64] | None, *, only_last: bool
-    ) -> NDArray[np.float32]:
-        normed = self._norm(name + "before_attention", x)
-        asking = slice(-1, None) if only_last else slice(None)
-        x = x[asking] + self._attend(name, normed[asking], normed, None if waits is None else waits[asking])
-        hidden = self._linear(name + "widen", self._norm(name + "before_feed", x))
-        hidden *= 0.5 * (1 + erf(hidden / np.float32(np.sqrt(2))))
-        return np.asarray(x + self._linear(name + "narrow", hidden))
-
-    def _attend(
-        self, name: str, asking: NDArray[np.float32], x: NDArray[np.float32], waits: NDArray[np.int64] | None
-    ) -> NDArray[np.float32]:
-        distance = self.arrays[name + "distance"]
-
-        def heads(projection: str, source: NDArray[np.float32]) -> NDArray[np.float32]:
-            projected = self._linear(name + projection, source)
-            return projected.reshape(len(source), len(distance), -1).transpose(1, 0, 2)
-
-        query, key, value = heads("query", asking), heads("key", x), heads("value", x)
-        apart = np.arange(len(x) - len(asking), len(x))[:, None] - np.arange(len(x))
-        logits = query @ key.transpose(0, 2, 1) / np.float32(np.sqrt(query.shape[2]))
-        logits += distance[:, np.maximum(apart, 0)]
-        if waits is not None:
-            logits += self.arrays[name + "time"][waits].transpose(2, 0, 1)
-        attention = np.exp(log_softmax(np.where(apart < 0, np.float32(-np.inf), logits)))
-        return self._linear(name + "join", (attention @ value).transpose(1, 0, 2).reshape(len(asking), -1))
-
-    def _linear(self, name: str, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(x @ self.arrays[name + ".weight"].T + self.arrays[name + ".bias"], np.float32)
-
-    def _norm(self, name: str, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        centred = x - x.mean(axis=-1, keepdims=True)
-        deviation = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + np.float32(EPSILON))
-        return np.asarray(centred / deviation * self.arrays[name + ".weight"] + self.arrays[name + ".bias"])
+    def _windows(self, queries: Sequence[Query]) -> Windows:
+        """Returns what is seen of the histories: their last distinct items, after START where there is room for it."""
+        start, length = len(self.arrays["bias"]), self.arrays["blocks.0.distance"].shape[1]
+        histories = histories_of(queries)
+        found = recent(histories, length, start)
+        counts = np.diff(found.bounds)
+        begun = counts < length
+        bounds = bounds_of(counts + begun)
+        items, times = np.full(bounds[-1], start, np.int32), np.empty(bounds[-1], np.int64)
+        oldest_first = np.repeat(bounds[1:], counts) - 1 - found.rank
+        items[oldest_first] = found.items
+        done = np.concatenate([*(np.asarray(query.timestamps, np.int64) for query in queries), np.empty(0, np.int64)])
+        times[oldest_first] = done[found.place]
+        first = bounds[:-1][begun]
+        times[first] = times[np.minimum(first + 1, len(times) - 1)]
+        # Each is asked about when the next one comes, and the last when the question does.
+        asked = np.append(times[1:], 0)
+        for row, (end, query) in enumerate(zip(bounds[1:].tolist(), queries, strict=True)):
+            if counts[row]:
+                last = int(query.timestamps[-1])
+                asked[end - 1] = max(last, min(asked_at(query, last), self.newest))
+            else:
+                asked[end - 1] = times[end - 1]
+        return Windows(bounds, items, times, asked)
 
     def save(self, folder: Path) -> None:
         """Writes one .npy file an array, and the encoders as JSON."""
@@ -124,6 +257,6 @@ def buckets(seconds: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def load(folder: Path) -> Transformer:
     """Reads what `Transformer.save` wrote."""
-    arrays = load_all_arrays(folder)
+    arrays = {name: np.asarray(array) for name, array in load_all_arrays(folder).items()}
     newest = int(arrays.pop("newest"))
     return Transformer(arrays, newest, features.load(folder / "user.json"), features.load(folder / "context.json"))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from scipy import sparse
 from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers.ease import last_seen, newest_users
-from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, log_share, recent_items, save_csr, weighted_histories
+from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, log_share, save_csr
+from tailorbird.recipes.scorers.sums import Rows, histories_of, recent, rows_of, zeros
 
 DECAY = 0.7
 LAST = 20
@@ -42,27 +44,25 @@ class UserKnn:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of the share of alike users that have each item."""
-        histories = [recent_items(query, LAST) for query in queries]
-        alike = sparse.csr_matrix(weighted_histories(histories, WEIGHTS, self.has.shape[1]) @ self.brings)
-        keep_largest(alike, NEAREST)
-        total = np.maximum(np.asarray(alike.sum(axis=1), np.float32), 1e-9)
-        shares = (alike @ self.has).toarray() / total
-        for row, query in enumerate(queries):
-            shares[row, query.items] = 0
-        return log_share(np.asarray(shares, np.float32), FLOOR)
+        from tailorbird.recipes.scorers import kernels
+
+        users, items = self.has.shape
+        histories, shares = histories_of(queries), zeros(len(queries), items)
+        given = recent(histories, LAST, items).weighted(WEIGHTS)
+        brings, has = self._rows
+        alike, found = np.zeros(users, np.float32), np.empty(users, np.int32)
+        kernels.add_neighbours(*given, *brings, has.indptr, has.indices, NEAREST, alike, found, shares)
+        shares[np.repeat(np.arange(len(queries)), np.diff(histories.bounds)), histories.items] = 0
+        return log_share(shares, FLOOR)
+
+    @cached_property
+    def _rows(self) -> tuple[Rows, Rows]:
+        return rows_of(self.brings), rows_of(self.has)
 
     def save(self, folder: Path) -> None:
         """Writes both matrices."""
         save_csr(folder, "has", self.has)
         save_csr(folder, "brings", self.brings)
-
-
-def keep_largest(matrix: sparse.csr_matrix, most: int) -> None:
-    """Sets all but the `most` largest values of each row to zero."""
-    for start, end in zip(matrix.indptr[:-1].tolist(), matrix.indptr[1:].tolist(), strict=True):
-        if end - start > most:
-            values = matrix.data[start:end]
-            values[np.argpartition(values, -most)[:-most]] = 0
 
 
 def train(data: Interactions) -> UserKnn:

@@ -1,0 +1,134 @@
+"""What a transformer does between its matrix products, compiled: see `kernels` for why, and for what holds of all.
+
+Exponential and error function are polynomials, which LLVM turns into vector instructions; the relative error is that
+of a float32. Sources: expf of Moshier's Cephes Mathematical Library; the rational erf of Eigen (Eigen/src/Core/
+MathFunctionsImpl.h), both with the digits that a float32 has.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from tailorbird.recipes.scorers.kernels import FLOATS_2D, LONGS, OUT_2D, compiled, helper
+from tailorbird.recipes.scorers.transformer import EPSILON
+
+CUBE = types.Array(types.float32, 3, "C")
+LEAST = np.float32(-87.0)
+"""Whose exponential is the least normal float."""
+SMALL = np.float32(EPSILON)
+
+
+@helper(fast=True)
+def exponential(x: Any) -> Any:
+    """Returns e ** x of a float32 between -87 and 0."""
+    power = np.floor(x * np.float32(1.44269504) + np.float32(0.5))
+    rest = x - power * np.float32(0.693359375) + power * np.float32(2.12194440e-4)
+    series = np.float32(1.9875691500e-4) * rest + np.float32(1.3981999507e-3)
+    series = series * rest + np.float32(8.3334519073e-3)
+    series = series * rest + np.float32(4.1665795894e-2)
+    series = series * rest + np.float32(1.6666665459e-1)
+    series = series * rest + np.float32(5.0000001201e-1)
+    series = series * rest * rest + rest + np.float32(1)
+    return series * np.int32((np.int32(power) + np.int32(127)) << np.int32(23)).view(np.float32)
+
+
+@compiled(OUT_2D, fast=True)
+def gelu(x: NDArray[np.float32]) -> None:
+    """Replaces each x by x * (1 + erf(x / sqrt(2))) / 2."""
+    flat = x.reshape(-1)
+    for place in range(len(flat)):
+        value = flat[place]
+        bent = max(np.float32(-4), min(np.float32(4), value * np.float32(0.70710678)))
+        square = bent * bent
+        above = np.float32(-2.72614225801306e-10) * square + np.float32(2.77068142495902e-08)
+        above = above * square + np.float32(-2.10102402082508e-06)
+        above = above * square + np.float32(-5.69250639462346e-05)
+        above = above * square + np.float32(-7.34990630326855e-04)
+        above = above * square + np.float32(-2.95459980854025e-03)
+        above = above * square + np.float32(-1.60960333262415e-02)
+        below = np.float32(-1.45660718464996e-05) * square + np.float32(-2.13374055278905e-04)
+        below = below * square + np.float32(-1.68282697438203e-03)
+        below = below * square + np.float32(-7.37332916720468e-03)
+        below = below * square + np.float32(-1.42647390514189e-02)
+        flat[place] = np.float32(0.5) * value * (np.float32(1) + bent * above / below)
+
+
+@compiled(FLOATS_2D, OUT_2D, fast=True)
+def normalise(x: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """Writes each row less its mean and divided by its standard deviation."""
+    width = np.float32(x.shape[1])
+    for row in range(len(x)):
+        given, written = x[row], out[row]
+        total = np.float32(0)
+        for column in range(len(given)):
+            total += given[column]
+        mean, squares = total / width, np.float32(0)
+        for column in range(len(given)):
+            squares += (given[column] - mean) * (given[column] - mean)
+        scale = np.float32(1) / np.sqrt(squares / width + SMALL)
+        for column in range(len(given)):
+            written[column] = (given[column] - mean) * scale
+
+
+@helper()
+def _find_buckets(asked: int, times: NDArray[np.int64], edges: NDArray[np.int64], bucket: NDArray[np.int64]) -> None:
+    """Times ascend, so the bucket of the time from an event until `asked` is near that of the event before."""
+    here = 0
+    for event in range(len(times)):
+        span = asked - times[event]
+        while here < len(edges) and edges[here] <= span:
+            here += 1
+        while here > 0 and edges[here - 1] > span:
+            here -= 1
+        bucket[event] = here
+
+
+@helper(fast=True)
+def _share_out(given: NDArray[np.float32], near: NDArray[np.float32]) -> None:
+    """Adds `near` and takes the softmax."""
+    most = np.float32(-np.inf)
+    for event in range(len(given)):
+        given[event] += near[event]
+        most = max(most, given[event])
+    total = np.float32(0)
+    for event in range(len(given)):
+        given[event] = exponential(max(given[event] - most, LEAST))
+        total += given[event]
+    share = np.float32(1) / total
+    for event in range(len(given)):
+        given[event] *= share
+
+
+@compiled(CUBE, FLOATS_2D, FLOATS_2D, LONGS, LONGS, LONGS, fast=True)
+def attend(
+    logits: NDArray[np.float32],
+    distance: NDArray[np.float32],
+    time: NDArray[np.float32],
+    asked: NDArray[np.int64],
+    times: NDArray[np.int64],
+    edges: NDArray[np.int64],
+) -> None:
+    """Turns logits (head, asking, event) into the shares of attention; those that ask are the last of the events.
+
+    distance: (head, place) is added for the distance between asking and event; the last is for none, the one before
+    it for one. time: (head, bucket) is added for the time from an event, in `times`, to the moment, in `asked`, that
+    the one who asks is about; of no heads where times do not count. The later events get 0.
+    """
+    heads, asking, events = logits.shape
+    bucket = np.empty(events, np.int64)
+    for row in range(asking):
+        seen = events - asking + row + 1
+        if len(time):
+            _find_buckets(asked[row], times[:seen], edges, bucket)
+        for head in range(heads):
+            given = logits[head, row]
+            if len(time):
+                late = time[head]
+                for event in range(seen):
+                    given[event] += late[bucket[event]]
+            _share_out(given[:seen], distance[head, distance.shape[1] - seen :])
+            given[seen:] = np.float32(0)

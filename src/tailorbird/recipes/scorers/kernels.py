@@ -1,0 +1,227 @@
+"""The loops that a score consists of, compiled: sums of rows of matrices, nearest neighbours, and attention.
+
+numpy and scipy have no call that adds some weighted rows of a matrix without copying them first, nor one that does so
+for short rows in less than a tenth of a millisecond. Importing this module loads numba and takes 0.3 s and 64 MB, the
+first time on a machine some seconds for compiling; so it is imported when a model is used, not when a server starts.
+
+All kernels release the interpreter's lock, are told what to write into, and check nothing: indices must be within
+bounds. `given` and `bounds` are questions: the rows that question q is made of are index[bounds[q]:bounds[q + 1]].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+FLOATS, FLOATS_2D = (types.Array(types.float32, d, "C", readonly=True) for d in (1, 2))
+OUT, OUT_2D = (types.Array(types.float32, d, "C") for d in (1, 2))
+INTS, LONGS = types.Array(types.int32, 1, "C", readonly=True), types.Array(types.int64, 1, "C", readonly=True)
+NEW_INTS, NEW_LONGS = types.Array(types.int32, 1, "C"), types.Array(types.int64, 1, "C")
+BOOLS = types.Array(types.boolean, 1, "C")
+
+SUMS = {"contract", "reassoc", "nsz", "nnan"}
+"""What LLVM may do to count in vectors: the order of a sum changes, and with it the last bit; nothing is NaN."""
+
+
+def compiled(*signature: Any, fast: bool = False) -> Callable[[Function], Function]:
+    """Returns a decorator that compiles a function of these types, once for a machine where its cache can be written.
+
+    The cache lies beside this file or in the user's cache folder; where neither can be written, as in a container
+    that is read only, each process compiles for itself.
+    """
+    options: dict[str, Any] = {"nogil": True, **_options(fast)}
+
+    def compile_(function: Function) -> Function:
+        try:
+            made: Function = numba.njit(types.void(*signature), cache=True, **options)(function)
+        except RuntimeError:  # "no locator available"
+            made = numba.njit(types.void(*signature), **options)(function)
+        return made
+
+    return compile_
+
+
+def helper(*, fast: bool = False) -> Callable[[Function], Function]:
+    """Returns a decorator for what only kernels call, whose compilation is part of theirs."""
+    decorator: Callable[[Function], Function] = numba.njit(inline="always", **_options(fast))
+    return decorator
+
+
+def _options(fast: bool) -> dict[str, Any]:
+    return {"error_model": "numpy", "fastmath": SUMS if fast else False}
+
+
+@compiled(INTS, LONGS, LONGS, NEW_INTS, NEW_INTS, NEW_LONGS, BOOLS, NEW_LONGS)
+def distinct(
+    items: NDArray[np.int32],
+    bounds: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    slot: NDArray[np.int32],
+    index: NDArray[np.int32],
+    place: NDArray[np.int64],
+    repeated: NDArray[np.bool_],
+    counts: NDArray[np.int64],
+) -> None:
+    """Finds the distinct items of each history, most recent first.
+
+    bounds: of the histories in `items`. starts: (histories + 1) where what is found of each begins in `index`,
+    `place`, the last one in `items`, and `repeated`, whether there was an earlier one; as many are looked for as there
+    is room. slot: a zero for each item there is. counts: how many were found.
+    """
+    for q in range(len(bounds) - 1):
+        first, most, found = starts[q], starts[q + 1] - starts[q], 0
+        here = bounds[q + 1] - 1
+        while here >= bounds[q] and found < most:
+            item = items[here]
+            if slot[item]:
+                repeated[first + slot[item] - 1] = True
+            else:
+                index[first + found] = item
+                place[first + found] = here
+                repeated[first + found] = False
+                found += 1
+                slot[item] = found
+            here -= 1
+        while here >= bounds[q]:
+            if slot[items[here]]:
+                repeated[first + slot[items[here]] - 1] = True
+            here -= 1
+        for each in range(first, first + found):
+            slot[index[each]] = 0
+        counts[q] = found
+
+
+@compiled(LONGS, INTS, FLOATS, FLOATS_2D, OUT_2D, fast=True)
+def add_rows(
+    bounds: NDArray[np.int64],
+    index: NDArray[np.int32],
+    weight: NDArray[np.float32],
+    matrix: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """Adds to each row of `out` the weighted rows of a dense matrix."""
+    for q in range(len(bounds) - 1):
+        total = out[q]
+        end = bounds[q + 1]
+        whole = bounds[q] + (end - bounds[q]) // 4 * 4
+        for k in range(bounds[q], whole, 4):  # four at a time, so that `total` is read and written a fourth as often
+            a, b, c, d = matrix[index[k]], matrix[index[k + 1]], matrix[index[k + 2]], matrix[index[k + 3]]
+            u, v, w, x = weight[k], weight[k + 1], weight[k + 2], weight[k + 3]
+            for column in range(len(total)):
+                total[column] += u * a[column] + v * b[column] + w * c[column] + x * d[column]
+        for k in range(whole, end):
+            a, u = matrix[index[k]], weight[k]
+            for column in range(len(total)):
+                total[column] += u * a[column]
+
+
+@compiled(LONGS, INTS, FLOATS, LONGS, INTS, FLOATS, OUT_2D)
+def add_sparse_rows(
+    bounds: NDArray[np.int64],
+    index: NDArray[np.int32],
+    weight: NDArray[np.float32],
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    data: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """Adds to each row of `out` the weighted rows of a sparse matrix."""
+    for q in range(len(bounds) - 1):
+        total = out[q]
+        for k in range(bounds[q], bounds[q + 1]):
+            factor = weight[k]
+            for place in range(indptr[index[k]], indptr[index[k] + 1]):
+                total[indices[place]] += factor * data[place]
+
+
+@helper()
+def _least_of_largest(
+    bits: NDArray[np.uint32], chosen: NDArray[np.int32], rank: int, tally: NDArray[np.int64]
+) -> tuple[int, int]:
+    """Returns the bits of the rank-th largest of the chosen positive floats, and how many equal to it belong to them.
+
+    Positive floats are ordered as their bits are, so three passes of a radix sort find it.
+    """
+    known, mask = 0, 0
+    for shift, digits in ((21, 2048), (10, 2048), (0, 1024)):
+        tally[:] = 0
+        for user in chosen:
+            if np.int64(bits[user]) & mask == known:
+                tally[(np.int64(bits[user]) >> shift) & (digits - 1)] += 1
+        digit = digits - 1
+        while rank > tally[digit]:
+            rank -= tally[digit]
+            digit -= 1
+        known |= digit << shift
+        mask |= (digits - 1) << shift
+    return known, rank
+
+
+@helper()
+def _add_likeness(
+    index: NDArray[np.int32],
+    weight: NDArray[np.float32],
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    brings: NDArray[np.float32],
+    alike: NDArray[np.float32],
+    found: NDArray[np.int32],
+) -> int:
+    """Adds up the users' likeness, writes into `found` who has any, and returns how many these are."""
+    count = 0
+    for k in range(len(index)):
+        for place in range(indptr[index[k]], indptr[index[k] + 1]):
+            user = indices[place]
+            if alike[user] == 0:
+                found[count] = user
+                count += 1
+            alike[user] += weight[k] * brings[place]
+    return count
+
+
+@compiled(LONGS, INTS, FLOATS, LONGS, INTS, FLOATS, LONGS, INTS, types.int64, OUT, NEW_INTS, OUT_2D)
+def add_neighbours(
+    bounds: NDArray[np.int64],
+    index: NDArray[np.int32],
+    weight: NDArray[np.float32],
+    bring_indptr: NDArray[np.int64],
+    bring_indices: NDArray[np.int32],
+    brings: NDArray[np.float32],
+    have_indptr: NDArray[np.int64],
+    have_indices: NDArray[np.int32],
+    nearest: int,
+    alike: NDArray[np.float32],
+    found: NDArray[np.int32],
+    out: NDArray[np.float32],
+) -> None:
+    """Adds to each row of `out` the share of a question's nearest users, by likeness, that have each item.
+
+    brings: (item, user) likeness. have: (user, item) ones. alike: a zero for each user; found: room for all of them.
+    """
+    bits = alike.view(np.uint32)
+    tally = np.empty(2048, np.int64)
+    for q in range(len(bounds) - 1):
+        mine = slice(bounds[q], bounds[q + 1])
+        count = _add_likeness(index[mine], weight[mine], bring_indptr, bring_indices, brings, alike, found)
+        least, equals = 0, 0
+        if count > nearest:
+            least, equals = _least_of_largest(bits, found[:count], nearest, tally)
+        total, shares = np.float32(0), out[q]
+        for user in found[:count]:
+            likeness, own = alike[user], np.int64(bits[user])
+            alike[user] = 0
+            if own == least:
+                equals -= 1
+            if own > least or (own == least and equals >= 0):
+                total += likeness
+                for place in range(have_indptr[user], have_indptr[user + 1]):
+                    shares[have_indices[place]] += likeness
+        if count:
+            shares /= total

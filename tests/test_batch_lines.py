@@ -1,0 +1,40 @@
+"""Lines of batch jobs: what one line says is answered, or refused, on that line alone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tailorbird.api import batch
+from tailorbird.numbers import to_number
+
+
+def answers(*lines: bytes, prepare: Any = lambda question: question) -> list[dict[str, Any]]:
+    return batch.asked(lines, ("userId",), prepare)[0]
+
+
+def test_a_defect_that_one_line_meets_costs_no_other_line(caplog: pytest.LogCaptureFixture) -> None:
+    def prepare(question: dict[str, Any]) -> float:
+        return 1 / len(question["filterValues"])
+
+    whole = b'{"userId":"1","filterValues":{"P":"5"}}'
+    found = answers(whole, b'{"userId":"1"}', whole, prepare=prepare)
+    assert [answer["error"] for answer in found] == [
+        None, "Internal error (ZeroDivisionError); the server's log has the details.", None,
+    ]  # fmt: skip
+    assert "a line was not answered" in caplog.text
+
+
+@pytest.mark.parametrize("user", [json.dumps(word) for word in ("\u200b", "\ufeff", "\x1f", "[object Object]", "None")])
+def test_what_is_no_user_is_told(user: str) -> None:
+    assert "userId is missing" in answers(f'{{"userId":{user}}}'.encode())[0]["error"]
+
+
+def test_numbers_without_bounds_are_told_on_their_line() -> None:
+    long = b"9" * 5000
+    first, second = answers(b'{"userId":' + long + b"}", b'{"userId":"1","filterValues":{"P":' + long + b"}}")
+    assert "out of range" in first["error"]
+    assert "out of range" in second["error"]
+    assert to_number(long.decode()) is None
