@@ -25,7 +25,7 @@ import msgspec
 import numpy as np
 
 from serving import shop
-from serving.load import Flood, ask, at_rate, flat_out
+from serving.load import Flood, ask, at_rate, each_once, flat_out
 from serving.servers import CORES, SERVER_CORE, Server, application, free_port, tailorbird
 from serving.shop import Films, Shop
 from tailorbird.cli.variables import environment
@@ -144,9 +144,9 @@ class Bench:
             with self._tailorbird() as server:
                 made = self._shop()
                 if case.before:
-                    flat_out(server, made.signed("/events", case.before), 60, once=True)
+                    each_once(server, made.signed("/events", case.before))
                 ask(server, made.signed(case.path, [case.bodies[0] | {"userId": "nobody"}])[0])
-                floods.append(flat_out(server, made.signed(case.path, case.bodies), 60, once=True))
+                floods.append(each_once(server, made.signed(case.path, case.bodies)))
         return _median(floods)
 
     def _rounds_of(self, server: Server, case: Case) -> Flood:

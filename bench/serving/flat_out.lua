@@ -1,5 +1,5 @@
--- Sends the requests of the file REQUESTS (each ends in a zero byte) in turn; with ONCE=1 each once, and then stops.
-local requests, at, answered = {}, 0, 0
+-- Sends the requests of the file REQUESTS (each ends in a zero byte) in turn.
+local requests, at = {}, 0
 
 function init(args)
    local file = assert(io.open(os.getenv("REQUESTS"), "rb"))
@@ -10,13 +10,6 @@ end
 function request()
    at = at % #requests + 1
    return requests[at]
-end
-
-if os.getenv("ONCE") == "1" then
-   function response()
-      answered = answered + 1
-      if answered >= #requests then wrk.thread:stop() end
-   end
 end
 
 function done(summary, latency)
