@@ -1,154 +1,243 @@
-"""p50 and p99 of GetRecommendations over HTTP, idle and during a training of aws-user-personalization.
+"""How fast answers are, beside the least that any costs and beside what a user would write instead.
 
-    PYTHONPATH=src:bench python -m serving --seconds 20
+    PYTHONPATH=src:bench python -m serving --data ml-1m --kept build/bench
 
-Starts a server of its own on generated data, with the default configuration; one client asks without a pause. The
-signatures are made beforehand and are not counted.
+Runs three servers on one core at the same time, Tailorbird, `bare` and `peer`, and asks one after the other over 32
+connections from another core, in several rounds. Each is pinned, signatures are verified, and requests are signed
+beforehand. The data sets' folder comes from the environment variable TAILORBIRD_DATA. With --kept, an installation
+that was trained before is used again.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
-import json
 import os
-import subprocess
+import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import boto3
+import msgspec
 import numpy as np
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
-from numpy.typing import NDArray
 
-from serving import generated
+from serving import shop
+from serving.load import Flood, ask, at_rate, each_once, flat_out
+from serving.servers import CORES, SERVER_CORE, Server, application, free_port, tailorbird
+from serving.shop import Films, Shop
 from tailorbird.cli.variables import environment
 from tailorbird.config import load
 
-RECIPE = "arn:aws:personalize:::recipe/aws-user-personalization"
-ROLE = "arn:aws:iam::123456789012:role/any"
-SERVED = {"rows": 100_000, "users": 2000, "items": 4000}
-TRAINED = {"rows": 1_000_000, "users": 6000, "items": 4000}
-"""Large enough for the transformer to take part: minutes of work for all cores."""
+RECIPES = ("aws-user-personalization", "aws-user-personalization-v2", "aws-personalized-ranking", "aws-sims")
+PEERS = ("item-kNN", "ALS")
+ANSWERS, RANKED, REPEATED = 25, 100, 500
+"""Items of an answer; items of a list to be ranked; users who are asked about again and again."""
+STATE = "serving.json"
+PATH = "/recommendations"
 
 
-class Shop:
-    """A client of the server, and what it made there."""
+@dataclass(frozen=True)
+class Installed:
+    """What is asked of an installation."""
 
-    def __init__(self, folder: Path, values: dict[str, str]) -> None:
-        self.folder, self.values = folder, values
-        self.client = boto3.client(
-            "personalize",
-            endpoint_url=values["AWS_ENDPOINT_URL"],
-            region_name=values["AWS_DEFAULT_REGION"],
-            aws_access_key_id=values["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=values["AWS_SECRET_ACCESS_KEY"],
-        )
-        self.schema = self.client.create_schema(name="clicks", schema=generated.SCHEMA)["schemaArn"]
-
-    def version(self, name: str, size: dict[str, int]) -> str:
-        """Begins a training on generated data and returns the version's ARN."""
-        generated.write(self.folder / f"{name}.csv", **size)
-        group = self.client.create_dataset_group(name=name)["datasetGroupArn"]
-        dataset = self.client.create_dataset(
-            name=name, datasetType="INTERACTIONS", datasetGroupArn=group, schemaArn=self.schema
-        )["datasetArn"]
-        job = self.client.create_dataset_import_job(
-            jobName=name,
-            datasetArn=dataset,
-            roleArn=ROLE,
-            dataSource={"dataLocation": f"file://{self.folder}/{name}.csv"},
-        )["datasetImportJobArn"]
-        reached(lambda: self.client.describe_dataset_import_job(datasetImportJobArn=job)["datasetImportJob"], "ACTIVE")
-        solution = self.client.create_solution(name=name, datasetGroupArn=group, recipeArn=RECIPE)["solutionArn"]
-        arn: str = self.client.create_solution_version(solutionArn=solution)["solutionVersionArn"]
-        return arn
-
-    def reach(self, version: str, status: str) -> None:
-        """Waits for a version's status."""
-        reached(lambda: self.client.describe_solution_version(solutionVersionArn=version)["solutionVersion"], status)
-
-    def ask(self, campaign: str, seconds: float) -> NDArray[np.float64]:
-        """Returns milliseconds of each answer."""
-        url = urlsplit(self.values["AWS_ENDPOINT_URL"])
-        key = Credentials(self.values["AWS_ACCESS_KEY_ID"], self.values["AWS_SECRET_ACCESS_KEY"])
-        connection = http.client.HTTPConnection(url.netloc)
-        took: list[float] = []
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            user = len(took) * 7919 % SERVED["users"]
-            body = json.dumps({"campaignArn": campaign, "userId": str(user), "numResults": 25}).encode()
-            request = AWSRequest("POST", f"http://{url.netloc}/recommendations", {}, body)
-            SigV4Auth(key, "personalize", self.values["AWS_DEFAULT_REGION"]).add_auth(request)
-            began = time.perf_counter()
-            connection.request("POST", "/recommendations", body, dict(request.headers.items()))
-            answer = connection.getresponse()
-            text = answer.read()
-            took.append(1000 * (time.perf_counter() - began))
-            if answer.status != 200:
-                raise RuntimeError(text.decode())
-        connection.close()
-        return np.array(took)
+    campaigns: dict[str, str]
+    """ARN by recipe."""
+    filter: str
+    tracking: str
 
 
-def reached(look: Callable[[], Mapping[str, Any]], status: str) -> None:
-    """Waits until a resource has that status; raises RuntimeError where it fails."""
-    while (found := look())["status"] != status:
-        if found["status"] == "CREATE FAILED":
-            raise RuntimeError(found["failureReason"])
-        time.sleep(0.2)
+@dataclass(frozen=True)
+class Case:
+    """One row of the table."""
 
-
-def measure(shop: Shop, seconds: float) -> None:
-    """Prints the table."""
-    served = shop.version("served", SERVED)
-    shop.reach(served, "ACTIVE")
-    campaign = shop.client.create_campaign(name="served", solutionVersionArn=served)["campaignArn"]
-    shop.ask(campaign, 2.0)
-    idle = shop.ask(campaign, seconds)
-    training = shop.version("trained", TRAINED)
-    shop.reach(training, "CREATE IN_PROGRESS")
-    time.sleep(10)  # reading the data is over, the network is being trained
-    busy = shop.ask(campaign, seconds)
-    shop.reach(training, "CREATE IN_PROGRESS")
-    shop.client.stop_solution_version_creation(solutionVersionArn=training)
-    print(f"{'':10}{'answers':>9}{'p50 ms':>9}{'p99 ms':>9}")
-    for name, took in {"idle": idle, "training": busy}.items():
-        print(f"{name:10}{len(took):>9}" + "".join(f"{np.percentile(took, at):>9.2f}" for at in (50, 99)))
-    ratios = [np.percentile(busy, at) / np.percentile(idle, at) for at in (50, 99)]
-    print(f"{'ratio':19}" + "".join(f"{ratio:>9.2f}" for ratio in ratios))
+    name: str
+    path: str
+    bodies: list[dict[str, Any]]
+    first: bool = False
+    """Whether each is asked once, of a server that was just started."""
+    before: list[dict[str, Any]] | None = None
+    """Calls of PutEvents that come before."""
 
 
 def main() -> None:
-    """Reads the command line, runs a server, measures."""
+    """Reads the command line and prints the table."""
     parser = argparse.ArgumentParser(prog="serving", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long to ask each time (default 20)")
+    parser.add_argument("--data", default="ml-1m", choices=["ml-1m", "ml-latest-small"])
+    parser.add_argument("--users", type=int, help="only the first so many users, for a quick try")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long to ask each time (default 3)")
+    parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=RECIPES)
+    parser.add_argument("--kept", type=Path, metavar="FOLDER", help="where installations are kept between runs")
     arguments = parser.parse_args()
+    data = os.environ.get("TAILORBIRD_DATA")
+    if not data:
+        sys.exit("Set TAILORBIRD_DATA to the folder that holds the data sets, such as ml-1m.")
+    films = shop.read(Path(data), arguments.data)
+    films = shop.cut(films, arguments.users) if arguments.users else films
     with tempfile.TemporaryDirectory(prefix="tailorbird-serving-") as place:
-        folder = Path(place)
-        config = load({}, data_dir=folder / "data")
-        command = [sys.executable, "-m", "tailorbird", "serve", "--port", "0", "--data-dir", str(config.data_dir)]
-        variables = {"TAILORBIRD_FILE_ROOTS": str(folder), "TAILORBIRD_LOG_LEVEL": "WARNING"}
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os_environment() | variables) as server:
-            assert server.stdout is not None
-            try:
-                if "ready at" not in server.stdout.readline():
-                    raise RuntimeError("the server did not start")
-                measure(Shop(folder, environment(config)), arguments.seconds)
-            finally:
-                server.terminate()
+        folder = (arguments.kept or Path(place)).absolute() / arguments.data
+        bench = Bench(films, folder, arguments.rounds, arguments.seconds)
+        bench.install(arguments.recipes)
+        bench.run()
 
 
-def os_environment() -> dict[str, str]:
-    """The environment without settings of AWS or ours."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TAILORBIRD_"))}
+class Bench:
+    """One installation, and the measurements on it."""
+
+    def __init__(self, films: Films, folder: Path, rounds: int, seconds: float) -> None:
+        self._films, self._folder, self._rounds, self._seconds = films, folder, rounds, seconds
+        self._data, self._port = folder / "data", free_port()
+        self._variables = {"TAILORBIRD_FILE_ROOTS": str(folder)}
+
+    def _shop(self) -> Shop:
+        return Shop(environment(load({}, data_dir=self._data)))
+
+    def _tailorbird(self, cores: Sequence[int] = (SERVER_CORE,)) -> Any:
+        return tailorbird(self._data, self._port, self._variables, cores)
+
+    def install(self, recipes: Sequence[str]) -> None:
+        """Imports and trains what is not there yet."""
+        state = self._folder / STATE
+        if state.exists():
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._tailorbird(CORES):
+            made = self._shop()
+            group = made.group("films", self._films, self._folder)
+            campaigns = {}
+            for recipe in recipes:
+                print(f"training {recipe}", file=sys.stderr, flush=True)
+                campaigns[recipe] = made.campaign(group, recipe)
+            installed = Installed(campaigns, made.filter(group), made.tracker(group))
+        state.write_bytes(msgspec.json.encode(installed))
+
+    def run(self) -> None:
+        """Measures all cases and prints the table."""
+        installed = msgspec.json.decode((self._folder / STATE).read_bytes(), type=Installed)
+        with ExitStack() as stack:
+            sample = self._sample(installed)
+            (self._folder / "body").write_bytes(sample)
+            bare = stack.enter_context(application("bare", "serving.bare", {"BARE_BODY": str(self._folder / "body")}))
+            peers = [stack.enter_context(self._peer(name)) for name in PEERS]
+            head = f"{'':54}{'answers/s':>10}{'µs CPU':>9}{'of bare':>9}{'× peer':>8}{'p50 ms':>8}{'p99 ms':>8}"
+            print(head, flush=True)
+            cases = _cases(installed, self._films)
+            known = cases[0]
+            floods = {server.name: self._rounds_of(server, known) for server in (bare, *peers)}
+            least = floods["bare"]
+            best = max((floods[name] for name in PEERS), key=lambda flood: flood.rate)
+            for name, flood in floods.items():
+                _print(name, flood, least, best)
+            for case in cases:
+                _print(case.name, self._measure(case, installed), least, best)
+            self._at_half_load(known)
+
+    def _measure(self, case: Case, installed: Installed) -> Flood:
+        if not case.first:
+            with self._tailorbird() as server:
+                return self._rounds_of(server, case)
+        floods = []
+        for _ in range(min(self._rounds, 3)):
+            with self._tailorbird() as server:
+                made = self._shop()
+                if case.before:
+                    each_once(server, made.signed("/events", case.before))
+                ask(server, made.signed(case.path, [case.bodies[0] | {"userId": "nobody"}])[0])
+                floods.append(each_once(server, made.signed(case.path, case.bodies)))
+        return _median(floods)
+
+    def _rounds_of(self, server: Server, case: Case) -> Flood:
+        made = self._shop()
+        for request in made.signed(case.path, case.bodies):
+            ask(server, request)
+        return _median(
+            [flat_out(server, made.signed(case.path, case.bodies), self._seconds) for _ in range(self._rounds)]
+        )
+
+    def _at_half_load(self, case: Case) -> None:
+        """Prints how long answers take at half of what the server can do, and looks at each of them."""
+        with self._tailorbird() as server:
+            requests = self._shop().signed(case.path, case.bodies)
+            ask(server, requests[0])
+            rate = flat_out(server, requests, self._seconds).rate / 2
+            took = at_rate(server, requests, rate, self._seconds * 3, _check)
+            p50, p99 = np.percentile(took, 50), np.percentile(took, 99)
+            print(f"\nat {rate:.0f} answers/s, due at fixed times: p50 {p50:.2f} ms, p99 {p99:.2f} ms")
+            print(f"memory of the process: {server.memory() / 1e6:.0f} MB")
+
+    def _sample(self, installed: Installed) -> bytes:
+        """An answer of Tailorbird's."""
+        with self._tailorbird() as server:
+            body = _cases(installed, self._films)[0].bodies[0]
+            return ask(server, self._shop().signed(PATH, [body])[0]).partition(b"\r\n\r\n")[2]
+
+    def _peer(self, name: str) -> Any:
+        rows = self._films.interactions.unique(["USER_ID", "ITEM_ID"])
+        users, user = np.unique(rows["USER_ID"].to_numpy().astype(str), return_inverse=True)
+        items, item = np.unique(rows["ITEM_ID"].to_numpy().astype(str), return_inverse=True)
+        file = self._folder / "matrix.npz"
+        np.savez(file, users=users, items=items, user=user, item=item)
+        return application(name, "serving.peer", {"PEER_MATRIX": str(file), "PEER_MODEL": name})
+
+
+def _cases(installed: Installed, films: Films) -> list[Case]:
+    users, items = films.users, films.interactions["ITEM_ID"].unique().sort().to_list()
+    again = users[:: max(len(users) // REPEATED, 1)][:REPEATED]
+    found = []
+    for recipe, name in (("aws-user-personalization", "user-personalization"), ("aws-user-personalization-v2", "v2")):
+        if recipe not in installed.campaigns:
+            continue
+        asked = {"campaignArn": installed.campaigns[recipe], "numResults": ANSWERS}
+        genres = {"filterArn": installed.filter, "filterValues": {"GENRES": '"Drama"'}}
+        found += [
+            Case(f"{name}, a known user again", PATH, [asked | {"userId": user} for user in again]),
+            Case(f"{name}, the same with a filter", PATH, [asked | {"userId": user} | genres for user in again]),
+            Case(f"{name}, each user for the first time", PATH, [asked | {"userId": user} for user in users], True),
+            Case(
+                f"{name}, each user after an event of his own",
+                PATH,
+                [asked | {"userId": user} for user in users],
+                True,
+                [_event(installed.tracking, user, items[at % len(items)]) for at, user in enumerate(users)],
+            ),
+        ]
+    if arn := installed.campaigns.get("aws-personalized-ranking"):
+        lists = [items[at % 50 : at % 50 + RANKED] for at in range(len(again))]
+        bodies = [
+            {"campaignArn": arn, "userId": user, "inputList": each} for user, each in zip(again, lists, strict=True)
+        ]
+        found.append(Case(f"personalized-ranking of {RANKED} items", "/personalize-ranking", bodies))
+    if arn := installed.campaigns.get("aws-sims"):
+        bodies = [{"campaignArn": arn, "itemId": item, "numResults": ANSWERS} for item in items[:REPEATED]]
+        found.append(Case("sims", PATH, bodies))
+    return found
+
+
+def _event(tracking: str, user: str, item: str) -> dict[str, Any]:
+    event = {"eventType": "watch", "itemId": item, "sentAt": 1_700_000_000}
+    return {"trackingId": tracking, "sessionId": f"s{user}", "userId": user, "eventList": [event]}
+
+
+def _check(answer: bytes) -> None:
+    listed = msgspec.json.decode(answer.partition(b"\r\n\r\n")[2])["itemList"]
+    if b" 200 " not in answer[:16] or len({each["itemId"] for each in listed}) != ANSWERS:
+        raise RuntimeError(answer.decode())
+
+
+def _median(floods: Sequence[Flood]) -> Flood:
+    middle: Callable[[str], float] = lambda name: statistics.median(getattr(flood, name) for flood in floods)  # noqa: E731
+    return Flood(middle("rate"), middle("cpu"), middle("p50"), middle("p99"))
+
+
+def _print(name: str, flood: Flood, bare: Flood, peer: Flood) -> None:
+    print(
+        f"{name:54}{flood.rate:>10.0f}{flood.cpu:>9.0f}{flood.rate / bare.rate:>9.1%}{flood.rate / peer.rate:>8.2f}"
+        f"{flood.p50:>8.2f}{flood.p99:>8.2f}",
+        flush=True,
+    )
 
 
 main()
