@@ -56,6 +56,9 @@ def test_without_every_question_a_win_must_exceed_the_largest_error():
     printed = ahead_of_printed(known, 0.191, "NDCG@10", 100, False)
     assert printed.error == pytest.approx(np.hypot(0.008 / 2, 0.003))
     assert printed.verdict == "tied"
+    one_draw = ahead_of_printed(known, 0.191, "NDCG@10", 100, True)
+    ours_drawn = np.hypot(0.008 / 2, 0.003 / np.sqrt(5))
+    assert one_draw.error == pytest.approx(ours_drawn * np.sqrt(1 + 5))  # as one of our five draws moves
     kept = dataclasses.replace(theirs, margins={"NDCG@10": {"mean": 0.09, "error": 0.01}})
     assert ahead(ours, kept, "NDCG@10", 100, False) == Margin(0.09, 0.01, True)
 
@@ -116,7 +119,7 @@ def test_lines_with_notes_are_marked():
     protocol = dataclasses.replace(made_up(ours, EASE), metric_note="Counted oddly.", printed_note="Asked oddly.")
     done = [(protocol, [measured("ours", 0.2, "recipe", questions=1_000_000)])]
     written = report.overview(done, done)
-    assert "| NDCG@10 † | 0.2000 (ours) | none was run | **won** ‡ +0.1000 ±0.0008: somebody 0.1000 |" in written
+    assert "| NDCG@10 † | 0.2000 (ours) | none was run | **won** ‡ +0.1000 ±0.0011: somebody 0.1000 |" in written
     assert "figure: 1 won (1 of them ‡).\n" in written
     assert "\n† Counted oddly.\n\n‡ Asked oddly.\n" in written
 

@@ -104,8 +104,13 @@ def ahead(ours: Result, theirs: Result, metric: str, questions: int, drawn: bool
 
 
 def ahead_of_printed(ours: Result, figure: float, metric: str, questions: int, drawn: bool) -> Margin:
-    """Compares a result with a published figure, which comes without an error."""
-    return Margin(ours.means[metric] - figure, alone(ours, metric, questions, drawn), False)
+    """Compares a result with a published figure, which comes without an error.
+
+    Where questions are drawn, it is of one draw, of others than ours: chance moves it as it moves one of ours.
+    """
+    error = alone(ours, metric, questions, drawn)
+    theirs = error * np.sqrt(ours.seeds) if drawn else 0.0
+    return Margin(ours.means[metric] - figure, float(np.hypot(error, theirs)), False)
 
 
 def alone(result: Result, metric: str, questions: int, drawn: bool) -> float:

@@ -50,7 +50,8 @@ was run, the same list for everybody, there is no verdict.
 
 Peers are methods that others have published, trained by the same program on the same split. In square brackets stands
 what a peer uses, or does without, where the line allows more. A published figure is compared only where its models used
-the same information; it comes without an error of its own.
+the same information; it comes without an error, and where questions are drawn at random (Amazon's figures are of one
+draw) gets that of one draw of ours.
 """
 MEASURES = """NDCG@10: how high the right items stand among the first ten; 1 is perfect, and a right item counts less
 the further down it stands. HR@20, hit rate: how often the right item is among the first twenty. MRR@20: one over the
