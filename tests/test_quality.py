@@ -1,4 +1,4 @@
-"""The quality bench: its metrics by hand, its choice of settings, its peers, and its tables."""
+"""The quality bench: its metrics by hand, its choice of settings, its peers, and its file of results."""
 
 from __future__ import annotations
 
@@ -11,36 +11,19 @@ import polars as pl
 import pytest
 
 from quality import comparison, report, results
-from quality.comparison import Margin, Result, ahead, ahead_of_printed, paired
 from quality.metrics import Unseen, ranking
 from quality.peers.implicit_models import train_als, train_bpr
 from quality.peers.linear import train_ease, train_item_knn, train_popular
 from quality.peers.rectools_models import sequential
 from quality.peers.rules import train_rules
 from quality.peers.sessions import train_session_knn
-from quality.protocol import ALL, ORDER, STRICT, TIMES, Contestant, Protocol, Published, recipe
+from quality.protocol import ORDER, STRICT, Contestant, recipe
 from quality.protocols import PROTOCOLS
 from quality.runner import means, run
+from quality_protocol import EASE, ITEMS, POPULAR, made_up, walks
 from tailorbird.evaluation.ranking import Ranker, split, top_lists
 from tailorbird.recipes.matrices import user_bounds, user_item
-from tailorbird.recipes.recipe import Interactions, Query
-
-ITEMS = 40
-METRICS = ("NDCG@10", "HR@10")
-
-
-def walks(users: int = 60) -> Interactions:
-    """Makes users who go round a ring of items, each from another place."""
-    length = 12
-    start = np.repeat(np.arange(users) * 7, length)
-    return Interactions(
-        users=np.array([f"u{number:02}" for number in range(users)]),
-        items=np.array([f"i{number:02}" for number in range(ITEMS + 1)]),  # nobody touches the last
-        user=np.repeat(np.arange(users, dtype=np.int32), length),
-        item=((start + np.tile(np.arange(length), users)) % ITEMS).astype(np.int32),
-        timestamp=np.tile(np.arange(length, dtype=np.int64), users),
-        event_type=np.zeros(users * length, np.int16),
-    )
+from tailorbird.recipes.recipe import Query
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,29 +106,6 @@ def test_ease_is_the_same_through_either_gram_matrix():
     assert through_items.weights.shape == (ITEMS + 1, ITEMS + 1)
 
 
-def made_up(*contestants: Contestant) -> Protocol:
-    return Protocol(
-        "P0",
-        "what comes next on a ring",
-        "A ring",
-        ORDER,
-        METRICS,
-        lambda folder, seed: split(walks(), seed),
-        lambda model, asked: ranking(Unseen(model), asked.queries, asked.truths, METRICS),
-        contestants,
-        drawn=True,
-        validation=lambda asked, seed: split(asked.train, seed),
-        published=(
-            Published("somebody", ORDER, {"NDCG@10": 0.1}),
-            Published("somebody with a clock", TIMES, {"NDCG@10": 0.9}),
-        ),
-    )
-
-
-EASE = Contestant("EASE", train_ease, grid=({"regularisation": 5.0, "last": 0}, {"regularisation": 5.0, "last": 3}))
-POPULAR = Contestant("popular", train_popular)
-
-
 def folder_of_results(folder: Path) -> Path:
     (folder / "docs/reference").mkdir(parents=True)
     (folder / "README.md").write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
@@ -169,7 +129,7 @@ def test_settings_are_chosen_on_validation_data_and_results_become_tables(tmp_pa
     results.keep(root, protocol, runs)
     report.write(root, [protocol])
     written = (root / "docs/reference/quality.md").read_text(encoding="utf-8")
-    assert f"| **{ours.name}** | {report.figure(ours, 'NDCG@10')} |" in written
+    assert f"| **{ours.name}** | {report.figure(protocol, [ours], ours, 'NDCG@10')} |" in written
     assert "| late | not run | not run |" in written
     assert "| somebody (*published*) | 0.1000 |" in written
     assert "| somebody with a clock (*published*; not compared, it used: order and times) | 0.9000 |" in written
@@ -177,8 +137,9 @@ def test_settings_are_chosen_on_validation_data_and_results_become_tables(tmp_pa
     assert readme.startswith("before\n")
     assert readme.endswith("after\n")
     assert "\nold\n" not in readme
-    assert f"| what comes next on a ring | order alone | NDCG@10 | {report.figure(ours, 'NDCG@10')} (user-per" in readme
-    assert "(2 of 3 peers run) | " in readme
+    assert f"| what comes next on a ring | order alone | NDCG@10 | {ours.means['NDCG@10']:.4f} (user-per" in readme
+    assert "; 1 of 3 peers not run | " in readme
+    assert "Peers that were run in no line: late. " in readme
     (printed,) = comparison.printed(protocol, [ours, ease], "NDCG@10")
     assert f"{printed.margin.mean:+.4f} ±{2 * printed.margin.error:.4f}: somebody 0.1000 |" in readme
     assert "clock" not in readme
@@ -229,79 +190,6 @@ def test_a_grid_needs_validation_data():
     protocol = dataclasses.replace(made_up(EASE), validation=None)
     with pytest.raises(ValueError, match="give the protocol a validation"):
         next(run(protocol, Path(), 1, [], {}))
-
-
-def measured(name: str, mean: float, kind: str = "peer", **more: object) -> Result:
-    return Result(
-        name, kind, {"NDCG@10": mean}, {"NDCG@10": 0.0}, **{"seeds": 1, **more}, settings={}, seconds=1, gigabytes=1
-    )
-
-
-@pytest.mark.parametrize(
-    ("mean", "error", "are_paired", "verdict"),
-    [
-        (0.021, 0.01, True, "won"),
-        (0.019, 0.01, True, "tied"),
-        (-0.019, 0.01, True, "tied"),
-        (-0.021, 0.01, True, "lost"),
-        (0.019, 0.01, False, "tied"),
-        (-0.001, 0.01, False, "behind"),  # too little was kept to call it a tie
-        (0.5, np.inf, False, "tied"),  # nothing is known of chance
-        (0.0, 0.0, True, "tied"),  # the same model twice
-    ],
-)
-def test_won_tied_and_lost_are_a_rule(mean, error, are_paired, verdict):
-    assert Margin(mean, error, are_paired).verdict == verdict
-
-
-def test_chance_is_of_the_seeds_and_of_the_questions():
-    theirs = np.array([0.1, 0.4, 0.3, 0.2])
-    gains = [theirs + np.array(more) for more in ((0.3, 0.1, 0.3, 0.1), (0.4, 0.2, 0.4, 0.2))]
-    of_seeds = np.std([0.2, 0.3], ddof=1) / np.sqrt(2)
-    of_questions = np.std([0.35, 0.15, 0.35, 0.15], ddof=1) / np.sqrt(4)
-    fixed, drawn = (paired(gains, [theirs, theirs], drawn) for drawn in (False, True))
-    assert fixed.mean == pytest.approx(0.25)
-    assert fixed.error == pytest.approx(np.hypot(of_seeds, of_questions))
-    assert drawn.error == pytest.approx(np.hypot(of_seeds, of_questions / np.sqrt(2)))
-    # Differences that are the same for every question are sure, however much the questions differ.
-    assert paired([theirs + 0.01], [theirs], False) == Margin(pytest.approx(0.01), pytest.approx(0, abs=1e-9), True)
-    # One list for all questions, once: nothing is known.
-    assert paired([np.array(0.3)], [np.array(0.2)], True).verdict == "tied"
-
-
-def test_without_every_question_a_win_must_exceed_the_largest_error():
-    ours, theirs = measured("ours", 0.2, "recipe"), measured("theirs", 0.1)
-    margin = ahead(ours, theirs, "NDCG@10", 100, False)
-    assert margin.error == pytest.approx(np.sqrt((0.2 * 0.8 + 0.1 * 0.9) / 100))
-    assert margin.verdict == "tied"
-    assert ahead(ours, theirs, "NDCG@10", 10_000, False).verdict == "won"
-    known = dataclasses.replace(ours, errors={"NDCG@10": 0.003}, seeds=5, spreads={"NDCG@10": 0.008})
-    printed = ahead_of_printed(known, 0.191, "NDCG@10", 100, False)
-    assert printed.error == pytest.approx(np.hypot(0.008 / 2, 0.003))
-    assert printed.verdict == "tied"
-    kept = dataclasses.replace(theirs, margins={"NDCG@10": {"mean": 0.09, "error": 0.01}})
-    assert ahead(ours, kept, "NDCG@10", 100, False) == Margin(0.09, 0.01, True)
-
-
-def test_all_who_are_ahead_are_told():
-    protocol = made_up(
-        dataclasses.replace(recipe("aws-sims"), name="ours"), *(Contestant(n, train_popular) for n in "abc")
-    )
-    found = [measured("ours", 0.2, "recipe"), *map(measured, "abc", (0.1, 0.4, 0.3))]
-    said = report.against(comparison.peers(protocol, found, "NDCG@10"))
-    assert said == "**lost** -0.2000: b 0.4000; also behind c 0.3000"
-
-
-def test_a_choice_at_the_end_of_what_was_tried_is_called_so():
-    grid = tuple(
-        {"r": r, "last": last, "both": both} for r in (1e2, 1e3, 1e4) for last in (1, 5, ALL) for both in (0, 1)
-    )
-    one = Contestant("EASE", train_ease, grid=grid)
-    assert one.ends({"r": 1e3, "last": 5, "both": 1}) == []
-    assert one.ends({"r": 1e4, "last": ALL, "both": 0}) == ["r"]
-    assert one.ends({"r": 1e2, "last": 1, "both": 0}) == ["r"]
-    result = dataclasses.replace(measured("EASE", 0.1), settings={"r": 1e4}, ends=one.ends({"r": 1e4}))
-    assert report.label(one, result) == "EASE (r 10000.0; at the end of the range tried: r)"
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)

@@ -3,23 +3,26 @@
 Chance has two parts: the seeds (of the training, and of the split where it is drawn), and the questions, of which
 others might have been asked. Both are standard errors of the mean difference. Where the results of every question are
 there for both sides, the differences are paired. Where they are not, a win must exceed the largest error that the
-figures allow, and doubt counts against the recipe: it is called behind, not tied, and lost where nothing is
-known of chance.
+figures allow, and doubt counts against the recipe: a lower figure is called tied or lost, not tied, and lost where
+nothing is known of chance. Nor is a recipe said to have won, or to tie, where peers are left that were not run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quality.protocol import Protocol
 
-Verdict = Literal["won", "tied", "behind", "lost"]
-"""behind: lower, by no more than chance may explain, but too little was kept of the runs to call it a tie."""
+Verdict = Literal["won", "tied", "tied or lost", "lost"]
+"""tied or lost: lower, by no more than chance may explain, but too little was kept of the runs to call it a tie."""
+POPULARITY: Final = "only popularity was run"
+Standing = Verdict | Literal["ahead", "only popularity was run"]
+"""ahead: would have won if nobody were left to run."""
 SURE = 2.0
 """Standard errors that a difference has to exceed: 95 times of 100 chance stays within."""
 
@@ -68,7 +71,7 @@ class Margin:
             return "won" if self.mean > 0 else "lost"
         if self.paired or self.mean >= 0:
             return "tied"
-        return "behind" if np.isfinite(self.error) else "lost"
+        return "tied or lost" if np.isfinite(self.error) else "lost"
 
 
 def paired(ours: Sequence[NDArray[Any]], theirs: Sequence[NDArray[Any]], drawn: bool) -> Margin:
@@ -101,8 +104,13 @@ def ahead(ours: Result, theirs: Result, metric: str, questions: int, drawn: bool
 
 
 def ahead_of_printed(ours: Result, figure: float, metric: str, questions: int, drawn: bool) -> Margin:
-    """Compares a result with a published figure, which comes without an error."""
-    return Margin(ours.means[metric] - figure, alone(ours, metric, questions, drawn), False)
+    """Compares a result with a published figure, which comes without an error.
+
+    Where questions are drawn, it is of one draw, of others than ours: chance moves it as it moves one of ours.
+    """
+    error = alone(ours, metric, questions, drawn)
+    theirs = error * np.sqrt(ours.seeds) if drawn else 0.0
+    return Margin(ours.means[metric] - figure, float(np.hypot(error, theirs)), False)
 
 
 def alone(result: Result, metric: str, questions: int, drawn: bool) -> float:
@@ -115,8 +123,10 @@ def alone(result: Result, metric: str, questions: int, drawn: bool) -> float:
     of_seeds = result.spreads[metric] / np.sqrt(result.seeds - 1) if result.seeds > 1 else 0.0
     if metric in result.errors:
         of_questions = result.errors[metric]
-    elif drawn and result.seeds > 1:
+    elif (drawn or result.errors) and result.seeds > 1:
         of_questions = 0.0
+    elif result.errors:  # a metric about all lists together
+        of_questions = np.inf
     else:
         of_questions = np.sqrt(max(mean * (1 - mean), 0) / questions) if questions else np.inf
     return float(np.hypot(of_seeds, of_questions / np.sqrt(result.seeds if drawn else 1)))
@@ -129,6 +139,8 @@ class Opponent:
     name: str
     figure: float
     margin: Margin
+    uses: str = ""
+    """Of a peer: what it makes use of, where that is less than it may."""
 
 
 def judged(protocol: Protocol, results: Sequence[Result]) -> Result | None:
@@ -139,8 +151,10 @@ def judged(protocol: Protocol, results: Sequence[Result]) -> Result | None:
 def peers(protocol: Protocol, results: Sequence[Result], metric: str) -> list[Opponent]:
     """Returns the peers that were run, the best first; none where the recipe was not run."""
     ours = judged(protocol, results)
+    count = _questions(results)
+    uses = {one.name: protocol.less(one) for one in protocol.peers}
     found = [
-        Opponent(one.name, one.means[metric], ahead(ours, one, metric, _questions(results), protocol.drawn))
+        Opponent(one.name, one.means[metric], ahead(ours, one, metric, count, protocol.drawn), uses[one.name])
         for one in results
         if ours and one.kind == "peer"
     ]
@@ -156,6 +170,34 @@ def printed(protocol: Protocol, results: Sequence[Result], metric: str) -> list[
         if ours and (figure := one.figures.get(metric))
     ]
     return sorted(found, key=lambda one: -one.figure)
+
+
+def not_run(protocol: Protocol, results: Sequence[Result]) -> int:
+    """Returns how many of the peers were not run, so that a better one may be among them."""
+    return len({one.name for one in protocol.peers} - {one.name for one in results})
+
+
+def standing(protocol: Protocol, results: Sequence[Result], metric: str) -> Standing | None:
+    """Returns the verdict against the best of all peers; None where there is no comparison.
+
+    To beat popularity alone decides nothing. With peers left, the best of all is at least as good as the best that
+    was run: a tie may be a loss, and a win is only being ahead.
+    """
+    found = peers(protocol, results, metric)
+    if not found:
+        return None
+    verdict = found[0].margin.verdict
+    popularity = {one.name for one in protocol.peers if one.popularity}
+    if verdict == "won" and popularity.issuperset(one.name for one in found):
+        return POPULARITY
+    if not_run(protocol, results):
+        return {"won": "ahead", "tied": "tied or lost"}.get(verdict, verdict)  # type: ignore[return-value]
+    return verdict
+
+
+def chance(protocol: Protocol, results: Sequence[Result], one: Result, metric: str) -> float:
+    """Returns how far chance may move a figure, 95 times of 100; infinite where nothing is known."""
+    return SURE * alone(one, metric, _questions(results), protocol.drawn)
 
 
 def _questions(results: Sequence[Result]) -> int:

@@ -17,7 +17,7 @@ import polars as pl
 from quality.metrics import Unseen, ranking
 from quality.peers.implicit_models import ALS, BPR
 from quality.peers.linear import EASE, ITEM_KNN, POPULAR
-from quality.protocol import ALL, ORDER, Protocol, Values, recipe
+from quality.protocol import ALL, ORDER, UNORDERED, Protocol, Values, recipe
 from tailorbird.evaluation.ranking import Ranker, Split
 from tailorbird.recipes.matrices import keep_users, user_bounds
 from tailorbird.recipes.recipe import Interactions, Query
@@ -81,6 +81,7 @@ PROTOCOLS = (
             replace(
                 EASE,
                 grid=tuple({"regularisation": value, "last": ALL} for value in (3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 3e6)),
+                uses=UNORDERED,
             ),
             replace(
                 ITEM_KNN,
@@ -89,6 +90,7 @@ PROTOCOLS = (
                     for neighbours in (300, 1000, 3000)
                     for shrink in (20.0, 100.0, 500.0, 2500.0, 12500.0)
                 ),
+                uses=UNORDERED,
             ),
             ALS,
             BPR,

@@ -119,7 +119,9 @@ def without_metadata(ours: Contestant) -> Contestant:
     )
 
 
-POPULAR = Contestant("popularity", lambda data, seed: popularity.train(data, popularity.Settings(), silent))
+POPULAR = Contestant(
+    "popularity", lambda data, seed: popularity.train(data, popularity.Settings(), silent), popularity=True
+)
 SIMILAR = recipe("aws-similar-items")
 CONTESTANTS = (SIMILAR, without_metadata(SIMILAR), recipe("aws-sims"), COSINE, RP3_BETA, EASE, POPULAR)
 

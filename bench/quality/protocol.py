@@ -20,7 +20,9 @@ from tailorbird.recipes.recipe import Interactions, silent
 ORDER = "order alone"
 STRICT = "order alone; the item before the last is kept out of training"
 TIMES = "order and times"
-"""What the models may use. Figures are compared only where it is the same."""
+"""What the models may use. Published figures are compared only where it is the same."""
+UNORDERED, NO_METADATA, NO_TIMES = "no order", "no metadata", "no times"
+"""What peers do without, though the models may use it."""
 
 Values = Mapping[str, NDArray[np.float64]]
 """By metric: one value a question, or a single one (without dimension) where the metric is about all lists together."""
@@ -39,6 +41,10 @@ class Contestant:
     kind: Literal["recipe", "peer"] = "peer"
     grid: tuple[Mapping[str, Any], ...] = ({},)
     """Settings to choose from on validation data, once a protocol, by the protocol's first metric."""
+    uses: str = ""
+    """What it makes use of, where that may be less than the protocol allows; empty: all of it."""
+    popularity: bool = False
+    """Whether everybody gets the same list, so that to beat it says little."""
 
     def ends(self, chosen: Mapping[str, Any]) -> list[str]:
         """Returns the settings whose chosen value is the least or the greatest of the grid, so that more may be better.
@@ -92,6 +98,10 @@ class Protocol:
     """Validation splits to average over: more where few are asked."""
     published: tuple[Published, ...] = ()
     seeds: int = 3
+    metric_note: str = ""
+    """How its metrics differ from others of the same name."""
+    printed_note: str = ""
+    """What a verdict on published figures depends on."""
 
     @property
     def judged(self) -> Contestant:
@@ -104,9 +114,18 @@ class Protocol:
         return self.judged_by or self.metrics[:1]
 
     @property
+    def peers(self) -> tuple[Contestant, ...]:
+        """Those of the contestants that are not ours."""
+        return tuple(one for one in self.contestants if one.kind == "peer")
+
+    @property
     def anchors(self) -> tuple[Published, ...]:
         """The published figures to compare with: those of models that used what the contestants may use."""
         return tuple(one for one in self.published if one.used == self.used)
+
+    def less(self, one: Contestant) -> str:
+        """Returns what the contestant makes use of where that is less than it may; otherwise nothing."""
+        return "" if self.used.startswith(one.uses) else one.uses
 
 
 def recipe(name: str) -> Contestant:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quality.protocol import Contestant
+from quality.protocol import UNORDERED, Contestant
 from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers.scorer import recent_items, weighted_histories
@@ -64,5 +64,11 @@ ALS = Contestant(
     grid=tuple(
         {"factors": factors, "alpha": alpha} for factors in (16, 32, 64, 128) for alpha in (1.0, 4.0, 16.0, 64.0)
     ),
+    uses=UNORDERED,
 )
-BPR = Contestant("BPR (implicit)", train_bpr, grid=tuple({"factors": factors} for factors in (16, 32, 64, 128)))
+BPR = Contestant(
+    "BPR (implicit)",
+    train_bpr,
+    grid=tuple({"factors": factors} for factors in (16, 32, 64, 128)),
+    uses=UNORDERED,
+)

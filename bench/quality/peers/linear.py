@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import lapack
 
-from quality.protocol import ALL, Contestant
+from quality.protocol import ALL, ORDER, Contestant
 from tailorbird.recipes import popularity
 from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query, silent
@@ -134,9 +134,12 @@ def _nearest(same: _Same, neighbours: int, shrink: float) -> sparse.csr_matrix:
     return sparse.csr_matrix(sparse.vstack(blocks))
 
 
-POPULAR = Contestant("popular", train_popular)
+POPULAR = Contestant("popular", train_popular, popularity=True)
 RECENT = Contestant(
-    "recently popular", train_recent, grid=tuple({"days": days} for days in (1.0, 3.0, 10.0, 30.0, 100.0, 300.0))
+    "recently popular",
+    train_recent,
+    grid=tuple({"days": days} for days in (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)),
+    popularity=True,
 )
 EASE = Contestant(
     "EASE",
@@ -146,6 +149,7 @@ EASE = Contestant(
         for regularisation in (200.0, 800.0, 3000.0)
         for last in (5, 10, 50, ALL)
     ),
+    uses=ORDER,
 )
 ITEM_KNN = Contestant(
     "item-kNN",
@@ -156,4 +160,5 @@ ITEM_KNN = Contestant(
         for shrink in (0.0, 20.0, 100.0)
         for last in (2, 5, 20)
     ),
+    uses=ORDER,
 )

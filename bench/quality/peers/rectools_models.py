@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quality.protocol import Contestant
+from quality.protocol import ORDER, Contestant
 from tailorbird.evaluation.ranking import Ranker
 from tailorbird.recipes.recipe import Interactions, Query
 
@@ -81,4 +81,4 @@ def sequential(name: str, length: int, width: int, epochs: int) -> Contestant:
         known[model.data_preparator.get_known_item_ids().astype(int)] = True
         return Sequential(data.items, model, known)
 
-    return Contestant(f"{name} (RecTools, width {width}, {epochs} epochs)", train)
+    return Contestant(f"{name} (RecTools, width {width}, {epochs} epochs)", train, uses=ORDER)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
 
-from quality.protocol import Contestant
+from quality.protocol import NO_METADATA, NO_TIMES, Contestant
 from tailorbird.evaluation.ranking import Ranker
 from tailorbird.recipes import item_vectors
 from tailorbird.recipes.matrices import main_directions, session_item, unit, user_item
@@ -112,6 +112,7 @@ COSINE = Contestant(
         for baskets in BOTH
         for s in (0.0, 10.0, 50.0, 200.0, 800.0, 3200.0, 12800.0)
     ),
+    uses=NO_METADATA,
 )
 RP3_BETA = Contestant(
     "RP3-beta",
@@ -122,15 +123,18 @@ RP3_BETA = Contestant(
         for alpha in (0.4, 0.6, 0.8, 1.0)
         for beta in (0.0, 0.1, 0.2, 0.4)
     ),
+    uses=NO_METADATA,
 )
 EASE = Contestant(
     "EASE",
     _counting(ease),
     grid=tuple({"baskets": baskets, "regularisation": r} for baskets in BOTH for r in (2e3, 1e4, 5e4, 2e5, 1e6)),
+    uses=NO_METADATA,
 )
 RIDGE = Contestant(
     "ridge from metadata to item vectors",
     _ridge,
     grid=tuple({"regularisation": 10.0**power} for power in range(1, 8)),
+    uses=NO_TIMES,
 )
-RANDOM = Contestant("random", _random)
+RANDOM = Contestant("random", _random, popularity=True)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from quality.protocol import Contestant
+from quality.protocol import ORDER, Contestant
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers.scorer import recent_items, weighted_histories
 
@@ -57,4 +57,5 @@ RULES = Contestant(
     grid=tuple(
         {"window": window, "decay": decay} for window in (1, 5, 20, 50, 200) for decay in (0.1, 0.3, 0.5, 0.7, 0.9)
     ),
+    uses=ORDER,
 )
