@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +32,27 @@ def test_a_length_of_thousands_of_digits_is_no_defect() -> None:
     service = Service(lambda *_: {}, None, None, lambda key, token: "secret", "us-east-1")
     for length, status in (("0" * 5000 + "2", 403), ("0" * 5000 + "9" * 5000, 413), ("9" * 17, 413)):
         assert asked(Endpoint(service), headers | {"content-length": length}) == status
+
+
+def test_what_is_at_hand_is_answered_in_the_loop_and_the_rest_in_a_thread() -> None:
+    threads: list[int] = []
+
+    def call(function: str, region: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        threads.append(threading.get_ident())
+        return {"itemList": []}
+
+    for at_hand in (True, False):
+        service = Service(
+            call,
+            None,
+            None,
+            lambda key, token: None,
+            "us-east-1",
+            at_hand=lambda function, region, parameters, answer=at_hand: answer,
+            verify_signatures=False,
+        )
+        assert asked(Endpoint(service), {"host": "localhost"}) == 200
+    assert [thread == threading.get_ident() for thread in threads] == [True, False]
 
 
 def asked(endpoint: Endpoint, headers: dict[str, str]) -> int:
