@@ -206,7 +206,7 @@ def _cases(installed: Installed, films: Films) -> list[Case]:
         ]
     if arn := installed.campaigns.get("aws-personalized-ranking"):
         lists = [items[at % 50 : at % 50 + RANKED] for at in range(len(again))]
-        bodies = [
+        bodies: list[dict[str, Any]] = [
             {"campaignArn": arn, "userId": user, "inputList": each} for user, each in zip(again, lists, strict=True)
         ]
         found.append(Case(f"personalized-ranking of {RANKED} items", "/personalize-ranking", bodies))

@@ -37,7 +37,9 @@ async def app(scope: Message, receive: Callable[[], Awaitable[Message]], send: C
         body += message["body"]
         if not message.get("more_body", False):
             break
-    asked = json.loads(body) if body else {"userId": next(iter(rows)), "numResults": 1}  # whether it is there
+    asked: dict[str, Any] = (
+        json.loads(body) if body else {"userId": next(iter(rows)), "numResults": 1}
+    )  # whether it is there
     row = rows[asked["userId"]]
     found, scores = model.recommend(row, seen[row], N=asked["numResults"], filter_already_liked_items=True)
     listed = [

@@ -71,11 +71,11 @@ class Shop:
         """`values` are the variables that `tailorbird env` prints."""
         self._values = values
         self._key = Credentials(values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"])
-        self.client = self._made("personalize")
+        self.client = self._made()
 
-    def _made(self, service: str) -> Any:
+    def _made(self) -> Any:
         return boto3.client(
-            service,
+            "personalize",
             endpoint_url=self._values["AWS_ENDPOINT_URL"],
             region_name=self._values["AWS_DEFAULT_REGION"],
             aws_access_key_id=self._key.access_key,

@@ -145,7 +145,7 @@ def test_check_and_the_next_start_tell_it_once_and_the_log_is_kept(
         assert "keys and databases: 1 damaged" in result.output
     config = configuration.load({}, data_dir=copy)
     for _ in range(2):
-        opening.opened(config).close()
+        opening.server_workspace(config).close()
     (record,) = (record for record in caplog.records if record.levelname == "ERROR")
     assert str(path) in record.getMessage()
     (aside,) = copy.glob(f"{name}.db.damaged-*-wal")
