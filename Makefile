@@ -1,6 +1,6 @@
 # Everything a newcomer needs; each target makes what it depends on.
 .DEFAULT_GOAL := help
-.PHONY: help demo quality reference test all-tests test-full test-newer test-made-up check lint lock serve notebooks clean
+.PHONY: help demo quality bench reference test all-tests test-full test-newer test-made-up check lint lock serve notebooks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -75,6 +75,10 @@ test-made-up: $(VENV)/.installed-dev
 
 quality: $(VENV)/.installed-bench ## measure quality beside peers: make quality PROTOCOLS="P4 P4d" (needs TAILORBIRD_DATA)
 	OMP_NUM_THREADS=1 PYTHONPATH=src:bench $(BIN)/python -m quality $(PROTOCOLS) --write .
+
+bench: $(VENV)/.installed-bench ## measure speed of answers beside peers (needs TAILORBIRD_DATA, wrk and two cores)
+	@command -v wrk >/dev/null || { echo "wrk is needed: apt-get install wrk"; exit 1; }
+	PYTHONPATH=src:bench $(BIN)/python -m serving --kept build/bench
 
 reference: $(VENV)/.installed ## make docs/reference anew
 	$(BIN)/tailorbird reference > docs/reference/operations.md
