@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from serving import load
 from serving.servers import Server, application
 
