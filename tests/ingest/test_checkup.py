@@ -229,6 +229,26 @@ def categories(*genres: str) -> list[str]:
         (["A, B", "A", "B"], "1 rows have a GENRE that looks like several categories with commas between"),
         (["A;B", "A|B"], "1 rows have a GENRE that looks like several categories with semicolons between"),
         (["A,B", "B,C,A", "C,A"], "3 rows have a GENRE that looks like several categories with commas between"),
+        (
+            ["茶叶，绿茶", "茶叶，红茶", "零食"],
+            "2 rows have a GENRE that looks like several categories with Chinese commas",
+        ),
+        (
+            ["茶叶、绿茶", "茶叶"],
+            "1 rows have a GENRE that looks like several categories with enumeration commas between",
+        ),
+        (["茶叶｜绿茶", "绿茶|零食"], "1 rows have a GENRE that looks like several categories with wide bars between"),
+        (
+            ["茶叶；绿茶", "绿茶"],
+            "1 rows have a GENRE that looks like several categories with Chinese semicolons between",
+        ),
+        (["A;B", "B;C"], "2 rows have a GENRE that looks like several categories with semicolons between"),
+        (["12;34", "12"], "1 rows have a GENRE that looks like several categories with semicolons between"),
+        (["A/B", "A", "B"], "1 rows have a GENRE that looks like several categories with slashes between"),
+        (
+            ["A, B/C", "A", "B", "C"],
+            "1 rows have a GENRE that looks like several categories with signs of several kinds",
+        ),
         ([" A ", "A"], "1 rows have a GENRE with spaces around a category"),
         (["A | B", "A|B"], "1 rows have a GENRE with spaces around a category"),
     ],
@@ -246,11 +266,23 @@ def test_categories_that_count_as_one(genres, words):
         ("Clothing, Shoes & Jewelry", "Home, Kitchen & Garden", "Clothing"),
         ("Salem, OR", "Portland, OR", "Portland, ME"),
         ("1,5", "1", "5", "2,5"),
+        ("24/7", "24", "7", "AC/DC", "Men/Women"),
+        ("Food &amp; Drink", "Drink", "Health &amp; Beauty", "Beauty"),
+        ("他说，好", "动作、片", "a; b"),
         ("(no genres listed)", "[unknown]", "{}", "O'Hara", "a,", "a"),
     ],
 )
 def test_categories_that_are_fine(genres):
     assert categories(*genres) == []
+
+
+def test_the_same_parts_between_different_signs_are_categories():
+    told = categories("A,B", "A/B", "A;B")
+    assert [text.split(" with ")[1].split()[0] for text in told] == ["commas", "semicolons", "slashes"]
+
+
+def test_many_texts_with_one_part_in_common_take_no_time():
+    assert categories(*(f"Clothing, {n}x" for n in range(3000))) == []
 
 
 def test_one_value_is_judged_as_a_column_is():
