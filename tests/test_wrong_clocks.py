@@ -274,7 +274,7 @@ def test_imports_and_jobs_tell(shop: Shop, wrong: list[Row], capsys: pytest.Capt
     assert report.print_job(shop.workspace.config, late)
     assert report.print_job(shop.workspace.config, version)
     told = capsys.readouterr().out
-    assert "1 rows have a CREATION_TIMESTAMP in the future" in told
+    assert "1 row has a CREATION_TIMESTAMP in the future" in told
     assert f"{len(wrong)} interactions have a TIMESTAMP in the future" in told
 
 

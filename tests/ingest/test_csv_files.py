@@ -137,6 +137,19 @@ def test_each_cause_is_told_with_its_count_and_first_examples():
     assert document["problems"][0].keys() == {"file", "line", "column", "value", "reason"}
 
 
+def test_a_column_that_is_next_to_lost_is_warned_of():
+    rows = ["1,a,2011-09-25,t,是", "2,a,,t,否", "3,a,2012-01-01,t,true", "4,a,1999,t,", "5,a,x,t,是", ",a,x,t,是"]
+    _, report = load([(TITLES + "\n".join(rows[at : at + 3])).encode() for at in (0, 3)])
+    assert report.cells_emptied == 6
+    assert [text.split(",")[0] for text in report.warnings()] == [
+        "3 of 4 values of YEAR are emptied",
+        "3 of 4 values of ADULT_ONLY are emptied",
+    ]
+    assert "ADULT_ONLY is neither true nor false: write one of these two words" in report.counts
+    _, report = load((TITLES + "1,a,x,t,\n2,a,1,t,\n").encode())
+    assert (report.cells_emptied, report.warnings()) == (1, [])
+
+
 def test_line_numbers_across_blocks(monkeypatch):
     monkeypatch.setattr(csv_records, "BLOCK", 16)
     body = "".join(f'{n},"a\nb",{"x" if n % 3 == 0 else n},,\n' for n in range(30))
@@ -218,7 +231,7 @@ def test_all_that_is_wrong_with_a_shops_export_is_told_at_once():
     for words in (
         "data.csv is not UTF-8: line 2", "[USER_ID, ITEM_ID, TIMESTAMP, EVENT_TYPE, EVENT_VALUE]. The values",
         "separated by semicolons", "Rename CustomerID to USER_ID, StockCode to ITEM_ID, InvoiceDate to TIMESTAMP.",
-        'TIMESTAMP is not a number: write epoch seconds such as 1717243200 (1 times, first at line 2 of data.csv: "01.',
+        'TIMESTAMP is not a number: write epoch seconds such as 1717243200 (1 time, first at line 2 of data.csv: "01.',
     ):  # fmt: skip
         assert words in failed.value.reason
     assert failed.value.reason.count("again") == 1

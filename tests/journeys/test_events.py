@@ -264,9 +264,18 @@ def test_a_value_is_what_it_is_in_a_file(way: Journey) -> None:
             "eventList[1]: Length cannot be more than 256 characters for ITEM_ID",
         ),
         ({"properties": '{"itemId": 3.0}'}, "ITEM_ID is the number 3.0: write it as the data have it, in quotes"),
-        ({"itemId": "1", "properties": '{"seats": "two"}'}, "SEATS is not a number; given: 'two'"),
-        ({"itemId": "1", "properties": '{"seats": "1_0"}'}, "SEATS is not a number; given: '1_0'"),
-        ({"itemId": "1", "properties": '{"eventValue": "٣"}'}, "EVENT_VALUE is not a finite number; given: '٣'"),
+        (
+            {"itemId": "1", "properties": '{"seats": "two"}'},
+            "SEATS is not a number: write it in digits, such as 12; given: 'two'",
+        ),
+        (
+            {"itemId": "1", "properties": '{"seats": "1_0"}'},
+            "SEATS is not a number: write it in digits, such as 12; given: '1_0'",
+        ),
+        (
+            {"itemId": "1", "properties": '{"eventValue": "٣"}'},
+            "EVENT_VALUE is not a finite number: write it in digits, such as 12.5; given: '٣'",
+        ),
         ({"itemId": "1", "impression": ["x" * 256] * 4}, "1000 characters for IMPRESSION"),
     ],
 )

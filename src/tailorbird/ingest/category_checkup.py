@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tailorbird.ingest.spellings import shown
+from tailorbird.numbers import counted
 
 MOST_TEXTS = 10_000
 """Different texts of a column that are looked at, at most 10 MB; a list's parts repeat long before."""
@@ -50,7 +51,8 @@ class CategoryCheckup:
             if lists and len(lists) >= LEAST_SHARE * sum(map(bool, parted.values())):
                 rows = sum(self._rows[text] for text in lists)
                 told.append(
-                    f"{rows:,} rows have a {self.name} that looks like several categories with {words} between, and "
+                    f"{counted(rows, 'row has', 'rows have')} "
+                    f"a {self.name} that looks like several categories with {words} between, and "
                     f"counts as one; the first is {shown(lists[0])}: write a|b."
                 )
         return told

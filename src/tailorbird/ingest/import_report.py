@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 EXAMPLES_SHOWN = 5
 """Problems of one reason that a report quotes; the rest are only counted."""
+
+LOST = 0.5
+"""Share of a column's values that may be emptied without a warning."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,17 @@ class Report:
     """How often each reason occurred in all, commonest first."""
     ignored: tuple[str, ...] = ()
     """Columns that the schema has not, and that are not read."""
+    emptied: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """By column, how many values were emptied, and of how many that were not blank."""
+
+    def warnings(self) -> list[str]:
+        """Which columns are next to lost though their rows are kept."""
+        return [
+            f"{'All' if count == whole else f'{count:,} of'} {whole:,} values of {column} are emptied, "
+            "next to as if the column were not there: correct them in the file and import it again."
+            for column, (count, whole) in self.emptied.items()
+            if count > LOST * whole
+        ]
 
     def as_document(self) -> dict[str, Any]:
         """The report as JSON values with camelCase keys."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from tailorbird.data import clocks
+from tailorbird.numbers import counted
 
 FUTURE = {
     "TIMESTAMP": "they count as of the newest time that is not; check the unit (seconds), the time zone and the clock.",
@@ -79,7 +80,10 @@ class TimeCheckup:
         told = []
         if count := self._counts["future"]:
             first = self._shown("future")
-            told.append(f"{count:,} rows have a {self.name} in the future: the first is {first}; {FUTURE[self.name]}")
+            told.append(
+                f"{counted(count, 'row has', 'rows have')} "
+                f"a {self.name} in the future: the first is {first}; {FUTURE[self.name]}"
+            )
         return [*told, *(self._shape() or self._early())]
 
     def _shape(self) -> list[str]:
@@ -92,7 +96,8 @@ class TimeCheckup:
             return []
         shape = max(found, key=lambda name: self._counts[name])
         return [
-            f"{self._counts[shape]:,} rows have a {self.name} that looks like {shape}, the first {self._shown(shape)}: "
+            f"{counted(self._counts[shape], 'row has', 'rows have')} "
+            f"a {self.name} that looks like {shape}, the first {self._shown(shape)}: "
             f"write epoch seconds such as 1717243200{SHAPES[shape][2]}."
         ]
 
@@ -103,7 +108,8 @@ class TimeCheckup:
             return []
         mixed = count < self._rows
         return [
-            f"{count:,} rows have a {self.name} before 1995{', and others after' if mixed else ''}, the first "
+            f"{counted(count, 'row has', 'rows have')} "
+            f"a {self.name} before 1995{', and others after' if mixed else ''}, the first "
             f"{self._shown('early')}: check the unit, and write epoch seconds such as 1717243200"
             f"{'' if mixed else _HARMLESS}."
         ]
