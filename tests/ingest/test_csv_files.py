@@ -140,9 +140,9 @@ def test_each_cause_is_told_with_its_count_and_first_examples():
 def test_a_column_that_is_next_to_lost_is_warned_of():
     rows = ["1,a,2011-09-25,t,是", "2,a,,t,否", "3,a,2012-01-01,t,true", "4,a,1999,t,", "5,a,x,t,是", ",a,x,t,是"]
     _, report = load([(TITLES + "\n".join(rows[at : at + 3])).encode() for at in (0, 3)])
-    assert report.cells_emptied == 6
+    assert report.cells_emptied == 7
     assert [text.split(",")[0] for text in report.warnings()] == [
-        "3 of 4 values of YEAR are emptied",
+        "4 of 5 values of YEAR are emptied",
         "3 of 4 values of ADULT_ONLY are emptied",
     ]
     assert "ADULT_ONLY is neither true nor false: write one of these two words" in report.counts
@@ -237,6 +237,41 @@ def test_all_that_is_wrong_with_a_shops_export_is_told_at_once():
     assert failed.value.reason.count("again") == 1
     assert "epoch" not in failed.value.cause, "the report tells that"
     assert failed.value.report.ignored == ("InvoiceNo", "Description", "UnitPrice")
+
+
+CHINESE = "用户,商品,行为,时间,评分\n用户一,茶叶,点击,2024-06-01 12:00:00,\n"
+
+
+@pytest.mark.parametrize(("encoding", "name"), [("utf-8", ""), ("gbk", "GBK"), ("gb18030", "GBK")])
+def test_a_chinese_header_is_understood(encoding, name):
+    with pytest.raises(ImportFailed) as failed:
+        load(CHINESE.encode(encoding), "interactions")
+    assert (
+        f'It looks like {name}, in which that line reads "用户,商品,行为,时间,评分".' in failed.value.reason
+    ) == bool(name)
+    assert 'The header of data.csv reads "用户,商品,行为,时间,评分".' in failed.value.reason
+    assert (
+        "Rename 用户 to USER_ID, 商品 to ITEM_ID, 时间 to TIMESTAMP, 行为 to EVENT_TYPE, 评分 to EVENT_VALUE."
+        in failed.value.reason
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "name"),
+    [
+        ("1,a,1,café au lait,\n", "latin-1", ""),
+        ("1,a,1,Bücher für Übungen,\n", "cp1252", ""),
+        ("1,a,1,“déjà vu”,\n", "cp1252", ""),
+        ("1,a,1,Привет мир,\n", "cp1251", ""),
+        ("1,a,1,書籍與電影,\n", "big5", "Big5"),
+        ("1,a,1,商品名称：绿茶（春），\n", "gbk", "GBK"),
+    ],
+)
+def test_what_an_encoding_looks_like_is_told(text, encoding, name):
+    with pytest.raises(ImportFailed, match="is not UTF-8: line 2, byte") as failed:
+        load((TITLES + text).encode(encoding))
+    assert (f"It looks like {name}" in failed.value.reason) == bool(name)
+    assert ("It looks like" in failed.value.reason) == bool(name)
 
 
 def test_a_header_ends_with_a_full_stop_and_ignored_columns_are_kept():
