@@ -97,7 +97,7 @@ def test_times_that_are_only_an_order_or_just_now_are_fine(times):
         ("1.23457E+15", "a USER_ID that some program made a number"),
         ("u\u200b1", "a USER_ID with characters that cannot be seen"),
         ("\ufeffu1", "a USER_ID with characters that cannot be seen"),
-        ("u1\u00a0", "a space before or after their USER_ID"),
+        ("u1\u00a0", "a space before or after the USER_ID"),
         ("'u1'", "a USER_ID in quotes"),
         ('"u1"', "a USER_ID in quotes"),
         ("“u1”", "a USER_ID in quotes"),
@@ -173,7 +173,7 @@ def test_event_types_in_several_spellings():
         return [text.split(";")[0].split(",")[0] for text in checkup.warnings()]
 
     assert seen(["click", "Click", "CLICK", " click"]) == [
-        "300 rows have a space before or after their EVENT_TYPE",
+        "300 rows have a space before or after the EVENT_TYPE",
         "1 value of EVENT_TYPE occurs in two spellings that differ in upper and lower case only",
     ]
     assert seen(["click", "'click'"]) == ["600 rows have a EVENT_TYPE in quotes"]
@@ -349,8 +349,8 @@ def test_null_words_in_texts_and_strange_times_of_items():
     checkup.see(pl.DataFrame(items | {"GENRE": ["None", "Drama", r"\N", None]}))
     told = checkup.warnings()
     assert [text.split(",")[0] for text in told] == [
-        "1 row has a CREATION_TIMESTAMP in the future: the first is 253402300799 (9999-12-31 23:59 UTC); they count "
-        "as if they had none.",
+        "1 row has a CREATION_TIMESTAMP in the future: the first is 253402300799 (9999-12-31 23:59 UTC); that "
+        "counts as none.",
         "1 row has a CREATION_TIMESTAMP that looks like a date such as 20231114",
         "2 rows have the word None as GENRE",
     ]

@@ -231,7 +231,7 @@ def test_odd_spellings_are_kept_and_told_of(way: Journey) -> None:
     assert [row["ITEM_ID"] for row in stored(way, "Namibia")] == ["NA"]
     for words in (
         "events have a USER_ID that some program made a number",
-        "events have a space before or after their ITEM_ID",
+        "events have a space before or after the ITEM_ID",
         "events have a EVENT_TYPE in quotes",
         "events have a USER_ID with characters that cannot be seen",
         "events have a ITEM_ID with characters that cannot be seen",

@@ -104,7 +104,7 @@ WARNED = {
     "single rows": ([("1", "2", "a", "5"), ("2", "3", "b", "6")], "2 of 2 users have one row"),
     "stray spaces": (
         [("1 ", "2", "a", "5"), ("1", "3", "b", "6")],
-        "1 row has a space before or after their USER_ID",
+        "1 row has a space before or after the USER_ID",
     ),
     "few": ([("1", "2", "a", "5"), ("1", "3", "b", "6")], "There are 2 rows"),
     "coverage": ([("1", "no metadata", "a", "5"), ("1", "same", "b", "6")], "1 of 2 items have a record"),

@@ -28,7 +28,7 @@ _ODD_TEXTS = {
     "values may have become one: read the source in its own encoding",
 }
 ODD_LABELS = {
-    r"^\s|\s$": "a space before or after their {name}, which makes it another one: remove it",
+    r"^\s|\s$": "a space before or after the {name}, which makes it another one: remove it",
     r"^-?\d+\.0+$|^\d(\.\d+)?[eE]\+\d+$": "a {name} that some program made a number, and so another one: write it as "
     'text, as pandas does after astype("Int64") or when it reads with dtype=str',
     _UNSEEN: "a {name} with characters that cannot be seen, such as a zero-width space, which make it another one: "
