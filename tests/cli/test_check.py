@@ -251,7 +251,7 @@ def test_a_model_of_an_older_version_is_served_and_named(installation: Installat
     aside.rename(path)
     noted.write_bytes(now)
     assert result.exit_code == 0
-    assert "1 segments and models were written by an older version" in result.output
+    assert "1 segment or model was written by an older version" in result.output
 
 
 def test_checksums_do_not_go_unnoticed(installation: Installation) -> None:

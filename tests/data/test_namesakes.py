@@ -22,6 +22,8 @@ from tailorbird.data import namesakes
         ("ITEM_ID PRICE TITLE", "Artikel Preis Name", "Artikel Preis Name"),
         ("ITEM_ID DEVICE_TYPE", "itemId deviceType", "itemId deviceType"),
         ("EVENT_TYPE AGE", "ProductType page", "- -"),
+        ("ITEM_ID PRICE", "编号 单价", "编号 单价"),
+        ("USER_ID ITEM_ID TIMESTAMP", "id time", "- - time"),
     ],
 )
 def test_likely_namesakes(fields: str, names: str, found: str) -> None:

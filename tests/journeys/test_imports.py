@@ -259,7 +259,7 @@ def test_the_doctor_says_what_would_fail(tmp_path: Path) -> None:
 
 def test_a_column_that_is_lost_is_told_by_the_doctor_and_by_the_job(way: Journey, tmp_path: Path) -> None:
     items = as_csv([("ITEM_ID", "GENRE", "YEAR"), *((str(n), "a", f"{2000 + n}年") for n in range(4))])
-    words = "All 4 values of YEAR are emptied, next to as if the column were not there"
+    words = "All 4 values of YEAR are emptied, so that the column says nothing"
     status, text = doctor(tmp_path, items, ITEMS_SCHEMA)
     assert status == 0
     assert f"Warning: {words}" in text

@@ -59,16 +59,21 @@ ALIKE = {
     "RATING": "EVENT_VALUE", "RELEASE_YEAR": "YEAR", "PUBLISH_TIMESTAMP": "CREATION_TIMESTAMP",
 }  # fmt: skip
 """Fields that hold the same as another."""
+RECORDS = ("USER_ID", "ITEM_ID", "ACTION_ID")
+RECORD_ID = ("^(id|key|编号|编码|代码|編號|編碼|コード|番号)$",)
+"""What the id of a file's only kind of records may be called."""
 LEAST_LETTERS = 5
 """Letters of a field's own name from which it is also looked for inside longer names: AGE is in every language."""
 
 
 def of(fields: Iterable[str], names: Iterable[str]) -> dict[str, str]:
     """The likely one among `names` of each of the fields that has one, no name twice."""
-    left = list(names)
+    left, fields = list(names), [*fields]
+    records = [field for field in fields if field.upper() in RECORDS]
     found: dict[str, str] = {}
     for field in fields:
-        likely = (name for word in _words(field.upper()) for name in left if re.search(word, _plain(name)))
+        more = RECORD_ID if records == [field] else ()
+        likely = (name for word in (*_words(field.upper()), *more) for name in left if re.search(word, _plain(name)))
         if name := next(likely, None):
             found[field] = name
             left.remove(name)

@@ -70,8 +70,8 @@ class Report:
 
     def _lost(self) -> list[str]:
         return [
-            f"{'All' if count == whole else f'{count:,} of'} {whole:,} values of {column} are emptied, "
-            "next to as if the column were not there: correct them in the file and import it again."
+            f"{_share(count, whole, column)} emptied, so that the column says "
+            f"{'nothing' if count == whole else 'little'}: correct the file and import it again."
             for column, (count, whole) in self.emptied.items()
             if count > LOST * whole
         ]
@@ -87,6 +87,12 @@ class Report:
             "problems": [asdict(problem) for problem in self.problems],
             "counts": [{"reason": reason, "count": count} for reason, count in self.counts.items()],
         }
+
+
+def _share(count: int, whole: int, column: str) -> str:
+    if whole == 1:
+        return f"The only value of {column} is"
+    return f"{'All' if count == whole else f'{count:,} of'} {whole:,} values of {column} are"
 
 
 class ImportFailed(Exception):
