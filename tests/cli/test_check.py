@@ -284,7 +284,7 @@ def test_damage_that_requests_meet_is_logged_once_a_file_and_told_by_readiness(
     (told,) = (record for record in caplog.records if record.levelname == "ERROR")
     assert (told.message, told.path) == ("a file is damaged", path)
     assert str(path) in told.reason
-    assert health.damages() == ["1 files are damaged: the log and `tailorbird check` name them"]
+    assert health.damages() == ["1 file is damaged: see the log and `tailorbird check`"]
     workspace.faults._met.clear()
 
 
