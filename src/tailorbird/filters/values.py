@@ -15,12 +15,14 @@ from tailorbird.errors import InvalidInputException
 from tailorbird.filters import lists
 from tailorbird.filters.check import DATE, misfit
 from tailorbird.filters.compared import Compared, plain
-from tailorbird.filters.evaluate import Table, User, event_types, rows_touched
-from tailorbird.filters.syntax import EVENT_DATASETS, Column, Filter, Predicate
+from tailorbird.filters.evaluate import MetadataTable, User, event_types, rows_touched
+from tailorbird.filters.syntax import EVENT_DATASETS, ColumnReference, Filter, Predicate
 from tailorbird.numbers import to_number
 
 
-def read(filter_: Filter, texts: Mapping[str, str], table: Table, user: User | None) -> dict[str, tuple[str, ...]]:
+def read(
+    filter_: Filter, texts: Mapping[str, str], table: MetadataTable, user: User | None
+) -> dict[str, tuple[str, ...]]:
     """Returns the values of the filter's placeholders by name, for `evaluate`.
 
     table, user: what they are compared with. A name that the filter does not have is ignored beside one that it has.
@@ -75,7 +77,7 @@ def _check_names(filter_: Filter, texts: Mapping[str, str]) -> None:
         )
 
 
-def _known(predicates: Sequence[Predicate], table: Table, user: User | None, asking: bool, text: str) -> bool:
+def _known(predicates: Sequence[Predicate], table: MetadataTable, user: User | None, asking: bool, text: str) -> bool:
     """Whether a row, or the user who asks, has the text as a value of what the placeholder is compared with.
 
     asking: whether fields of Users are those of the one who asks.
@@ -83,7 +85,7 @@ def _known(predicates: Sequence[Predicate], table: Table, user: User | None, ask
     return any(_has(predicate, table, user, asking, text) for predicate in predicates)
 
 
-def _has(predicate: Predicate, table: Table, user: User | None, asking: bool, text: str) -> bool:
+def _has(predicate: Predicate, table: MetadataTable, user: User | None, asking: bool, text: str) -> bool:
     column = predicate.column
     if column.dataset == "ACTION_INTERACTIONS":
         return bool(event_types(column.dataset, [text]) & {TAKEN, *DECLINED})
@@ -102,7 +104,7 @@ def _example(predicates: Sequence[Predicate]) -> str:
     return "1717243200" if any(predicate.column.name in TIMES for predicate in predicates) else "100"
 
 
-def _kind(predicate: Predicate, table: Table, user: User | None, asking: bool) -> str:
+def _kind(predicate: Predicate, table: MetadataTable, user: User | None, asking: bool) -> str:
     """Whether the placeholder is compared with numbers, categories or texts."""
     column = predicate.column
     if column.dataset in EVENT_DATASETS:
@@ -115,16 +117,16 @@ def _kind(predicate: Predicate, table: Table, user: User | None, asking: bool) -
     return table.column(column.name).kind
 
 
-def _check_times(name: str, values: tuple[str, ...], columns: Sequence[Column], table: Table) -> None:
+def _check_times(name: str, values: tuple[str, ...], columns: Sequence[ColumnReference], table: MetadataTable) -> None:
     for column in (column for column in columns if column.name in TIMES):
         for value in values:
             problem = misfit(column, value)
-            if not problem and re.match(DAY, bare(value), re.ASCII) and _holds_seconds(column, table):
+            if not problem and re.match(DAY, bare(value), re.ASCII) and _is_in_seconds(column, table):
                 problem = DATE.format(column=column, value=value)
             if problem:
                 raise InvalidInputException(f"filterValues.{name}: {problem}")
 
 
-def _holds_seconds(column: Column, table: Table) -> bool:
+def _is_in_seconds(column: ColumnReference, table: MetadataTable) -> bool:
     """Whether a row has a time after 1995: as seconds, a date such as 20231114 is of 1970."""
     return column.dataset in ("ITEMS", "ACTIONS") and bool(table.column(column.name).match(">=", [str(EARLIEST)]).any())
