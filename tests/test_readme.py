@@ -25,16 +25,20 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(server: Server, folder: Path, program: str) -> subprocess.CompletedProcess[str]:
-    environment = clean_environment() | server.environment()
+    environment = clean_environment() | server.environment() | {"TAILORBIRD_DATA_DIR": str(server.data_dir)}
     command = [sys.executable, "-c", program]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def test_the_example_runs_twice_and_says_how_it_ended(server: Server, folder: Path) -> None:
+    with (folder / "clicks.csv").open("ab") as clicks:
+        clicks.write(b",1,click,1600000000\r\n" + b"17850.0,1,click,1600000000\r\n" * 2)
     for number in (1, 2):
         ended = run(server, folder, IMPORT)
         assert ended.returncode == 0, ended.stderr
         assert ended.stdout.startswith("ACTIVE ")
+        assert "1 dropped" in ended.stdout
+        assert "Warning: 2 rows have a USER_ID that some program made a number" in ended.stdout
         jobs = server.client("personalize").list_dataset_import_jobs()["datasetImportJobs"]
         assert [job["status"] for job in jobs] == ["ACTIVE"] * number
     group = ended.stdout.split()[1]

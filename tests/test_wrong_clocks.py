@@ -15,6 +15,7 @@ from tailorbird.api import deployments, lookup
 from tailorbird.cli import report
 from tailorbird.data import actions, clocks, exploration_pool, history, population, training
 from tailorbird.data.training import Selection
+from tailorbird.numbers import counted
 from tailorbird.recipes import hrnn, next_best_action
 from tailorbird.recipes.scorers import decayed_popularity
 from tailorbird.serving import actions as offers
@@ -140,7 +141,9 @@ def test_what_trends_trends_on(shop: Shop, wrong: list[Row]) -> None:
     assert again[0]["itemId"] != "i4"
     told = shop.workspace.catalogue.get(version)
     assert told is not None
-    assert told["_warnings"][0].startswith(f"{len(wrong)} interactions have a TIMESTAMP in the future")
+    assert told["_warnings"][0].startswith(
+        f"{counted(len(wrong), 'interaction has', 'interactions have')} a TIMESTAMP in the future"
+    )
 
 
 def test_rows_ahead_trend_when_their_time_has_come(shop: Shop) -> None:
@@ -274,8 +277,8 @@ def test_imports_and_jobs_tell(shop: Shop, wrong: list[Row], capsys: pytest.Capt
     assert report.print_job(shop.workspace.config, late)
     assert report.print_job(shop.workspace.config, version)
     told = capsys.readouterr().out
-    assert "1 rows have a CREATION_TIMESTAMP in the future" in told
-    assert f"{len(wrong)} interactions have a TIMESTAMP in the future" in told
+    assert "1 row has a CREATION_TIMESTAMP in the future" in told
+    assert f"{counted(len(wrong), 'interaction has', 'interactions have')} a TIMESTAMP in the future" in told
 
 
 NOW = 1_700_000_000.0

@@ -1,4 +1,4 @@
-"""Numbers that clients write as text."""
+"""Numbers as text: as clients write them, and counts in sentences."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ _NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _WHOLE = re.compile(r"[-+]?[0-9]+")
 _MOST_DIGITS = 300
 """Digits of a whole number that are read, so that it fits a float; int() raises an error from 4,301 on."""
+
+
+def counted(count: int, noun: str, many: str = "") -> str:
+    """Returns a count with its words, such as "1 row" or "2,000 rows"; many: those of several, else with an s."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
 def to_number(text: str) -> float | None:

@@ -251,7 +251,7 @@ def test_a_model_of_an_older_version_is_served_and_named(installation: Installat
     aside.rename(path)
     noted.write_bytes(now)
     assert result.exit_code == 0
-    assert "1 parts of tables and models were written by an older version" in result.output
+    assert "1 part of tables and models was written by an older version" in result.output
 
 
 def test_checksums_do_not_go_unnoticed(installation: Installation) -> None:
@@ -284,7 +284,7 @@ def test_damage_that_requests_meet_is_logged_once_a_file_and_told_by_readiness(
     (told,) = (record for record in caplog.records if record.levelname == "ERROR")
     assert (told.message, told.path) == ("a file is damaged", path)
     assert str(path) in told.reason
-    assert health.damages() == ["1 files are damaged: the log and `tailorbird check` name them"]
+    assert health.damages() == ["1 file is damaged: see the log and `tailorbird check`"]
     workspace.faults._met.clear()
 
 

@@ -233,7 +233,7 @@ def test_readiness_tells_damaged_and_lost_tables(world: World, health: Any, capl
     (folder,) = world.workspace.config.data_dir.glob("tables/*")
     aside = folder.rename(folder.parent.parent / "aside")
     for _ in range(2):
-        assert health() == ([], ["1 files are damaged: the log and `tailorbird check` name them"])
+        assert health() == ([], ["1 file is damaged: see the log and `tailorbird check`"])
     assert [record.path for record in caplog.records if record.message == "a file is damaged"] == [folder]
     with pytest.raises(DamagedFile, match="is missing, though rows were imported"):
         target(world, world.workspace)
@@ -243,4 +243,4 @@ def test_readiness_tells_damaged_and_lost_tables(world: World, health: Any, capl
     assert "are damaged" in version["failureReason"]
     aside.rename(folder)
     (folder / "manifest.json").write_bytes(b"{")
-    assert health() == ([], ["2 files are damaged: the log and `tailorbird check` name them"])
+    assert health() == ([], ["2 files are damaged: see the log and `tailorbird check`"])

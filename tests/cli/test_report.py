@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from journeys.steps import interactions_csv
 from tailorbird.api import lifecycle
-from tailorbird.cli import main
+from tailorbird.cli import main, report
+from tailorbird.numbers import counted
 from world import World
 
 
@@ -36,11 +37,11 @@ def test_jobs_tell_what_an_import_dropped_and_how_many_warnings_there_are(world:
     _, document = world.workspace.catalogue.select("DatasetImportJob")[0]
     arn = lifecycle.own_arn("DatasetImportJob", document)
     (line,) = (line for line in shown(world, "jobs").splitlines() if arn in line)
-    report = document["_report"]
-    remark = f"3 of {report['rowsRead']:,} rows dropped, {len(report['warnings'])} warnings"
-    assert report["warnings"]
+    told = document["_report"]
+    remark = f"3 of {told['rowsRead']:,} rows dropped, {counted(len(told['warnings']), 'warning')}"
+    assert told["warnings"]
     assert line.endswith(f"{arn}  {remark}")
-    assert report["summary"] in shown(world, "job", arn)
+    assert told["summary"] in shown(world, "job", arn)
 
 
 def test_a_narrow_terminal_folds_the_names_of_metrics(world: World) -> None:
@@ -82,3 +83,14 @@ def test_help_shows_no_value_for_a_flag_and_cuts_nothing(command: str) -> None:
     assert "--help  " in result.output
     assert "bool" not in result.output.lower()
     assert "..." not in result.output.replace("[ARGS]...", "")
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 row"), (0, "0 rows"), (2000, "2,000 rows")])
+def test_one_is_counted_in_the_singular(count: int, words: str) -> None:
+    assert counted(count, "row") == words
+    assert counted(count, "row has", "rows have").endswith("has" if count == 1 else "have")
+
+
+def test_a_job_with_one_value_emptied_and_one_warning(world: World) -> None:
+    document = {"status": "ACTIVE", "_report": {"rowsDropped": 1, "rowsRead": 1, "cellsEmptied": 1, "warnings": ["w"]}}
+    assert report._remark(document) == "1 of 1 row dropped, 1 value emptied, 1 warning"

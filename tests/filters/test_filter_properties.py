@@ -275,7 +275,7 @@ def test_any_value_is_read_or_refused_with_the_right_form(text: str):
     found = result_or_message(lambda: split("P", text, Comparand(unknown)))
     if isinstance(found, str):
         assert found.startswith("filterValues.P ")
-        assert 'such as "Comedy","Drama"' in found
+        assert "each value in double quotes" in found
     else:
         assert found
     assert split("P", text, Comparand(lambda whole: True)) if text.strip() else True

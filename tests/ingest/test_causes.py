@@ -92,9 +92,9 @@ def test_nuls_in_values_are_no_other_encoding():
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["_SUCCESS", "part-0"], "1 files whose names do not end in .csv or .csv.gz, the first part-0: rename"),
+        (["_SUCCESS", "part-0"], "1 file whose name does not end in .csv or .csv.gz, the first part-0: rename"),
         ([".part-0.crc", "_SUCCESS"], "2 files whose names do not end in .csv or .csv.gz, the first .part-0.crc"),
-        (["x/_SUCCESS", "x/part-0.csv"], "1 files are in subfolders, the first x/part-0.csv"),
+        (["x/_SUCCESS", "x/part-0.csv"], "1 file is in subfolders, the first x/part-0.csv"),
     ],
 )
 def test_markers_are_not_the_data(names, words):

@@ -71,7 +71,7 @@ def warnings(times: list[int], users: list[str] | None = None, frames: int = 3) 
             [0] * 5 + [NOW - n for n in range(995)],
             "5 rows have a TIMESTAMP before 1995, and others after, the first 0 (",
         ),
-        ([NOW - n for n in range(999)] + [NOW + 9 * 3600], "1 rows have a TIMESTAMP in the future"),
+        ([NOW - n for n in range(999)] + [NOW + 9 * 3600], "1 row has a TIMESTAMP in the future"),
     ],
 )
 def test_times_that_are_none(times, words):
@@ -97,7 +97,7 @@ def test_times_that_are_only_an_order_or_just_now_are_fine(times):
         ("1.23457E+15", "a USER_ID that some program made a number"),
         ("u\u200b1", "a USER_ID with characters that cannot be seen"),
         ("\ufeffu1", "a USER_ID with characters that cannot be seen"),
-        ("u1\u00a0", "a space before or after their USER_ID"),
+        ("u1\u00a0", "a space before or after the USER_ID"),
         ("'u1'", "a USER_ID in quotes"),
         ('"u1"', "a USER_ID in quotes"),
         ("“u1”", "a USER_ID in quotes"),
@@ -126,22 +126,22 @@ def test_ids_that_are_fine(fine):
 @pytest.mark.parametrize("twins", [("Jos\u00e9", "Jose\u0301"), ("e\u0323\u0307", "e\u0307\u0323")])
 def test_ids_in_two_spellings_that_look_the_same(twins):
     (told,) = warnings(list(range(1000)), [f"u{n % 100}" for n in range(996)] + [*twins] * 2)
-    assert told.startswith("1 values of USER_ID occur in two spellings")
+    assert told.startswith("1 value of USER_ID occurs in two spellings")
 
 
 @pytest.mark.parametrize(
     ("twins", "words"),
     [
-        (("u8", "U8"), "1 values of USER_ID occur in two spellings that differ in upper and lower case only"),
-        (("JOHN", "John"), "1 values of USER_ID occur in two spellings that differ in upper and lower case only"),
-        (("Élan", "élan"), "1 values of USER_ID occur in two spellings that differ in upper and lower case only"),
-        (("008", "8"), "1 values of USER_ID occur in two spellings that differ in zeros at their beginning only"),
-        (("ｕ7", "u7"), "1 values of USER_ID occur in two spellings that differ in the width or form of letters only"),
+        (("u8", "U8"), "1 value of USER_ID occurs in two spellings that differ in upper and lower case only"),
+        (("JOHN", "John"), "1 value of USER_ID occurs in two spellings that differ in upper and lower case only"),
+        (("Élan", "élan"), "1 value of USER_ID occurs in two spellings that differ in upper and lower case only"),
+        (("008", "8"), "1 value of USER_ID occurs in two spellings that differ in zeros at their beginning only"),
+        (("ｕ7", "u7"), "1 value of USER_ID occurs in two spellings that differ in the width or form of letters only"),
         (
             ("ｕ7", "u\uff17"),
-            "1 values of USER_ID occur in two spellings that differ in the width or form of letters only",
+            "1 value of USER_ID occurs in two spellings that differ in the width or form of letters only",
         ),
-        (("08", "008"), "1 values of USER_ID occur in two spellings that differ in zeros at their beginning only"),
+        (("08", "008"), "1 value of USER_ID occurs in two spellings that differ in zeros at their beginning only"),
     ],
 )
 def test_ids_in_two_spellings(twins, words):
@@ -173,8 +173,8 @@ def test_event_types_in_several_spellings():
         return [text.split(";")[0].split(",")[0] for text in checkup.warnings()]
 
     assert seen(["click", "Click", "CLICK", " click"]) == [
-        "300 rows have a space before or after their EVENT_TYPE",
-        "1 values of EVENT_TYPE occur in two spellings that differ in upper and lower case only",
+        "300 rows have a space before or after the EVENT_TYPE",
+        "1 value of EVENT_TYPE occurs in two spellings that differ in upper and lower case only",
     ]
     assert seen(["click", "'click'"]) == ["600 rows have a EVENT_TYPE in quotes"]
     assert seen(["click", "view", "ADD_TO_CART", "watch"]) == []
@@ -223,14 +223,34 @@ def categories(*genres: str) -> list[str]:
 @pytest.mark.parametrize(
     ("genres", "words"),
     [
-        (['["A", "B"]'], "1 rows have a GENRE that is spelled as a list"),
-        (["['A']", "A"], "1 rows have a GENRE that is spelled as a list"),
+        (['["A", "B"]'], "1 row has a GENRE that is spelled as a list"),
+        (["['A']", "A"], "1 row has a GENRE that is spelled as a list"),
         (["('A', 'B')", "[A, B]", "{A,B}", "[]"], "4 rows have a GENRE that is spelled as a list"),
-        (["A, B", "A", "B"], "1 rows have a GENRE that looks like several categories with commas between"),
-        (["A;B", "A|B"], "1 rows have a GENRE that looks like several categories with semicolons between"),
+        (["A, B", "A", "B"], "1 row has a GENRE that looks like several categories with commas between"),
+        (["A;B", "A|B"], "1 row has a GENRE that looks like several categories with semicolons between"),
         (["A,B", "B,C,A", "C,A"], "3 rows have a GENRE that looks like several categories with commas between"),
-        ([" A ", "A"], "1 rows have a GENRE with spaces around a category"),
-        (["A | B", "A|B"], "1 rows have a GENRE with spaces around a category"),
+        (
+            ["茶叶，绿茶", "茶叶，红茶", "零食"],
+            "2 rows have a GENRE that looks like several categories with Chinese commas",
+        ),
+        (
+            ["茶叶、绿茶", "茶叶"],
+            "1 row has a GENRE that looks like several categories with enumeration commas between",
+        ),
+        (["茶叶｜绿茶", "绿茶|零食"], "1 row has a GENRE that looks like several categories with wide bars between"),
+        (
+            ["茶叶；绿茶", "绿茶"],
+            "1 row has a GENRE that looks like several categories with Chinese semicolons between",
+        ),
+        (["A;B", "B;C"], "2 rows have a GENRE that looks like several categories with semicolons between"),
+        (["12;34", "12"], "1 row has a GENRE that looks like several categories with semicolons between"),
+        (["A/B", "A", "B"], "1 row has a GENRE that looks like several categories with slashes between"),
+        (
+            ["A, B/C", "A", "B", "C"],
+            "1 row has a GENRE that looks like several categories with signs of several kinds",
+        ),
+        ([" A ", "A"], "1 row has a GENRE with spaces around a category"),
+        (["A | B", "A|B"], "1 row has a GENRE with spaces around a category"),
     ],
 )
 def test_categories_that_count_as_one(genres, words):
@@ -246,11 +266,23 @@ def test_categories_that_count_as_one(genres, words):
         ("Clothing, Shoes & Jewelry", "Home, Kitchen & Garden", "Clothing"),
         ("Salem, OR", "Portland, OR", "Portland, ME"),
         ("1,5", "1", "5", "2,5"),
+        ("24/7", "24", "7", "AC/DC", "Men/Women"),
+        ("Food &amp; Drink", "Drink", "Health &amp; Beauty", "Beauty"),
+        ("他说，好", "动作、片", "a; b"),
         ("(no genres listed)", "[unknown]", "{}", "O'Hara", "a,", "a"),
     ],
 )
 def test_categories_that_are_fine(genres):
     assert categories(*genres) == []
+
+
+def test_the_same_parts_between_different_signs_are_categories():
+    told = categories("A,B", "A/B", "A;B")
+    assert [text.split(" with ")[1].split()[0] for text in told] == ["commas", "semicolons", "slashes"]
+
+
+def test_many_texts_with_one_part_in_common_take_no_time():
+    assert categories(*(f"Clothing, {n}x" for n in range(3000))) == []
 
 
 def test_one_value_is_judged_as_a_column_is():
@@ -278,7 +310,7 @@ def test_one_value_is_judged_as_a_column_is():
                 column = spellings.Oddities(field)
                 column.add(pl.Series([text]))
                 assert [t.split("; the first")[0] for t in column.warnings()] == [
-                    f"1 rows have {words}" for words in spellings.oddities(field, text)
+                    f"1 row has {words}" for words in spellings.oddities(field, text)
                 ]
 
 
@@ -297,9 +329,9 @@ def test_too_few_users_and_rows_that_repeat_are_told_and_the_whole_is_summed_up(
     for _ in range(2):
         checkup.see(rows)
     told = " ".join(checkup.warnings())
-    assert "1 users have 2 rows or more; a training needs 25 such users" in told
+    assert "1 user has 2 rows or more; a training needs 25 such users" in told
     assert "50% of the rows repeat an earlier one in every column" in told
-    assert checkup.summary() == "2,000 events, 1 users, 90 items, from 1970-01-01 00:00 to 1972-09-26 00:00 (UTC)."
+    assert checkup.summary() == "2,000 events, 1 user, 90 items, from 1970-01-01 00:00 to 1972-09-26 00:00 (UTC)."
 
 
 def test_repetitions_of_many_rows_are_estimated_from_few(monkeypatch):
@@ -317,9 +349,9 @@ def test_null_words_in_texts_and_strange_times_of_items():
     checkup.see(pl.DataFrame(items | {"GENRE": ["None", "Drama", r"\N", None]}))
     told = checkup.warnings()
     assert [text.split(",")[0] for text in told] == [
-        "1 rows have a CREATION_TIMESTAMP in the future: the first is 253402300799 (9999-12-31 23:59 UTC); they count "
-        "as if they had none.",
-        "1 rows have a CREATION_TIMESTAMP that looks like a date such as 20231114",
+        "1 row has a CREATION_TIMESTAMP in the future: the first is 253402300799 (9999-12-31 23:59 UTC); that "
+        "counts as none.",
+        "1 row has a CREATION_TIMESTAMP that looks like a date such as 20231114",
         "2 rows have the word None as GENRE",
     ]
     assert Checkup(ITEMS, NOW).warnings() == []

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tailorbird.blanks import bare
 from tailorbird.data import schema
 from tailorbird.data.null_words import is_null
-from tailorbird.ingest import csv_records
+from tailorbird.ingest import csv_records, pandas_times
 from tailorbird.ingest.csv_files import HEADER_AGAIN, SPACED, SPANS, ImportFailed, Report, Source, read
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "imports.json").read_text())
@@ -137,6 +137,47 @@ def test_each_cause_is_told_with_its_count_and_first_examples():
     assert document["problems"][0].keys() == {"file", "line", "column", "value", "reason"}
 
 
+def test_a_column_that_is_next_to_lost_is_warned_of():
+    rows = ["1,a,2011-09-25,t,是", "2,a,,t,否", "3,a,2012-01-01,t,true", "4,a,1999,t,", "5,a,x,t,是", ",a,x,t,是"]
+    _, report = load([(TITLES + "\n".join(rows[at : at + 3])).encode() for at in (0, 3)])
+    assert report.cells_emptied == 7
+    assert [text.split(",")[0] for text in report.warnings()] == [
+        "4 of 5 values of YEAR are emptied",
+        "3 of 4 values of ADULT_ONLY are emptied",
+    ]
+    assert "ADULT_ONLY is neither true nor false: write one of these two words" in report.counts
+    _, report = load((TITLES + "1,a,x,t,\n2,a,1,t,\n").encode())
+    assert (report.cells_emptied, report.warnings()) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("time", "line"),
+    [
+        ("2011-09-25 08:00:00", 'pd.to_datetime(df["TIMESTAMP"], utc=True)'),
+        ("2011年9月25日", 'pd.to_datetime(df["TIMESTAMP"], utc=True)'),
+        ("20231114093000", 'pd.to_datetime(df["TIMESTAMP"], format="%Y%m%d%H%M%S", utc=True)'),
+        ("x", ""),
+    ],
+)
+def test_how_times_become_seconds_is_told(time, line):
+    _, report = load((HEADER + "1,2,7,w,\n" * 3 + f"1,2,{time},w,\n" * 2).encode(), "interactions")
+    told = [text for text in report.warnings() if "pandas" in text]
+    assert len(told) == bool(line)
+    assert all(line in text and ".dt.tz_localize(" in text for text in told)
+
+
+def test_the_line_for_pandas_makes_seconds():
+    pandas = pytest.importorskip("pandas")
+    for written, arguments in (
+        ("2011-09-25", ""),
+        (20110925, 'format="%Y%m%d"'),
+        (40811, 'unit="D", origin="1899-12-30"'),
+    ):
+        df = pandas.DataFrame({"TIMESTAMP": [written]})
+        exec(pandas_times.line("TIMESTAMP", arguments).partition(" in pandas")[0], {"pd": pandas, "df": df})
+        assert df["TIMESTAMP"].tolist() == [1316908800]
+
+
 def test_line_numbers_across_blocks(monkeypatch):
     monkeypatch.setattr(csv_records, "BLOCK", 16)
     body = "".join(f'{n},"a\nb",{"x" if n % 3 == 0 else n},,\n' for n in range(30))
@@ -218,12 +259,47 @@ def test_all_that_is_wrong_with_a_shops_export_is_told_at_once():
     for words in (
         "data.csv is not UTF-8: line 2", "[USER_ID, ITEM_ID, TIMESTAMP, EVENT_TYPE, EVENT_VALUE]. The values",
         "separated by semicolons", "Rename CustomerID to USER_ID, StockCode to ITEM_ID, InvoiceDate to TIMESTAMP.",
-        'TIMESTAMP is not a number: write epoch seconds such as 1717243200 (1 times, first at line 2 of data.csv: "01.',
+        'TIMESTAMP is not a number: write epoch seconds such as 1717243200 (1 time, first at line 2 of data.csv: "01.',
     ):  # fmt: skip
         assert words in failed.value.reason
     assert failed.value.reason.count("again") == 1
     assert "epoch" not in failed.value.cause, "the report tells that"
     assert failed.value.report.ignored == ("InvoiceNo", "Description", "UnitPrice")
+
+
+CHINESE = "用户,商品,行为,时间,评分\n用户一,茶叶,点击,2024-06-01 12:00:00,\n"
+
+
+@pytest.mark.parametrize(("encoding", "name"), [("utf-8", ""), ("gbk", "GBK"), ("gb18030", "GBK")])
+def test_a_chinese_header_is_understood(encoding, name):
+    with pytest.raises(ImportFailed) as failed:
+        load(CHINESE.encode(encoding), "interactions")
+    assert (
+        f'It looks like {name}, in which that line reads "用户,商品,行为,时间,评分".' in failed.value.reason
+    ) == bool(name)
+    assert 'The header of data.csv reads "用户,商品,行为,时间,评分".' in failed.value.reason
+    assert (
+        "Rename 用户 to USER_ID, 商品 to ITEM_ID, 时间 to TIMESTAMP, 行为 to EVENT_TYPE, 评分 to EVENT_VALUE."
+        in failed.value.reason
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "name"),
+    [
+        ("1,a,1,café au lait,\n", "latin-1", ""),
+        ("1,a,1,Bücher für Übungen,\n", "cp1252", ""),
+        ("1,a,1,“déjà vu”,\n", "cp1252", ""),
+        ("1,a,1,Привет мир,\n", "cp1251", ""),
+        ("1,a,1,書籍與電影,\n", "big5", "Big5"),
+        ("1,a,1,商品名称：绿茶（春），\n", "gbk", "GBK"),
+    ],
+)
+def test_what_an_encoding_looks_like_is_told(text, encoding, name):
+    with pytest.raises(ImportFailed, match="is not UTF-8: line 2, byte") as failed:
+        load((TITLES + text).encode(encoding))
+    assert (f"It looks like {name}" in failed.value.reason) == bool(name)
+    assert ("It looks like" in failed.value.reason) == bool(name)
 
 
 def test_a_header_ends_with_a_full_stop_and_ignored_columns_are_kept():

@@ -111,7 +111,7 @@ def test_use_cases_answer_without_scores_and_hide_what_was_bought(shop: Journey,
     hide = {"filterArn": shop.arns["hide"], "filterValues": {"IDS": f"['{item['itemId']}', 'gone']"}}
     assert ask(shop, recommenders[FOR_YOU], userId="3", **hide)[0]["itemId"] != item["itemId"]
     slip = hide | {"recommenderArn": recommenders[FOR_YOU], "filterValues": {"IDS": "“1”"}}
-    refused("InvalidInputException", 'such as "Comedy","Drama"', missing, userId="3", **slip)
+    refused("InvalidInputException", "each value in double quotes", missing, userId="3", **slip)
     assert item["metadata"] == {"categoryL1": genre_of(int(item["itemId"])), "price": f"{item['itemId']}.5"}
 
 

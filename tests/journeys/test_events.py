@@ -260,7 +260,7 @@ def test_odd_spellings_are_kept_and_told_of(way: Journey) -> None:
     assert [row["ITEM_ID"] for row in stored(way, "Namibia")] == ["NA"]
     for words in (
         "events have a USER_ID that some program made a number",
-        "events have a space before or after their ITEM_ID",
+        "events have a space before or after the ITEM_ID",
         "events have a EVENT_TYPE in quotes",
         "events have a USER_ID with characters that cannot be seen",
         "events have a ITEM_ID with characters that cannot be seen",
@@ -293,9 +293,18 @@ def test_a_value_is_what_it_is_in_a_file(way: Journey) -> None:
             "eventList[1]: Length cannot be more than 256 characters for ITEM_ID",
         ),
         ({"properties": '{"itemId": 3.0}'}, "ITEM_ID is the number 3.0: write it as the data have it, in quotes"),
-        ({"itemId": "1", "properties": '{"seats": "two"}'}, "SEATS is not a number; given: 'two'"),
-        ({"itemId": "1", "properties": '{"seats": "1_0"}'}, "SEATS is not a number; given: '1_0'"),
-        ({"itemId": "1", "properties": '{"eventValue": "٣"}'}, "EVENT_VALUE is not a finite number; given: '٣'"),
+        (
+            {"itemId": "1", "properties": '{"seats": "two"}'},
+            "SEATS is not a number: write it in digits, such as 12; given: 'two'",
+        ),
+        (
+            {"itemId": "1", "properties": '{"seats": "1_0"}'},
+            "SEATS is not a number: write it in digits, such as 12; given: '1_0'",
+        ),
+        (
+            {"itemId": "1", "properties": '{"eventValue": "٣"}'},
+            "EVENT_VALUE is not a finite number: write it in digits, such as 12.5; given: '٣'",
+        ),
         ({"itemId": "1", "impression": ["x" * 256] * 4}, "1000 characters for IMPRESSION"),
     ],
 )

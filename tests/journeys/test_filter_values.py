@@ -38,7 +38,7 @@ SLIPS = (
     "`1`",
     '"1,2"',
 )
-FORM = 'such as "Comedy","Drama"'
+FORM = "each value in double quotes"
 
 
 @pytest.fixture(scope="module")

@@ -98,13 +98,13 @@ def test_a_folder_is_read_but_for_other_files_which_are_named(way: Journey) -> N
 
 
 WARNED = {
-    "future": ([("1", "2", "click", str(int(time.time()) + 10**7))], "1 rows have a TIMESTAMP in the future"),
+    "future": ([("1", "2", "click", str(int(time.time()) + 10**7))], "1 row has a TIMESTAMP in the future"),
     "equal times": ([("1", "2", "a", "5"), ("1", "3", "b", "5")], "the same TIMESTAMP"),
     "one type": ([("1", "2", "click", "5"), ("1", "3", "click", "6")], "the EVENT_TYPE click"),
     "single rows": ([("1", "2", "a", "5"), ("2", "3", "b", "6")], "2 of 2 users have one row"),
     "stray spaces": (
         [("1 ", "2", "a", "5"), ("1", "3", "b", "6")],
-        "1 rows have a space before or after their USER_ID",
+        "1 row has a space before or after the USER_ID",
     ),
     "few": ([("1", "2", "a", "5"), ("1", "3", "b", "6")], "There are 2 rows"),
     "coverage": ([("1", "no metadata", "a", "5"), ("1", "same", "b", "6")], "1 of 2 items have a record"),
@@ -161,7 +161,7 @@ def test_the_doctor_reports_a_file_with_one_percent_bad_rows_precisely(tmp_path:
     assert "Warning" not in text
     assert "20,000 rows read" in text
     assert "19,800 events, 495 users, 297 items, from 2020-09-13 12:26 to" in text
-    assert "The import would succeed, without the rows dropped." in text
+    assert "The import would succeed, without the 200 rows dropped." in text
 
 
 def odd_rows() -> list[tuple[str, ...]]:
@@ -177,11 +177,11 @@ def odd_rows() -> list[tuple[str, ...]]:
 
 ODD = (
     r"Warning: 20 rows have a USER_ID that some program made a number.* \"17850\.0\"",
-    r"Warning: 1 rows have a USER_ID with characters that cannot be seen.* \"u1\\u200b\"",
-    r"Warning: 1 values of USER_ID .*NFC and NFD.* 'Jose\\u0301'",
+    r"Warning: 1 row has a USER_ID with characters that cannot be seen.* \"u1\\u200b\"",
+    r"Warning: 1 value of USER_ID .*NFC and NFD.* 'Jose\\u0301'",
     r"Warning: 900 of [0-9,]+ rows have the USER_ID \"anonymous\"",
-    r"Warning: 1 rows have a TIMESTAMP that looks like a date.* 20231114 \(1970-08-23",
-    r"Warning: 1 rows have a TIMESTAMP in the future.* 4102444800 \(2100-01-01",
+    r"Warning: 1 row has a TIMESTAMP that looks like a date.* 20231114 \(1970-08-23",
+    r"Warning: 1 row has a TIMESTAMP in the future.* 4102444800 \(2100-01-01",
     r"  50 x USER_ID is a word reserved for nothing.*\n.*line 3927: \"None\"",
     r"  1 x TIMESTAMP has a fraction.*\n.*line 3925: \"1600000000\.75\"",
 )
@@ -225,7 +225,7 @@ def test_a_location_that_cannot_be_read_is_told_precisely(way: Journey) -> None:
 def test_the_doctor_reads_a_schema_of_a_windows_editor(tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_bytes(as_csv([HEADER, ("1", "2", "click", "3")]))
     for data, status, words in (
-        (b"\xef\xbb\xbf" + json.dumps(INTERACTIONS_SCHEMA).encode(), 0, "1 rows read, 1 kept"),
+        (b"\xef\xbb\xbf" + json.dumps(INTERACTIONS_SCHEMA).encode(), 0, "1 row read, 1 kept"),
         (json.dumps(INTERACTIONS_SCHEMA).encode("utf-16"), 1, "The schema cannot be used: it is not UTF-8"),
     ):
         (tmp_path / "schema.json").write_bytes(data)
@@ -253,8 +253,19 @@ def test_the_doctor_says_what_would_fail(tmp_path: Path) -> None:
     items = as_csv([("ITEM_ID", "GENRE", "YEAR"), ("1", "a", "2"), ("1", "b", "3"), ("2", "", "")])
     status, text = doctor(tmp_path, items, ITEMS_SCHEMA)
     assert status == 0
-    assert "1 rows repeat an earlier id" in text
+    assert "1 row repeats an earlier id" in text
     assert "1 of 3 items have no metadata" in text
+
+
+def test_a_column_that_is_lost_is_told_by_the_doctor_and_by_the_job(way: Journey, tmp_path: Path) -> None:
+    items = as_csv([("ITEM_ID", "GENRE", "YEAR"), *((str(n), "a", f"{2000 + n}年") for n in range(4))])
+    words = "All 4 values of YEAR are emptied, so that the column says nothing"
+    status, text = doctor(tmp_path, items, ITEMS_SCHEMA)
+    assert status == 0
+    assert f"Warning: {words}" in text
+    assert "The import would succeed, without the 4 values emptied." in text
+    ended = way.import_job("ITEMS", items, "lost")
+    assert [words in told for told in warnings_of(way, ended["datasetImportJobArn"])].count(True) == 1
 
 
 MILLION = """

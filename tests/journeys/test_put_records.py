@@ -116,7 +116,7 @@ def test_actions_are_put_and_imported(way: Journey) -> None:
     [
         ('{"genre": "Noir"}', "YEAR is missing"),
         ('{"genre": "Noir", "year": ""}', "YEAR is missing"),
-        ('{"genre": "Noir", "year": "soon"}', "YEAR is not a number; given: 'soon'"),
+        ('{"genre": "Noir", "year": "soon"}', "YEAR is not a number: write it in digits, such as 12; given: 'soon'"),
         (json.dumps({"genre": "Noir", "year": "9" * 4500}), "YEAR is not a number"),
         ('{"genre": "Noir", "year": ' + "9" * 4500 + "}", "Error parsing properties json"),
         ('{"genre": "Noir", "year": "5\\u001f5"}', "YEAR is not a number"),

@@ -21,6 +21,7 @@ from tailorbird.data.training import Snapshot
 from tailorbird.evaluation import protocols, tuning
 from tailorbird.filters import item_attributes
 from tailorbird.ingest import time_checkup
+from tailorbird.numbers import counted
 from tailorbird.recipes import objective
 from tailorbird.recipes.recipe import ActionResponses, Interactions, Model, NotEnoughData, Progress, Recipe, part
 from tailorbird.recipes.settings import Value
@@ -132,7 +133,12 @@ def _warnings(data: Interactions) -> list[str]:
     """Of interactions that were recorded too, which no import's report tells of."""
     ahead = 0 if data.stated is None else np.count_nonzero(data.stated != data.timestamp)
     return (
-        [f"{ahead:,} interactions have a TIMESTAMP in the future: {time_checkup.FUTURE['TIMESTAMP']}"] if ahead else []
+        [
+            f"{counted(int(ahead), 'interaction has', 'interactions have')} "
+            f"a TIMESTAMP in the future: {time_checkup.FUTURE['TIMESTAMP']}"
+        ]
+        if ahead
+        else []
     )
 
 

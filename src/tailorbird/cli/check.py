@@ -19,6 +19,7 @@ from tailorbird.aws_local import journal, object_files
 from tailorbird.cli import report
 from tailorbird.config import Config
 from tailorbird.errors import DamagedFile
+from tailorbird.numbers import counted
 from tailorbird.storage import database, wal
 from tailorbird.storage.artifacts import Artifacts
 from tailorbird.storage.catalogue import Document
@@ -60,8 +61,9 @@ def examine(config: Config) -> bool:
         damaged += told
     if found.unverified:
         report.say(
-            f"{found.unverified} parts of tables and models were written by an older version and have no checksums: "
-            "a changed bit in them cannot be told. The next FULL import and the next training write them."
+            f"{counted(found.unverified, 'part of tables and models was', 'parts of tables and models were')} written "
+            "by an older version without checksums: a changed bit there cannot be told. The next FULL import and the next "
+            "training write them."
         )
     return not damaged
 

@@ -14,6 +14,7 @@ from tailorbird.errors import InvalidInputException
 from tailorbird.ingest import csv_files
 from tailorbird.ingest.checkup import Checkup
 from tailorbird.ingest.csv_files import ImportFailed, Source
+from tailorbird.numbers import counted
 
 
 def examine(path: Path, schema_file: Path, domain: str | None) -> bool:
@@ -35,12 +36,16 @@ def examine(path: Path, schema_file: Path, domain: str | None) -> bool:
         found = csv_files.read(sources, schema, checkup.see, lambda share, text: None, left_out)
     except ImportFailed as error:
         if error.report is not None:
-            report.print_import(error.report.as_document() | {"warnings": checkup.warnings()})
+            report.print_import(
+                error.report.as_document() | {"warnings": [*error.report.warnings(), *checkup.warnings()]}
+            )
         report.say(f"The import would fail: {error.cause if error.report else error.reason}")
         return False
-    warnings = [*left_out_files(left_out), *checkup.warnings()]
+    warnings = [*left_out_files(left_out), *found.warnings(), *checkup.warnings()]
     report.print_import(found.as_document() | {"warnings": warnings, "summary": checkup.summary()})
-    report.say("The import would succeed" + (", without the rows dropped." if found.rows_dropped else "."))
+    lost = [(found.rows_dropped, "row", "dropped"), (found.cells_emptied, "value", "emptied")]
+    without = " and ".join(f"the {counted(count, noun)} {fate}" for count, noun, fate in lost if count)
+    report.say("The import would succeed" + (f", without {without}." if without else "."))
     return True
 
 

@@ -17,6 +17,7 @@ from tailorbird.config import Config
 from tailorbird.errors import AwsError
 from tailorbird.evaluation.beyond_accuracy import TWO_NDCGS
 from tailorbird.ingest.import_report import EXAMPLES_SHOWN
+from tailorbird.numbers import counted
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import open_workspace
 
@@ -28,8 +29,8 @@ BASELINES = (
     "The baseline is the most popular items on the same questions; of user segments the most active users, of actions "
     "how often each was taken."
 )
-LEFT_OUT = (("rowsDropped", "rowsRead", "rows dropped"), ("linesFailed", "linesRead", "lines failed"))
-"""Members of reports: a part, the whole, and what became of the part."""
+LEFT_OUT = (("rowsDropped", "rowsRead", "row", "dropped"), ("linesFailed", "linesRead", "line", "failed"))
+"""Members of reports: a part, the whole, what they count, and what became of the part."""
 
 
 def print_jobs(config: Config) -> None:
@@ -48,10 +49,14 @@ def _remark(document: Document) -> str:
     if "failureReason" in document:
         return str(document["failureReason"])
     told = document.get("_report", {})
-    left_out = [f"{told[count]:,} of {told[total]:,} {words}" for count, total, words in LEFT_OUT if told.get(count)]
+    left_out = [
+        f"{told[count]:,} of {counted(told[total], noun)} {fate}"
+        for count, total, noun, fate in LEFT_OUT
+        if told.get(count)
+    ]
     emptied, warned = told.get("cellsEmptied", 0), len(told.get("warnings", ())) + len(document.get("_warnings", ()))
-    counts = [f"{count:,} {noun}" for count, noun in ((emptied, "values emptied"), (warned, "warnings")) if count]
-    return ", ".join([*left_out, *counts])
+    values = f"{counted(emptied, 'value')} emptied" if emptied else ""
+    return ", ".join(filter(None, [*left_out, values, counted(warned, "warning") if warned else ""]))
 
 
 def print_job(config: Config, name: str, follow: bool = False) -> bool:
@@ -90,9 +95,9 @@ def _print_report(told: Document, failed: bool) -> None:
     if "problems" in told:
         print_import(told)
     elif "rowsWritten" in told:
-        say(f"{told['rowsWritten']:,} rows written")
+        say(f"{counted(told['rowsWritten'], 'row')} written")
     elif "linesRead" in told:
-        say(f"{told['linesRead']:,} lines read, {told['linesFailed']:,} failed")
+        say(f"{counted(told['linesRead'], 'line')} read, {told['linesFailed']:,} failed")
         if "firstError" in told and not failed:
             say(f"The first error is in {told['firstError']}")
 
@@ -146,8 +151,8 @@ def _interval(estimate: Document) -> str:
 def print_import(report: Document) -> None:
     """Counts, each reason with the places of its first problems, and warnings."""
     say(
-        f"{report['rowsRead']:,} rows read, {report['rowsKept']:,} kept, {report['rowsDropped']:,} dropped; "
-        f"{report['cellsEmptied']:,} single values emptied"
+        f"{counted(report['rowsRead'], 'row')} read, {report['rowsKept']:,} kept, {report['rowsDropped']:,} dropped; "
+        f"{counted(report['cellsEmptied'], 'single value')} emptied"
     )
     if report.get("summary"):
         say(report["summary"])

@@ -36,10 +36,10 @@ CLOCK_DATE = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0
 DAY = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\.0*)?$"
 """20231114: as seconds it is of 1970."""
 
-NO_NUMBER = "{name} is not a number"
+NO_NUMBER = "{name} is not a number: write it in digits, such as 12"
 NO_TIME = "{name} is not a number: write epoch seconds such as 1717243200"
-NOT_FINITE = "{name} is not a finite number"
-NO_BOOLEAN = "{name} is neither true nor false"
+NOT_FINITE = "{name} is not a finite number: write it in digits, such as 12.5"
+NO_BOOLEAN = "{name} is neither true nor false: write one of these two words"
 NO_INT = "{name} does not fit an int: declare it long"
 NO_LONG = "{name} does not fit a long: write a smaller number"
 EARLY = "{name} is negative: write epoch seconds, from 1970 on"

@@ -122,6 +122,11 @@ class MetadataTable:
 
 
 class _PreparedColumn(Protocol):
+    @property
+    def kind(self) -> str:
+        """Returns whether it holds numbers, categories or texts."""
+        ...
+
     def match(self, operator: str, operand: Sequence[str]) -> Mask:
         """Returns the rows for which `value operator operand` holds; a comparator gets at most one value."""
         ...
@@ -138,6 +143,8 @@ class _PreparedColumn(Protocol):
 class _Missing:
     """A column without a value in any row."""
 
+    kind = "texts"
+
     def __init__(self, size: int) -> None:
         self._size = size
 
@@ -153,6 +160,8 @@ class _Missing:
 
 class _Numbers:
     """One float64 a row, NaN where missing."""
+
+    kind = "numbers"
 
     def __init__(self, name: str, values: NDArray[np.float64]) -> None:
         self._name = name
@@ -180,6 +189,7 @@ class _Strings:
 
     def __init__(self, name: str, values: Sequence[str | None], multiple: bool) -> None:
         self._name = name
+        self.kind = "categories" if multiple else "texts"
         self._separator = "|" if multiple else None
         self._codes_of: dict[str, int] = {}
         codes_of = self._codes_of

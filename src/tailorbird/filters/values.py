@@ -14,8 +14,9 @@ from tailorbird.data.values import DAY, LABELS, TIMES
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import lists
 from tailorbird.filters.check import DATE, misfit
+from tailorbird.filters.compared import Comparand, plain
 from tailorbird.filters.evaluate import MetadataTable, User, event_types, rows_touched
-from tailorbird.filters.syntax import ColumnReference, Filter, Predicate
+from tailorbird.filters.syntax import EVENT_DATASETS, ColumnReference, Filter, Predicate
 from tailorbird.numbers import to_number
 
 
@@ -33,11 +34,14 @@ def read(
     found = {}
     for name in (name for name in filter_.parameters if name in texts):
         predicates = filter_.comparing(name)
-        compared = lists.Comparand(
+        kinds = [_kind(predicate, table, user, filter_.target != "UserID") for predicate in predicates]
+        compared = Comparand(
             known=cache(partial(_known, predicates, table, user, filter_.target != "UserID")),
             many=any(predicate.operator == "IN" for predicate in predicates),
             names=_names(name, predicates),
             says_nothing=is_null if all(each.column.name in LABELS for each in predicates) else is_null_text,
+            number=_example(predicates) if set(kinds) == {"numbers"} else "",
+            categorical="categories" in kinds,
         )
         found[name] = lists.split(name, texts[name], compared)
         _check_times(name, found[name], [predicate.column for predicate in predicates], table)
@@ -46,8 +50,8 @@ def read(
 
 def _names(name: str, predicates: Sequence[Predicate]) -> frozenset[str]:
     """What clients call the values of a placeholder."""
-    plain = {lists.plain(each) for each in (name, "id", "value", *(predicate.column.name for predicate in predicates))}
-    return frozenset({*plain, *(f"{each}s" for each in plain)})
+    words = {plain(each) for each in (name, "id", "value", *(predicate.column.name for predicate in predicates))}
+    return frozenset({*words, *(f"{each}s" for each in words)})
 
 
 def _check_names(filter_: Filter, texts: Mapping[str, str]) -> None:
@@ -93,6 +97,24 @@ def _has(predicate: Predicate, table: MetadataTable, user: User | None, asking: 
             return value is not None and to_number(text) is not None
         return text in (user.parts(column.name) if predicate.operator == "IN" else (value,))
     return table.column(column.name).has(predicate.operator, text)
+
+
+def _example(predicates: Sequence[Predicate]) -> str:
+    """A number such as the columns hold."""
+    return "1717243200" if any(predicate.column.name in TIMES for predicate in predicates) else "100"
+
+
+def _kind(predicate: Predicate, table: MetadataTable, user: User | None, asking: bool) -> str:
+    """Whether the placeholder is compared with numbers, categories or texts."""
+    column = predicate.column
+    if column.dataset in EVENT_DATASETS:
+        return "texts"
+    if column.dataset == "USERS" and asking:
+        value = user.attributes.get(column.name) if user is not None else None
+        if value is not None and not isinstance(value, str):
+            return "numbers"
+        return "categories" if user is not None and column.name in user.categories else "texts"
+    return table.column(column.name).kind
 
 
 def _check_times(name: str, values: tuple[str, ...], columns: Sequence[ColumnReference], table: MetadataTable) -> None:

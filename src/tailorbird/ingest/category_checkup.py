@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
 from tailorbird.ingest.spellings import shown
+from tailorbird.numbers import counted
 
 MOST_TEXTS = 10_000
 """Different texts of a column that are looked at, at most 10 MB; a list's parts repeat long before."""
 LEAST_SHARE = 0.1
 """Share of the texts with a separator that must be lists: of MovieLens' titles with a comma one in some hundred is."""
-SEPARATORS = {",": "commas", ";": "semicolons"}
+SEPARATORS = {
+    ",": "commas", "，": "Chinese commas", "、": "enumeration commas", ";": "semicolons", "；": "Chinese semicolons",
+    "｜": "wide bars", "/": "slashes",
+}  # fmt: skip
+EVERY = "".join(SEPARATORS)
+"""All of them, as the sign that parts a text with several."""
+SURE = frozenset("，、;；｜")
+"""Separators that hardly stand in a name: one part that is also in another text makes a list."""
 
 
 class CategoryCheckup:
@@ -31,36 +42,73 @@ class CategoryCheckup:
 
     def warnings(self) -> list[str]:
         """One for each separator of lists, with the number of rows and the first of them."""
+        cells = {text: _pieces(text) for text in self._rows}
+        places = _places(cells)
         told = []
-        for separator, words in SEPARATORS.items():
-            lists = list(self._lists(separator))
-            if lists and len(lists) >= LEAST_SHARE * sum(separator in text for text in self._rows):
+        for sign, words in {**SEPARATORS, EVERY: "signs of several kinds"}.items():
+            parted = {text: [each for each in pieces if each.sign == sign] for text, pieces in cells.items()}
+            lists = [text for text, pieces in parted.items() if any(_is_list(each, text, places) for each in pieces)]
+            if lists and len(lists) >= LEAST_SHARE * sum(map(bool, parted.values())):
                 rows = sum(self._rows[text] for text in lists)
                 told.append(
-                    f"{rows:,} rows have a {self.name} that looks like several categories with {words} between, and "
+                    f"{counted(rows, 'row has', 'rows have')} "
+                    f"a {self.name} that looks like several categories with {words} between, and "
                     f"counts as one; the first is {shown(lists[0])}: write a|b."
                 )
         return told
 
-    def _lists(self, separator: str) -> Iterator[str]:
-        """The texts that are lists: each part also stands alone, or in a longer or shorter one.
 
-        So "Clothing, Shoes & Jewelry", "Salem, OR" and "1,5" are none.
-        """
-        cells = {text: [_parts(piece, separator) for piece in text.split("|")] for text in self._rows}
-        lengths: dict[str, set[int]] = defaultdict(set)
-        for pieces in cells.values():
-            for parts in pieces:
-                for part in parts:
-                    lengths[part].add(len(parts))
-        for text, pieces in cells.items():
-            if any(_is_list(parts) and all(len(lengths[part]) > 1 for part in parts) for parts in pieces):
-                yield text
+@dataclass(frozen=True)
+class _Piece:
+    """What is between two bars of a text, as it may be meant."""
 
+    sign: str
+    """What parts it; empty where it is taken as a whole."""
+    parts: Sequence[str]
 
-def _parts(text: str, separator: str) -> list[str]:
-    return [part.strip() for part in text.split(separator)]
+    @property
+    def place(self) -> tuple[str, int]:
+        """Where its parts occur: between which signs, and with how many."""
+        return self.sign, len(self.parts)
 
 
-def _is_list(parts: list[str]) -> bool:
-    return len(parts) > 1 and all(parts) and not all(part.isdigit() for part in parts)
+_Places = Mapping[str, Mapping[tuple[str, int], Sequence[str]]]
+"""Of each part the places in which it occurs, and of each place the first two texts."""
+
+
+def _pieces(text: str) -> list[_Piece]:
+    """Each piece as a whole, parted by each sign that it has, and by all of them where it has several."""
+    found = []
+    for piece in html.unescape(text).split("|"):
+        signs = [sign for sign in SEPARATORS if sign in piece]
+        ways = ["", *signs, *([EVERY] if len(signs) > 1 else [])]
+        parts = [re.split(f"[{sign}]", piece) if sign else [piece] for sign in ways]
+        found += [_Piece(sign, [part.strip() for part in each]) for sign, each in zip(ways, parts, strict=True)]
+    return found
+
+
+def _places(cells: Mapping[str, Sequence[_Piece]]) -> _Places:
+    places: dict[str, dict[tuple[str, int], list[str]]] = defaultdict(lambda: defaultdict(list))
+    for text, pieces in cells.items():
+        for piece in pieces:
+            for part in piece.parts:
+                texts = places[part][piece.place]
+                if len(texts) < 2 and text not in texts:
+                    texts.append(text)
+    return places
+
+
+def _is_list(piece: _Piece, text: str, places: _Places) -> bool:
+    """Whether each part also stands alone, or in a longer or shorter piece, or between other signs.
+
+    So "Clothing, Shoes & Jewelry", "Salem, OR" and "1,5" are none.
+    """
+    parts = piece.parts
+    if not all(parts) or (piece.sign in (",", "/") and all(part.isdigit() for part in parts)):
+        return False
+    sure = piece.sign in SURE or (piece.sign == EVERY and bool(SURE.intersection(text)))
+
+    def elsewhere(part: str) -> bool:
+        return any(texts != [text] for place, texts in places[part].items() if place != piece.place or sure)
+
+    return any(map(elsewhere, parts)) if sure else all(map(elsewhere, parts))

@@ -15,6 +15,7 @@ from tailorbird.ingest.id_checkup import IdCheckup
 from tailorbird.ingest.row_checkup import RowCheckup
 from tailorbird.ingest.spellings import Oddities, Twins, hashed, odd_spellings
 from tailorbird.ingest.time_checkup import TimeCheckup
+from tailorbird.numbers import counted
 
 REPEATED = 0.1
 """Share of interactions that repeat an earlier row from which it is worth a word: the Online Retail data have .01."""
@@ -84,7 +85,8 @@ class Checkup:
             *(text for categories in self._categories.values() for text in categories.warnings()),
             *(text for times in self._times.values() for text in times.warnings()),
             *(
-                f"{count:,} rows have the word {first} as {name}, where it is a value like any other: leave the cell "
+                f"{counted(count, 'row has', 'rows have')} "
+                f"the word {first} as {name}, where it is a value like any other: leave the cell "
                 "empty where there is none."
                 for name, (count, first) in self._words.items()
             ),
@@ -95,11 +97,11 @@ class Checkup:
         """What the rows are, in a sentence; empty where no row was seen."""
         if not self._rows:
             return ""
-        ids = [f"{len(each.counts.total()):,} {name.removesuffix('_ID').lower()}s" for name, each in self._ids.items()]
+        ids = [counted(len(each.counts.total()), name.removesuffix("_ID").lower()) for name, each in self._ids.items()]
         if "TIMESTAMP" not in self._times:
             return f"{', '.join(ids)}."
         first, last = (_date(time) for time in (self._bounds.min(), self._bounds.max()))
-        return f"{self._rows:,} events, {', '.join(ids)}, from {first} to {last} (UTC)."
+        return f"{counted(self._rows, 'event')}, {', '.join(ids)}, from {first} to {last} (UTC)."
 
     def unknown_items(self, known: pl.Series) -> list[str]:
         """A warning where many items of the interactions are not among `known`, the ids that have metadata."""
@@ -108,7 +110,8 @@ class Checkup:
         if covered >= POOR_COVERAGE * len(items):
             return []
         return [
-            f"{covered:,} of {len(items):,} items have a record in the Items dataset: filters on metadata cannot "
+            f"{covered:,} of {counted(len(items), 'item has', 'items have')} "
+            "a record in the Items dataset: filters on metadata cannot "
             "judge the others. Import them too, and check that both files spell the ids alike."
         ]
 
@@ -132,17 +135,20 @@ class Checkup:
             ),
             (
                 singles >= MANY_SINGLES * max(1, len(users)),
-                f"{singles:,} of {len(users):,} users have one row only: nothing can be learnt or measured on them.",
+                f"{singles:,} of {counted(len(users), 'user has', 'users have')} "
+                "one row only: nothing can be learnt or measured on them.",
             ),
             (
                 self._rows < training.LEAST_INTERACTIONS,
-                f"There are {self._rows:,} rows; a training needs {training.LEAST_INTERACTIONS:,}, recorded events "
+                f"There {'is' if self._rows == 1 else 'are'} {counted(self._rows, 'row')}; "
+                f"a training needs {training.LEAST_INTERACTIONS:,}, recorded events "
                 "included.",
             ),
             (
                 len(users) - singles < training.LEAST_USERS,
-                f"{len(users) - singles:,} users have {training.LEAST_INTERACTIONS_OF_USER} rows or more; a training "
-                f"needs {training.LEAST_USERS} such users, recorded events included.",
+                f"{counted(len(users) - singles, 'user has', 'users have')} "
+                f"{training.LEAST_INTERACTIONS_OF_USER} rows or more; "
+                f"a training needs {training.LEAST_USERS} such users, recorded events included.",
             ),
             (
                 (share := self._equal.repeated()) >= REPEATED,
@@ -154,8 +160,15 @@ class Checkup:
     def _of_records(self) -> list[str]:
         repeated = self._rows - len(next(iter(self._ids.values())).counts.total())
         return _holding(
-            (repeated > 0, f"{repeated:,} rows repeat an earlier id: the last row of an id counts."),
-            (self._bare > 0, f"{self._bare:,} of {self._rows:,} items have no metadata: all their columns are empty."),
+            (
+                repeated > 0,
+                f"{counted(repeated, 'row repeats', 'rows repeat')} an earlier id: the last row of an id counts.",
+            ),
+            (
+                self._bare > 0,
+                f"{self._bare:,} of {counted(self._rows, 'item has', 'items have')} "
+                "no metadata: all their columns are empty.",
+            ),
         )
 
 

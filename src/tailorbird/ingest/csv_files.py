@@ -26,6 +26,7 @@ from tailorbird.ingest.import_report import EXAMPLES_SHOWN
 from tailorbird.ingest.import_report import ImportFailed as ImportFailed
 from tailorbird.ingest.import_report import Problem as Problem
 from tailorbird.ingest.import_report import Report as Report
+from tailorbird.numbers import counted
 
 LARGEST_BAD_SHARE = 0.5
 """With a larger share of dropped rows the import fails."""
@@ -82,7 +83,7 @@ def read(
                 for frame in _frames(metered, source.name, schema, tally):
                     if frame.height:
                         sink(frame)
-                    progress(min(1.0, (done + metered.count) / size), f"{tally.read:,} rows read")
+                    progress(min(1.0, (done + metered.count) / size), f"{counted(tally.read, 'row')} read")
             except ImportFailed as error:
                 tally.failures.append(error.reason)
         done += source.size
@@ -99,13 +100,15 @@ def _no_files(names: Sequence[str]) -> str:
     seen = []
     if other:
         seen.append(
-            f"It holds {len(other):,} files whose names do not end in .csv or .csv.gz, the first {other[0]}: rename "
-            "them, or name one of them as the location."
+            f"It holds {counted(len(other), 'file whose name does', 'files whose names do')} "
+            "not end in .csv or .csv.gz, "
+            f"the first {other[0]}: rename it, or name it as the location."
         )
     if below:
         folder = below[0].rpartition("/")[0]
         seen.append(
-            f"{len(below):,} files are in subfolders, the first {below[0]}, and those are not read: give the location "
+            f"{counted(len(below), 'file is', 'files are')} "
+            f"in subfolders, the first {below[0]}, and those are not read: give the location "
             f"of the subfolder, {folder}/ with the slash at its end."
         )
     advice = " ".join(seen) or "Nor is there any other file: check the bucket and the path."
@@ -131,7 +134,10 @@ class _Tally:
     def __init__(self) -> None:
         self.read = 0
         self.dropped = 0
-        self.emptied = 0
+        self.emptied: Counter[str] = Counter()
+        """Values emptied, by column."""
+        self.filled: Counter[str] = Counter()
+        """Values kept, by column."""
         self.counts: Counter[str] = Counter()
         self.problems: list[Problem] = []
         self.examples: dict[str, Problem] = {}
@@ -163,7 +169,8 @@ class _Tally:
         counts = dict(self.counts.most_common())
         kept = self.read - self.dropped
         ignored = tuple(shown(column) for column in self.ignored[:COLUMNS_NAMED])
-        return Report(self.read, kept, self.dropped, self.emptied, tuple(self.problems), counts, ignored)
+        lost = {name: (count, count + self.filled[name]) for name, count in self.emptied.items()}
+        return Report(self.read, kept, self.dropped, self.emptied.total(), tuple(self.problems), counts, ignored, lost)
 
 
 def _usable_report(tally: _Tally) -> Report:
@@ -174,7 +181,7 @@ def _usable_report(tally: _Tally) -> Report:
     told = {found.reason for found in tally.fatal}
     few = "Besides:"
     if report.rows_dropped > LARGEST_BAD_SHARE * report.rows_read:
-        causes.append(f"{report.rows_dropped:,} of {report.rows_read:,} rows cannot be used.")
+        causes.append(f"{report.rows_dropped:,} of {counted(report.rows_read, 'row')} cannot be used.")
         few = "Commonest problems:"
     elif not causes and report.rows_read == 0:
         causes.append("The input has no rows: write the rows below the header line.")
@@ -190,7 +197,8 @@ def _usable_report(tally: _Tally) -> Report:
 
 def _with_count(found: Problem, counts: dict[str, int]) -> str:
     value = json.dumps(found.value, ensure_ascii=False)
-    return f"{found.reason} ({counts[found.reason]:,} times, first at line {found.line} of {found.file}: {value})"
+    times = counted(counts[found.reason], "time")
+    return f"{found.reason} ({times}, first at line {found.line} of {found.file}: {value})"
 
 
 def _frames(stream: _Metered, name: str, schema: Schema, tally: _Tally) -> Iterator[pl.DataFrame]:
@@ -350,7 +358,9 @@ def _checked(
         codes = result[column.code_name]
         if codes.null_count() < len(codes):
             _note(column, codes, table[column.field.name], lines, keep, name, tally)
-    return result.select(table.columns).filter(keep)
+    kept = result.select(table.columns).filter(keep)
+    tally.filled.update({each.name: len(kept) - each.null_count() for each in kept})
+    return kept
 
 
 def _note(
@@ -374,6 +384,6 @@ def _note(
         ]
         tally.note(first, len(rows))
         if fault.effect is Effect.EMPTY:
-            tally.emptied += int((faulty & keep).sum())
+            tally.emptied[column.field.name] += int((faulty & keep).sum())
         if fault.effect is Effect.FAIL and all(found.reason != fault.reason for found in tally.fatal):
             tally.fatal.append(first[0])

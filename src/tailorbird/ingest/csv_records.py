@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
+from tailorbird.ingest import encodings
 from tailorbird.ingest.csv_dialect import LONGEST_RECORD as LONGEST_RECORD
 from tailorbird.ingest.csv_dialect import EndlessQuote, QuotedRecords
 from tailorbird.ingest.import_report import ImportFailed
@@ -79,9 +80,9 @@ class Readable(Protocol):
 def read(stream: Readable, name: str, failures: list[str]) -> Iterator[Records]:
     """Yields the records of a plain or gzip file, about `BLOCK` bytes at a time; blank lines are no records.
 
-    Text that is not UTF-8 is told to `failures`, once, and read on as Latin-1, so that whatever else is wrong is told
-    too. Raises ImportFailed, naming the file and line, for what is no text, a broken gzip file, a quote that is never
-    closed, and a record over `LONGEST_RECORD`.
+    Text that is not UTF-8 is told to `failures`, once, and read on as what it seems to be, so that
+    whatever else is wrong is told too. Raises ImportFailed, naming the file and line, for what is no text, a broken
+    gzip file, a quote that is never closed, and a record over `LONGEST_RECORD`.
     """
     quoted = QuotedRecords()
     rest: list[str] = []
@@ -207,15 +208,16 @@ def _decode(data: bytes, name: str, line: int, offset: int, failures: list[str])
     except UnicodeDecodeError as error:
         line += data.count(b"\n", 0, error.start)
         begin = f"{name} is not UTF-8: line"
+        encoding = encodings.likely(data, error.start)
         reason = (
-            f"{begin} {line}, byte {offset + error.start} of the file is "
-            f"0x{data[error.start]:02x}. Save the file as UTF-8."
+            f"{begin} {line}, byte {offset + error.start} of the file is 0x{data[error.start]:02x}."
+            f"{encodings.told(data, error.start, encoding)} Save the file as UTF-8."
         )
         if b"\0" in data:  # no text that could be read on
             raise ImportFailed(reason) from error
         if not any(failure.startswith(begin) for failure in failures):
             failures.append(reason)
-        text = data.decode("latin-1")
+        text = data.decode(encoding.codec)
     return text.removeprefix(_BOM) if offset == 0 else text
 
 

@@ -6,6 +6,7 @@ import polars as pl
 
 from tailorbird.blanks import bare
 from tailorbird.ingest.spellings import Twins, hashed, shown
+from tailorbird.numbers import counted
 
 LARGE_SHARE = 0.1
 """Share of all rows from which an id is worth a word: in MovieLens the busiest user has .027, the busiest item .003."""
@@ -62,7 +63,7 @@ class IdCheckup:
             (pl.col("count") >= least) | pl.col("id").is_in(pl.Series(stand_ins, dtype=pl.UInt64).implode())
         )
         return [
-            f"{count:,} of {rows:,} rows have the {self.name} {shown(self._frequent[id_])}: "
+            f"{count:,} of {counted(rows, 'row has', 'rows have')} the {self.name} {shown(self._frequent[id_])}: "
             f"{ADVICE.get(self.name, OF_ITEMS)}"
             for id_, count in total.filter(told).sort("count", descending=True).iter_rows()
         ]

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from tailorbird.data import values
+from tailorbird.ingest import pandas_times
 
 EXAMPLES_SHOWN = 5
 """Problems of one reason that a report quotes; the rest are only counted."""
+
+TIMES_READ = {
+    values.NO_TIME.format(name=""): "",
+    values.DATE.format(name=""): 'format="%Y%m%d%H%M%S"',
+}
+"""Reasons, without the column, for which pandas helps, and the arguments with which it reads such times."""
+LOST = 0.5
+"""Share of a column's values that may be emptied without a warning."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,32 @@ class Report:
     """How often each reason occurred in all, commonest first."""
     ignored: tuple[str, ...] = ()
     """Columns that the schema has not, and that are not read."""
+    emptied: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """By column, how many values were emptied, and of how many that were not blank."""
+
+    def warnings(self) -> list[str]:
+        """Which columns are next to lost though their rows are kept, and how to mend times."""
+        return [*self._lost(), *self._times()]
+
+    def _times(self) -> list[str]:
+        told: dict[tuple[str, str], str] = {}
+        for problem in self.problems:
+            arguments = TIMES_READ.get(problem.reason.removeprefix(problem.column))
+            if arguments is not None and any(map(str.isdigit, problem.value)):
+                told.setdefault(
+                    (problem.column, problem.reason),
+                    f"Times such as {json.dumps(problem.value, ensure_ascii=False)} are no epoch seconds; "
+                    f"{pandas_times.line(problem.column, arguments)}. {pandas_times.LOCAL}.",
+                )
+        return list(told.values())
+
+    def _lost(self) -> list[str]:
+        return [
+            f"{_share(count, whole, column)} emptied, so that the column says "
+            f"{'nothing' if count == whole else 'little'}: correct the file and import it again."
+            for column, (count, whole) in self.emptied.items()
+            if count > LOST * whole
+        ]
 
     def as_document(self) -> dict[str, Any]:
         """The report as JSON values with camelCase keys."""
@@ -48,6 +87,12 @@ class Report:
             "problems": [asdict(problem) for problem in self.problems],
             "counts": [{"reason": reason, "count": count} for reason, count in self.counts.items()],
         }
+
+
+def _share(count: int, whole: int, column: str) -> str:
+    if whole == 1:
+        return f"The only value of {column} is"
+    return f"{'All' if count == whole else f'{count:,} of'} {whole:,} values of {column} are"
 
 
 class ImportFailed(Exception):

@@ -11,6 +11,7 @@ import polars as pl
 
 from tailorbird.data.schema import Field
 from tailorbird.data.values import LABELS
+from tailorbird.numbers import counted
 
 MOST_TEXTS = 1 << 20
 """Texts that are kept in order to find second spellings."""
@@ -27,7 +28,7 @@ _ODD_TEXTS = {
     "values may have become one: read the source in its own encoding",
 }
 ODD_LABELS = {
-    r"^\s|\s$": "a space before or after their {name}, which makes it another one: remove it",
+    r"^\s|\s$": "a space before or after the {name}, which makes it another one: remove it",
     r"^-?\d+\.0+$|^\d(\.\d+)?[eE]\+\d+$": "a {name} that some program made a number, and so another one: write it as "
     'text, as pandas does after astype("Int64") or when it reads with dtype=str',
     _UNSEEN: "a {name} with characters that cannot be seen, such as a zero-width space, which make it another one: "
@@ -79,7 +80,7 @@ class Oddities:
     def warnings(self) -> list[str]:
         """Each with the number of rows and the first such value."""
         return [
-            f"{count:,} rows have {self._odd[pattern].format(name=self.name)}; the first is "
+            f"{counted(count, 'row has', 'rows have')} {self._odd[pattern].format(name=self.name)}; the first is "
             f"{shown(self._examples[pattern])}"
             for pattern, count in self._counts.items()
             if count
@@ -152,9 +153,11 @@ class Twins:
             found = strays.total()
             twins = found.filter(pl.col("id").is_in(known.implode()) | pl.col("id").is_duplicated())
             if len(twins):
+                count = twins["id"].n_unique()
                 told.append(
-                    f"{twins['id'].n_unique():,} values of {self.name} occur in two spellings that {pair.words}, and "
-                    f"count as two; one is {twins['text'].min()!a}. {pair.advice}"
+                    f"{counted(count, f'value of {self.name} occurs', f'values of {self.name} occur')} "
+                    f"in two spellings that {pair.words}, and "
+                    f"{'counts' if count == 1 else 'each count'} as two; one is {twins['text'].min()!a}. {pair.advice}"
                 )
         return told
 

@@ -7,36 +7,41 @@ from datetime import UTC, datetime
 import polars as pl
 
 from tailorbird.data import clocks
+from tailorbird.ingest import pandas_times
+from tailorbird.numbers import counted
 
 FUTURE = {
-    "TIMESTAMP": "they count as of the newest time that is not; check the unit (seconds), the time zone and the clock.",
-    "CREATION_TIMESTAMP": "they count as if they had none.",
+    "TIMESTAMP": "that counts as the newest time that is not; check the unit (seconds), the time zone and the clock.",
+    "CREATION_TIMESTAMP": "that counts as none.",
 }
 """What becomes of the rows whose time in a column is after now (see `clocks`)."""
 
 _TIME = pl.col("time")
 _HARMLESS = ", unless they are only an order"
-SHAPES: dict[str, tuple[pl.Expr, float, str]] = {
+SHAPES: dict[str, tuple[pl.Expr, float, str, str]] = {
     "a date such as 20231114": (
         _TIME.is_between(19_000_101, 21_001_231)
         & (_TIME // 100 % 100).is_between(1, 12)
         & (_TIME % 100).is_between(1, 31),
         0.0,
+        'format="%Y%m%d"',
         "",
     ),
     "a year and a day such as 2023318": (
         _TIME.is_between(1_900_001, 2_100_366) & (_TIME % 1000).is_between(1, 366),
         0.9,
+        'format="%Y%j"',
         "",
     ),
-    "one of Excel's day numbers": (_TIME.is_between(30_000, 60_000), 0.9, ""),
-    "a number of days since 1970": (_TIME.is_between(10_000, 25_000), 0.9, ""),
+    "one of Excel's day numbers": (_TIME.is_between(30_000, 60_000), 0.9, 'unit="D", origin="1899-12-30"', ""),
+    "a number of days since 1970": (_TIME.is_between(10_000, 25_000), 0.9, 'unit="D"', ""),
     # From 1995 to 2100.
-    "a number of hours since 1970": (_TIME.is_between(219_000, 1_140_000), 0.9, _HARMLESS),
-    "a number of minutes since 1970": (_TIME.is_between(13_100_000, 68_400_000), 0.9, _HARMLESS),
-    "a year": (_TIME.is_between(1900, 2100), 0.9, ""),
+    "a number of hours since 1970": (_TIME.is_between(219_000, 1_140_000), 0.9, 'unit="h"', _HARMLESS),
+    "a number of minutes since 1970": (_TIME.is_between(13_100_000, 68_400_000), 0.9, 'unit="m"', _HARMLESS),
+    "a year": (_TIME.is_between(1900, 2100), 0.9, 'format="%Y"', ""),
 }
-"""What a number that is no epoch second may be, the share of the rows from which that is said, and what is added: in
+"""What a number that is no epoch second may be, the share of the rows from which that is said, how pandas reads
+it, and what is added: in
 data whose times are only an order, 1, 2, 3, some are such numbers too. As seconds all of them lie in 1970."""
 
 
@@ -59,7 +64,7 @@ class TimeCheckup:
         self._rows += len(times)
         bounds = pl.concat([self._bounds, times])
         self._bounds = pl.concat([bounds.bottom_k(1), bounds.top_k(1)])
-        conditions = {shape: condition for shape, (condition, _, _) in SHAPES.items()}
+        conditions = {shape: condition for shape, (condition, _, _, _) in SHAPES.items()}
         conditions["early"] = clocks.EARLIEST > _TIME
         if self.name in FUTURE:
             conditions["future"] = clocks.believed(self._now) < _TIME
@@ -79,12 +84,15 @@ class TimeCheckup:
         told = []
         if count := self._counts["future"]:
             first = self._shown("future")
-            told.append(f"{count:,} rows have a {self.name} in the future: the first is {first}; {FUTURE[self.name]}")
+            told.append(
+                f"{counted(count, 'row has', 'rows have')} "
+                f"a {self.name} in the future: the first is {first}; {FUTURE[self.name]}"
+            )
         return [*told, *(self._shape() or self._early())]
 
     def _shape(self) -> list[str]:
         """What most of the times look like; a date may be a number of minutes, too."""
-        least = {shape: 0.9 if self._is_order() else share for shape, (_, share, _) in SHAPES.items()}
+        least = {shape: 0.9 if self._is_order() else share for shape, (_, share, _, _) in SHAPES.items()}
         found = [
             shape for shape in SHAPES if self._counts[shape] > 0 and self._counts[shape] >= least[shape] * self._rows
         ]
@@ -92,8 +100,10 @@ class TimeCheckup:
             return []
         shape = max(found, key=lambda name: self._counts[name])
         return [
-            f"{self._counts[shape]:,} rows have a {self.name} that looks like {shape}, the first {self._shown(shape)}: "
-            f"write epoch seconds such as 1717243200{SHAPES[shape][2]}."
+            f"{counted(self._counts[shape], 'row has', 'rows have')} "
+            f"a {self.name} that looks like {shape}, the first {self._shown(shape)}: "
+            f"write epoch seconds such as 1717243200{SHAPES[shape][3]}; "
+            f"{pandas_times.line(self.name, SHAPES[shape][2])}."
         ]
 
     def _early(self) -> list[str]:
@@ -103,7 +113,8 @@ class TimeCheckup:
             return []
         mixed = count < self._rows
         return [
-            f"{count:,} rows have a {self.name} before 1995{', and others after' if mixed else ''}, the first "
+            f"{counted(count, 'row has', 'rows have')} "
+            f"a {self.name} before 1995{', and others after' if mixed else ''}, the first "
             f"{self._shown('early')}: check the unit, and write epoch seconds such as 1717243200"
             f"{'' if mixed else _HARMLESS}."
         ]

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from tailorbird.api.resources import dataset
 from tailorbird.errors import DamagedFile
 from tailorbird.jobs.dispatcher import Dispatcher
+from tailorbird.numbers import counted
 from tailorbird.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,11 @@ class Health:
     def damages(self) -> list[str]:
         """What does not work though the rest does, as of the last `ready`; anybody may ask, so no file is named."""
         found = self._damaged | self._workspace.faults.damaged()
-        return [f"{len(found)} files are damaged: the log and `tailorbird check` name them"] if found else []
+        return (
+            [f"{counted(len(found), 'file is', 'files are')} damaged: see the log and `tailorbird check`"]
+            if found
+            else []
+        )
 
     def _examination(self) -> list[str]:
         """Why nothing works though its stores can be opened; takes note of what else is damaged."""

@@ -15,6 +15,7 @@ from tailorbird.data import compaction
 from tailorbird.errors import DamagedFile, NoSpace
 from tailorbird.jobs import executors, lease, logs
 from tailorbird.jobs.lease import Lease, LeaseLost
+from tailorbird.numbers import counted
 from tailorbird.workspace import Workspace, open_workspace
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ def work(workspace: Workspace, resource: Resource, arn: str) -> None:
     if document is None:
         return
     if document["_attempts"] > workspace.config.job_attempts:
-        reason = f"The job was started {workspace.config.job_attempts} times and its worker died each time."
+        reason = f"The job was started {counted(workspace.config.job_attempts, 'time')} and its worker died each time."
         lease.finish(workspace, resource, arn, owner, {"status": stages.failed, "failureReason": reason})
         return
     held = Lease(workspace, resource, arn, owner)

@@ -14,6 +14,7 @@ from tailorbird.api.resources import dataset
 from tailorbird.data.datasets import SESSION, Dataset
 from tailorbird.data.schema import Field, Schema
 from tailorbird.ingest import csv_files
+from tailorbird.numbers import counted
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.objects import ObjectError
 from tailorbird.workspace import Workspace
@@ -73,7 +74,8 @@ def _users(workspace: Workspace, document: Document, progress: Callable[[float, 
     if report.problems:
         first = report.problems[0]
         raise JobFailed(
-            f"{report.rows_dropped} of {report.rows_read} rows name no user, so nothing was deleted: {first.reason} "
+            f"{report.rows_dropped} of {counted(report.rows_read, 'row names', 'rows name')} "
+            f"no user, so nothing was deleted: {first.reason} "
             f"(first at line {first.line} of {first.file}). Correct the file and create another job."
         )
     return pl.concat(ids).unique().sort().to_list()

@@ -15,6 +15,7 @@ from tailorbird.data.datasets import arrival, latest_records, stamp
 from tailorbird.errors import DamagedFile, InvalidInputException
 from tailorbird.ingest import csv_files
 from tailorbird.ingest.checkup import Checkup
+from tailorbird.numbers import counted
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.objects import ObjectError
 from tailorbird.storage.tables import INCREMENTAL
@@ -69,11 +70,14 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
         raise JobFailed(f"{FAILURES[failure].format(type=kind)} {error}") from error
     except csv_files.ImportFailed as error:
         failed = f"Failed to create a data import job for {kind} dataset."
-        more = {"warnings": checkup.warnings(), "cause": f"{failed} {error.cause}"}
-        told = {"_report": error.report.as_document() | more} if error.report else {}
+        more = {"cause": f"{failed} {error.cause}"}
+        told = {}
+        if found := error.report:
+            told = {"_report": found.as_document() | more | {"warnings": [*found.warnings(), *checkup.warnings()]}}
         raise JobFailed(f"{failed} {error}", **told) from error
     left = sorted({file.name for file in files} - {source.name for source in sources})
-    warnings = [*left_out_files(left), *checkup.warnings(), *_without_metadata(workspace, document, checkup)]
+    warnings = [*left_out_files(left), *report.warnings(), *checkup.warnings()]
+    warnings += _without_metadata(workspace, document, checkup)
     return {"_report": report.as_document() | {"warnings": warnings, "summary": checkup.summary()}}
 
 
@@ -96,8 +100,8 @@ def left_out_files(left: Sequence[str]) -> list[str]:
     if not left:
         return []
     return [
-        f"{len(left)} files under the location were not read, since their names do not end in .csv or .csv.gz or they "
-        f"are in a subfolder; the first is {left[0]}."
+        f"{counted(len(left), 'file under the location was', 'files under the location were')} not read, in a "
+        f"subfolder or under a name that does not end in .csv or .csv.gz; the first is {left[0]}."
     ]
 
 
