@@ -62,8 +62,8 @@ def examine(config: Config) -> bool:
     if found.unverified:
         report.say(
             f"{counted(found.unverified, 'part of tables and models was', 'parts of tables and models were')} written "
-            "by an older version without checksums: a changed bit there cannot be told. The next FULL import and the next "
-            "training write them."
+            "by an older version without checksums: a changed bit there cannot be told. The next FULL import and the "
+            "next training write them."
         )
     return not damaged
 
