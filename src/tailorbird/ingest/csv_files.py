@@ -14,14 +14,15 @@ from typing import BinaryIO
 
 import polars as pl
 
+from tailorbird.blanks import BLANKS
 from tailorbird.data import namesakes
 from tailorbird.data.schema import Field, Schema
 from tailorbird.data.values import IDS
 from tailorbird.ingest import csv_header, csv_records
+from tailorbird.ingest.csv_blocks import Plain, Records
 from tailorbird.ingest.csv_columns import ACTION_EVENTS, Conversion, Effect, conversion
 from tailorbird.ingest.csv_dialect import is_spaced
 from tailorbird.ingest.csv_header import shown, visible
-from tailorbird.ingest.csv_records import Records
 from tailorbird.ingest.import_report import EXAMPLES_SHOWN
 from tailorbird.ingest.import_report import ImportFailed as ImportFailed
 from tailorbird.ingest.import_report import Problem as Problem
@@ -197,19 +198,24 @@ def _frames(stream: _Metered, name: str, schema: Schema, tally: _Tally) -> Itera
     """The good rows of one file, a frame a batch; of a file that lacks columns there are none, only the problems."""
     layout: _Layout | None = None
     separator = ","
-    for records in csv_records.read(stream, name, tally.failures):
-        if layout is None and records.cells:
-            separator = csv_header.separator(records.cells[0], schema)
-        if separator != ",":  # read on as if it were mended, so that all that is wrong is told at once
-            records.cells[:] = [",".join(cells).split(separator) for cells in records.cells]
-        if layout is None and records.cells:
-            layout = _layout(records.cells.pop(0), records.lines.pop(0), schema, name, separator, tally)
-            if not layout.places:
-                return
-        if layout is not None and records.cells:
+    for found in csv_records.read(stream, name, tally.failures):
+        if isinstance(found, Plain) and layout is not None and separator == ",":
+            frame = _plain_frame(found, layout, name, tally)
+        else:
+            records = found.records() if isinstance(found, Plain) else found
+            if layout is None and records.cells:
+                separator = csv_header.separator(records.cells[0], schema)
+            if separator != ",":  # read on as if it were mended, so that all that is wrong is told at once
+                records.cells[:] = [",".join(cells).split(separator) for cells in records.cells]
+            if layout is None and records.cells:
+                layout = _layout(records.cells.pop(0), records.lines.pop(0), schema, name, separator, tally)
+                if not layout.places:
+                    return
+            if layout is None or not records.cells:
+                continue
             frame = _frame(records, layout, name, tally)
-            if len(layout.places) == len(schema.fields):
-                yield frame
+        if len(layout.places) == len(schema.fields):
+            yield frame
     if layout is None:
         tally.note([Problem(name, 1, "", "", "the file is empty: it needs a header line and rows")], 1)
         tally.end_batch()
@@ -250,11 +256,18 @@ def _frame(records: Records, layout: _Layout, name: str, tally: _Tally) -> pl.Da
     even = _even(_rows(records, layout, name, tally), width, name, tally)
     texts = list(zip(*even.cells, strict=True)) or [()] * width
     table = pl.DataFrame({field: texts[at] for field, at in places.items()}, dict.fromkeys(places, pl.String))
-    if layout.spaced:
-        table = table.with_columns(pl.all().str.strip_chars(" \t"))
-    frame = _checked(table, even.lines, layout.columns, name, tally)
-    tally.end_batch()
-    return frame
+    return _checked(table, even.lines, layout, name, tally)
+
+
+def _plain_frame(block: Plain, layout: _Layout, name: str, tally: _Tally) -> pl.DataFrame:
+    """As `_frame`, of a block of plain records."""
+    texts = block.table([0, *layout.places.values()])
+    firsts = texts["0"].unique().str.strip_chars(BLANKS).str.to_uppercase()
+    if firsts.is_in([*map(visible, layout.header)]).any():  # perhaps the header again
+        return _frame(block.records(), layout, name, tally)
+    tally.read += len(block.lines)
+    table = texts.select(pl.col(str(at)).alias(field) for field, at in layout.places.items())
+    return _checked(table, block.lines, layout, name, tally)
 
 
 def _words(schema: Schema, field: Field) -> tuple[str, ...]:
@@ -332,10 +345,11 @@ def _even(records: Records, width: int, name: str, tally: _Tally) -> Records:
     return even
 
 
-def _checked(
-    table: pl.DataFrame, lines: list[int], columns: list[Conversion], name: str, tally: _Tally
-) -> pl.DataFrame:
+def _checked(table: pl.DataFrame, lines: Sequence[int], layout: _Layout, name: str, tally: _Tally) -> pl.DataFrame:
     """The good rows of a table of texts, converted; what is wrong goes to the tally."""
+    columns = layout.columns
+    if layout.spaced:
+        table = table.with_columns(pl.all().str.strip_chars(" \t"))
     result = (
         table.lazy()
         .with_columns(column.code for column in columns)
@@ -348,6 +362,7 @@ def _checked(
         codes = result[column.code_name]
         if codes.null_count() < len(codes):
             _note(column, codes, table[column.field.name], lines, keep, name, tally)
+    tally.end_batch()
     return result.select(table.columns).filter(keep)
 
 
@@ -355,7 +370,7 @@ def _note(
     column: Conversion,
     codes: pl.Series,
     texts: pl.Series,
-    lines: list[int],
+    lines: Sequence[int],
     keep: pl.Series,
     name: str,
     tally: _Tally,
