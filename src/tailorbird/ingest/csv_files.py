@@ -350,20 +350,21 @@ def _checked(table: pl.DataFrame, lines: Sequence[int], layout: _Layout, name: s
     columns = layout.columns
     if layout.spaced:
         table = table.with_columns(pl.all().str.strip_chars(" \t"))
-    result = (
-        table.lazy()
-        .with_columns(column.code for column in columns)
-        .select(*(column.cell for column in columns), *(pl.col(column.code_name) for column in columns))
-        .collect()
-    )
-    keep = result.select(~pl.any_horizontal(column.dropped for column in columns)).to_series()
-    tally.dropped += len(keep) - int(keep.sum())
-    for column in columns:
-        codes = result[column.code_name]
-        if codes.null_count() < len(codes):
+    found = [column.look(table[column.field.name]) for column in columns]
+    result = pl.DataFrame([cells for cells, _ in found])
+    faulty = [(column, codes) for column, (_, codes) in zip(columns, found, strict=True) if codes is not None]
+    if faulty:
+        keep = (
+            pl.DataFrame([codes for _, codes in faulty])
+            .select(~pl.any_horizontal(column.dropped for column, _ in faulty))
+            .to_series()
+        )
+        tally.dropped += len(keep) - int(keep.sum())
+        for column, codes in faulty:
             _note(column, codes, table[column.field.name], lines, keep, name, tally)
+        result = result.filter(keep)
     tally.end_batch()
-    return result.select(table.columns).filter(keep)
+    return result.select(table.columns)
 
 
 def _note(

@@ -45,6 +45,9 @@ ODD_CATEGORIES = {
 }
 """As `ODD_LABELS`, for columns of several values joined with |."""
 
+_ORDINARY = "^[0-9A-Za-z_|-]*$"
+"""Texts that no odd pattern finds: all of them ask for another letter."""
+
 
 def odd_spellings(field: Field) -> Mapping[str, str]:
     """The patterns that are odd in a column; in most columns none is."""
@@ -70,7 +73,8 @@ class Oddities:
 
     def add(self, texts: pl.Series) -> None:
         """Takes note of some rows' values; null where there is none."""
-        for pattern in self._odd:
+        texts = texts.filter(~texts.str.contains(_ORDINARY))
+        for pattern in self._odd if len(texts) else ():
             found = texts.filter(texts.str.contains(pattern))
             if len(found):
                 self._counts[pattern] += len(found)
@@ -129,6 +133,8 @@ _PAIRS = (
         lambda strays: strays.str.replace(r"^0+([0-9])", "$1"),
     ),
 )
+_PERHAPS_STRAY = r"[A-Z]|[^\x00-\x7F]|^0"
+"""In all strays of all pairs."""
 
 
 class Twins:
@@ -140,7 +146,8 @@ class Twins:
 
     def add(self, texts: pl.Series) -> None:
         """Takes note of some different texts."""
-        for pair, strays in zip(_PAIRS, self._strays, strict=True):
+        texts = texts.filter(texts.str.contains(_PERHAPS_STRAY))
+        for pair, strays in zip(_PAIRS, self._strays, strict=True) if len(texts) else ():
             if not strays.full:
                 found = pair.strays(texts)
                 strays.add(found, pair.usual(found))
