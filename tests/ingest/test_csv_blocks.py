@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 from functools import partial
@@ -119,3 +120,17 @@ def test_what_is_plain(text, is_plain):
     assert (found is not None) is is_plain
     if found:
         assert found.lines == range(7, 7 + len(text.split("\n")))
+
+
+def test_few_large_frames_for_many_blocks_and_all_rows_before_a_failure():
+    rows = "".join(f"{number},a,1,t,\n" for number in range(100))
+    data = f"{TITLES}\n{rows}".encode()
+    broken = gzip.compress(data, mtime=0)[:-9]
+    sources = [Source(f"{at}.csv", 1, partial(io.BytesIO, each)) for at, each in enumerate((data, broken))]
+    frames: list[pl.DataFrame] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_records, "BLOCK", 50)
+        with pytest.raises(ImportFailed, match="damaged or incomplete gzip"):
+            csv_files.read(sources, SCHEMAS["items"], frames.append, lambda share, text: None)
+    assert pl.concat(frames)["ITEM_ID"].to_list()[:100] == [str(number) for number in range(100)]
+    assert 1 < len(frames) < 10

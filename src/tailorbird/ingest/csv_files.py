@@ -23,6 +23,7 @@ from tailorbird.ingest.csv_blocks import Plain, Records
 from tailorbird.ingest.csv_columns import ACTION_EVENTS, Conversion, Effect, conversion
 from tailorbird.ingest.csv_dialect import is_spaced
 from tailorbird.ingest.csv_header import shown, visible
+from tailorbird.ingest.csv_streams import Batch, Metered
 from tailorbird.ingest.import_report import EXAMPLES_SHOWN
 from tailorbird.ingest.import_report import ImportFailed as ImportFailed
 from tailorbird.ingest.import_report import Problem as Problem
@@ -74,19 +75,20 @@ def read(
     if not files:
         raise ImportFailed(_no_files(left_out))
     tally = _Tally()
+    batch = Batch(sink)
     size = max(1, sum(source.size for source in files))
     done = 0
     for source in files:
         with source.open() as stream:
-            metered = _Metered(stream)
+            metered = Metered(stream)
             try:
                 for frame in _frames(metered, source.name, schema, tally):
-                    if frame.height:
-                        sink(frame)
+                    batch.add(frame)
                     progress(min(1.0, (done + metered.count) / size), f"{tally.read:,} rows read")
             except ImportFailed as error:
                 tally.failures.append(error.reason)
         done += source.size
+    batch.end()
     return _judged(tally)
 
 
@@ -111,19 +113,6 @@ def _no_files(names: Sequence[str]) -> str:
         )
     advice = " ".join(seen) or "Nor is there any other file: check the bucket and the path."
     return f"There is no CSV file at the data location. {advice}"
-
-
-class _Metered:
-    """A stream that counts the bytes read from it."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self.count = 0
-
-    def read(self, size: int) -> bytes:
-        data = self._stream.read(size)
-        self.count += len(data)
-        return data
 
 
 class _Tally:
@@ -194,7 +183,7 @@ def _with_count(found: Problem, counts: dict[str, int]) -> str:
     return f"{found.reason} ({counts[found.reason]:,} times, first at line {found.line} of {found.file}: {value})"
 
 
-def _frames(stream: _Metered, name: str, schema: Schema, tally: _Tally) -> Iterator[pl.DataFrame]:
+def _frames(stream: Metered, name: str, schema: Schema, tally: _Tally) -> Iterator[pl.DataFrame]:
     """The good rows of one file, a frame a batch; of a file that lacks columns there are none, only the problems."""
     layout: _Layout | None = None
     separator = ","

@@ -71,10 +71,16 @@ class Oddities:
         self._counts = dict.fromkeys(self._odd, 0)
         self._examples: dict[str, str] = {}
 
+    def may_be_in(self, texts: pl.Series) -> bool:
+        """Whether any of some texts, none of them null, may be odd: a quick look."""
+        return not texts.str.contains(_ORDINARY).all()
+
     def add(self, texts: pl.Series) -> None:
         """Takes note of some rows' values; null where there is none."""
         texts = texts.filter(~texts.str.contains(_ORDINARY))
-        for pattern in self._odd if len(texts) else ():
+        if texts.is_empty():
+            return
+        for pattern in self._odd:
             found = texts.filter(texts.str.contains(pattern))
             if len(found):
                 self._counts[pattern] += len(found)
@@ -147,7 +153,9 @@ class Twins:
     def add(self, texts: pl.Series) -> None:
         """Takes note of some different texts."""
         texts = texts.filter(texts.str.contains(_PERHAPS_STRAY))
-        for pair, strays in zip(_PAIRS, self._strays, strict=True) if len(texts) else ():
+        if texts.is_empty():
+            return
+        for pair, strays in zip(_PAIRS, self._strays, strict=True):
             if not strays.full:
                 found = pair.strays(texts)
                 strays.add(found, pair.usual(found))
