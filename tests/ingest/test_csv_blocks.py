@@ -79,6 +79,30 @@ def test_both_ways_say_the_same(header, lines, end, ended, block):
     assert quick == slow
 
 
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.sampled_from([slip for slip in SLIPS if '"' not in slip]), max_size=4),
+    st.randoms(use_true_random=False),
+)
+def test_both_ways_say_the_same_of_few_odd_lines(slips, random):
+    lines = [*slips, *CLEAN * 12]
+    random.shuffle(lines)
+    data = "\n".join([TITLES, *lines]).encode()
+    *quick, plain = outcome(data, len(data) // 2, by_line=False)
+    *slow, _ = outcome(data, len(data) // 2, by_line=True)
+    event(f"plain blocks: {plain}")
+    assert quick == slow
+
+
+def test_few_odd_lines():
+    found = csv_blocks.plain("a,b\n" * 30 + "é\n \n\n1,2,3\n" + "c,d\n" * 9 + "c,d", 5, 2)
+    assert found.odd == csv_blocks.Records([35, 38], [["é"], ["1", "2", "3"]])
+    assert [*found.lines] == [*range(5, 35), *range(39, 49)]
+    records = found.records()
+    assert records.lines == [*range(5, 36), *range(38, 49)]
+    assert records.cells[29:33] == [["a", "b"], ["é"], ["1", "2", "3"], ["c", "d"]]
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.tuples(*[st.text(st.sampled_from('1a," é\\'), max_size=5)] * 2), min_size=1),

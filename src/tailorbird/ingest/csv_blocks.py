@@ -8,8 +8,9 @@ backslash, which may escape. All else is for `csv_records`, line by line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from tailorbird.ingest.csv_dialect import LONGEST_RECORD
 
 _SPACED_QUOTE = re.compile(rb'(?:^|[,\n])[ \t]+"')
+MOST_ODD = 0.1
+"""Share of a block's lines; where there are more, they are the file's style, such as a comma that ends each line."""
 _COMMA, _END, _QUOTE = b',\n"'
 
 
@@ -35,12 +38,14 @@ class Records:
 class Plain:
     """A block of plain records."""
 
-    lines: range
+    lines: Sequence[int]
     """Which each record is in."""
     data: bytes
     """Whole lines that end with LF, in UTF-8."""
     width: int
     """Values of each record."""
+    odd: Records = field(default_factory=lambda: Records([], []))
+    """Records without quotes among them that have more values, or fewer."""
 
     def table(self, places: Iterable[int]) -> pl.DataFrame:
         """The texts of the columns at some places, which are their names; an empty value is an empty text."""
@@ -55,8 +60,10 @@ class Plain:
         )
 
     def records(self) -> Records:
-        """The same, a record at a time."""
-        return Records([*self.lines], [list(row) for row in self.table(range(self.width)).iter_rows()])
+        """All of the block, a record at a time."""
+        even = zip(self.lines, map(list, self.table(range(self.width)).iter_rows()), strict=True)
+        every = dict(sorted([*even, *zip(self.odd.lines, self.odd.cells, strict=True)]))
+        return Records([*every], [*every.values()])
 
 
 def plain(text: str, first: int, width: int) -> Plain | None:
@@ -75,6 +82,11 @@ def plain(text: str, first: int, width: int) -> Plain | None:
         if (bytes_[between[inside]] == _END).any():
             return None
         between = between[~inside]
+    else:
+        values = np.diff(np.flatnonzero(bytes_[between] == _END), prepend=-1)
+        uneven = np.flatnonzero(values != width)
+        if 0 < len(uneven) <= MOST_ODD * len(values):
+            return _with_odd(data, uneven.tolist(), first, width)
     rows = len(between) // width
     ends = np.zeros(len(between), bool)
     ends[width - 1 :: width] = True
@@ -83,6 +95,18 @@ def plain(text: str, first: int, width: int) -> Plain | None:
     if b'"' in data and np.diff(between[ends], prepend=-1).max() >= LONGEST_RECORD:
         return None
     return Plain(range(first, first + rows), data, width)
+
+
+def _with_odd(data: bytes, uneven: list[int], first: int, width: int) -> Plain:
+    """A block without quotes, some lines of which have not `width` values; blank ones are no records."""
+    lines = data.split(b"\n")[:-1]
+    numbers = range(first, first + len(lines))
+    odd = {number: text.split(",") for number in uneven if (text := lines[number].decode()) and not text.isspace()}
+    even = bytearray(b"\1") * len(lines)
+    for number in uneven:
+        even[number] = 0
+    rest = b"\n".join([*compress(lines, even), b""])
+    return Plain([*compress(numbers, even)], rest, width, Records([first + at for at in odd], [*odd.values()]))
 
 
 def _wrap_values(bytes_: NDArray[np.uint8], quotes: NDArray[np.intp]) -> bool:

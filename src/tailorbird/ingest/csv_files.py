@@ -252,9 +252,12 @@ def _plain_frame(block: Plain, layout: _Layout, name: str, tally: _Tally) -> pl.
     """As `_frame`, of a block of plain records."""
     texts = block.table([0, *layout.places.values()])
     firsts = texts["0"].unique().str.strip_chars(BLANKS).str.to_uppercase()
-    if firsts.is_in([*map(visible, layout.header)]).any():  # perhaps the header again
+    many = [cells for cells in block.odd.cells if len(cells) > block.width]
+    again = firsts.is_in([*map(visible, layout.header)]).any()
+    if again or not all(any(map(str.strip, cells[block.width :])) for cells in many):
         return _frame(block.records(), layout, name, tally)
-    tally.read += len(block.lines)
+    tally.read += len(block.lines) + len(block.odd.cells)
+    _even(_rows(block.odd, layout, name, tally), block.width, name, tally)
     table = texts.select(pl.col(str(at)).alias(field) for field, at in layout.places.items())
     return _checked(table, block.lines, layout, name, tally)
 

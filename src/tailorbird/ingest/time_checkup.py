@@ -59,8 +59,7 @@ class TimeCheckup:
         self._rows += len(times)
         bounds = pl.concat([self._bounds, times])
         self._bounds = pl.concat([bounds.bottom_k(1), bounds.top_k(1)])
-        first, last = times.min(), times.max()
-        if first is None or (first >= clocks.EARLIEST and last <= clocks.believed(self._now)):
+        if times.is_between(clocks.EARLIEST, clocks.believed(self._now)).all():
             return  # all shapes are of smaller numbers
         conditions = {shape: condition for shape, (condition, _, _) in SHAPES.items()}
         conditions["early"] = clocks.EARLIEST > _TIME
