@@ -12,7 +12,7 @@ from tailorbird.numbers import to_number
 
 
 def answers(*lines: bytes, prepare: Any = lambda question: question) -> list[dict[str, Any]]:
-    return batch.asked(lines, ("userId",), prepare)[0]
+    return batch.open_lines(lines, ("userId",), prepare)[0]
 
 
 def test_a_defect_that_one_line_meets_costs_no_other_line(caplog: pytest.LogCaptureFixture) -> None:

@@ -170,12 +170,12 @@ def test_a_new_pool_counts_from_the_next_answer_on(shop: Shop) -> None:
     campaign = shop.campaign("pool", shop.personal)
     shop.ask(campaign)
     target = deployments.target(shop.workspace, {"campaignArn": campaign})
-    before = deployments.opened(shop.workspace, target.artifact, target.group).served.pool
+    before = deployments.deployment_of(shop.workspace, target.artifact, target.group).served.pool
     with_new = items_csv() + b"brand-new,Comedy,1999\n"
     shop.fill(shop.items, "items-2", with_new)
     updates.update(shop.workspace, shop.workspace.catalogue.get(shop.personal))
     # The target of before, as a request has it that is under way.
-    after = deployments.opened(shop.workspace, target.artifact, target.group).served
+    after = deployments.deployment_of(shop.workspace, target.artifact, target.group).served
     assert before is not None
     assert after.pool is not None
     assert "brand-new" not in before.items

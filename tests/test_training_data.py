@@ -138,7 +138,7 @@ def test_a_threshold_holds_for_its_type_at_training_and_at_serving(world: World,
     assert (spy.data.event_value[types == "rate"] >= 4).all()
     assert (types == "rate").sum() == USERS * 8
     tracker = world.call("create_event_tracker", name="t", datasetGroupArn=world.group)["trackingId"]
-    deployment = deployments.opened(
+    deployment = deployments.deployment_of(
         world.workspace, version["solutionVersionArn"], deployments.group(world.workspace, world.group)
     )
 

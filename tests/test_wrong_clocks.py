@@ -96,7 +96,7 @@ class Shop(World):
         return version, self.call("create_campaign", name=recipe, solutionVersionArn=version)["campaignArn"]
 
     def asked(self, version: str, user: str) -> tuple[list[str], recommend.Query]:
-        deployment = deployments.opened(self.workspace, version, deployments.group(self.workspace, self.group))
+        deployment = deployments.deployment_of(self.workspace, version, deployments.group(self.workspace, self.group))
         query = recommend.query(self.workspace, deployment, user, None)
         return deployment.served.model.items[query.items].tolist(), query
 

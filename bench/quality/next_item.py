@@ -15,7 +15,7 @@ from quality.metrics import Unseen, ranking
 from quality.peers.linear import EASE, ITEM_KNN, POPULAR
 from quality.peers.rules import RULES
 from quality.protocol import ALL, Values
-from tailorbird.evaluation.ranking import Ranker, Split
+from tailorbird.evaluation.ranking import Ranker, RankingSplit
 from tailorbird.recipes.matrices import user_bounds
 from tailorbird.recipes.recipe import Interactions, Query
 
@@ -24,12 +24,12 @@ VALIDATION = 2000
 """Questions that settings of peers are chosen on."""
 
 
-def last_of_each(data: Interactions) -> Split:
+def last_of_each(data: Interactions) -> RankingSplit:
     """Returns everything but each user's last item to train on, and that as the truth."""
     bounds = user_bounds(data)
     kept = np.ones(len(data.user), bool)
     kept[bounds[1:][np.diff(bounds) > 0] - 1] = False
-    return Split(data.rows(kept), *questions(data, np.flatnonzero(np.diff(bounds) > 1)))
+    return RankingSplit(data.rows(kept), *questions(data, np.flatnonzero(np.diff(bounds) > 1)))
 
 
 def questions(data: Interactions, users: NDArray[np.int64]) -> tuple[tuple[Query, ...], tuple[NDArray[np.int32], ...]]:
@@ -43,7 +43,7 @@ def questions(data: Interactions, users: NDArray[np.int64]) -> tuple[tuple[Query
     return tuple(queries), tuple(truths)
 
 
-def strict(split: Split) -> Split:
+def strict(split: RankingSplit) -> RankingSplit:
     """Returns the split without each user's last training item, which most published work does not train on.
 
     They tune on it; our recipes choose by held-out users, so that they may have it for training. It is in the
@@ -58,16 +58,16 @@ def order_only(data: Interactions) -> Interactions:
     return replace(data, timestamp=places.astype(np.int64), item_columns={})
 
 
-def measure(model: Ranker, split: Split) -> Values:
+def measure(model: Ranker, split: RankingSplit) -> Values:
     """Returns the metrics with histories removed."""
     return ranking(Unseen(model), split.queries, split.truths, METRICS)
 
 
-def validation(split: Split, seed: int) -> Split:
+def validation(split: RankingSplit, seed: int) -> RankingSplit:
     """Returns a split one step further back: the last training item of some of the users is the truth."""
     back = last_of_each(split.train)
     asked = np.random.default_rng(seed).permutation(len(back.queries))[:VALIDATION]
-    return Split(back.train, *(tuple(each[number] for number in asked) for each in (back.queries, back.truths)))
+    return RankingSplit(back.train, *(tuple(each[number] for number in asked) for each in (back.queries, back.truths)))
 
 
 QUICK = (

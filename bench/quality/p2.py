@@ -17,7 +17,7 @@ from quality.next_item import METRICS, QUICK, last_of_each, measure, order_only,
 from quality.peers.linear import RECENT
 from quality.peers.rectools_models import MODELS, sequential
 from quality.protocol import ORDER, STRICT, Protocol, Published, recipe
-from tailorbird.evaluation.ranking import Split
+from tailorbird.evaluation.ranking import RankingSplit
 from tailorbird.recipes.recipe import Column, Interactions
 
 OURS = recipe("aws-user-personalization-v2")
@@ -51,7 +51,7 @@ def load(folder: Path, name: str) -> Interactions:
 def _protocols(name: str, question: str, data: str, published: tuple[Published, ...]) -> tuple[Protocol, ...]:
     """Returns the protocols of one data set, by what the models may use."""
 
-    def ordered(folder: Path, _: int) -> Split:
+    def ordered(folder: Path, _: int) -> RankingSplit:
         return last_of_each(order_only(load(folder, data)))
 
     strictly = Protocol(

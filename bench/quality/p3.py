@@ -15,14 +15,14 @@ from quality.next_item import METRICS, QUICK, measure, order_only, questions, va
 from quality.p2 import EVERYTHING, NETWORKS, OURS, load
 from quality.peers.linear import RECENT
 from quality.protocol import ORDER, Protocol, Published
-from tailorbird.evaluation.ranking import Split
+from tailorbird.evaluation.ranking import RankingSplit
 from tailorbird.recipes.matrices import user_bounds
 from tailorbird.recipes.recipe import Interactions
 
 TRAINED = 0.9
 
 
-def split(data: Interactions, shown: Callable[[Interactions], Interactions] = lambda data: data) -> Split:
+def split(data: Interactions, shown: Callable[[Interactions], Interactions] = lambda data: data) -> RankingSplit:
     """Returns the rows up to the quantile, and a question for each user with a later one, as models are shown them.
 
     Users without an earlier row are no question, since nothing comes before their truth.
@@ -32,7 +32,7 @@ def split(data: Interactions, shown: Callable[[Interactions], Interactions] = la
     asked = np.flatnonzero(np.diff(bounds) > 1)
     asked = asked[data.timestamp[bounds[asked + 1] - 1] > moment]
     seen = shown(data)
-    return Split(seen.rows(data.timestamp <= moment), *questions(seen, asked))
+    return RankingSplit(seen.rows(data.timestamp <= moment), *questions(seen, asked))
 
 
 def _protocols(name: str, question: str, data: str, published: float) -> tuple[Protocol, ...]:

@@ -91,11 +91,11 @@ def protocol(
     recipes: tuple[str, ...],
     peers: tuple[Contestant, ...],
     questions: str,
-    asked: Callable[[ranking.Split], ranking.Split] = lambda split: split,
+    asked: Callable[[ranking.RankingSplit], ranking.RankingSplit] = lambda split: split,
 ) -> Protocol:
     """Returns the protocol for recipes that are asked alike, beside what Amazon printed of them."""
 
-    def measure(model: ranking.Ranker, split: ranking.Split) -> Values:
+    def measure(model: ranking.Ranker, split: ranking.RankingSplit) -> Values:
         figures = ranking.measure(model, split)
         return {name: np.array(figures[key]) for name, key in METRICS.items()}
 

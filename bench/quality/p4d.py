@@ -14,7 +14,7 @@ from quality import p4
 from quality.metrics import Unseen, ranking
 from quality.peers.linear import EASE, ITEM_KNN, POPULAR
 from quality.protocol import TIMES, Protocol, Values, recipe
-from tailorbird.evaluation.ranking import Ranker, Split, split
+from tailorbird.evaluation.ranking import Ranker, RankingSplit, split
 from tailorbird.recipes.recipe import Interactions
 
 METRICS = ("NDCG@25", "NDCG@10", "HR@10", "recall@25", "MRR@25")
@@ -28,7 +28,7 @@ def load(folder: Path) -> Interactions:
     return data.rows(np.sort(np.unique(pairs, return_index=True)[1]))
 
 
-def measure(model: Ranker, asked: Split) -> Values:
+def measure(model: Ranker, asked: RankingSplit) -> Values:
     """Returns the metrics with each query's history removed from its list."""
     return ranking(Unseen(model), asked.queries, asked.truths, METRICS)
 

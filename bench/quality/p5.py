@@ -18,7 +18,7 @@ from quality.metrics import ranking
 from quality.peers.linear import ITEM_KNN, POPULAR
 from quality.peers.sessions import SESSION_KNN
 from quality.protocol import Protocol, Published, Values, recipe
-from tailorbird.evaluation.ranking import Ranker, Split
+from tailorbird.evaluation.ranking import Ranker, RankingSplit
 from tailorbird.recipes.matrices import keep_users, user_bounds
 from tailorbird.recipes.recipe import Interactions, Query
 
@@ -31,7 +31,7 @@ VALIDATION = 2000
 
 
 @cache
-def load(folder: Path) -> Split:
+def load(folder: Path) -> RankingSplit:
     """Reads the training sessions and the 60,858 test questions."""
     sessions = pl.read_parquet(folder / "diginetica-sessions" / "train_sessions.parquet").sort("session_id")
     tests = pl.read_parquet(folder / "diginetica-sessions" / "test_prefixes.parquet")
@@ -50,7 +50,7 @@ def load(folder: Path) -> Split:
     prefixes = [np.searchsorted(items, prefix).astype(np.int32) for prefix in tests["prefix"].to_list()]
     targets = np.searchsorted(items, tests["target"].to_numpy()).astype(np.int32)
     queries = tuple(question(prefix, len(sessions)) for prefix in prefixes)
-    return Split(data, queries, tuple(targets[:, None]))
+    return RankingSplit(data, queries, tuple(targets[:, None]))
 
 
 def question(prefix: NDArray[np.int32], session: int) -> Query:
@@ -58,7 +58,7 @@ def question(prefix: NDArray[np.int32], session: int) -> Query:
     return Query(prefix, session * SESSION + np.arange(len(prefix), dtype=np.int64))
 
 
-def newest_out(split: Split, seed: int) -> Split:
+def newest_out(split: RankingSplit, seed: int) -> RankingSplit:
     """Returns a split that tests on all prefixes of the newest training sessions; nothing is drawn."""
     data = split.train
     cut = len(data.users) - VALIDATION
@@ -69,10 +69,10 @@ def newest_out(split: Split, seed: int) -> Split:
         for place in range(1, len(session)):
             queries.append(question(session[:place], user))
             truths.append(session[place : place + 1])
-    return Split(keep_users(data, np.arange(len(data.users)) < cut), tuple(queries), tuple(truths))
+    return RankingSplit(keep_users(data, np.arange(len(data.users)) < cut), tuple(queries), tuple(truths))
 
 
-def measure(model: Ranker, split: Split) -> Values:
+def measure(model: Ranker, split: RankingSplit) -> Values:
     """Returns the metrics; nothing is removed from the lists."""
     return ranking(model, split.queries, split.truths, METRICS)
 

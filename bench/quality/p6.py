@@ -18,7 +18,7 @@ from quality.metrics import Unseen, ranking
 from quality.peers.implicit_models import ALS, BPR
 from quality.peers.linear import EASE, ITEM_KNN, POPULAR
 from quality.protocol import ALL, ORDER, Protocol, Values, recipe
-from tailorbird.evaluation.ranking import Ranker, Split
+from tailorbird.evaluation.ranking import Ranker, RankingSplit
 from tailorbird.recipes.matrices import keep_users, user_bounds
 from tailorbird.recipes.recipe import Interactions, Query
 
@@ -43,7 +43,7 @@ def load(folder: Path) -> Interactions:
     )
 
 
-def split(data: Interactions, seed: int) -> Split:
+def split(data: Interactions, seed: int) -> RankingSplit:
     """Returns four queries a test user, one after each number of events."""
     rng = np.random.default_rng(seed)
     test = rng.random(len(data.users)) < 0.2
@@ -57,10 +57,10 @@ def split(data: Interactions, seed: int) -> Split:
         for events in EVENTS:
             queries.append(Query(data.item[rest[:events]], data.timestamp[rest[:events]]))
             truths.append(np.sort(data.item[start:end][asked]))
-    return Split(keep_users(data, ~test), tuple(queries), tuple(truths))
+    return RankingSplit(keep_users(data, ~test), tuple(queries), tuple(truths))
 
 
-def measure(model: Ranker, split: Split) -> Values:
+def measure(model: Ranker, split: RankingSplit) -> Values:
     """Returns NDCG@10 after each number of events, and each user's mean of them."""
     gains = ranking(Unseen(model), split.queries, split.truths, ["NDCG@10"])["NDCG@10"].reshape(-1, len(EVENTS))
     return {"NDCG@10": gains.mean(axis=1), **dict(zip(AFTER, gains.T, strict=True))}

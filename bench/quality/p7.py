@@ -75,7 +75,7 @@ def arrays(rows: pl.DataFrame, columns: Described) -> Interactions:
     )
 
 
-def cut(data: Interactions, seed: int) -> ranking.Split:
+def cut(data: Interactions, seed: int) -> ranking.RankingSplit:
     """Cuts off the newest tenth of the baskets and asks about them."""
     begins = (np.diff(data.user, prepend=-1) != 0) | (np.diff(data.timestamp, prepend=-1) != 0)
     starts = np.sort(data.timestamp[begins])
@@ -91,10 +91,10 @@ def cut(data: Interactions, seed: int) -> ranking.Split:
         if len(basket) > 1 and len(queries) < QUESTIONS:
             queries.append(from_nobody(int(rng.choice(basket))))
             truths.append(np.setdiff1d(basket, [queries[-1].item]).astype(np.int32))
-    return ranking.Split(data.rows(older), tuple(queries), tuple(truths))
+    return ranking.RankingSplit(data.rows(older), tuple(queries), tuple(truths))
 
 
-def measure(model: ranking.Ranker, split: ranking.Split) -> Values:
+def measure(model: ranking.Ranker, split: ranking.RankingSplit) -> Values:
     """Returns `METRICS`: recall is over min(k, others); popularity the mean percentile of what is shown, up to 1."""
     lists = ranking.top_lists(model, list(split.queries))
     hits = np.array([np.isin(row, truth) for row, truth in zip(lists, split.truths, strict=True)])

@@ -58,7 +58,7 @@ def some_users(data: Interactions) -> Interactions:
     return keep_users(data, np.random.default_rng(8).permutation(len(data.users)) < MOST_USERS)
 
 
-def cut(data: Interactions, within_basket: bool, seed: int) -> ranking.Split:
+def cut(data: Interactions, within_basket: bool, seed: int) -> ranking.RankingSplit:
     """Hides items and users, and draws the questions."""
     rng = np.random.default_rng([8, seed])
     cold = rng.random(len(data.items)) < SHARE
@@ -72,10 +72,10 @@ def cut(data: Interactions, within_basket: bool, seed: int) -> ranking.Split:
                 queries.append(from_nobody(int(rng.choice(able))))
                 truths.append(np.setdiff1d(did, [queries[-1].item]).astype(np.int32))
     older = keep_users(data, ~test)
-    return ranking.Split(older.rows(~cold[older.item]), tuple(queries), tuple(truths))
+    return ranking.RankingSplit(older.rows(~cold[older.item]), tuple(queries), tuple(truths))
 
 
-def measure(model: ranking.Ranker, split: ranking.Split) -> Values:
+def measure(model: ranking.Ranker, split: ranking.RankingSplit) -> Values:
     """Returns `METRICS`.
 
     Asked about a warm item: the share of the true cold items among the first 100; NDCG@25 on everything true; the

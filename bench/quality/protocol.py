@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tailorbird.evaluation.ranking import Ranker, Split
+from tailorbird.evaluation.ranking import Ranker, RankingSplit
 from tailorbird.recipes import RECIPES, settings_of
 from tailorbird.recipes.recipe import Interactions, silent
 
@@ -77,16 +77,16 @@ class Protocol:
     """Which information the contestants may use: order, timestamps, metadata, request time."""
     metrics: tuple[str, ...]
     """The table's columns; the first is the one that settings are chosen by."""
-    split: Callable[[Path, int], Split]
+    split: Callable[[Path, int], RankingSplit]
     """Makes seed's split of the data sets in a folder; where the split is fixed the seed is only the training's."""
-    measure: Callable[[Ranker, Split], Values]
+    measure: Callable[[Ranker, RankingSplit], Values]
     contestants: tuple[Contestant, ...]
     """The first is the recipe that is judged: named before anything is measured, never the best of several."""
     judged_by: tuple[str, ...] = ()
     """Of the metrics; the first of them where none are named."""
     drawn: bool = False
     """Whether each seed puts other questions."""
-    validation: Callable[[Split, int], Split] | None = None
+    validation: Callable[[RankingSplit, int], RankingSplit] | None = None
     """Makes a split of a split's training part, as alike as can be; needed where a contestant has a grid."""
     validations: int = 1
     """Validation splits to average over: more where few are asked."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from quality.comparison import Result
 from quality.protocol import Contestant, Protocol, Values
-from tailorbird.evaluation.ranking import Split
+from tailorbird.evaluation.ranking import RankingSplit
 
 Run = tuple[Result, Mapping[int, Values]]
 """A result, and the values of every question by seed, of the seeds that were run just now."""
@@ -55,7 +55,7 @@ def first_seed(protocol: Protocol, contestants: Sequence[Contestant], before: Ma
     return counts.pop()
 
 
-def choose(protocol: Protocol, one: Contestant, split: Split) -> Mapping[str, Any]:
+def choose(protocol: Protocol, one: Contestant, split: RankingSplit) -> Mapping[str, Any]:
     """Returns the settings of the grid that do best on validation data."""
     if len(one.grid) == 1:
         return one.grid[0]
@@ -79,7 +79,7 @@ class Cost:
 
 
 def train_and_measure(
-    protocol: Protocol, one: Contestant, split: Split, seed: int, settings: Mapping[str, Any]
+    protocol: Protocol, one: Contestant, split: RankingSplit, seed: int, settings: Mapping[str, Any]
 ) -> tuple[Values, Cost]:
     """Returns the values of every question, and what the training cost."""
     gc.collect()

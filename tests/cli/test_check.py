@@ -23,7 +23,7 @@ from tailorbird.jobs.dispatcher import Dispatcher
 from tailorbird.jobs.health import Health
 from tailorbird.storage import artifacts, checksums
 from tailorbird.storage.live import Event
-from tailorbird.storage.recommendation_log import Shown
+from tailorbird.storage.recommendation_log import LoggedAnswer
 from tailorbird.workspace import open_workspace
 from world import World
 
@@ -251,7 +251,7 @@ def test_a_model_of_an_older_version_is_served_and_named(installation: Installat
     aside.rename(path)
     noted.write_bytes(now)
     assert result.exit_code == 0
-    assert "1 segments and models were written by an older version" in result.output
+    assert "1 parts of tables and models were written by an older version" in result.output
 
 
 def test_checksums_do_not_go_unnoticed(installation: Installation) -> None:
@@ -290,7 +290,7 @@ def test_damage_that_requests_meet_is_logged_once_a_file_and_told_by_readiness(
 
 def test_damaged_answers_cost_no_event(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     world = World(tmp_path)
-    world.workspace.recommendation_log.remember(Shown("RID-1", 0.0, "c", "g", ["a"]))
+    world.workspace.recommendation_log.remember(LoggedAnswer("RID-1", 0.0, "c", "g", ["a"]))
     world.workspace.close()
     path = tmp_path / "data" / "shown.db"
     with closing(sqlite3.connect(path)) as connection, connection:

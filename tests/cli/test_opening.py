@@ -20,7 +20,7 @@ from tailorbird.data import compaction, datasets
 from tailorbird.errors import DamagedFile
 from tailorbird.jobs.dispatcher import Dispatcher
 from tailorbird.jobs.health import Health
-from tailorbird.storage.artifacts import Manifest
+from tailorbird.storage.artifacts import ModelManifest
 from tailorbird.storage.live import Event
 from tailorbird.workspace import Workspace, open_workspace
 from world import World
@@ -72,7 +72,7 @@ def test_events_are_kept_after_a_live_store_was_restored_or_made_anew(
         shutil.copy(backup / "live.db", path)
     if way == "emptied":
         path.touch()
-    workspace = opening.opened(config, renew=way != "restored")
+    workspace = opening.server_workspace(config, renew=way != "restored")
     told = [record for record in caplog.records if "older than what was made of it" in record.message]
     assert (told[0].newest, told[0].continued_above) == (0, 50)
     put(world, workspace, range(100, 120))
@@ -83,7 +83,7 @@ def test_events_are_kept_after_a_live_store_was_restored_or_made_anew(
     assert workspace.tables.rows(target(world, workspace).place) == 70
     workspace.close()
     caplog.clear()
-    opening.opened(config).close()
+    opening.server_workspace(config).close()
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
@@ -93,7 +93,7 @@ def test_numbers_go_on_above_what_imports_metrics_attributions_and_models_note(w
     def next_number() -> int:
         with closing(sqlite3.connect(config.data_dir / "live.db")) as connection, connection:
             connection.execute("DELETE FROM sqlite_sequence")
-        workspace = opening.opened(config)
+        workspace = opening.server_workspace(config)
         put(world, workspace, range(1))
         number = workspace.live.newest(target(world, workspace).place)
         workspace.live.drop(target(world, workspace).place)
@@ -103,11 +103,13 @@ def test_numbers_go_on_above_what_imports_metrics_attributions_and_models_note(w
     assert next_number() == 1
     world.workspace.metric_counters.add("reader", 0, 100, [])
     assert next_number() == 101
-    with world.workspace.tables.begin("other", "job") as segment:
-        segment.write(world.workspace.tables.read("none", ["A"]))
-        segment.commit("FULL", at=200)
+    with world.workspace.tables.begin("other", "job") as part:
+        part.write(world.workspace.tables.read("none", ["A"]))
+        part.commit("FULL", at=200)
     assert next_number() == 201
-    with world.workspace.artifacts.publish(f"{world.workspace.arn_prefix}solution/s/1", Manifest("aws-sims", 300), []):
+    with world.workspace.artifacts.publish(
+        f"{world.workspace.arn_prefix}solution/s/1", ModelManifest("aws-sims", 300), []
+    ):
         pass
     assert next_number() == 301
     document = {"metricAttributionArn": "m", "status": "ACTIVE", "_from": 400}
@@ -121,7 +123,7 @@ def test_a_damaged_manifest_keeps_no_server_from_starting_and_is_told(
     moved(world)
     (path,) = world.workspace.config.data_dir.glob("tables/*/manifest.json")
     path.write_bytes(b"{")
-    opening.opened(world.workspace.config).close()
+    opening.server_workspace(world.workspace.config).close()
     (told,) = (record for record in caplog.records if record.levelname == "ERROR")
     assert (told.message, told.path) == ("a file is damaged", path)
 
@@ -145,7 +147,7 @@ def test_a_lost_database_is_refused_and_not_made_anew(world: World, name: str, w
     path.unlink()
     if way == "emptied":
         path.touch()
-    for opened in (open_workspace, opening.opened):
+    for opened in (open_workspace, opening.server_workspace):
         with pytest.raises(DamagedFile, match=rf"{name} is (missing|empty: it has no tables).*serve --renew"):
             opened(config)
     result = command(world, "check")
@@ -154,18 +156,18 @@ def test_a_lost_database_is_refused_and_not_made_anew(world: World, name: str, w
     assert path.exists() == (way == "emptied")
     result = command(world, "jobs")
     assert (result.exit_code, len(result.output.splitlines())) == (1, 1)
-    opening.opened(config, renew=True).close()
-    opening.opened(config).close()
+    opening.server_workspace(config, renew=True).close()
+    opening.server_workspace(config).close()
 
 
 def test_a_lost_key_is_refused_beside_databases(world: World, tmp_path: Path) -> None:
     path = world.workspace.config.data_dir / "access_key.json"
     path.unlink()
     with pytest.raises(DamagedFile, match=r"access_key\.json is missing.*serve --renew"):
-        opening.opened(world.workspace.config)
+        opening.server_workspace(world.workspace.config)
     assert command(world, "check").exit_code == 1
     assert not path.exists()
-    opening.opened(world.workspace.config, renew=True).close()
+    opening.server_workspace(world.workspace.config, renew=True).close()
     assert path.exists()
 
 
@@ -176,7 +178,7 @@ def test_a_first_start_that_was_cut_short_is_no_loss(world: World, parts: list[s
     for path in folder.iterdir():
         if path.name not in parts:
             path.unlink()
-    opening.opened(world.workspace.config).close()
+    opening.server_workspace(world.workspace.config).close()
 
 
 def test_damaged_statistics_are_set_aside(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_each_event_is_read_once_at_every_step(workspace: Workspace, target: Dat
     look()
 
     def die(*_: object) -> None:
-        look()  # the segment is visible, and the live store has its rows still
+        look()  # the part is visible, and the live store has its rows still
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
@@ -141,10 +141,10 @@ def test_what_is_deleted_meanwhile_does_not_come_back(workspace: Workspace, targ
 
 def test_an_import_keeps_what_moved_and_its_place_in_the_order(workspace: Workspace, target: Dataset) -> None:
     record(workspace, target, "before")
-    with workspace.tables.begin(target.arn, "import", target.order) as segment:
+    with workspace.tables.begin(target.arn, "import", target.order) as part:
         row = pl.DataFrame({"user_id": ["u"], "ITEM_ID": ["bulk"], "TIMESTAMP": [9], "EVENT_TYPE": ["x"]})
-        segment.write(row)
-        segment.commit(FULL, at=datasets.arrival(workspace, target))
+        part.write(row)
+        part.commit(FULL, at=datasets.arrival(workspace, target))
     record(workspace, target, "after")
     assert items(workspace, target) == ["before", "bulk", "after"]
     compaction.move(workspace, target)
@@ -160,9 +160,9 @@ def test_a_stamp_tells_of_new_rows_and_not_of_a_move(workspace: Workspace, targe
     compaction.move(workspace, target)
     assert datasets.stamp(workspace, target) == stamps[-1]
     for mode in (FULL, INCREMENTAL, FULL):
-        with workspace.tables.begin(target.arn, f"job {len(stamps)}", sort_by=target.order) as segment:
-            segment.write(pl.DataFrame({"user_id": ["u"], "ITEM_ID": ["b"], "TIMESTAMP": [1], "EVENT_TYPE": ["click"]}))
-            segment.commit(mode, at=datasets.arrival(workspace, target))
+        with workspace.tables.begin(target.arn, f"job {len(stamps)}", sort_by=target.order) as part:
+            part.write(pl.DataFrame({"user_id": ["u"], "ITEM_ID": ["b"], "TIMESTAMP": [1], "EVENT_TYPE": ["click"]}))
+            part.commit(mode, at=datasets.arrival(workspace, target))
         stamps.append(datasets.stamp(workspace, target))
     workspace.tables.remove(target.arn, "deletion", lambda _: pl.col("user_id") == "u")
     stamps.append(datasets.stamp(workspace, target))

@@ -59,9 +59,9 @@ def test_recorded_impressions_count_with_and_without_a_column_and_after_compacti
 
 def test_imported_and_recorded_impressions_count_together(workspace: Workspace) -> None:
     target = dataset(field("IMPRESSION", ["null", "string"]))
-    with workspace.tables.begin(target.arn, "job") as segment:
-        segment.write(pl.DataFrame([ROW | {"IMPRESSION": "a|b|a"}, ROW | {"IMPRESSION": None}]))
-        segment.commit(FULL)
+    with workspace.tables.begin(target.arn, "job") as part:
+        part.write(pl.DataFrame([ROW | {"IMPRESSION": "a|b|a"}, ROW | {"IMPRESSION": None}]))
+        part.commit(FULL)
     workspace.live.append(target.arn, [Event("u", "s", 7, ROW | {"IMPRESSION": None}, told={"IMPRESSION": "b|c"})])
     assert counted(workspace, target) == {"a": 1, "b": 2, "c": 1}
 

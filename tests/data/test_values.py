@@ -63,7 +63,7 @@ def alone(field: schema.Field, text: str) -> tuple[values.Value, str]:
     """What a single value is, and why it is none."""
     try:
         return values.read(field, text), ""
-    except values.Unusable as error:
+    except values.UnusableValue as error:
         return None, str(error)
 
 
@@ -151,14 +151,14 @@ def test_values_of_json(type_, given_value, wanted):
     ],
 )
 def test_values_that_their_column_cannot_hold(type_, given_value, words):
-    with pytest.raises(values.Unusable, match=words):
+    with pytest.raises(values.UnusableValue, match=words):
         values.read(SCHEMA.field(f"A_{type_}"), given_value)
 
 
 def test_a_category_too_long_fails_an_import_and_is_refused_alone():
     text = {"name": "G", "type": "string", "categorical": True}
     made = schema.parse(json.dumps({"type": "record", "name": "Items", "fields": [FIELDS[0], text]}))
-    with pytest.raises(values.Unusable, match=r"^Length cannot be more than 1000 characters for G\.\.\."):
+    with pytest.raises(values.UnusableValue, match=r"^Length cannot be more than 1000 characters for G\.\.\."):
         values.read(made.fields[1], "g" * 1001)
     data = b"ITEM_ID,G\n1," + b"g" * 1001 + b"\n"
     with pytest.raises(ImportFailed, match="Length cannot be more"):
@@ -168,7 +168,9 @@ def test_a_category_too_long_fails_an_import_and_is_refused_alone():
 @pytest.mark.parametrize("name", ["USER_ID", "ITEM_ID", "ACTION_ID", "EVENT_TYPE"])
 def test_an_id_that_is_a_number_with_a_fraction_is_refused(name):
     field = schema.Field(**(vars(SCHEMA.fields[0]) | {"name": name}))
-    with pytest.raises(values.Unusable, match=rf"^{name} is the number 3\.0: write it as the data have it, in quotes"):
+    with pytest.raises(
+        values.UnusableValue, match=rf"^{name} is the number 3\.0: write it as the data have it, in quotes"
+    ):
         values.read(field, 3.0)
     assert values.read(field, 3) == "3"
     assert values.read(field, "3.0") == "3.0"
@@ -185,5 +187,5 @@ def test_what_is_no_number_raises_no_other_error(text):
     assert to_number(text) is to_whole(text) is None
     for type_ in ("int", "long", "float"):
         if text.strip("\x1f"):
-            with pytest.raises(values.Unusable):
+            with pytest.raises(values.UnusableValue):
                 values.read(SCHEMA.field(f"A_{type_}"), text)

@@ -109,7 +109,7 @@ def test_measure_counts_distinct_items_and_short_lists(monkeypatch, block):
     monkeypatch.setattr(ranking, "SCORES_AT_ONCE", block)
     nothing = Query(np.empty(0, np.int32), np.empty(0, np.int64))
     truths = (np.array([0, 2], np.int32), np.array([9], np.int32))
-    held_out = ranking.Split(interactions(2, 2), (nothing, nothing), truths)
+    held_out = ranking.RankingSplit(interactions(2, 2), (nothing, nothing), truths)
     metrics = ranking.measure(Fixed(60, 3), held_out)
     assert metrics["coverage"] == 0.05
     assert metrics["precision_at_5"] == 0.2
@@ -132,7 +132,7 @@ def test_related_items_are_asked_for_each_distinct_test_item_that_was_trained_on
     first, second, third = (int(item) for item in trained.item[:3])
     unseen = next(item for item in range(60) if item not in trained.item)
     truths = tuple(np.array(truth, np.int32) for truth in ([first, second], [second, unseen], [third]))
-    asked_for = ranking.about_items(ranking.Split(trained, (nothing,) * 3, truths))
+    asked_for = ranking.about_items(ranking.RankingSplit(trained, (nothing,) * 3, truths))
     pairs = zip(asked_for.queries, asked_for.truths, strict=True)
     asked = {query.item: set(truth.tolist()) for query, truth in pairs}
     assert asked == {first: {second}, second: {first, unseen}}

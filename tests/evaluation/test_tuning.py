@@ -55,7 +55,7 @@ def recipe(train):
     return replace(POPULAR, name="spied", settings=Settings, train=train)
 
 
-PLAN = tuning.Plan(tunable(Settings), trials=12, parallel=2)
+PLAN = tuning.Search(tunable(Settings), trials=12, parallel=2)
 
 
 def test_the_winner_is_better_and_repeats_and_never_saw_the_test_users():
@@ -93,7 +93,7 @@ def test_trials_below_the_median_are_given_up_after_a_part_of_the_users():
 def test_only_the_ranges_asked_for_are_searched():
     spy = Spy()
     domains = tunable(Settings)
-    plan = tuning.Plan(
+    plan = tuning.Search(
         {"steps": between("steps", domains["steps"], 2, 4), "flag": among("flag", domains["flag"], ["FALSE"])}, 8, 1
     )
     best = tuning.tune(recipe(spy), Settings(), walks(users=60), plan, 0, silent)

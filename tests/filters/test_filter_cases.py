@@ -13,7 +13,7 @@ import pytest
 from tailorbird.data.schema import Field, Schema
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters.check import check
-from tailorbird.filters.evaluate import UNKNOWN_ITEM, Table, User, evaluate
+from tailorbird.filters.evaluate import UNKNOWN_ITEM, MetadataTable, User, evaluate
 from tailorbird.filters.syntax import Filter, parse
 from tailorbird.filters.values import read
 
@@ -38,9 +38,11 @@ SCHEMAS = {
 }
 
 
-def table_of(rows: dict[str, dict[str, object]], schema: Schema) -> Table:
+def table_of(rows: dict[str, dict[str, object]], schema: Schema) -> MetadataTable:
     names = {name for row in rows.values() for name in row}
-    return Table(list(rows), {name: [row.get(name) for row in rows.values()] for name in names}, schema.categories)
+    return MetadataTable(
+        list(rows), {name: [row.get(name) for row in rows.values()] for name in names}, schema.categories
+    )
 
 
 DATASETS = {"ItemID": "ITEMS", "UserID": "USERS", "ActionID": "ACTIONS"}

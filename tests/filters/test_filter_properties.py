@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from tailorbird.data.schema import Field, Schema
 from tailorbird.errors import InvalidInputException, LimitExceededException
 from tailorbird.filters.check import MAX_FIELDS, check
-from tailorbird.filters.evaluate import KEPT_MASKS, UNKNOWN_ITEM, Table, User, evaluate
-from tailorbird.filters.lists import Compared, split
-from tailorbird.filters.syntax import Column, Expression, Filter, Parameter, Predicate, parse
+from tailorbird.filters.evaluate import KEPT_MASKS, UNKNOWN_ITEM, MetadataTable, User, evaluate
+from tailorbird.filters.lists import Comparand, split
+from tailorbird.filters.syntax import ColumnReference, Expression, Filter, Parameter, Predicate, parse
 
 COMPARE = {
     "=": operator.eq,
@@ -53,7 +53,7 @@ def unparse_expression(expression: Expression) -> str:
 
 def unparse_predicate(predicate: Predicate) -> str:
     operand = predicate.operand
-    if isinstance(operand, Column):
+    if isinstance(operand, ColumnReference):
         return f"{predicate.column} {predicate.operator} CurrentItem.{operand.name}"
     texts = [f"${operand.name}"] if isinstance(operand, Parameter) else [quoted(text) for text in operand]
     return f"{predicate.column} {predicate.operator} ({', '.join(texts)})"
@@ -66,13 +66,13 @@ def quoted(text: str) -> str:
 # Random filters and tables
 
 
-def predicates(column: Column, texts: tuple[str, ...], comparators: tuple[str, ...], current: str | None):
+def predicates(column: ColumnReference, texts: tuple[str, ...], comparators: tuple[str, ...], current: str | None):
     one = st.sampled_from(texts).map(lambda text: (text,))
     some = st.lists(st.sampled_from(texts), min_size=1, max_size=3).map(tuple)
     placeholder = st.sampled_from([Parameter("P_" + name) for name in ("x", "y")]).map(
         lambda parameter: Parameter(f"{parameter.name}_{column.name}")
     )
-    here = st.just(Column("ITEMS", current)) if current else st.nothing()
+    here = st.just(ColumnReference("ITEMS", current)) if current else st.nothing()
     choices = [
         st.builds(Predicate, st.just(column), st.just("IN"), some | placeholder | here),
         st.builds(Predicate, st.just(column), st.just("NOT IN"), some | here),
@@ -87,12 +87,12 @@ def disjunctions(leaf):
     return st.lists(st.lists(leaf, min_size=1, max_size=3).map(tuple), min_size=1, max_size=3).map(tuple)
 
 
-ITEM = predicates(Column("ITEMS", "TAGS"), TAGS, ("=", "!="), "TAGS") | predicates(
-    Column("ITEMS", "NUMBER"), NUMBERS, tuple(COMPARE), "NUMBER"
+ITEM = predicates(ColumnReference("ITEMS", "TAGS"), TAGS, ("=", "!="), "TAGS") | predicates(
+    ColumnReference("ITEMS", "NUMBER"), NUMBERS, tuple(COMPARE), "NUMBER"
 )
-EVENT = predicates(Column("INTERACTIONS", "EVENT_TYPE"), EVENTS, ("=",), None)
-USER = predicates(Column("USERS", "TAGS"), TAGS, ("=", "!="), None) | predicates(
-    Column("USERS", "NUMBER"), NUMBERS, tuple(COMPARE), None
+EVENT = predicates(ColumnReference("INTERACTIONS", "EVENT_TYPE"), EVENTS, ("=",), None)
+USER = predicates(ColumnReference("USERS", "TAGS"), TAGS, ("=", "!="), None) | predicates(
+    ColumnReference("USERS", "NUMBER"), NUMBERS, tuple(COMPARE), None
 )
 FILTERS = st.lists(
     st.builds(
@@ -135,7 +135,7 @@ def row_matches(predicate: Predicate, row: dict, events: frozenset[str], current
     if predicate.column.dataset == "INTERACTIONS":
         found = any("*" in operand or event in operand for event in events)
         return found != (predicate.operator == "NOT IN")
-    if isinstance(operand, Column):
+    if isinstance(operand, ColumnReference):
         if current is None:
             return False
         value = current[operand.name]
@@ -173,7 +173,7 @@ def test_masks_equal_the_row_by_row_meaning(filter_: Filter, data: st.DataObject
     given_ = [name for name in filter_.parameters if name in needed or data.draw(st.booleans())]
     pools = {"TAGS": TAGS, "NUMBER": NUMBERS, "EVENT_TYPE": EVENTS}
     values = {name: (data.draw(st.sampled_from(pools[name[4:]])),) for name in given_}
-    table = Table(
+    table = MetadataTable(
         [f"i{n}" for n in range(len(rows))], {name: [row[name] for row in rows] for name in ROW_NAMES}, ["TAGS"]
     )
 
@@ -266,19 +266,19 @@ def unknown(text: str) -> bool:
 def test_lists_are_read_in_every_form(values: list[str], form: str):
     if "Python" in form:
         assume(all(PLAIN.fullmatch(value) and value.isprintable() for value in values))
-    assert split("P", FORMS[form](values), Compared(values.__contains__)) == tuple(values)
+    assert split("P", FORMS[form](values), Comparand(values.__contains__)) == tuple(values)
 
 
 @MANY
 @given(st.text(alphabet="\"',x[](){}|;\\ “”", max_size=12))
 def test_any_value_is_read_or_refused_with_the_right_form(text: str):
-    found = result_or_message(lambda: split("P", text, Compared(unknown)))
+    found = result_or_message(lambda: split("P", text, Comparand(unknown)))
     if isinstance(found, str):
         assert found.startswith("filterValues.P ")
         assert 'such as "Comedy","Drama"' in found
     else:
         assert found
-    assert split("P", text, Compared(lambda whole: True)) if text.strip() else True
+    assert split("P", text, Comparand(lambda whole: True)) if text.strip() else True
 
 
 UNITS = [
@@ -353,7 +353,7 @@ def test_what_a_filter_offers():
 
 def test_arrays_and_strings_with_their_numpy_types_make_a_table():
     columns = {"year": np.array([1999, 2000]), "Tag": np.array(["a|b", None], dtype=object)}
-    table = Table(np.array(["i1", "i2"]), columns, ["TAG"])
+    table = MetadataTable(np.array(["i1", "i2"]), columns, ["TAG"])
     allowed = evaluate(
         parse("INCLUDE ItemID WHERE Items.YEAR = 1999 AND Items.TAG IN ('b') AND Items.ITEM_ID IN ('i1')"),
         *(table, {}, None, None),
@@ -363,14 +363,16 @@ def test_arrays_and_strings_with_their_numpy_types_make_a_table():
 
 def test_a_table_refuses_what_it_cannot_compare():
     with pytest.raises(ValueError, match="column A has 1 values for 2 ids"):
-        Table(["i1", "i2"], {"A": [1]})
+        MetadataTable(["i1", "i2"], {"A": [1]})
     for mixed in ([1, "x"], [True, None]):
         with pytest.raises(TypeError, match="all numbers or all strings"):
-            evaluate(parse("INCLUDE ItemID WHERE Items.A = 1"), Table(["i1", "i2"], {"A": mixed}), {}, None, None)
+            evaluate(
+                parse("INCLUDE ItemID WHERE Items.A = 1"), MetadataTable(["i1", "i2"], {"A": mixed}), {}, None, None
+            )
 
 
 def test_masks_are_the_callers_and_kept_ones_are_few():
-    table = Table(["i1", "i2"], {"A": [1, 2]})
+    table = MetadataTable(["i1", "i2"], {"A": [1, 2]})
     filter_ = parse("INCLUDE ItemID WHERE Items.A = 1")
     mask = evaluate(filter_, table, {}, None, None)
     mask[:] = True
@@ -382,7 +384,7 @@ def test_masks_are_the_callers_and_kept_ones_are_few():
 
 def test_threads_share_a_table():
     digits = [str(number % 7) for number in range(20_000)]
-    table = Table(digits, {f"C{number}": digits for number in range(4)})
+    table = MetadataTable(digits, {f"C{number}": digits for number in range(4)})
     filters = [parse(f"INCLUDE ItemID WHERE Items.C{number % 4} IN ($P)") for number in range(16)]
     with ThreadPoolExecutor(8) as pool:
         masks = list(pool.map(lambda each: evaluate(each, table, {"P": ("3",)}, None, None), filters))

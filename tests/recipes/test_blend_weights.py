@@ -47,7 +47,7 @@ def samples(history: Query, weights: tuple[float, float], count: int) -> list[bl
 
 
 def learned(drawn: list[blend_weights.Sample], query: Query) -> np.ndarray:
-    table = blend_weights.tabulate(SCORERS, drawn, ITEMS, np.random.default_rng(0))
+    table = blend_weights.score_samples(SCORERS, drawn, ITEMS, np.random.default_rng(0))
     weights, _ = blend_weights.fit(table)
     return weights[0] + blend_weights.shortness([query])[0] * weights[1]
 
@@ -67,7 +67,7 @@ def test_candidates_stand_for_all_items(monkeypatch):
     monkeypatch.setattr(blend_weights, "BEST", 5)
     monkeypatch.setattr(blend_weights, "DRAWN", 40)
     drawn = [*samples(OLD, (1.0, 1.0), 3), *samples(NEW, (1.0, 1.0), 3)]
-    table = blend_weights.tabulate(SCORERS, drawn, ITEMS, np.random.default_rng(0))
+    table = blend_weights.score_samples(SCORERS, drawn, ITEMS, np.random.default_rng(0))
     np.testing.assert_allclose(np.exp(table.correction).sum(axis=1), ITEMS, rtol=1e-5)
     np.testing.assert_allclose(table.truth.sum(axis=1), 1)
     known = (table.bucket < blend_weights.repeat_consumption.BUCKETS).sum(axis=1)

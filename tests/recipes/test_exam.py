@@ -90,12 +90,12 @@ def recipe(request: pytest.FixtureRequest) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def held_out(data: Interactions) -> ranking.Split:
+def held_out(data: Interactions) -> ranking.RankingSplit:
     return ranking.split(data, seed=1)
 
 
 @pytest.fixture(scope="module")
-def model(recipe: Recipe, held_out: ranking.Split) -> Model:
+def model(recipe: Recipe, held_out: ranking.RankingSplit) -> Model:
     return train(recipe, held_out.train)
 
 

@@ -14,15 +14,15 @@ from tailorbird.recipes import features, hrnn
 from tailorbird.recipes.recipe import Column, Epoch, Interactions, NotEnoughData, Query, silent
 from tailorbird.recipes.scorers import cold_users, decayed_popularity, recurrent, recurrent_training
 from tailorbird.recipes.scorers.recurrent import SESSION_GAP, Recurrent
-from tailorbird.recipes.scorers.recurrent_training import Plan, Popularity
+from tailorbird.recipes.scorers.recurrent_training import PopularityLogits, RecurrentPlan
 
 
 def test_numpy_gives_what_torch_gives():
-    data, plan = tastes(users=8), Plan(width=33, bptt=32, forget=0.0, seed=0)
+    data, plan = tastes(users=8), RecurrentPlan(width=33, bptt=32, forget=0.0, seed=0)
     known, recent = features.of(data), decayed_popularity.train(data, np.inf)
     touched = np.bincount(data.item, minlength=len(data.items)) > 0
     torch.manual_seed(1)
-    popularity = Popularity(recent, cold_users.logits(cold_users.first_shares(data), recent.log_shares))
+    popularity = PopularityLogits(recent, cold_users.logits(cold_users.first_shares(data), recent.log_shares))
     net = recurrent_training.build(touched, popularity, known, plan).eval()
     with torch.no_grad():
         for parameter in net.parameters():
@@ -31,7 +31,7 @@ def test_numpy_gives_what_torch_gives():
     times[5:9] = times[4] + 60 * np.arange(1, 5)  # one session of five, the others of one
     data = replace(data, timestamp=np.concatenate([times, data.timestamp[30:]]))
     batch = recurrent_training.batch(
-        recurrent_training.rows_of(data, recent, known), np.arange(30)[None, :], np.random.default_rng(0)
+        recurrent_training.training_rows(data, recent, known), np.arange(30)[None, :], np.random.default_rng(0)
     )
     model = Recurrent(recurrent_training.weights(net, touched, known.items), known.users, known.context)
     with torch.no_grad():

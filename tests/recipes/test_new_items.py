@@ -39,7 +39,7 @@ def test_new_items_score_as_items_like_them_do(tmp_path: Path) -> None:
     columns = column("a", "a", "b", "b", "a", "b", None, "a|b")
     made = new_items.likeness(columns, 8, 4)
     made.save(tmp_path)
-    extended = new_items.Extended(model, np.array(list("pqrstuvw")), new_items.load(tmp_path))
+    extended = new_items.ExtendedModel(model, np.array(list("pqrstuvw")), new_items.load(tmp_path))
     history = np.array([0, 5, 3], np.int32)
     (row,) = np.exp(extended.score([Query(history, np.arange(3, dtype=np.int64))]))
     assert row[:4] == pytest.approx(model.shares)
@@ -49,5 +49,5 @@ def test_new_items_score_as_items_like_them_do(tmp_path: Path) -> None:
 
 def test_without_columns_a_new_item_is_an_average_one() -> None:
     model = Fixed(np.array(["p", "q"]), np.array([0.9, 0.1], np.float32))
-    extended = new_items.Extended(model, np.array(["p", "q", "r"]), new_items.likeness({}, 3, 2))
+    extended = new_items.ExtendedModel(model, np.array(["p", "q", "r"]), new_items.likeness({}, 3, 2))
     assert np.exp(extended.score([Query(np.empty(0, np.int32), np.empty(0, np.int64))]))[0, 2] == pytest.approx(0.5)

@@ -10,13 +10,13 @@ import pytest
 from tailorbird.evaluation.actions import area, baseline, measure, split
 from tailorbird.recipes import next_best_action
 from tailorbird.recipes.next_best_action import DAY, LEAST_NOT_TAKEN, LEAST_TAKEN, WINDOW, Settings
-from tailorbird.recipes.recipe import Interactions, Query, Responses, silent
+from tailorbird.recipes.recipe import ActionResponses, Interactions, Query, silent
 
 
-def responses(*rows: tuple[int, int, int, bool], actions: int = 2) -> Responses:
+def responses(*rows: tuple[int, int, int, bool], actions: int = 2) -> ActionResponses:
     """Rows of user, action, epoch seconds, taken; in the order of time."""
     user, action, timestamp, taken = np.array(rows, np.int64).reshape(-1, 4).T
-    return Responses(
+    return ActionResponses(
         actions=np.array([f"a{number}" for number in range(actions)]),
         user=user.astype(np.int32),
         action=action.astype(np.int32),
@@ -25,7 +25,7 @@ def responses(*rows: tuple[int, int, int, bool], actions: int = 2) -> Responses:
     )
 
 
-def population(given: Responses, users: int = 200) -> Interactions:
+def population(given: ActionResponses, users: int = 200) -> Interactions:
     """Even users click items 0 to 4, odd ones 5 to 9, all in the seconds 1 to 5."""
     user = np.repeat(np.arange(users, dtype=np.int32), 5)
     item = np.tile(np.arange(5, dtype=np.int32), users) + user % 2 * 5

@@ -11,7 +11,7 @@ from recipes.test_exam import CHAIN, ITEMS, NEW_ITEMS, query, train, walks
 from tailorbird.errors import InvalidInputException
 from tailorbird.evaluation import protocols, ranking
 from tailorbird.recipes import RECIPES, settings_of
-from tailorbird.recipes.recipe import Column, Incremental, Influenced, Interactions
+from tailorbird.recipes.recipe import Column, IncrementalModel, InfluencedModel, Interactions
 
 SIMILAR, SEMANTIC = RECIPES["aws-similar-items"], RECIPES["aws-semantic-similarity"]
 COLD = [3, 44, 87, 131, 176]
@@ -100,7 +100,7 @@ def best(model, **influence: float) -> list[str]:
 
 def test_semantic_similarity_needs_texts_only():
     model = train(SEMANTIC, SEA)
-    assert isinstance(model, Influenced)
+    assert isinstance(model, InfluencedModel)
     assert model.influences == ("FRESHNESS",)
     assert best(model)[0] == "i1"
     assert best(model)[-1] == "i0"
@@ -120,7 +120,7 @@ def test_new_and_changed_items_are_taken_up_without_a_training(tmp_path):
     trained = train(SEMANTIC, SEA)
     trained.save(tmp_path)
     model = SEMANTIC.model.load(tmp_path)
-    assert isinstance(model, Incremental)
+    assert isinstance(model, IncrementalModel)
     columns = {
         "TEXT": Column("textual", np.array(["boat at sea", "sea boat", "boat"], object)),
         "CREATION_TIMESTAMP": Column("numeric", np.array([10**9, None, 0], object)),

@@ -13,9 +13,9 @@ from tailorbird.recipes import features
 from tailorbird.recipes.matrices import keep_users
 from tailorbird.recipes.recipe import Column, Interactions, Query, silent
 from tailorbird.recipes.scorers import cross_entropy, transformer, transformer_network, transformer_training
-from tailorbird.recipes.scorers.transformer_training import Plan
+from tailorbird.recipes.scorers.transformer_training import TransformerPlan
 
-PLAN = Plan(32, 30, seed=0, sampled=0, tokens=150, dropout=0.1)
+PLAN = TransformerPlan(32, 30, seed=0, sampled=0, tokens=150, dropout=0.1)
 
 
 def cycles(users: int, items: int, length: int) -> Interactions:
@@ -32,7 +32,7 @@ def cycles(users: int, items: int, length: int) -> Interactions:
     )
 
 
-def train(data: Interactions, plan: Plan, progress=silent) -> transformer.Transformer:
+def train(data: Interactions, plan: TransformerPlan, progress=silent) -> transformer.Transformer:
     """Every tenth user is held out."""
     held_out = np.arange(len(data.users)) % 10 == 0
     return transformer_training.train(keep_users(data, ~held_out), keep_users(data, held_out), plan, progress)
@@ -63,7 +63,7 @@ def described(users: int = 60, items: int = 20, length: int = 8) -> Interactions
 @pytest.mark.parametrize("rich", [False, True])
 def test_numpy_gives_what_torch_gives(rich):
     data = described()
-    plan = Plan(34, 1, seed=0, length=6, heads=2, times=rich, features=rich)
+    plan = TransformerPlan(34, 1, seed=0, length=6, heads=2, times=rich, features=rich)
     user, context, item = (
         features.fit(columns if rich else {}) for columns in (data.user_columns, data.context, data.item_columns)
     )
@@ -77,7 +77,7 @@ def test_numpy_gives_what_torch_gives(rich):
         vectors = net.vectors().detach()
     arrays = {name: tensor.numpy() for name, tensor in net.state_dict().items()} | {"vectors": vectors.numpy()}
     model = transformer.Transformer(arrays, int(data.timestamp.max()), user, context)
-    told = transformer_training.histories(data, user, context)
+    told = transformer_training.training_histories(data, user, context)
     bounds = data.timestamp.reshape(60, 8)
     for start, end in ((0, 2), (9, 12), (18, 25), (28, 35)):  # of users 0 to 3; the last does not see the beginning
         batch = transformer_training.collate(told, np.array([[start, end]]), net, last=1)
@@ -209,9 +209,9 @@ def test_same_seed_same_weights_and_torch_keeps_its_own_state():
 def test_a_later_event_does_not_change_what_an_earlier_one_sees():
     data = described()
     encoders = features.fit(data.user_columns), features.fit(data.context)
-    told = transformer_training.histories(data, *encoders)
+    told = transformer_training.training_histories(data, *encoders)
     torch.manual_seed(1)
-    plan = Plan(8, 1, seed=0, length=8, times=True, dropout=0.0)
+    plan = TransformerPlan(8, 1, seed=0, length=8, times=True, dropout=0.0)
     nothing = features.fit({}).columns({}, len(data.items))
     net = transformer_training.build(data, plan, nothing, *(encoder.size for encoder in encoders))
     with torch.no_grad():

@@ -8,7 +8,7 @@ import pytest
 from tailorbird.errors import InvalidInputException
 from tailorbird.evaluation import trends
 from tailorbird.recipes import RECIPES, settings_of, trending
-from tailorbird.recipes.recipe import Following, Interactions, Query, silent
+from tailorbird.recipes.recipe import Interactions, Query, SelfUpdatingModel, silent
 
 HOUR = 3600
 START = 1_600_000_000 // HOUR * HOUR
@@ -82,15 +82,15 @@ def test_an_interval_without_interactions_is_one_too():
 
 def test_later_events_count_when_their_interval_has_closed():
     model = train(data({1: 5}, {1: 9}))
-    assert isinstance(model, Following)
+    assert isinstance(model, SelfUpdatingModel)
     items = ["i02"] * 7 + ["new"] * 9
     times = START + 2 * HOUR + np.arange(16, dtype=np.int64)
-    open_ = model.following(items, times, START + 3 * HOUR - 1)
+    open_ = model.with_events(items, times, START + 3 * HOUR - 1)
     assert best(open_, 1) == ["i01"]
-    closed = model.following(items, times, START + 3 * HOUR)
+    closed = model.with_events(items, times, START + 3 * HOUR)
     assert best(closed, 2) == ["new", "i02"]
     assert closed.items[:30].tolist() == model.items.tolist()
-    later = closed.following([], np.empty(0, np.int64), START + 1000 * HOUR)
+    later = closed.with_events([], np.empty(0, np.int64), START + 1000 * HOUR)
     assert best(later, 2) == ["new", "i02"]
 
 
@@ -99,7 +99,7 @@ def test_survives_save_and_load(tmp_path):
     model.save(tmp_path)
     loaded = trending.Trends.load(tmp_path)
     np.testing.assert_array_equal(loaded.score([NOBODY]), model.score([NOBODY]))
-    assert best(loaded.following(["i07"] * 20, np.full(20, START + 2 * HOUR), np.inf), 1) == ["i07"]
+    assert best(loaded.with_events(["i07"] * 20, np.full(20, START + 2 * HOUR), np.inf), 1) == ["i07"]
 
 
 @pytest.mark.parametrize(

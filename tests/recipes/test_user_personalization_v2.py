@@ -9,7 +9,7 @@ import numpy as np
 from recipes.test_transformer import cycles, described
 from tailorbird.recipes import user_personalization_v2
 from tailorbird.recipes.recipe import Interactions, Query, silent
-from tailorbird.recipes.user_personalization_v2 import Settings, plan
+from tailorbird.recipes.user_personalization_v2 import Settings, transformer_plan
 
 
 def data(rows: int, items: int, length: int) -> Interactions:
@@ -18,17 +18,18 @@ def data(rows: int, items: int, length: int) -> Interactions:
 
 def test_the_plan_follows_from_the_data() -> None:
     small, sparse, dense = (
-        plan(data(*size), Settings()) for size in ((30_000, 500, 10), (200_000, 12_000, 8), (1_000_000, 3_000, 160))
+        transformer_plan(data(*size), Settings())
+        for size in ((30_000, 500, 10), (200_000, 12_000, 8), (1_000_000, 3_000, 160))
     )
     assert small.epochs > sparse.epochs
     assert (sparse.width, dense.width) == (64, 128)
     assert sparse.dropout > dense.dropout == small.dropout
     assert (sparse.length, dense.length) == (20, 160)
-    assert plan(data(90_000, 3_000, 300), Settings()).length == 100
+    assert transformer_plan(data(90_000, 3_000, 300), Settings()).length == 100
     assert sparse.sampled
     assert not dense.sampled
     assert not any(each.times for each in (small, sparse, dense))  # places for times
-    assert plan(described(), Settings()).times
+    assert transformer_plan(described(), Settings()).times
 
 
 def test_without_recency_bias_neither_time_nor_recent_popularity_counts() -> None:

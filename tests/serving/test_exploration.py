@@ -13,14 +13,14 @@ from tailorbird.recipes import RECIPES, new_items
 from tailorbird.recipes.recipe import silent
 from tailorbird.recipes.top_k import best_items
 from tailorbird.serving.exploration import DAY, Draw, Exploration, explore
-from tailorbird.serving.exploration_pools import Pool
+from tailorbird.serving.exploration_pools import ExplorationPool
 from tailorbird.serving.scores import Scores
 
 ITEMS, NEW, PLACES = 40, 6, 10
 NOW = 1_700_000_000
 
 
-def pool(interactions: dict[int, int] | None = None, impressions: dict[int, int] | None = None) -> Pool:
+def pool(interactions: dict[int, int] | None = None, impressions: dict[int, int] | None = None) -> ExplorationPool:
     """Old items, then new ones without exposures; the counts given come on top."""
     created = np.where(np.arange(ITEMS) < ITEMS - NEW, NOW - int(90 * DAY), NOW)
     counts = [np.zeros(ITEMS, np.int64) for _ in range(2)]
@@ -30,7 +30,7 @@ def pool(interactions: dict[int, int] | None = None, impressions: dict[int, int]
             array[item] += count
     columns = {"GENRE": Column("categorical", np.array(["a", "b"] * (ITEMS // 2), object))}
     likeness = new_items.likeness(columns, ITEMS, ITEMS - NEW)
-    return Pool("1", np.arange(ITEMS).astype(np.str_), counts[0], counts[1], created, NOW, likeness)
+    return ExplorationPool("1", np.arange(ITEMS).astype(np.str_), counts[0], counts[1], created, NOW, likeness)
 
 
 def scores() -> NDArray[np.float32]:
@@ -40,7 +40,7 @@ def scores() -> NDArray[np.float32]:
 
 
 def draws(
-    found: Pool, settings: Exploration, times: int = 1500, allowed: NDArray[np.bool_] | None = None
+    found: ExplorationPool, settings: Exploration, times: int = 1500, allowed: NDArray[np.bool_] | None = None
 ) -> list[Draw]:
     rng = np.random.default_rng(1)
     ordered = scores() if allowed is None else np.where(allowed, scores(), -np.inf)
@@ -117,10 +117,10 @@ def test_the_default_costs_little_and_gives_new_items_places() -> None:
     columns = {"CHAIN": Column("categorical", np.array([f"chain {number}" for number in chains], object))}
     likeness = new_items.likeness(columns, known + new, known)
     items = np.concatenate([data.items, [f"new {number}" for number in range(new)]])
-    rows = new_items.Extended(model, items, likeness).score(list(held_out.queries))
+    rows = new_items.ExtendedModel(model, items, likeness).score(list(held_out.queries))
     counts = np.concatenate([np.bincount(held_out.train.item, minlength=known), np.zeros(new, np.int64)])
     created = np.where(np.arange(known + new) < known, 0, NOW)
-    found = Pool("1", items, counts, np.zeros_like(counts), created, NOW, likeness)
+    found = ExplorationPool("1", items, counts, np.zeros_like(counts), created, NOW, likeness)
     rng = np.random.default_rng(0)
 
     def asked(settings: Exploration) -> tuple[float, float]:

@@ -18,7 +18,7 @@ import pytest
 from tailorbird.errors import DamagedFile
 from tailorbird.storage import artifacts
 from tailorbird.storage.arrays import load_arrays, save_arrays
-from tailorbird.storage.artifacts import Artifacts, Manifest, Pools
+from tailorbird.storage.artifacts import Artifacts, ExplorationPools, ModelManifest
 
 PREFIX = "arn:aws:personalize:us-east-1:123456789012:"
 VERSION, UPDATE = f"{PREFIX}solution/s/0a", f"{PREFIX}solution/s/0b"
@@ -33,14 +33,14 @@ def store(tmp_path: Path) -> Artifacts:
 
 
 def publish(store: Artifacts, arn: str = VERSION, newest_event: int = 7) -> None:
-    manifest = Manifest("aws-sims", newest_event, ({"event_type": "click"},))
+    manifest = ModelManifest("aws-sims", newest_event, ({"event_type": "click"},))
     with store.publish(arn, manifest, METRICS) as artifact:
         save_arrays(artifact.model, weights=WEIGHTS)
         save_arrays(artifact.history, users=np.array(["u"]))
         add(artifact.pools, "first")
 
 
-def add(pools: Pools, text: str) -> str:
+def add(pools: ExplorationPools, text: str) -> str:
     with pools.add() as folder:
         (folder / "content").write_text(text)
     return pools.newest()
@@ -58,7 +58,7 @@ def test_what_is_published_is_opened(store: Artifacts, arn: str) -> None:
     publish(store, arn)
     artifact, weights = opened(store, arn)
     np.testing.assert_array_equal(weights, WEIGHTS)
-    assert artifact.manifest == Manifest("aws-sims", 7, ({"event_type": "click"},), checksums=True)
+    assert artifact.manifest == ModelManifest("aws-sims", 7, ({"event_type": "click"},), checksums=True)
     assert artifact.owner == (VERSION if arn == VERSION else RECOMMENDER)
     with artifact.pools.open(artifact.pools.newest()) as folder:
         assert (folder / "content").read_text() == "first"
@@ -91,7 +91,7 @@ def test_the_names_on_disk_are_those_of_before(store: Artifacts, tmp_path: Path)
 
 
 def test_a_failed_publication_leaves_nothing(store: Artifacts, tmp_path: Path) -> None:
-    publication = store.publish(VERSION, Manifest("aws-sims", 1), METRICS)
+    publication = store.publish(VERSION, ModelManifest("aws-sims", 1), METRICS)
     with pytest.raises(ValueError, match="Object arrays"), publication as artifact:
         save_arrays(artifact.model, weights=WEIGHTS, other=np.array([print]))
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -146,7 +146,7 @@ def test_models_of_before_checksums_open_and_are_counted(store: Artifacts, tmp_p
         path.unlink()
     (folder / "recipe.json").write_text('{"recipe":"aws-sims","newest_event":7}')
     artifact, _ = opened(store)
-    assert artifact.manifest == Manifest("aws-sims", 7)
+    assert artifact.manifest == ModelManifest("aws-sims", 7)
     with artifact.pools.open(artifact.pools.newest()):
         pass
     assert store.unverified([VERSION]) == store.unverified([]) == 1
@@ -232,8 +232,8 @@ def test_the_newest_event_of_all_models_is_told_and_what_cannot_be_read(store: A
 ADD = """
 import sys
 from pathlib import Path
-from tailorbird.storage.artifacts import Pools
-pools = Pools(Path(sys.argv[1]), "m", True)
+from tailorbird.storage.artifacts import ExplorationPools
+pools = ExplorationPools(Path(sys.argv[1]), "m", True)
 for line in sys.stdin:
     with pools.add() as folder:
         (folder / "content").write_text(line)
@@ -242,7 +242,7 @@ for line in sys.stdin:
 
 
 @contextmanager
-def another_process(pools: Pools) -> Iterator[subprocess.Popen[str]]:
+def another_process(pools: ExplorationPools) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", ADD, str(pools.folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process

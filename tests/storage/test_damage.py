@@ -12,7 +12,7 @@ import pytest
 from tailorbird.errors import DamagedFile
 from tailorbird.storage import checksums, durable
 from tailorbird.storage.arrays import load_arrays, save_arrays
-from tailorbird.storage.manifests import Manifest
+from tailorbird.storage.manifests import TableManifest
 from tailorbird.storage.tables import FULL, INCREMENTAL, STREAMED, Tables
 
 KEY = "arn:aws:personalize:us-east-1:123456789012:dataset/g/INTERACTIONS"
@@ -20,13 +20,13 @@ FLIPS = 300
 
 
 def filled(folder):
-    """Tables with one segment and what it holds."""
+    """Tables with one part and what it holds."""
     tables = Tables(folder)
     draws = np.random.default_rng(0)
     users = pl.Series(draws.integers(0, 200, 3000)).cast(pl.String)
-    with tables.begin(KEY, "1", sort_by=["USER_ID"]) as segment:
-        segment.write(pl.DataFrame({"USER_ID": users, "ITEM_ID": draws.integers(0, 50, 3000)}))
-        segment.commit(FULL)
+    with tables.begin(KEY, "1", sort_by=["USER_ID"]) as part:
+        part.write(pl.DataFrame({"USER_ID": users, "ITEM_ID": draws.integers(0, 50, 3000)}))
+        part.commit(FULL)
     return tables, tables.read(KEY)
 
 
@@ -49,7 +49,7 @@ def refused(folder):
     assert list(Tables(folder).damages([KEY]))
 
 
-def test_every_flipped_bit_of_a_segment_is_found(tmp_path):
+def test_every_flipped_bit_of_a_part_is_found(tmp_path):
     filled(tmp_path)
     (path,) = tmp_path.rglob("*.parquet")
     data = path.read_bytes()
@@ -84,12 +84,12 @@ def test_a_manifest_that_is_cut_or_empty_is_damaged(tmp_path, left):
     refused(tmp_path)
 
 
-def test_segments_without_their_manifest_are_refused_and_kept(tmp_path):
+def test_parts_without_their_manifest_are_refused_and_kept(tmp_path):
     tables, _ = filled(tmp_path)
     (path,) = tmp_path.rglob("manifest.json")
     path.unlink()
     refused(tmp_path)
-    with pytest.raises(DamagedFile, match=r"manifest\.json is missing, and there are segments beside it"):
+    with pytest.raises(DamagedFile, match=r"manifest\.json is missing, and there are parts beside it"):
         tables.begin(KEY, "2")
     assert len(list(tmp_path.rglob("*.parquet"))) == 1
     tables.drop(KEY)
@@ -98,8 +98,8 @@ def test_segments_without_their_manifest_are_refused_and_kept(tmp_path):
 
 def test_a_first_writer_that_dies_before_its_manifest_leaves_no_damage(tmp_path):
     tables = Tables(tmp_path)
-    with tables.begin(KEY, "1") as segment:
-        segment.write(pl.DataFrame({"USER_ID": ["a"]}))
+    with tables.begin(KEY, "1") as part:
+        part.write(pl.DataFrame({"USER_ID": ["a"]}))
         own = next(tmp_path.rglob("00000000.parquet"))
         own.rename(own.parent.parent / "stray.parquet")  # where a commit puts it, before it swaps the manifest
     assert tables.read(KEY).is_empty()
@@ -107,14 +107,14 @@ def test_a_first_writer_that_dies_before_its_manifest_leaves_no_damage(tmp_path)
     assert len(list(tmp_path.rglob("*.parquet"))) == 1
 
 
-def test_a_full_import_heals_a_damaged_segment(tmp_path):
+def test_a_full_import_heals_a_damaged_part(tmp_path):
     filled(tmp_path)
     (path,) = tmp_path.rglob("*.parquet")
     path.write_bytes(b"PAR1")
     tables = Tables(tmp_path)
-    with tables.begin(KEY, "2") as segment:
-        segment.write(pl.DataFrame({"USER_ID": ["a"]}))
-        segment.commit(FULL)
+    with tables.begin(KEY, "2") as part:
+        part.write(pl.DataFrame({"USER_ID": ["a"]}))
+        part.commit(FULL)
     assert tables.read(KEY).rows() == [("a",)]
     assert not list(tables.damages([KEY]))
 
@@ -122,9 +122,9 @@ def test_a_full_import_heals_a_damaged_segment(tmp_path):
 def test_a_damage_says_what_to_do(tmp_path):
     tables = Tables(tmp_path)
     for job, mode in enumerate((FULL, STREAMED)):
-        with tables.begin(KEY, str(job)) as segment:
-            segment.write(pl.DataFrame({"USER_ID": [mode]}))
-            segment.commit(mode, at=job)
+        with tables.begin(KEY, str(job)) as part:
+            part.write(pl.DataFrame({"USER_ID": [mode]}))
+            part.commit(mode, at=job)
     for path in tmp_path.rglob("*.parquet"):
         path.unlink()
     bulk, streamed = Tables(tmp_path).damages([KEY])
@@ -143,17 +143,17 @@ def test_what_an_older_version_wrote_is_read_and_checked_from_the_next_write_on(
     assert tables.read(KEY).equals(rows)
     assert tables.unverified([KEY]) == 1
     assert not list(tables.damages([KEY]))
-    with tables.begin(KEY, "2") as segment:
-        segment.write(rows)
-        segment.commit(INCREMENTAL)
+    with tables.begin(KEY, "2") as part:
+        part.write(rows)
+        part.commit(INCREMENTAL)
     assert tables.unverified([KEY]) == 1
     assert len(Tables(tmp_path).read(KEY)) == 6000
     tables.remove(KEY, "3", lambda _: pl.col("USER_ID") == "7")
     assert tables.unverified([KEY]) == 0
-    assert msgspec.json.decode(checksums.unsealed(path.read_bytes()), type=Manifest).jobs == ("1", "2", "3")
+    assert msgspec.json.decode(checksums.unsealed(path.read_bytes()), type=TableManifest).jobs == ("1", "2", "3")
 
 
-def test_an_unverified_segment_that_is_no_parquet_is_damaged(tmp_path):
+def test_an_unverified_part_that_is_no_parquet_is_damaged(tmp_path):
     filled(tmp_path)
     (path,) = tmp_path.rglob("manifest.json")
     old = msgspec.json.decode(checksums.unsealed(path.read_bytes()))

@@ -16,7 +16,7 @@ from tailorbird.storage.arrays import save_arrays
 from tailorbird.storage.catalogue import Catalogue
 from tailorbird.storage.live import Event, Live
 from tailorbird.storage.objects import Objects
-from tailorbird.storage.recommendation_log import RecommendationLog, Shown
+from tailorbird.storage.recommendation_log import LoggedAnswer, RecommendationLog
 from tailorbird.storage.tables import FULL, INCREMENTAL, Tables
 
 KEY = "dataset"
@@ -43,16 +43,16 @@ def filled(folder: Path) -> Path:
 
 
 def write(tables: Tables, job: str, mode: str, rows: int) -> None:
-    with tables.begin(KEY, job) as segment:
-        segment.write(pl.DataFrame({"N": NOISE[:rows]}))
-        segment.commit(mode)
+    with tables.begin(KEY, job) as part:
+        part.write(pl.DataFrame({"N": NOISE[:rows]}))
+        part.commit(mode)
 
 
-def test_a_segment(disk: Path) -> None:
+def test_a_part(disk: Path) -> None:
     tables = Tables(disk / "tables")
     write(tables, "1", FULL, 100)
     before = files(disk)
-    for rows in (100_000, 35_000):  # the first finds no room for its piece, the second none for the segment
+    for rows in (100_000, 35_000):  # the first finds no room for its piece, the second none for the part
         with pytest.raises(NoSpace, match=f"There is no space left in {disk}/tables"):
             write(tables, str(rows), INCREMENTAL, rows)
         assert files(disk) == before
@@ -77,13 +77,13 @@ def test_a_removal_of_rows(disk: Path) -> None:
 def test_a_manifest(disk: Path) -> None:
     tables = Tables(disk / "tables")
     write(tables, "1", FULL, 100)
-    with tables.begin(KEY, "2") as segment:
-        segment.write(pl.DataFrame({"N": NOISE[:100]}))
+    with tables.begin(KEY, "2") as part:
+        part.write(pl.DataFrame({"N": NOISE[:100]}))
         swap = durable.replace
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(durable, "replace", lambda *what: (filled(disk), swap(*what)))
             with pytest.raises(NoSpace):
-                segment.commit(INCREMENTAL)
+                part.commit(INCREMENTAL)
     assert len(list(disk.rglob("*.parquet"))) == 1
     assert not list(disk.rglob("*.new"))
     assert tables.rows(KEY) == 100
@@ -148,13 +148,13 @@ def test_answers_that_find_no_room_are_told_in_one_line(disk: Path, caplog: pyte
         patch.setattr(recommendation_log, "RETRY_SECONDS", 0.1)
         lists = RecommendationLog(f"sqlite:///{disk}/shown.db")
         ballast = filled(disk)
-        lists.remember(Shown("RID-1", 0.0, "c", "g", ["i" * 100_000]))
+        lists.remember(LoggedAnswer("RID-1", 0.0, "c", "g", ["i" * 100_000]))
         while not caplog.records:
             lists._news.wait(0.01)
         assert f"There is no space left in {disk}" in caplog.records[0].reason
         assert caplog.records[0].exc_info is None
         ballast.unlink()
-        lists.remember(Shown("RID-2", 0.0, "c", "g", ["i"]))
+        lists.remember(LoggedAnswer("RID-2", 0.0, "c", "g", ["i"]))
         lists.close()
     again = RecommendationLog(f"sqlite:///{disk}/shown.db")
     assert set(again.find(["RID-1", "RID-2"])) == {"RID-2"}

@@ -9,7 +9,7 @@ import pytest
 
 from support import wait_for
 from tailorbird.storage import recommendation_log
-from tailorbird.storage.recommendation_log import RecommendationLog, Shown
+from tailorbird.storage.recommendation_log import LoggedAnswer, RecommendationLog
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def lists(url: str) -> Iterator[RecommendationLog]:
     opened.close()
 
 
-def answer(number: int, propensities: list[float] | None = None) -> Shown:
-    return Shown(f"RID-{number}", float(number), "campaign", "group", [str(number), "b"], propensities)
+def answer(number: int, propensities: list[float] | None = None) -> LoggedAnswer:
+    return LoggedAnswer(f"RID-{number}", float(number), "campaign", "group", [str(number), "b"], propensities)
 
 
 def test_an_answer_is_found_at_once_and_soon_by_other_processes(lists: RecommendationLog, url: str) -> None:

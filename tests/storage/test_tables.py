@@ -1,4 +1,4 @@
-"""Parquet segments behind a manifest: what is visible when, and to whom."""
+"""Parquet parts behind a manifest: what is visible when, and to whom."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def frame(*users, time=0):
 
 
 def put(tables, mode, job, *users, key=KEY, sort_by=None):
-    with tables.begin(key, job, sort_by=sort_by) as segment:
+    with tables.begin(key, job, sort_by=sort_by) as part:
         for user in users:
-            segment.write(frame(user))
-        segment.commit(mode)
+            part.write(frame(user))
+        part.commit(mode)
 
 
-def put_and_commit(segment, user):
-    segment.write(frame(user))
-    segment.commit(FULL)
+def put_and_commit(part, user):
+    part.write(frame(user))
+    part.commit(FULL)
 
 
 def users(tables, key=KEY):
@@ -101,11 +101,11 @@ def test_the_same_job_counts_once(tables, tmp_path):
 
 def test_nothing_is_visible_before_the_commit_or_after_a_failure(tables, tmp_path):
     put(tables, FULL, "1", "a")
-    with tables.begin(KEY, "2") as segment:
-        segment.write(frame("b"))
+    with tables.begin(KEY, "2") as part:
+        part.write(frame("b"))
         assert users(tables) == ["a"]
-    with pytest.raises(pl.exceptions.PolarsError), tables.begin(KEY, "3", sort_by=["NO_SUCH"]) as segment:
-        put_and_commit(segment, "c")
+    with pytest.raises(pl.exceptions.PolarsError), tables.begin(KEY, "3", sort_by=["NO_SUCH"]) as part:
+        put_and_commit(part, "c")
     assert users(tables) == ["a"]
     assert len(files(tmp_path)) == 1
 
@@ -121,8 +121,8 @@ def test_a_commit_without_rows(tables):
 
 
 def crash(folder):
-    segment = Tables(folder).begin(KEY, "crashed")
-    segment.write(frame("lost"))
+    part = Tables(folder).begin(KEY, "crashed")
+    part.write(frame("lost"))
     os._exit(9)
 
 
@@ -142,20 +142,20 @@ def test_leftovers_of_a_crash_go_and_running_writers_stay(tables, tmp_path):
 
 
 def test_rows_are_sorted_and_ties_keep_their_order(tables):
-    with tables.begin(KEY, "1", sort_by=("USER_ID", "TIMESTAMP")) as segment:
+    with tables.begin(KEY, "1", sort_by=("USER_ID", "TIMESTAMP")) as part:
         for time_ in (2, 1, 1):
-            segment.write(pl.DataFrame({"USER_ID": ["b", "a"], "TIMESTAMP": [time_, time_], "N": [time_ * 10, time_]}))
-        segment.write(frame("a", time=1).with_columns(N=pl.lit(7, pl.Int64)))
-        segment.commit(FULL)
+            part.write(pl.DataFrame({"USER_ID": ["b", "a"], "TIMESTAMP": [time_, time_], "N": [time_ * 10, time_]}))
+        part.write(frame("a", time=1).with_columns(N=pl.lit(7, pl.Int64)))
+        part.commit(FULL)
     found = tables.read(KEY).rows()
     assert found == [("a", 1, 1), ("a", 1, 1), ("a", 1, 7), ("a", 2, 2), ("b", 1, 10), ("b", 1, 10), ("b", 2, 20)]
 
 
-def test_columns_that_came_later_are_null_in_older_segments(tables):
+def test_columns_that_came_later_are_null_in_older_parts(tables):
     put(tables, FULL, "1", "a")
-    with tables.begin(KEY, "2") as segment:
-        segment.write(frame("b").with_columns(NEW=pl.lit("x")))
-        segment.commit(INCREMENTAL)
+    with tables.begin(KEY, "2") as part:
+        part.write(frame("b").with_columns(NEW=pl.lit("x")))
+        part.commit(INCREMENTAL)
     assert tables.read(KEY, ["NEW", "USER_ID"]).rows() == [(None, "a"), ("x", "b")]
     assert tables.read(KEY).columns == ["USER_ID", "TIMESTAMP", "N", "NEW"]
     assert tables.view(KEY, ["USER_ID"], where=("NEW", "x")).rows.rows() == [("b",)]
@@ -164,13 +164,11 @@ def test_columns_that_came_later_are_null_in_older_segments(tables):
 def test_one_users_rows_cost_a_part_of_all(tables, tmp_path):
     random = np.random.default_rng(0)
     rows = 500_000
-    with tables.begin(KEY, "1", sort_by=("USER_ID", "TIMESTAMP")) as segment:
+    with tables.begin(KEY, "1", sort_by=("USER_ID", "TIMESTAMP")) as part:
         for _ in range(5):
             made = random.integers(0, 20_000, rows // 5)
-            segment.write(
-                pl.DataFrame({"USER_ID": made, "TIMESTAMP": made, "ITEM_ID": made}).cast({"USER_ID": pl.String})
-            )
-        segment.commit(FULL)
+            part.write(pl.DataFrame({"USER_ID": made, "TIMESTAMP": made, "ITEM_ID": made}).cast({"USER_ID": pl.String}))
+        part.commit(FULL)
     started = time.process_time()
     everything = tables.read(KEY)
     whole = time.process_time() - started
@@ -211,7 +209,7 @@ def test_readers_racing_commits_never_fail(tables):
     assert failures == []
 
 
-def test_a_lost_segment_is_an_error_and_no_endless_retry(tables, tmp_path):
+def test_a_lost_part_is_an_error_and_no_endless_retry(tables, tmp_path):
     put(tables, FULL, "1", "a")
     next(tmp_path.rglob("*.parquet")).unlink()
     with pytest.raises(DamagedFile, match=r"parquet is missing\. It holds data of arn:aws:.*importMode FULL"):
@@ -233,10 +231,10 @@ def test_concurrent_writers_lose_nothing(tables):
 
 def test_drop(tables, tmp_path):
     put(tables, FULL, "1", "a")
-    with tables.begin(KEY, "2") as segment:
-        segment.write(frame("b"))
+    with tables.begin(KEY, "2") as part:
+        part.write(frame("b"))
         tables.drop(KEY)
         with pytest.raises(FileNotFoundError):
-            segment.commit(FULL)
+            part.commit(FULL)
     assert tables.rows(KEY) == 0
     assert files(tmp_path) == []

@@ -54,7 +54,7 @@ class Recent:
     """Popularity as of the time of the question."""
 
     items: NDArray[np.str_]
-    counts: decayed_popularity.Recency
+    counts: decayed_popularity.DecayedPopularity
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) counts."""

@@ -78,7 +78,7 @@ def metrics(workspace: Workspace, region: str) -> list[Tally]:
     return workspace.metric_counters.all(workspace.at(region).arn_prefix)
 
 
-class Bulk:
+class ImportMetrics:
     """The metrics of one import's rows, counted while they are read."""
 
     def __init__(self, workspace: Workspace, document: Document) -> None:
@@ -92,7 +92,7 @@ class Bulk:
 
     def see(self, frame: pl.DataFrame) -> None:
         """Counts rows as an import has them."""
-        rows = self._named(frame.rename(str.upper))
+        rows = self._with_source(frame.rename(str.upper))
         self._total = attribution.together([self._total, attribution.totals(self._metrics, rows, self._items)])
 
     def write(self, job: Document) -> None:
@@ -120,7 +120,7 @@ class Bulk:
         tallies = _tallies(self._workspace, self._group, self._metrics, self._total)
         self._workspace.metric_counters.add(_reader(job, "datasetImportJobArn"), 0, 1, tallies)
 
-    def _named(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def _with_source(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows with their `SOURCE`: what they say themselves, or who gave the answer that they name."""
         told = pl.col("EVENT_ATTRIBUTION_SOURCE") if "EVENT_ATTRIBUTION_SOURCE" in rows.columns else pl.lit(None)
         by = pl.Series("BY", [None] * len(rows), dtype=pl.String)

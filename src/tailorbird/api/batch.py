@@ -46,7 +46,7 @@ _UNREADABLE: tuple[tuple[Callable[[bytes], bool], str], ...] = (
 _DEFECTS = (ArithmeticError, LookupError, TypeError, ValueError)
 """Errors of code that meets what a line says; those of the machine, such as no memory, are the job's."""
 
-Asked = tuple[Document, Any]
+OpenLine = tuple[Document, Any]
 """An answer that waits for its `output`, and what is needed to find it."""
 
 
@@ -54,20 +54,20 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Opened:
+class BatchTarget:
     """What a job asks."""
 
     deployment: Deployment
     filter: syntax.Filter | None
 
 
-def opened(workspace: Workspace, document: Document) -> Opened:
+def target_of(workspace: Workspace, document: Document) -> BatchTarget:
     """The model and the filter that a job's document names; raises InvalidInput, ResourceNotFound."""
     version = lookup.trained_version(workspace, document["solutionVersionArn"])
     group = deployments.group(workspace, version["datasetGroupArn"])
-    deployment = deployments.opened(workspace, version["solutionVersionArn"], group)
+    deployment = deployments.deployment_of(workspace, version["solutionVersionArn"], group)
     named = document.get("filterArn")
-    return Opened(deployment, group.filter(named) if named else None)
+    return BatchTarget(deployment, group.filter(named) if named else None)
 
 
 def _folder(document: Document) -> str:
@@ -147,14 +147,14 @@ def _inputs(workspace: Workspace, path: str) -> list[ObjectFile]:
         found = workspace.objects.files(path)
     except ObjectError as error:
         raise JobFailed(f"{aws_texts.BATCH_INPUT}. {error}") from error
-    inputs = [file for file in found if not path.endswith("/") or not _written(file.name)]
+    inputs = [file for file in found if not path.endswith("/") or not _is_ours(file.name)]
     if not inputs:
         but = f" but what batch jobs wrote there (*{ANSWERS}, {CHECK})" if found else ""
         raise JobFailed(f"{aws_texts.BATCH_INPUT}. There is no file under it{but}.")
     return inputs
 
 
-def _written(name: str) -> bool:
+def _is_ours(name: str) -> bool:
     return name.endswith(ANSWERS) or name.rpartition("/")[2] == CHECK
 
 
@@ -168,25 +168,25 @@ def _lines(source: BinaryIO) -> Iterator[bytes]:
             yield line
 
 
-def asked(
+def open_lines(
     lines: Sequence[bytes],
     needed: tuple[str, ...],
     prepare: Callable[[Document], Any],
     filter_: syntax.Filter | None = None,
-) -> tuple[list[Document], list[Asked]]:
+) -> tuple[list[Document], list[OpenLine]]:
     """One answer a line, and those that wait for their output: the others have their `error` already.
 
     needed: what a line must hold. prepare: from what a line asks to what is needed to answer it; may raise AwsError.
     filter_: the job's, whose placeholders are named in filterValues.
     """
     answers: list[Document] = []
-    waiting: list[Asked] = []
+    waiting: list[OpenLine] = []
     for line in lines:
         text = line.removeprefix(_BOM)  # editors on Windows begin a file so
         answer: Document = {"input": text.decode(errors="replace").strip(), "output": None, "error": None}
         answers.append(answer)
         try:
-            answer["input"] = _decoded(text, needed)
+            answer["input"] = _decode(text, needed)
             question = _question(answer["input"], needed)
             _check_places(answer["input"], filter_.parameters if filter_ else ())
             waiting.append((answer, prepare(question)))
@@ -205,7 +205,7 @@ def _example(needed: tuple[str, ...]) -> str:
     return f"{{{', '.join(members)}}}"
 
 
-def _decoded(line: bytes, needed: tuple[str, ...]) -> Any:
+def _decode(line: bytes, needed: tuple[str, ...]) -> Any:
     """A line's JSON; raises InvalidInput where it is none, saying what it is instead."""
     try:
         return msgspec.json.decode(line)

@@ -16,7 +16,7 @@ from tailorbird.data.datasets import Dataset
 from tailorbird.data.values import IDS
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
-from tailorbird.recipes.recipe import Influenced, Recipe
+from tailorbird.recipes.recipe import InfluencedModel, Recipe
 from tailorbird.recipes.recipe_types import RecipeType
 from tailorbird.serving import exploration, models, recommend
 from tailorbird.serving.exploration import Exploration
@@ -76,7 +76,7 @@ def target(workspace: Workspace, request: dict[str, Any]) -> Target:
     A known one costs a look at the catalogue's version and no document. No answer can be stale: the version is read
     before the documents, so that one of them that changes later, in whatever process, changes the version too, and
     the next request resolves anew. What a group looks up later is no older than that. The model is not kept here but
-    asked for by each request (`opened`), since pools, trends and items move on without a document.
+    asked for by each request (`deployment_of`), since pools, trends and items move on without a document.
     """
     if ("campaignArn" in request) == ("recommenderArn" in request):
         raise InvalidInputException("Give either campaignArn or recommenderArn, one of the two.")
@@ -110,7 +110,7 @@ def at_hand(workspace: Workspace, request: dict[str, Any]) -> bool:
     if served is None or len(served.model.items) > AT_HAND_ITEMS:
         return False
     filtered = "filterArn" in request or found.automatic_filter is not None or request.get("metadataColumns")
-    return not filtered or opened(workspace, found.artifact, found.group).has_table()
+    return not filtered or deployment_of(workspace, found.artifact, found.group).has_table()
 
 
 def _in_service(workspace: Workspace, kind: str, arn: str) -> Document:
@@ -193,7 +193,7 @@ def _filter(workspace: Workspace, group_arn: str, dataset: Callable[[str], Datas
     return parsed
 
 
-def opened(workspace: Workspace, artifact: str, group: Group) -> Deployment:
+def deployment_of(workspace: Workspace, artifact: str, group: Group) -> Deployment:
     """The model kept under an artifact's ARN, as of now, with the datasets of its group; raises InvalidInput."""
     interactions, items, users = map(group.dataset, ("INTERACTIONS", "ITEMS", "USERS"))
     if interactions is None:
@@ -223,7 +223,7 @@ def actions_of(group: Group) -> Dataset:
 def influences(workspace: Workspace, artifact: str) -> tuple[str, ...]:
     """What rankingInfluence may name for the model kept under an artifact's ARN."""
     model = models.open_model(workspace, artifact).model
-    return model.influences if isinstance(model, Influenced) else ()
+    return model.influences if isinstance(model, InfluencedModel) else ()
 
 
 def mask(

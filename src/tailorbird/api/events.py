@@ -14,7 +14,7 @@ from tailorbird.data.null_words import is_null
 from tailorbird.errors import InvalidInputException, ResourceNotFoundException
 from tailorbird.ingest.csv_columns import ACTION_EVENTS
 from tailorbird.storage.live import Event
-from tailorbird.storage.recommendation_log import Shown
+from tailorbird.storage.recommendation_log import LoggedAnswer
 from tailorbird.workspace import Workspace
 
 NO_SESSION = "null"
@@ -28,7 +28,7 @@ COLUMNS = {"itemId": "ITEM_ID", "actionId": "ACTION_ID"}
 """What holds the id of what an event is about: the request's member, and the dataset's column."""
 
 
-class Incomplete(Exception):
+class IncompleteEvent(Exception):
     """An event of which nothing can be kept, as it does not say who did what with what."""
 
     def __init__(self, where: str, reason: str, *, expected: bool = False) -> None:
@@ -40,7 +40,7 @@ class Incomplete(Exception):
         """Whether clients in the wild send such events, and are to be answered 200."""
 
 
-class Tracked(NamedTuple):
+class EventTarget(NamedTuple):
     """Where the events of a tracker go."""
 
     group: str
@@ -55,13 +55,13 @@ def put_events(workspace: Workspace, request: dict[str, Any]) -> None:
     Raises InvalidInput, which is the only error that the model gives this operation, for an unknown tracker too.
     """
     tracking_id = request["trackingId"]
-    tracked = workspace.cache.get(FOUND, tracking_id, lambda: _tracked(workspace, tracking_id), FOUND_SECONDS)
+    tracked = workspace.cache.get(FOUND, tracking_id, lambda: _target(workspace, tracking_id), FOUND_SECONDS)
     answers = _answers(workspace, tracked.group, request["eventList"])
 
     def made(event: dict[str, Any], where: str) -> Event:
         found = _event(tracked.interactions, request | event, where, when=event["sentAt"], about="itemId")
         shown = answers.get(event.get("recommendationId", ""))
-        return replace(found, told=_told(tracked.interactions, event, found.row, shown))
+        return replace(found, told=_impression_and_source(tracked.interactions, event, found.row, shown))
 
     _record(workspace, tracked.interactions, "eventList", request["eventList"], made)
 
@@ -102,7 +102,7 @@ def _record(
     for number, event in enumerate(given):
         try:
             kept.append(made(event, f"{member}[{number}]"))
-        except Incomplete as error:
+        except IncompleteEvent as error:
             left.append(error)
     if left and not kept and not any(error.expected for error in left):
         raise InvalidInputException(f"{left[0].where}.{left[0].reason}")
@@ -124,7 +124,7 @@ def _oddities(target: Dataset, kept: list[Event], latest: float) -> list[str]:
     return found
 
 
-def _tracked(workspace: Workspace, tracking_id: str) -> Tracked:
+def _target(workspace: Workspace, tracking_id: str) -> EventTarget:
     found = lifecycle.related(workspace, "EventTracker", trackingId=tracking_id)
     if not found:
         raise InvalidInputException(
@@ -134,7 +134,7 @@ def _tracked(workspace: Workspace, tracking_id: str) -> Tracked:
     target = lookup.dataset_of(workspace, group, "INTERACTIONS")
     if target is None:
         raise InvalidInputException(f"{group} has no Interactions dataset to record events in: create one first.")
-    return Tracked(group, target)
+    return EventTarget(group, target)
 
 
 def _tracked_actions(workspace: Workspace, tracking_id: str) -> Dataset:
@@ -168,10 +168,10 @@ def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, a
     row = properties.row(target.schema.fields, values, where)
     if row[COLUMNS[about]] is None:
         expected = event["eventType"].lower() == IDENTIFICATION
-        raise Incomplete(where, f"{about} is missing: every event names what it is about.", expected=expected)
+        raise IncompleteEvent(where, f"{about} is missing: every event names what it is about.", expected=expected)
     kind = target.schema.field("EVENT_TYPE")
     if kind is not None and not kind.nullable and row["EVENT_TYPE"] is None:
-        raise Incomplete(where, "eventType is a word for no value: every event has a type.")
+        raise IncompleteEvent(where, "eventType is a word for no value: every event has a type.")
     return Event(user, session, int(when), row, event.get("eventId"))
 
 
@@ -179,23 +179,25 @@ def _who(event: dict[str, Any], where: str) -> tuple[str, str]:
     """The user, or the session of an anonymous visitor in its place, and what the event tells of the session."""
     user, session = event.get("userId", ""), event["sessionId"]
     if session == NO_SESSION:
-        raise Incomplete(where, f"sessionId is {NO_SESSION!r}.", expected=True)
+        raise IncompleteEvent(where, f"sessionId is {NO_SESSION!r}.", expected=True)
     if is_null(user):
         if is_null(session):
-            raise Incomplete(where, "userId and sessionId are words for no value: nobody can be told by them.")
+            raise IncompleteEvent(where, "userId and sessionId are words for no value: nobody can be told by them.")
         return session, session
     # A session of the user's own name, or of none, says nothing of who was anonymous.
     return user, "" if user == session or is_null(session) else session
 
 
-def _answers(workspace: Workspace, group: str, events: list[dict[str, Any]]) -> dict[str, Shown]:
+def _answers(workspace: Workspace, group: str, events: list[dict[str, Any]]) -> dict[str, LoggedAnswer]:
     """The group's answers that the events name by recommendationId, as far as they are still known."""
     named = {event["recommendationId"] for event in events if "recommendationId" in event}
     found = workspace.recommendation_log.find(named) if named else {}
     return {name: shown for name, shown in found.items() if shown.group == group}
 
 
-def _told(target: Dataset, event: dict[str, Any], row: dict[str, Any], shown: Shown | None) -> dict[str, Any]:
+def _impression_and_source(
+    target: Dataset, event: dict[str, Any], row: dict[str, Any], shown: LoggedAnswer | None
+) -> dict[str, Any]:
     """What an event says beside its row: the impression, and what led to it (spec recipes-and-runtime 6.4 and 7).
 
     shown: the answer that the event's recommendationId names, if it is known; what the event tells itself wins.

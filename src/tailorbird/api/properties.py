@@ -40,7 +40,7 @@ def _value(field: Field, given: Any, where: str) -> values.Value:
     """The value as the field's type has it. Raises InvalidInput."""
     try:
         return values.read(field, _joined(field, given))
-    except values.Unusable as error:
+    except values.UnusableValue as error:
         raise InvalidInputException(f"{where}: {error}; given: {reprlib.repr(given)}.") from error
 
 

@@ -12,9 +12,9 @@ from tailorbird.api import deployments
 from tailorbird.api.deployments import Target
 from tailorbird.errors import InvalidInputException
 from tailorbird.serving import actions, metadata, recommend
-from tailorbird.serving.recommend import Deployment, Ranked
+from tailorbird.serving.recommend import Deployment, RankedItem
 from tailorbird.serving.scores import Mask
-from tailorbird.storage.recommendation_log import Shown
+from tailorbird.storage.recommendation_log import LoggedAnswer
 from tailorbird.workspace import Workspace
 
 DEFAULT_RESULTS = 25
@@ -30,7 +30,7 @@ def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[s
     """Items for a user, or related to an item: 25 or numResults of them, fewer where a filter leaves fewer."""
     target = deployments.target(workspace, request)
     _check_asked(target, request, "GetRecommendations")
-    deployment = deployments.opened(workspace, target.artifact, target.group)
+    deployment = deployments.deployment_of(workspace, target.artifact, target.group)
     columns = _columns(target, request)
     wanted = request.get("numResults") or DEFAULT_RESULTS
     _check_length("numResults", wanted, columns)
@@ -51,7 +51,7 @@ def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> d
     """The given items in the order that suits the user; those that the model does not know come last."""
     target = deployments.target(workspace, request)
     _check_asked(target, request, "GetPersonalizedRanking")
-    deployment = deployments.opened(workspace, target.artifact, target.group)
+    deployment = deployments.deployment_of(workspace, target.artifact, target.group)
     columns = _columns(target, request)
     if not request["inputList"]:
         raise InvalidInputException("inputList must hold at least one item id.")
@@ -69,7 +69,7 @@ def get_action_recommendations(workspace: Workspace, request: dict[str, Any]) ->
     """Actions for a user: 5 or numResults of them, fewer where fewer may be offered."""
     target = deployments.target(workspace, request)
     _check_asked(target, request, "GetActionRecommendations")
-    deployment = deployments.opened(workspace, target.artifact, target.group)
+    deployment = deployments.deployment_of(workspace, target.artifact, target.group)
     user = request["userId"]
     wanted = request.get("numResults") or DEFAULT_ACTIONS
     if wanted > MOST_ACTIONS:
@@ -164,7 +164,7 @@ def _answer(
     listed: str,
     target: Target,
     deployment: Deployment,
-    ranked: list[Ranked],
+    ranked: list[RankedItem],
     columns: tuple[str, ...],
 ) -> dict[str, Any]:
     ids = [each.item for each in ranked]
@@ -186,7 +186,7 @@ def _remembered(workspace: Workspace, target: Target, ids: list[str], propensiti
     """The recommendationId under which events will name this answer (spec recipes-and-runtime 7, "Impressions")."""
     made = f"RID-{uuid.uuid4()}"
     workspace.recommendation_log.remember(
-        Shown(made, workspace.clock(), target.arn, target.group.arn, ids, propensities)
+        LoggedAnswer(made, workspace.clock(), target.arn, target.group.arn, ids, propensities)
     )
     return made
 

@@ -50,7 +50,7 @@ def check(recipe: Recipe, request: dict[str, Any]) -> None:
     if config.get("autoMLConfig"):
         raise InvalidInputException("solutionConfig.autoMLConfig needs performAutoML true and no recipeArn.")
     settings_of(recipe, config.get("algorithmHyperParameters", {}), config.get("featureTransformationParameters", {}))
-    plan_of(recipe, request.get("performHPO", False), config)
+    search_of(recipe, request.get("performHPO", False), config)
     rules_of(request.get("eventType"), config)
     check_events(recipe, config)
     training_days(config)
@@ -148,7 +148,7 @@ def unfit(items: Schema, attribute: str) -> str:
     return ""
 
 
-def plan_of(recipe: Recipe, perform: bool, config: dict[str, Any]) -> tuning.Plan | None:
+def search_of(recipe: Recipe, perform: bool, config: dict[str, Any]) -> tuning.Search | None:
     """The HPO that a request asks for; None where it asks for none. Raises InvalidInput.
 
     Without ranges every tunable parameter is searched in its whole range, but those that
@@ -164,11 +164,11 @@ def plan_of(recipe: Recipe, perform: bool, config: dict[str, Any]) -> tuning.Pla
         return None
     if not possible:
         raise InvalidInputException(f"performHPO: {recipe.name} has no hyperparameter to tune; leave it out.")
-    settled = {bare(name) for name in config.get("algorithmHyperParameters", {})}
+    settled = {without_prefix(name) for name in config.get("algorithmHyperParameters", {})}
     domains = given or {name: domain for name, domain in possible.items() if name not in settled}
     if not domains:
         raise InvalidInputException("performHPO: algorithmHyperParameters settles every parameter that can be tuned.")
-    return tuning.Plan(domains, trials, parallel)
+    return tuning.Search(domains, trials, parallel)
 
 
 def _ranges(recipe: Recipe, lists: dict[str, Any], possible: dict[str, Domain]) -> Iterator[tuple[str, Domain]]:
@@ -177,7 +177,7 @@ def _ranges(recipe: Recipe, lists: dict[str, Any], possible: dict[str, Domain]) 
     for member, types in RANGES.items():
         where = f"hpoConfig.algorithmHyperParameterRanges.{member}"
         for entry in lists.get(member, []):
-            name = renamed(possible, bare(entry.get("name", "")))
+            name = renamed(possible, without_prefix(entry.get("name", "")))
             allowed = {each: domain for each, domain in possible.items() if domain.type in types}
             if name not in allowed:
                 choice = ", ".join(sorted(allowed)) or "none of this kind"
@@ -205,12 +205,12 @@ def _count(resources: dict[str, Any], member: str, default: int, most: int) -> i
     return int(text)
 
 
-def bare(name: str) -> str:
+def without_prefix(name: str) -> str:
     """The name of a hyperparameter without DescribeSolution's prefix."""
     return name.rpartition(".")[2]
 
 
-def described(config: dict[str, Any]) -> dict[str, Any]:
+def described_config(config: dict[str, Any]) -> dict[str, Any]:
     """A solutionConfig as DescribeSolution shows it: the names of HPO ranges with their prefixes.
 
     Beside AutoML, which ignores them, ranges may lack a name (spec 2.1).
@@ -226,7 +226,7 @@ def described(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _prefixed(entry: dict[str, Any]) -> dict[str, Any]:
-    name = bare(entry["name"])
+    name = without_prefix(entry["name"])
     return entry | {"name": PREFIXES.get(name, DEFAULT_PREFIX) + name}
 
 

@@ -40,7 +40,7 @@ def operations(resource: Resource, deletable: bool) -> dict[str, Operation]:
     noun = lifecycle.words(resource.name).replace(" ", "_")
     table: dict[str, Operation] = {
         f"describe_{noun}": partial(_describe, resource),
-        f"list_{noun}s": partial(listed, resource),
+        f"list_{noun}s": partial(page_of_documents, resource),
     }
     if deletable:
         table[f"delete_{noun}"] = partial(_delete, resource)
@@ -55,7 +55,7 @@ def _delete(resource: Resource, workspace: Workspace, request: dict[str, Any]) -
     lifecycle.delete(workspace, resource, request[resource.arn_member])
 
 
-def listed(resource: Resource, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+def page_of_documents(resource: Resource, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """A page of documents; all members of the request but the paging ones select."""
     limit = request.get("maxResults", PAGE)
     chosen = {name: value for name, value in meant(request).items() if name not in ("maxResults", "nextToken")}
@@ -104,7 +104,7 @@ def _read_token(listed: str, text: str | None) -> int:
     return after
 
 
-def paged(listed: str, rows: list[dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
+def page_of_rows(listed: str, rows: list[dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
     """A page of rows that are not in the catalogue."""
     limit, start = request.get("maxResults", PAGE), _read_token(listed, request.get("nextToken"))
     page: dict[str, Any] = {listed: rows[start : start + limit]}

@@ -21,7 +21,7 @@ Columns = dict[str, list[str]]
 """Upper-case columns by dataset type, as a document keeps them."""
 
 
-def seen(workspace: Workspace, group_arn: str, where: str, config: dict[str, Any]) -> Columns:
+def visible_columns(workspace: Workspace, group_arn: str, where: str, config: dict[str, Any]) -> Columns:
     """The columns of every dataset of the group that `config`, a trainingDataConfig, lets a training see.
 
     `where` is the member that holds it. Raises InvalidInput for both maps at once, an unknown dataset or column,

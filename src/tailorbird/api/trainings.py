@@ -22,11 +22,11 @@ from tailorbird.evaluation import protocols, tuning
 from tailorbird.filters import item_attributes
 from tailorbird.ingest import time_checkup
 from tailorbird.recipes import objective
-from tailorbird.recipes.recipe import Interactions, Model, NotEnoughData, Progress, Recipe, Responses, part
+from tailorbird.recipes.recipe import ActionResponses, Interactions, Model, NotEnoughData, Progress, Recipe, part
 from tailorbird.recipes.settings import Value
 from tailorbird.serving import exploration_pools
-from tailorbird.serving.models import Served
-from tailorbird.storage.artifacts import Manifest, Pools
+from tailorbird.serving.models import ServedModel
+from tailorbird.storage.artifacts import ExplorationPools, ModelManifest
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
@@ -68,7 +68,7 @@ class Order:
     updates_items: bool = False
     """Whether the model in service is to take up new and changed items (performIncrementalUpdate)."""
     objective: Objective | None = None
-    plan: tuning.Plan | None = None
+    search: tuning.Search | None = None
     """The hyperparameters to tune first."""
     contest: Contest | None = None
     """The recipes of which the best takes the place of `recipe`."""
@@ -118,7 +118,7 @@ def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
     model = _model(order, data, part(progress, half, 0.96, "training on everyone"))
     progress(0.97, "writing the artifact")
     learned = event_rules.written(order.selection.events)
-    manifest = Manifest(recipe.name, snapshot.newest_event, learned, order.updates_items)
+    manifest = ModelManifest(recipe.name, snapshot.newest_event, learned, order.updates_items)
     with workspace.artifacts.publish(order.artifact, manifest, extended) as artifact:
         history.save(data, artifact.history)
         model.save(artifact.model)
@@ -141,7 +141,7 @@ def hours(seconds: float) -> float:
     return max(0.001, round(seconds * (os.cpu_count() or 1) / 3600, 3))
 
 
-def add_pool(workspace: Workspace, pools: Pools, document: Document, served: Served) -> None:
+def add_pool(workspace: Workspace, pools: ExplorationPools, document: Document, served: ServedModel) -> None:
     """Adds the items as of now, and their exposures, to a model's pools.
 
     document: of the solution version or recommender that the model was trained for.
@@ -151,7 +151,11 @@ def add_pool(workspace: Workspace, pools: Pools, document: Document, served: Ser
 
 
 def _add_pool(
-    workspace: Workspace, pools: Pools, group_arn: str, known: NDArray[np.str_], selection: training.Selection
+    workspace: Workspace,
+    pools: ExplorationPools,
+    group_arn: str,
+    known: NDArray[np.str_],
+    selection: training.Selection,
 ) -> None:
     interactions, items = (lookup.dataset_of(workspace, group_arn, kind) for kind in ("INTERACTIONS", "ITEMS"))
     if interactions is None:
@@ -204,9 +208,9 @@ def _chosen(
         step, done = part(progress, done, 0.3, "AutoML"), 0.3
         recipe, settings = tuning.choose(order.contest.rivals, data, order.contest.metric, seed, step)
         order = replace(order, recipe=recipe, settings=settings)
-    if order.plan is not None:
+    if order.search is not None:
         step, done = part(progress, done, 0.6, "HPO"), 0.6
-        tuned = tuning.tune(order.recipe, order.settings, data, order.plan, seed, step)
+        tuned = tuning.tune(order.recipe, order.settings, data, order.search, seed, step)
         order = replace(order, settings=replace(order.settings, **tuned))
     return order, tuned, done
 
@@ -237,7 +241,7 @@ def _check_text(recipe: Recipe, items: Dataset | None) -> None:
         )
 
 
-def _responses(workspace: Workspace, order: Order, data: Interactions) -> Responses:
+def _responses(workspace: Workspace, order: Order, data: Interactions) -> ActionResponses:
     """What users did with the group's actions; raises JobFailed where it has none."""
     found = {kind: lookup.dataset_of(workspace, order.group_arn, kind) for kind in ("ACTIONS", "ACTION_INTERACTIONS")}
     if found["ACTIONS"] is None:

@@ -21,7 +21,7 @@ NONE_LEFT: Document = {"_changes": [], "_due": None}
 """Members of a document that has no future of its own."""
 
 
-def planned(start: float, seconds: float, *changes: Document) -> Document:
+def timed_changes(start: float, seconds: float, *changes: Document) -> Document:
     """Members that make a document take the changes one after the other, the last `seconds` after `start`."""
     stages = [(start + seconds * number / len(changes), change) for number, change in enumerate(changes, 1)]
     return {"_changes": stages, "_due": stages[0][0]}
@@ -33,7 +33,7 @@ def begin(workspace: Workspace, arn: str, told: Document, *changes: Document, al
     Returns the document. Raises ResourceInUse unless its status is among `allowed` and nothing else is planned.
     """
     now = workspace.clock()
-    future = planned(now, workspace.config.update_seconds, *changes)
+    future = timed_changes(now, workspace.config.update_seconds, *changes)
 
     def change(document: Document) -> Document:
         if document["status"] not in allowed:

@@ -28,7 +28,7 @@ from urllib.parse import parse_qs
 
 from tailorbird.aws_local import cors, iam, journal, object_files, s3, sts
 from tailorbird.aws_local.credentials import Credentials, UserKey
-from tailorbird.aws_local.emulator import SERVICES, Answer, Call, Emulator, Metrics, without_connection
+from tailorbird.aws_local.emulator import SERVICES, Answer, Emulator, Metrics, ServiceRequest, without_connection
 from tailorbird.errors import AwsError, DamagedFile, ServiceError, ServiceUnavailable, UnknownOperationException
 from tailorbird.workspace import AccessKey
 
@@ -122,7 +122,7 @@ class AwsLocal:
             )
         access_key, region = _signer(headers, query)
         caller = access_key if access_key in self._user_keys else ""
-        call = Call(service, region, method, path, query, without_connection(headers), body, caller)
+        call = ServiceRequest(service, region, method, path, query, without_connection(headers), body, caller)
         action = _action(call)
         if service == "sts" and action in sts.ACTIONS:
             return self._sts.answer(action, _form(call), access_key, _token(headers, query))
@@ -145,12 +145,12 @@ class AwsLocal:
 
         Raises ServiceError where no CORS rule of the bucket allows it.
         """
-        call = Call("s3", "", "OPTIONS", path, "", {}, b"")
+        call = ServiceRequest("s3", "", "OPTIONS", path, "", {}, b"")
         with self._lock:
             bucket = self._loaded().bucket(call.bucket)
             return 200, cors.preflight(() if bucket is None else bucket.cors, headers), b""
 
-    def _answer_s3(self, emulator: Emulator, call: Call) -> Answer:
+    def _answer_s3(self, emulator: Emulator, call: ServiceRequest) -> Answer:
         s3.refuse(emulator, call)
         if self._damages:
             self._refuse_damaged(emulator, call)
@@ -168,7 +168,7 @@ class AwsLocal:
             headers += cors.allowed(bucket.cors, call.method, call.headers)
         return status, headers, body
 
-    def _change_or_read(self, emulator: Emulator, call: Call) -> Answer:
+    def _change_or_read(self, emulator: Emulator, call: ServiceRequest) -> Answer:
         if call.method not in s3.CHANGING_METHODS:
             return s3.range_of_file(emulator, call) or emulator.call(call)
         if call.key or call.method == "POST":
@@ -181,9 +181,9 @@ class AwsLocal:
             log.error("%s", error)
         self._damages[error.path] = error
 
-    def _refuse_damaged(self, emulator: Emulator, call: Call) -> None:
+    def _refuse_damaged(self, emulator: Emulator, call: ServiceRequest) -> None:
         """Raises DamagedFile for an object that moto was not given, and would call missing."""
-        for bucket, key in s3.named(call):
+        for bucket, key in s3.objects_read(call):
             path = object_files.path_of(self._objects, bucket, key)
             found = emulator.bucket(bucket)
             if path in self._damages and path.exists() and (found is None or key not in found.keys):
@@ -191,7 +191,7 @@ class AwsLocal:
 
     # --- Surviving a restart --------------------------------------------------------------------------------
 
-    def _answer_and_keep(self, emulator: Emulator, call: Call) -> Answer:
+    def _answer_and_keep(self, emulator: Emulator, call: ServiceRequest) -> Answer:
         """Answers a request that changes buckets or IAM, and keeps it in the journal if it succeeded."""
         moment, seed = time.time(), secrets.randbits(256)
         answer = _at(emulator, call, moment, seed)
@@ -257,7 +257,7 @@ class AwsLocal:
 
     def _replay(self, emulator: Emulator, number: int, entry: dict[str, Any]) -> None:
         moment, seed = entry.pop("time"), entry.pop("seed")
-        call = Call(**entry | {"body": entry["body"].encode("utf-8", "surrogateescape")})
+        call = ServiceRequest(**entry | {"body": entry["body"].encode("utf-8", "surrogateescape")})
         status, _, body = _at(emulator, call, moment, seed)
         if status >= 400:
             # Such as after a change of the account id: what depends on this line is missing.
@@ -267,7 +267,7 @@ class AwsLocal:
             )
 
 
-def _at(emulator: Emulator, call: Call, moment: float, seed: int) -> Answer:
+def _at(emulator: Emulator, call: ServiceRequest, moment: float, seed: int) -> Answer:
     """Answers a request as at a moment (epoch seconds): the same seed gives its resources the same ids and secrets."""
     from moto.moto_api._internal import mock_random
 
@@ -309,7 +309,7 @@ def _token(headers: Mapping[str, str], query: str) -> str:
     return headers.get("x-amz-security-token") or parse_qs(query).get("X-Amz-Security-Token", [""])[0]
 
 
-def _form(call: Call) -> dict[str, str]:
+def _form(call: ServiceRequest) -> dict[str, str]:
     """The parameters of a request in AWS's query protocol; none for others."""
     if call.service == "s3":
         return {}
@@ -317,9 +317,9 @@ def _form(call: Call) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(form).items()}
 
 
-def _action(call: Call) -> str:
+def _action(call: ServiceRequest) -> str:
     return _form(call).get("Action", "")
 
 
-def _changes_iam(call: Call) -> bool:
+def _changes_iam(call: ServiceRequest) -> bool:
     return call.service == "iam" and not _action(call).startswith(_READING_ACTIONS)

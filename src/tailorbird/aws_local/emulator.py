@@ -67,7 +67,7 @@ _NOT_ANSWERED = frozenset(
 
 
 @dataclass(frozen=True)
-class Call:
+class ServiceRequest:
     """One request to a service, without what concerns only the connection and the signature."""
 
     service: str
@@ -144,7 +144,7 @@ class Emulator:
         self._bucket_owners().clear()
         _metrics_provider().metrics = metrics
 
-    def call(self, call: Call) -> Answer:
+    def call(self, call: ServiceRequest) -> Answer:
         """Answers a request; the content-length is left to the server, except after HEAD.
 
         Raises ServiceError for a body that should be XML and is not, and where moto fails.
@@ -204,7 +204,7 @@ class Emulator:
 
         return s3_backends.bucket_accounts
 
-    def _environ(self, call: Call) -> dict[str, Any]:
+    def _environ(self, call: ServiceRequest) -> dict[str, Any]:
         from moto.core.request import (
             PRESERVED_HEADER_NAMES_ENVIRON_KEY,
             environ_key_for_header,
@@ -246,7 +246,7 @@ class Emulator:
         }
 
 
-def _beyond_moto(call: Call, error: Exception) -> ServiceError:
+def _beyond_moto(call: ServiceRequest, error: Exception) -> ServiceError:
     """The answer to a request that moto cannot read or has no code for; it checks little of what it is sent."""
     told = f"{type(error).__name__}: {error}"[:200]
     place = traceback.extract_tb(error.__traceback__)[-1]

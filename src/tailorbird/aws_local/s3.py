@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from tailorbird.aws_local import checksums, object_files
-from tailorbird.aws_local.emulator import Answer, Call, Emulator
+from tailorbird.aws_local.emulator import Answer, Emulator, ServiceRequest
 from tailorbird.errors import DamagedFile, ServiceError, ServiceUnavailable
 from tailorbird.storage.durable import sync
 
@@ -25,12 +25,12 @@ CHANGING_METHODS = frozenset({"PUT", "POST", "DELETE"})
 _METHODS = CHANGING_METHODS | {"GET", "HEAD", "OPTIONS"}
 
 
-def creates_bucket(call: Call) -> bool:
+def creates_bucket(call: ServiceRequest) -> bool:
     """Whether the request is CreateBucket."""
     return call.method == "PUT" and not call.key and not call.subresources
 
 
-def refuse(emulator: Emulator, call: Call) -> None:
+def refuse(emulator: Emulator, call: ServiceRequest) -> None:
     """Raises ServiceError for what moto would accept though it cannot be kept, or would fail at."""
     _refuse_bucket(emulator, call)
     _refuse_upload(emulator, call)
@@ -42,7 +42,7 @@ def refuse(emulator: Emulator, call: Call) -> None:
         checksums.check(call.headers, call.body)
 
 
-def _refuse_bucket(emulator: Emulator, call: Call) -> None:
+def _refuse_bucket(emulator: Emulator, call: ServiceRequest) -> None:
     names = call.subresources
     if creates_bucket(call) and not _BUCKET_NAME.fullmatch(call.bucket):
         raise ServiceError(
@@ -63,7 +63,7 @@ def _refuse_bucket(emulator: Emulator, call: Call) -> None:
         )
 
 
-def _refuse_beyond_limits(emulator: Emulator, call: Call) -> None:
+def _refuse_beyond_limits(emulator: Emulator, call: ServiceRequest) -> None:
     """Raises ServiceError for more than S3 takes, and for a token that no list has given."""
     if call.method in CHANGING_METHODS and len(call.key.encode()) > KEY_BYTES:
         raise ServiceError(400, "KeyTooLongError", f"Your key is too long: it may have {KEY_BYTES} bytes.")
@@ -75,7 +75,7 @@ def _refuse_beyond_limits(emulator: Emulator, call: Call) -> None:
         raise ServiceError(400, "InvalidArgument", "The continuation token provided is incorrect.")
 
 
-def _refuse_policy(call: Call) -> None:
+def _refuse_policy(call: ServiceRequest) -> None:
     """Because moto reads the policy with each request to the bucket, and would fail at each."""
     from moto.iam.access_control import IAMPolicy
 
@@ -87,7 +87,7 @@ def _refuse_policy(call: Call) -> None:
         ) from error
 
 
-def _refuse_upload(emulator: Emulator, call: Call) -> None:
+def _refuse_upload(emulator: Emulator, call: ServiceRequest) -> None:
     bucket = emulator.bucket(call.bucket)
     if "uploadId" not in call.subresources or bucket is None:
         return
@@ -103,7 +103,7 @@ def _refuse_upload(emulator: Emulator, call: Call) -> None:
         )
 
 
-def named(call: Call) -> Iterator[tuple[str, str]]:
+def objects_read(call: ServiceRequest) -> Iterator[tuple[str, str]]:
     """Bucket and key of each object that a request reads: the one it names or copies."""
     if call.key and call.method in ("GET", "HEAD"):
         yield call.bucket, call.key
@@ -112,7 +112,7 @@ def named(call: Call) -> Iterator[tuple[str, str]]:
         yield source, key
 
 
-def range_of_file(emulator: Emulator, call: Call) -> Answer | None:
+def range_of_file(emulator: Emulator, call: ServiceRequest) -> Answer | None:
     """A range of an object, read from its file; None where the request is for anything else.
 
     moto reads the whole object for every range of it, which makes downloads in ranges quadratic.
@@ -133,7 +133,7 @@ def range_of_file(emulator: Emulator, call: Call) -> Answer | None:
     return 206, [pair for pair in headers if pair[0].lower() != "content-length"], body
 
 
-def change(emulator: Emulator, folder: Path, call: Call) -> Answer:
+def change(emulator: Emulator, folder: Path, call: ServiceRequest) -> Answer:
     """Answers a request that may change objects, once their files are up to date.
 
     Raises:
@@ -164,7 +164,7 @@ def change(emulator: Emulator, folder: Path, call: Call) -> Answer:
     return answer
 
 
-def _keys(emulator: Emulator, call: Call) -> set[str]:
+def _keys(emulator: Emulator, call: ServiceRequest) -> set[str]:
     """The keys that a request may change: the one it names, or else all of its bucket."""
     part_of_upload = "uploadId" in call.subresources and call.method != "POST"
     if part_of_upload or "uploads" in call.subresources:
@@ -175,7 +175,7 @@ def _keys(emulator: Emulator, call: Call) -> set[str]:
     return set() if bucket is None else set(bucket.keys)
 
 
-def _mirror(emulator: Emulator, folder: Path, call: Call, names: set[str]) -> None:
+def _mirror(emulator: Emulator, folder: Path, call: ServiceRequest, names: set[str]) -> None:
     bucket = emulator.bucket(call.bucket)
     removed = False
     for name in names:

@@ -31,7 +31,7 @@ AT_MOST = 20
 
 
 @dataclass
-class _Found:
+class _Inventory:
     """What there is, as far as it could be read."""
 
     documents: list[tuple[str, Document]] = field(default_factory=list)
@@ -44,7 +44,7 @@ class _Found:
 
 def examine(config: Config) -> bool:
     """Prints every damage of a data folder, what it touches and what to do; False where there is one."""
-    found, damaged = _Found(), 0
+    found, damaged = _Inventory(), 0
     parts = {
         "keys and databases": _databases(config, found),
         "tables": _tables(config, found),
@@ -60,13 +60,13 @@ def examine(config: Config) -> bool:
         damaged += told
     if found.unverified:
         report.say(
-            f"{found.unverified} segments and models were written by an older version and have no checksums: a changed "
-            "bit in them cannot be told. The next FULL import and the next training write them."
+            f"{found.unverified} parts of tables and models were written by an older version and have no checksums: "
+            "a changed bit in them cannot be told. The next FULL import and the next training write them."
         )
     return not damaged
 
 
-def _databases(config: Config, found: _Found) -> Iterator[DamagedFile]:
+def _databases(config: Config, found: _Inventory) -> Iterator[DamagedFile]:
     lost = list(losses(config))
     yield from lost
     if (config.data_dir / "access_key.json").exists():
@@ -109,7 +109,7 @@ def _integrity(of: Database) -> Iterator[DamagedFile]:
         yield of.damaged(f"does not pass SQLite's check ({'; '.join(told)})")
 
 
-def _documents(of: Database, found: _Found) -> Iterator[DamagedFile]:
+def _documents(of: Database, found: _Inventory) -> Iterator[DamagedFile]:
     """Documents that cannot be read, or are not those of their row; keeps the others."""
     try:
         with closing(_connection(of)) as connection:
@@ -134,7 +134,7 @@ def _document(row: Sequence[str], body: bytes) -> Document:
     return document
 
 
-def _tables(config: Config, found: _Found) -> Iterator[DamagedFile]:
+def _tables(config: Config, found: _Inventory) -> Iterator[DamagedFile]:
     tables = Tables(config.data_dir / "tables")
     keys = {each["datasetArn"]: lookup.place_of(each) for kind, each in found.documents if kind == "Dataset"}
     imported = {keys[arn] for each in found.active("DatasetImportJob") if (arn := each["datasetArn"]) in keys}
@@ -142,7 +142,7 @@ def _tables(config: Config, found: _Found) -> Iterator[DamagedFile]:
     found.unverified += tables.unverified(keys.values())
 
 
-def _artifacts(config: Config, found: _Found) -> Iterator[DamagedFile]:
+def _artifacts(config: Config, found: _Inventory) -> Iterator[DamagedFile]:
     artifacts = Artifacts(config.data_dir / "artifacts")
     models = found.active("SolutionVersion", "Recommender")
     arns = [document.get("_artifact") or document["solutionVersionArn"] for document in models]

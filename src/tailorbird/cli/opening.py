@@ -16,7 +16,7 @@ from tailorbird.workspace import Workspace, open_workspace
 log = logging.getLogger(__name__)
 
 
-def opened(config: Config, *, renew: bool = False) -> Workspace:
+def server_workspace(config: Config, *, renew: bool = False) -> Workspace:
     """The workspace of a server; `renew`: see `open_workspace`. Raises DamagedFile."""
     if not config.database_url:
         _set_aside(recommendation_log.database(config.shown_url))

@@ -63,7 +63,7 @@ def _serve(config: Config, lock: Lock, listening: socket.socket, ready: Callable
     url = config.public_url or local
     config = dataclasses.replace(config, s3_endpoint=config.s3_endpoint or local)
     make_private(config.data_dir)
-    workspace = opening.opened(config, renew=renew)
+    workspace = opening.server_workspace(config, renew=renew)
     (config.data_dir / ENDPOINT_FILE).write_text(url)
     lock.tell(url)
     aws_local = None

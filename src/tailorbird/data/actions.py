@@ -9,14 +9,14 @@ import polars as pl
 
 from tailorbird.data import datasets
 from tailorbird.data.datasets import Dataset, interactions, latest_records
-from tailorbird.data.interactions import Interactions, Responses
+from tailorbird.data.interactions import ActionResponses, Interactions
 from tailorbird.workspace import Workspace
 
 TAKEN = "taken"
 DECLINED = ("not_taken", "viewed")
 
 
-class Response(NamedTuple):
+class ActionResponse(NamedTuple):
     """What a user did with an action."""
 
     timestamp: int
@@ -31,7 +31,7 @@ def kind_of(event_type: str) -> str:
     return event_type.lower().replace(" ", "_")
 
 
-def responses(workspace: Workspace, actions: Dataset, dataset: Dataset | None, data: Interactions) -> Responses:
+def responses(workspace: Workspace, actions: Dataset, dataset: Dataset | None, data: Interactions) -> ActionResponses:
     """All responses that were imported or recorded so far.
 
     actions, dataset: the Actions dataset and that of action interactions, if there is one. data: numbers the users.
@@ -46,7 +46,7 @@ def responses(workspace: Workspace, actions: Dataset, dataset: Dataset | None, d
     users = pl.DataFrame({"USER_ID": data.users.tolist()}, schema={"USER_ID": pl.String}).with_row_index("user")
     rows = rows.join(users.with_columns(pl.col("user").cast(pl.Int32)), on="USER_ID", how="left")
     rows = rows.sort("TIMESTAMP", maintain_order=True)
-    return Responses(
+    return ActionResponses(
         actions=ids.to_numpy().astype(np.str_),
         user=rows["user"].fill_null(-1).to_numpy().astype(np.int32),
         action=rows["ACTION_ID"].cast(pl.Enum(ids)).to_physical().to_numpy().astype(np.int32),
@@ -55,7 +55,7 @@ def responses(workspace: Workspace, actions: Dataset, dataset: Dataset | None, d
     )
 
 
-def of_user(workspace: Workspace, dataset: Dataset, user: str) -> list[Response]:
+def of_user(workspace: Workspace, dataset: Dataset, user: str) -> list[ActionResponse]:
     """A user's responses, imported and recorded, newest first."""
     # In this order: what moves meanwhile is then found twice and told by its number.
     events = workspace.live.of_subject(dataset.place, user)
@@ -64,4 +64,4 @@ def of_user(workspace: Workspace, dataset: Dataset, user: str) -> list[Response]
     found = datasets.settled(pl.concat([rows, recorded]), workspace.clock()).sort(
         "TIMESTAMP", descending=True, maintain_order=True
     )
-    return list(map(Response, found["TIMESTAMP"], map(kind_of, found["EVENT_TYPE"]), found["ACTION_ID"]))
+    return list(map(ActionResponse, found["TIMESTAMP"], map(kind_of, found["EVENT_TYPE"]), found["ACTION_ID"]))

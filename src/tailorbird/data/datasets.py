@@ -61,7 +61,7 @@ class Dataset:
 
     @property
     def order(self) -> tuple[str, ...] | None:
-        """Columns, as the schema spells them, by which segments are sorted, so that a user's rows are quick to find."""
+        """Columns, as the schema spells them, by which parts are sorted, so that a user's rows are quick to find."""
         names = ("USER_ID",) if self.key else ("USER_ID", "TIMESTAMP")
         fields = tuple(field.name for name in names if (field := self.schema.field(name)))
         return fields or None
@@ -72,8 +72,8 @@ class Dataset:
         rows = [event.row | {NUMBER: event.number, SESSION: event.session} for event in events]
         return pl.from_dicts(rows, schema=dtypes) if rows else pl.DataFrame(schema=dtypes)
 
-    def segment(self, events: Sequence[Event]) -> pl.DataFrame:
-        """As `frame`, with the schema's spelling of the names, as segments have it."""
+    def part_frame(self, events: Sequence[Event]) -> pl.DataFrame:
+        """As `frame`, with the schema's spelling of the names, as parts have it."""
         return self.frame(events).rename({field.name.upper(): field.name for field in self.schema.fields})
 
 

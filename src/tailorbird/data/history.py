@@ -59,7 +59,7 @@ def load(folder: Path) -> History:
     return History(*load_arrays(folder, "users", "start", "item", "timestamp"))
 
 
-class Seen(NamedTuple):
+class PastInteraction(NamedTuple):
     """One interaction of a user."""
 
     timestamp: int
@@ -90,7 +90,7 @@ def with_events(
     items, times = history.of(user)
     events = [
         event
-        for event in _seen(workspace, dataset, user, after)
+        for event in _past_interactions(workspace, dataset, user, after)
         if event.item in numbers and event_rules.admits(rules, event.event_type, event.value)
     ]
     if not events:
@@ -134,7 +134,7 @@ def touched(workspace: Workspace, dataset: Dataset, user: str, types: frozenset[
     """
     seen: dict[str, int] = {}
     found: set[str] = set()
-    rows = _seen(workspace, dataset, user)
+    rows = _past_interactions(workspace, dataset, user)
     times, arrival = (np.array([getattr(row, name) for row in rows], np.int64) for name in ("timestamp", "number"))
     times = clocks.settled(times, arrival, workspace.clock())
     for row in [rows[place] for place in np.argsort(-times, kind="stable").tolist()]:
@@ -145,7 +145,9 @@ def touched(workspace: Workspace, dataset: Dataset, user: str, types: frozenset[
     return found
 
 
-def _seen(workspace: Workspace, dataset: Dataset, user: str, after: int | None = None) -> list[Seen]:
+def _past_interactions(
+    workspace: Workspace, dataset: Dataset, user: str, after: int | None = None
+) -> list[PastInteraction]:
     """The user's interactions; with `after`, only events with numbers above it, which cost no look at the rows.
 
     The live store is read first: an event that moves meanwhile is then found twice and told by its number.
@@ -153,11 +155,11 @@ def _seen(workspace: Workspace, dataset: Dataset, user: str, after: int | None =
     events = workspace.live.of_subject(dataset.place, user, after or 0)
     tables = workspace.tables
     moved = tables.moved(dataset.place)
-    rows: tuple[Seen, ...] = ()
+    rows: tuple[PastInteraction, ...] = ()
     if after is None or moved > after:
-        moved, rows = _seen_in_tables(tables, dataset, tables.version(dataset.place), user)
+        moved, rows = _past_in_tables(tables, dataset, tables.version(dataset.place), user)
     recorded = [
-        Seen(
+        PastInteraction(
             event.timestamp,
             event.row.get("EVENT_TYPE") or "",
             event.row.get("EVENT_VALUE"),
@@ -171,13 +173,15 @@ def _seen(workspace: Workspace, dataset: Dataset, user: str, after: int | None =
 
 
 @lru_cache(maxsize=4096)
-def _seen_in_tables(tables: Tables, dataset: Dataset, version: str, user: str) -> tuple[int, tuple[Seen, ...]]:
+def _past_in_tables(
+    tables: Tables, dataset: Dataset, version: str, user: str
+) -> tuple[int, tuple[PastInteraction, ...]]:
     """The number up to which events moved, and the user's rows; `version` makes new rows new keys of the cache."""
     rows, moved = of_user(tables, dataset, user)
     types = rows["EVENT_TYPE"].fill_null("") if "EVENT_TYPE" in rows.columns else pl.repeat("", len(rows), eager=True)
     values = rows["EVENT_VALUE"] if "EVENT_VALUE" in rows.columns else pl.repeat(None, len(rows), eager=True)
     number = rows.select(pl.when(pl.col(SESSION).is_not_null()).then(NUMBER).otherwise(0)).to_series()
-    return moved, tuple(map(Seen, rows["TIMESTAMP"], types, values, rows["ITEM_ID"], number))
+    return moved, tuple(map(PastInteraction, rows["TIMESTAMP"], types, values, rows["ITEM_ID"], number))
 
 
 def attributes(workspace: Workspace, users: Dataset | None, user: str) -> dict[str, object]:

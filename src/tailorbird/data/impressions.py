@@ -22,7 +22,7 @@ SEPARATOR = "|"
 
 
 @dataclass(frozen=True)
-class Counts:
+class ImpressionCounts:
     """How often items were shown."""
 
     items: NDArray[np.str_]
@@ -41,10 +41,10 @@ def joined(items: Iterable[str]) -> str:
     return text
 
 
-def counts(workspace: Workspace, dataset: Dataset) -> Counts:
+def counts(workspace: Workspace, dataset: Dataset) -> ImpressionCounts:
     """Of all rows of interactions, imported and recorded: in how many impressions each item was."""
     found, _ = rows(workspace, dataset)
     told = [pl.col(name) for name in ("IMPRESSION", IMPRESSION) if name in found.columns]
     shown = found.select(pl.coalesce(told).str.split(SEPARATOR).list.unique().alias("ITEM_ID")).explode("ITEM_ID")
     counted = shown.filter(pl.col("ITEM_ID") != "").group_by("ITEM_ID").len().sort("ITEM_ID")
-    return Counts(counted["ITEM_ID"].to_numpy().astype(np.str_), counted["len"].to_numpy().astype(np.int64))
+    return ImpressionCounts(counted["ITEM_ID"].to_numpy().astype(np.str_), counted["len"].to_numpy().astype(np.int64))

@@ -15,7 +15,7 @@ class NotEnoughData(Exception):
 
 
 @dataclass(frozen=True)
-class Responses:
+class ActionResponses:
     """What users did with the actions that were offered to them.
 
     The four arrays are parallel, one entry a response, in the order of time.
@@ -76,7 +76,7 @@ class Interactions:
     reward: NDArray[np.float32] | None = None
     """What an interaction with each item earns by the solution's objective, parallel to `items`; NaN where it is
     not known, None without an objective."""
-    responses: Responses | None = None
+    responses: ActionResponses | None = None
     """For recipes that recommend actions."""
     stated: NDArray[np.int64] | None = None
     """The times that the interactions came with, parallel to `user`; None where they are those of `timestamp`."""

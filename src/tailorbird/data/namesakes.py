@@ -27,7 +27,7 @@ def of(fields: Iterable[str], names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def told(fields: Iterable[str], names: Iterable[str]) -> str:
+def rename_hint(fields: Iterable[str], names: Iterable[str]) -> str:
     """What to rename, as a sentence after a space; empty where nothing looks like one of the fields."""
     found = of(fields, names)
     return f" Rename {', '.join(f'{name} to {field}' for field, name in found.items())}." if found else ""

@@ -284,7 +284,7 @@ def _check_reserved(schema: Schema, domain: str | None) -> None:
             f"The schema lacks the required field{'s' * (len(missing) > 1)} "
             + ", ".join(f"{name} ({rules[name].type})" for name in missing)
             + f" of {kind}. Add {'them' if len(missing) > 1 else 'it'}."
-            + namesakes.told(missing, (field.name for field in schema.fields if field.name.upper() not in rules))
+            + namesakes.rename_hint(missing, (field.name for field in schema.fields if field.name.upper() not in rules))
         )
 
 

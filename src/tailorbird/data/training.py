@@ -168,6 +168,6 @@ def columns_of(rows: pl.DataFrame, fields: Sequence[Field]) -> dict[str, Column]
     found = {}
     for each in fields:
         name = each.name.upper()
-        if name in rows.columns and each.kind is not None:  # older segments may lack a column of a newer schema
+        if name in rows.columns and each.kind is not None:  # older parts may lack a column of a newer schema
             found[name] = Column(each.kind, np.array(rows[name].to_list(), object))
     return found

@@ -51,7 +51,7 @@ NUMBER = "{name} is the number {value}: write it as the data have it, in quotes"
 LONG_CATEGORY = "Length cannot be more than {most} characters for {name}..."
 
 
-class Unusable(ValueError):
+class UnusableValue(ValueError):
     """A value that its column cannot hold; the message names the column and what to do."""
 
 
@@ -75,7 +75,7 @@ def read(field: Field, given: object) -> Value:
     Raises Unusable. Whether a column may be null is the caller's question.
     """
     if isinstance(given, list | dict):
-        raise Unusable(f"{field.name} must be one value: write several categories as one text, joined with |")
+        raise UnusableValue(f"{field.name} must be one value: write several categories as one text, joined with |")
     if given is None or (isinstance(given, str) and _is_nothing(field, given)):
         return None
     if field.type == "string":
@@ -92,19 +92,19 @@ def _is_nothing(field: Field, text: str) -> bool:
 
 def _text(field: Field, given: object) -> str:
     if isinstance(given, bool):
-        raise Unusable(f"{field.name} must be a text, not {str(given).lower()}")
+        raise UnusableValue(f"{field.name} must be a text, not {str(given).lower()}")
     if isinstance(given, float) and field.name.upper() in LABELS:
-        raise Unusable(NUMBER.format(name=field.name, value=given))
+        raise UnusableValue(NUMBER.format(name=field.name, value=given))
     text, most = str(given), longest(field)
     if len(text) > most and is_strict(field):
-        raise Unusable(LONG_CATEGORY.format(name=field.name, most=most))
+        raise UnusableValue(LONG_CATEGORY.format(name=field.name, most=most))
     return text[:most]
 
 
 def _boolean(field: Field, given: object) -> bool:
     value = given if isinstance(given, bool) else BOOLEANS.get(bare(str(given)).lower())
     if value is None:
-        raise Unusable(NO_BOOLEAN.format(name=field.name))
+        raise UnusableValue(NO_BOOLEAN.format(name=field.name))
     return value
 
 
@@ -113,7 +113,7 @@ def _number(field: Field, given: object) -> int | float:
     whole = field.type in {"int", "long"}
     if number is None:
         reason = (NO_TIME if field.name.upper() in TIMES else NO_NUMBER) if whole else NOT_FINITE
-        raise Unusable(reason.format(name=field.name))
+        raise UnusableValue(reason.format(name=field.name))
     return _whole(field, str(given), number) if whole else number
 
 
@@ -125,14 +125,14 @@ def _whole(field: Field, text: str, number: float) -> int:
     if value is None:
         value = math.floor(number) if abs(number) < EXACT else LONG
     if field.type == "int" and not -INT <= value < INT:
-        raise Unusable(NO_INT.format(name=field.name))
+        raise UnusableValue(NO_INT.format(name=field.name))
     if not -LONG <= value < LONG:
-        raise Unusable(NO_LONG.format(name=field.name))
+        raise UnusableValue(NO_LONG.format(name=field.name))
     return value
 
 
 def _check_time(field: Field, text: str, number: float) -> None:
     if number < 0:
-        raise Unusable(EARLY.format(name=field.name))
+        raise UnusableValue(EARLY.format(name=field.name))
     if number >= LATEST_TIMESTAMP and not LAST_DAY[0] <= number < LAST_DAY[1]:
-        raise Unusable((DATE if re.match(CLOCK_DATE, bare(text), re.ASCII) else LATE).format(name=field.name))
+        raise UnusableValue((DATE if re.match(CLOCK_DATE, bare(text), re.ASCII) else LATE).format(name=field.name))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tailorbird.evaluation.ranking import LIST_LENGTH, ranking_metrics
 from tailorbird.recipes.next_best_action import chosen, histories
-from tailorbird.recipes.recipe import Interactions, Model, Query, Responses
+from tailorbird.recipes.recipe import ActionResponses, Interactions, Model, Query
 
 TEST_SHARE = 0.1
 RECOMMENDED = 5
@@ -25,16 +25,16 @@ AUC = "auc"
 
 
 @dataclass(frozen=True)
-class Split:
+class ActionSplit:
     """What to train on, the test users' responses, and what they had done before each."""
 
     train: Interactions
-    responses: Responses
+    responses: ActionResponses
     queries: tuple[Query, ...]
     """Parallel to the responses."""
 
 
-def split(data: Interactions, seed: int) -> Split:
+def split(data: Interactions, seed: int) -> ActionSplit:
     """Draws the test users from `seed`; at least one where any user has responses."""
     assert data.responses is not None, "the snapshot for this recipe has responses"
     responses = data.responses
@@ -45,15 +45,15 @@ def split(data: Interactions, seed: int) -> Split:
     kept = ~np.isin(data.user, drawn)
     train = replace(data.rows(kept), responses=chosen(responses, np.flatnonzero(~tested)))
     queries = (Query(items, np.zeros(len(items), np.int64)) for items in histories(data, test))
-    return Split(train, test, tuple(queries))
+    return ActionSplit(train, test, tuple(queries))
 
 
-def measure(model: Model, held_out: Split) -> dict[str, float]:
+def measure(model: Model, held_out: ActionSplit) -> dict[str, float]:
     """Returns coverage, NDCG, precision, recall and AUC, rounded to 4 digits, in string order."""
     return _metrics(model.score, held_out)
 
 
-def baseline(held_out: Split) -> dict[str, float]:
+def baseline(held_out: ActionSplit) -> dict[str, float]:
     """Returns the metrics of each action's share of taken responses, the same for everyone."""
     trained = held_out.train.responses
     assert trained is not None, "split() makes them"
@@ -63,7 +63,7 @@ def baseline(held_out: Split) -> dict[str, float]:
     return _metrics(lambda queries: np.tile(rates, (len(queries), 1)), held_out)
 
 
-def _metrics(score: Callable[[tuple[Query, ...]], NDArray[np.float32]], held_out: Split) -> dict[str, float]:
+def _metrics(score: Callable[[tuple[Query, ...]], NDArray[np.float32]], held_out: ActionSplit) -> dict[str, float]:
     responses, count = held_out.responses, len(held_out.responses.actions)
     scores = score(held_out.queries)
     users, last = np.unique(responses.user[::-1], return_index=True)

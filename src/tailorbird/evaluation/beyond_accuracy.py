@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tailorbird.evaluation.ranking import CUTOFFS, LIST_LENGTH, Answers, Ranker, Split, answers
+from tailorbird.evaluation.ranking import CUTOFFS, LIST_LENGTH, Answers, Ranker, RankingSplit, answers
 from tailorbird.evaluation.segments import items_by_value
 from tailorbird.recipes import popularity
 from tailorbird.recipes.matrices import users_per_item
@@ -73,18 +73,18 @@ class Row:
     popularity: Estimate
 
 
-def compare(model: Ranker, held_out: Split) -> list[Row]:
+def compare(model: Ranker, held_out: RankingSplit) -> list[Row]:
     """Returns the metrics of a model that was trained on `held_out.train`, and of popularity.
 
     Questions about items are the same for everyone, so that they have the cohort "all" only.
     """
     popular = popularity.train(held_out.train, popularity.Settings(), silent)
     ours, theirs = (cohorts(each, held_out) for each in (model, popular))
-    catalogue = _Catalogue(held_out.train)
-    return [row for name in ours if len(ours[name].lists) for row in _rows(name, ours[name], theirs[name], catalogue)]
+    facts = _ItemFacts(held_out.train)
+    return [row for name in ours if len(ours[name].lists) for row in _rows(name, ours[name], theirs[name], facts)]
 
 
-def cohorts(model: Ranker, held_out: Split) -> dict[str, Answers]:
+def cohorts(model: Ranker, held_out: RankingSplit) -> dict[str, Answers]:
     """Returns the model's answers by the name of the cohort."""
     given = answers(model, held_out)
     if all(query.item is not None for query in held_out.queries):
@@ -95,7 +95,7 @@ def cohorts(model: Ranker, held_out: Split) -> dict[str, Answers]:
     return {"all": given, "new": fresh, "light": given.some(light), "heavy": given.some(~light)}
 
 
-def as_new(held_out: Split) -> Split:
+def as_new(held_out: RankingSplit) -> RankingSplit:
     """Returns the questions without the users' histories, evenly drawn where they are many; the truths stay."""
     number = len(held_out.queries)
     drawn = np.unique(np.linspace(0, number - 1, min(number, MOST_NEW)).astype(int)).tolist()
@@ -109,7 +109,7 @@ def _without_history(query: Query) -> Query:
 
 
 @dataclass(frozen=True)
-class _Catalogue:
+class _ItemFacts:
     """What is known of the items before anything is recommended."""
 
     train: Interactions
@@ -133,17 +133,17 @@ class _Catalogue:
         return sparse.csr_matrix(sparse.diags_array(1 / np.maximum(lengths, 1)) @ matrix)
 
 
-def _rows(cohort: str, ours: Answers, theirs: Answers, catalogue: _Catalogue) -> Iterator[Row]:
-    model, popular = (_estimates(each, catalogue) for each in (ours, theirs))
+def _rows(cohort: str, ours: Answers, theirs: Answers, facts: _ItemFacts) -> Iterator[Row]:
+    model, popular = (_estimates(each, facts) for each in (ours, theirs))
     for name in METRICS:
         if name in model and name in popular:
             yield Row(name, cohort, len(ours.lists), model[name], popular[name])
 
 
-def _estimates(given: Answers, catalogue: _Catalogue) -> Mapping[str, Estimate]:
-    means = accuracy(given) | novelty(given, catalogue.information)
-    if catalogue.categories is not None:
-        means["diversity"] = diversity(given.lists, catalogue.categories)
+def _estimates(given: Answers, facts: _ItemFacts) -> Mapping[str, Estimate]:
+    means = accuracy(given) | novelty(given, facts.information)
+    if facts.categories is not None:
+        means["diversity"] = diversity(given.lists, facts.categories)
     counts = np.bincount(given.lists[given.lists >= 0], minlength=given.items)
     found = {name: mean(values, math.inf if name in UNBOUNDED else 1.0) for name, values in means.items()}
     whole = {"coverage": float((counts > 0).mean()), "gini": gini(counts)}

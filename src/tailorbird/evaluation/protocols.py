@@ -106,7 +106,7 @@ PROTOCOLS: Mapping[RecipeType, Callable[[Subject], Evaluation]] = {
 """Recipes of one protocol are asked alike."""
 
 
-def _ranked(subject: Subject, asked: Callable[[ranking.Split], ranking.Split]) -> Evaluation:
+def _ranked(subject: Subject, asked: Callable[[ranking.RankingSplit], ranking.RankingSplit]) -> Evaluation:
     """Where a recipe does without interactions and there are none to ask about, only the coverage is measured."""
     data, optional = subject.data, not subject.recipe.needs_interactions
     if optional and len(data.users) < 2:
@@ -122,7 +122,7 @@ def _ranked(subject: Subject, asked: Callable[[ranking.Split], ranking.Split]) -
     )
 
 
-def _segments(held_out: segments.Split) -> Evaluation:
+def _segments(held_out: segments.SegmentSplit) -> Evaluation:
     return Evaluation(
         held_out.train, lambda model: segments.measure(model, held_out), partial(segments.activity_baseline, held_out)
     )

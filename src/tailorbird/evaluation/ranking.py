@@ -44,7 +44,7 @@ class Ranker(Protocol):
 
 
 @dataclass(frozen=True)
-class Split:
+class RankingSplit:
     """Users to train on, and questions with their answers: one of each test user, or those of `about_items`."""
 
     train: Interactions
@@ -55,7 +55,7 @@ class Split:
     """Parallel to each truth where the solution weighs events: the greatest weight of the rows of that item."""
 
 
-def split(data: Interactions, seed: int) -> Split:
+def split(data: Interactions, seed: int) -> RankingSplit:
     """Returns a split in which each user is a test user with probability 0.1, drawn from `seed`.
 
     Of a test user's n rows the oldest floor(0.9 n) are the question and the rest, at least one, the truth.
@@ -91,10 +91,10 @@ def split(data: Interactions, seed: int) -> Split:
             greatest = np.zeros(len(truth), np.float32)
             np.maximum.at(greatest, place, data.weight[cut:end])
             weights.append(greatest)
-    return Split(keep_users(data, ~test), tuple(queries), tuple(truths), tuple(weights))
+    return RankingSplit(keep_users(data, ~test), tuple(queries), tuple(truths), tuple(weights))
 
 
-def about_items(held_out: Split) -> Split:
+def about_items(held_out: RankingSplit) -> RankingSplit:
     """Returns the split with questions about items instead of users: what related items are asked for.
 
     One for each distinct item of the truths (spec recipes-and-runtime 3.2, coverage) that the training users
@@ -108,7 +108,7 @@ def about_items(held_out: Split) -> Split:
     trained = set(np.unique(held_out.train.item).tolist())
     items = sorted(item for item, together in others.items() if len(together) > 1 and item in trained)
     truths = (np.array(sorted(others[item] - {item}), np.int32) for item in items)
-    return Split(held_out.train, tuple(map(from_nobody, items)), tuple(truths))
+    return RankingSplit(held_out.train, tuple(map(from_nobody, items)), tuple(truths))
 
 
 @dataclass(frozen=True)
@@ -137,12 +137,12 @@ class Answers:
         return Answers(queries, truths, self.lists[keep], self.items)
 
 
-def answers(model: Ranker, held_out: Split) -> Answers:
+def answers(model: Ranker, held_out: RankingSplit) -> Answers:
     """Puts the questions to a model that was trained on `held_out.train`."""
     return Answers(held_out.queries, held_out.truths, top_lists(model, held_out.queries), len(model.items))
 
 
-def measure(model: Ranker, held_out: Split) -> dict[str, float]:
+def measure(model: Ranker, held_out: RankingSplit) -> dict[str, float]:
     """Returns the eight metrics of spec recipes-and-runtime 3.2, rounded to 4 digits, in string order.
 
     `model` was trained on `held_out.train`. A solution that weighs events or has an objective gets a ninth.
@@ -228,7 +228,7 @@ def weighted_ndcg(
     return float(np.mean(gains))
 
 
-def popularity_baseline(held_out: Split) -> dict[str, float]:
+def popularity_baseline(held_out: RankingSplit) -> dict[str, float]:
     """Returns the metrics of the most popular items on the same questions: what any recipe should beat."""
     model = popularity.train(held_out.train, popularity.Settings(), silent)
     return measure(model, held_out)

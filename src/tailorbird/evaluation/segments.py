@@ -24,7 +24,7 @@ MOST_SCORES = 50_000_000
 
 
 @dataclass(frozen=True)
-class Split:
+class SegmentSplit:
     """What to train on, the targets asked for, and which users interacted with each in the truth."""
 
     train: Interactions
@@ -34,7 +34,7 @@ class Split:
     """Users, at least one, parallel to `targets`."""
 
 
-def split(data: Interactions, columns: Sequence[str], seed: int) -> Split:
+def split(data: Interactions, columns: Sequence[str], seed: int) -> SegmentSplit:
     """Returns the split of each user's rows, at least one of which is trained on.
 
     columns: of the items. Without them each item of the truth is a target; with them each of their values is one,
@@ -55,7 +55,7 @@ def split(data: Interactions, columns: Sequence[str], seed: int) -> Split:
         if len(users) and len(targets) < most:
             targets.append(items)
             truths.append(users)
-    return Split(train, tuple(targets), tuple(truths))
+    return SegmentSplit(train, tuple(targets), tuple(truths))
 
 
 def items_by_value(data: Interactions, columns: Sequence[str]) -> list[NDArray[np.int32]]:
@@ -69,18 +69,18 @@ def items_by_value(data: Interactions, columns: Sequence[str]) -> list[NDArray[n
     return [np.array(items, np.int32) for items in found.values()]
 
 
-def measure(model: Model, held_out: Split) -> dict[str, float]:
+def measure(model: Model, held_out: SegmentSplit) -> dict[str, float]:
     """Returns the three metrics of spec recipes-and-runtime 3.2, rounded to 4 digits, in string order."""
     return _metrics(affinity.expected(model, held_out.train, held_out.targets), held_out)
 
 
-def activity_baseline(held_out: Split) -> dict[str, float]:
+def activity_baseline(held_out: SegmentSplit) -> dict[str, float]:
     """Returns the metrics of the users with most interactions, for every target: what a segment should beat."""
     activity = np.diff(user_bounds(held_out.train)).astype(np.float32)
     return _metrics(np.broadcast_to(activity, (len(held_out.targets), len(activity))), held_out)
 
 
-def _metrics(scores: NDArray[np.float32], held_out: Split) -> dict[str, float]:
+def _metrics(scores: NDArray[np.float32], held_out: SegmentSplit) -> dict[str, float]:
     """Scores are (target, user); without a target all metrics are 0."""
     users = len(held_out.train.users)
     most = max(1, int(users * SELECTED_SHARE))

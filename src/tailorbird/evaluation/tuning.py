@@ -45,7 +45,7 @@ NEVER_GIVEN_UP = 4
 
 
 @dataclass(frozen=True)
-class Plan:
+class Search:
     """An HPO: what may be tried, and how often."""
 
     domains: Mapping[str, Domain]
@@ -55,9 +55,9 @@ class Plan:
 
 
 def tune(
-    recipe: Recipe, settings: Any, data: Interactions, plan: Plan, seed: int, progress: Progress
+    recipe: Recipe, settings: Any, data: Interactions, search: Search, seed: int, progress: Progress
 ) -> dict[str, Value]:
-    """Returns the best values found for the hyperparameters of the plan.
+    """Returns the best values found for the hyperparameters of the search.
 
     data: all there is; the users whom the recipe's evaluation holds out for its test are not looked at.
     """
@@ -71,7 +71,7 @@ def tune(
     def score(stage: int, trial: Trial) -> float:
         given = stage, tuple(trial.params.values())
         if given not in known:  # where few values are possible they are proposed again
-            share, name = trial.number / plan.trials, f"trial {trial.number + 1}/{plan.trials}"
+            share, name = trial.number / search.trials, f"trial {trial.number + 1}/{search.trials}"
             watch = part(progress, share, share, name)
             model = recipe.train(stages[stage], replace(settings, **trial.params), watch)
             known[given] = evaluation.measure(model)[METRIC]
@@ -80,17 +80,19 @@ def tune(
     sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
     pruner = optuna.pruners.MedianPruner(n_startup_trials=NEVER_GIVEN_UP)
     study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
-    study.enqueue_trial({name: getattr(settings, name) for name in plan.domains if _holds(plan, settings, name)})
-    distributions = {name: _distribution(domain) for name, domain in plan.domains.items()}
-    threads = min(plan.parallel, os.cpu_count() or 1)
+    study.enqueue_trial(
+        {name: getattr(settings, name) for name in search.domains if _is_searched(search, settings, name)}
+    )
+    distributions = {name: _distribution(domain) for name, domain in search.domains.items()}
+    threads = min(search.parallel, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads, "trial") as pool:
-        while len(study.trials) < plan.trials:
-            count = min(threads, plan.trials - len(study.trials))
+        while len(study.trials) < search.trials:
+            count = min(threads, search.trials - len(study.trials))
             batch = [study.ask(distributions) for _ in range(count)]
             for stage in range(len(stages)):
                 scores = list(pool.map(partial(score, stage), batch))
-                batch = _judge(study, batch, scores, stage, last=stage == len(stages) - 1)
-            _tell(study, plan, progress)
+                batch = _survivors(study, batch, scores, stage, last=stage == len(stages) - 1)
+            _tell_outcome(study, search, progress)
     return study.best_params
 
 
@@ -131,9 +133,9 @@ def _stages(data: Interactions, seed: int) -> tuple[Interactions, ...]:
     return keep_users(data, np.random.default_rng(seed).random(len(data.users)) < FIRST_SHARE), data
 
 
-def _holds(plan: Plan, settings: Any, name: str) -> bool:
+def _is_searched(search: Search, settings: Any, name: str) -> bool:
     """Whether the settings' own value is among those to search."""
-    value, domain = getattr(settings, name), plan.domains[name]
+    value, domain = getattr(settings, name), search.domains[name]
     return value in values(domain) if domain.type in (bool, str) else domain.low <= value <= domain.high
 
 
@@ -147,7 +149,7 @@ def _distribution(domain: Domain) -> BaseDistribution:
     return distributions.CategoricalDistribution(values(domain))
 
 
-def _judge(study: Study, batch: list[Trial], scores: list[float], stage: int, *, last: bool) -> list[Trial]:
+def _survivors(study: Study, batch: list[Trial], scores: list[float], stage: int, *, last: bool) -> list[Trial]:
     """Tells the study how the trials of a batch did, and returns those that go on to the next stage."""
     from optuna.trial import TrialState
 
@@ -161,8 +163,8 @@ def _judge(study: Study, batch: list[Trial], scores: list[float], stage: int, *,
     return [trial for trial in batch if trial not in given_up]
 
 
-def _tell(study: Study, plan: Plan, progress: Progress) -> None:
+def _tell_outcome(study: Study, search: Search, progress: Progress) -> None:
     """Says what came out last: trial 3/20: ndcg 0.3112, best 0.3325."""
     newest, done = study.trials[-1], len(study.trials)
     outcome = f"ndcg {newest.value:.4f}" if newest.value is not None else "given up"
-    progress(done / plan.trials, f"trial {done}/{plan.trials}: {outcome}, best {study.best_value:.4f}")
+    progress(done / search.trials, f"trial {done}/{search.trials}: {outcome}, best {study.best_value:.4f}")

@@ -9,7 +9,7 @@ from tailorbird.blanks import bare
 from tailorbird.data.schema import Field, Schema
 from tailorbird.data.values import CLOCK_DATE, LAST_DAY, LATEST_TIMESTAMP, TIMES
 from tailorbird.errors import LimitExceededException
-from tailorbird.filters.syntax import SPELLING, Column, Filter, Predicate, refuse
+from tailorbird.filters.syntax import SPELLING, ColumnReference, Filter, Predicate, refuse
 from tailorbird.numbers import to_number
 
 MAX_FIELDS = 10
@@ -34,12 +34,12 @@ def check(filter_: Filter, schemas: Mapping[str, Schema]) -> None:
         for predicate in expression.predicates:
             left = _field(filter_, schemas, predicate.column)
             operand = predicate.operand
-            right = _field(filter_, schemas, operand) if isinstance(operand, Column) else None
+            right = _field(filter_, schemas, operand) if isinstance(operand, ColumnReference) else None
             for problem in _misfits(predicate, left, right):
                 refuse(filter_.text, predicate.column.position, problem)
 
 
-def _field(filter_: Filter, schemas: Mapping[str, Schema], column: Column) -> Field:
+def _field(filter_: Filter, schemas: Mapping[str, Schema], column: ColumnReference) -> Field:
     schema = schemas.get(column.dataset)
     if schema is None:
         refuse(
@@ -71,7 +71,7 @@ def _misfits(predicate: Predicate, left: Field, right: Field | None) -> Iterator
         yield from filter(None, (misfit(column, literal) for literal in operand))
 
 
-def misfit(column: Column, text: str) -> str:
+def misfit(column: ColumnReference, text: str) -> str:
     """Why a column of epoch seconds cannot be compared with a number; empty where it can."""
     number = to_number(text) if column.name in TIMES else None
     if number is None or number < LATEST_TIMESTAMP or LAST_DAY[0] <= number < LAST_DAY[1]:

@@ -1,6 +1,6 @@
 """Filters over a table's rows, as numpy masks (spec recipes-and-runtime 5.2).
 
-A `Table` prepares a column when a filter first needs it and keeps it: numbers as one array, strings as an
+A `MetadataTable` prepares a column when a filter first needs it and keeps it: numbers as one array, strings as an
 inverted index. WHERE parts that depend on neither request nor user are kept as masks too.
 """
 
@@ -21,7 +21,7 @@ from tailorbird.errors import InvalidInputException
 from tailorbird.filters.syntax import (
     ANY_EVENT,
     EVENT_DATASETS,
-    Column,
+    ColumnReference,
     Expression,
     Filter,
     Parameter,
@@ -69,7 +69,7 @@ class User:
         return tuple(value.split("|")) if name in self.categories else (value,)
 
 
-class Table:
+class MetadataTable:
     """The metadata of `ids`, rows in that order; thread-safe."""
 
     def __init__(
@@ -87,7 +87,7 @@ class Table:
         self._categories = categories
         self._values: dict[str, Sequence[object]] = dict.fromkeys(("ITEM_ID", "USER_ID", "ACTION_ID"), ids)
         self._values.update((name.upper(), column) for name, column in columns.items())
-        self._prepared: dict[str, _Column] = {}
+        self._prepared: dict[str, _PreparedColumn] = {}
         self._lock = Lock()
         self.static_where: Callable[[Where], Mask] = lru_cache(KEPT_MASKS)(partial(_static_where, self))
 
@@ -98,7 +98,7 @@ class Table:
         """Returns a column as it was given; empty for one the table does not have."""
         return self._values.get(name.upper(), ())
 
-    def column(self, name: str) -> _Column:
+    def column(self, name: str) -> _PreparedColumn:
         """Returns a prepared column; one the table does not have is missing in every row."""
         found = self._prepared.get(name)
         if found is None:
@@ -107,7 +107,7 @@ class Table:
                 self._prepared[name] = found
         return found
 
-    def _prepare(self, name: str) -> _Column:
+    def _prepare(self, name: str) -> _PreparedColumn:
         values = self._values.get(name, ())
         listed: list[Any] = values.tolist() if isinstance(values, np.ndarray) else list(values)
         kinds = set(map(type, listed)) - {type(None)}
@@ -121,7 +121,7 @@ class Table:
         raise TypeError(f"column {name} holds {names}; a filter needs all numbers or all strings")
 
 
-class _Column(Protocol):
+class _PreparedColumn(Protocol):
     def match(self, operator: str, operand: Sequence[str]) -> Mask:
         """Returns the rows for which `value operator operand` holds; a comparator gets at most one value."""
         ...
@@ -228,7 +228,7 @@ class _Strings:
 class _Request:
     """What a WHERE part is evaluated against."""
 
-    table: Table
+    table: MetadataTable
     values: Values
     user: User | None
     current_item: int | None
@@ -236,7 +236,7 @@ class _Request:
 
 def evaluate(
     filter_: Filter,
-    table: Table,
+    table: MetadataTable,
     values: Values,
     user: User | None,
     current_item: int | None,
@@ -270,10 +270,10 @@ def _is_effective(expression: Expression, values: Values, user: User | None) -> 
     """Whether the expression has its values and its IF holds for the user."""
     if not all(name in values for name in expression.parameters):
         return False
-    return user is None or all(_holds(each, user, _operand(each, values)) for each in expression.condition)
+    return user is None or all(_user_meets(each, user, _operand(each, values)) for each in expression.condition)
 
 
-def _holds(predicate: Predicate, user: User, operand: Sequence[str]) -> bool:
+def _user_meets(predicate: Predicate, user: User, operand: Sequence[str]) -> bool:
     """Whether `value operator operand` holds for one attribute; never where it is unknown."""
     name = predicate.column.name
     value = user.attributes.get(name)
@@ -300,7 +300,7 @@ def _where(where: Where, request: _Request) -> Mask:
     return _any_of_all(where, request)
 
 
-def _static_where(table: Table, where: Where) -> Mask:
+def _static_where(table: MetadataTable, where: Where) -> Mask:
     return _any_of_all(where, _Request(table, {}, None, None))
 
 
@@ -315,7 +315,7 @@ def _match(predicate: Predicate, request: _Request) -> Mask:
     if predicate.column.dataset in EVENT_DATASETS:
         return _match_events(predicate, request)
     column = request.table.column(predicate.column.name)
-    if not isinstance(predicate.operand, Column):
+    if not isinstance(predicate.operand, ColumnReference):
         return column.match(predicate.operator, _operand(predicate, request.values))
     if request.current_item is None or request.current_item == UNKNOWN_ITEM:
         return np.zeros(len(request.table), dtype=np.bool_)
@@ -348,7 +348,7 @@ def event_types(dataset: str, texts: Sequence[str]) -> frozenset[str]:
 def _operand(predicate: Predicate, values: Values) -> Sequence[str]:
     """Returns the predicate's literals or its placeholder's values; a comparator takes exactly one."""
     operand = predicate.operand
-    assert not isinstance(operand, Column), "columns of the current item are read by _match"
+    assert not isinstance(operand, ColumnReference), "columns of the current item are read by _match"
     if not isinstance(operand, Parameter):
         return operand
     found = values[operand.name]

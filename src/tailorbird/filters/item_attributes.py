@@ -11,7 +11,7 @@ import numpy as np
 
 from tailorbird.data.schema import NUMERIC, Schema
 from tailorbird.errors import InvalidInputException
-from tailorbird.filters.evaluate import Mask, Table
+from tailorbird.filters.evaluate import Mask, MetadataTable
 from tailorbird.numbers import to_number
 
 EXAMPLE = 'ITEMS.GENRE = "Comedy" AND ITEMS.YEAR = 1994'
@@ -76,7 +76,7 @@ def _value(condition: re.Match[str]) -> str:
     return condition["number"]
 
 
-def evaluate(conditions: tuple[tuple[str, str], ...], table: Table) -> Mask:
+def evaluate(conditions: tuple[tuple[str, str], ...], table: MetadataTable) -> Mask:
     """Returns which items of the table meet all conditions."""
     masks = [table.column(column).match("IN", (value,)) for column, value in conditions]
     allowed: Mask = np.all(masks, axis=0)

@@ -33,7 +33,7 @@ Known = Callable[[str], bool]
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparand:
     """What a placeholder is compared with."""
 
     known: Known
@@ -84,7 +84,7 @@ _DIALECTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = 
 """One value and the comma after it, and what it says; a list that the first can read is not given to the second."""
 
 
-def split(name: str, text: str, compared: Compared) -> tuple[str, ...]:
+def split(name: str, text: str, compared: Comparand) -> tuple[str, ...]:
     """The values that the text of the placeholder `name` lists.
 
     InvalidInputException: it is none of the forms, or a value of it is of rule 3.
@@ -126,7 +126,7 @@ def _json(text: str) -> tuple[str, ...]:
     return tuple(map(str, listed))
 
 
-def _bracketed(name: str, text: str, compared: Compared) -> tuple[str, ...]:
+def _bracketed(name: str, text: str, compared: Comparand) -> tuple[str, ...]:
     """A list as a program prints it."""
     inside = text[1:-1].strip(BLANKS).removesuffix(",")  # one value in Python: ('a',)
     if not inside or inside[:1] in _BRACKETS:
@@ -147,21 +147,21 @@ def _parted(text: str, known: Known, separators: tuple[str, ...] = _SEPARATORS) 
     return [value for part in parts for value in _parted(part, known, separators[1:])]
 
 
-def _is_odd(value: str, compared: Compared) -> bool:
+def _is_odd(value: str, compared: Comparand) -> bool:
     """Whether a value without quotes says nothing, bears a sign of markup, or is several words that are values."""
     if compared.says_nothing(value) or _MARKUP.search(value) or any(map(compared.known, value.split())):
         return True
     return _is_misspelt(value, compared) or _is_joined(value, compared)
 
 
-def _hides(value: str, compared: Compared) -> bool:
+def _hides(value: str, compared: Comparand) -> bool:
     """Whether a value in quotes says nothing, or is only values in more quotes, brackets, blanks or separators."""
     parts = re.split("|".join(_SEPARATORS), value) if compared.many else [value]
     bare = [part for part in (part.strip(_EDGES) for part in parts) if part]
     return compared.says_nothing(value) or all(map(compared.known, bare)) or _is_misspelt(value, compared)
 
 
-def _is_misspelt(value: str, compared: Compared) -> bool:
+def _is_misspelt(value: str, compared: Comparand) -> bool:
     """Whether a value is another spelling of one that the column has, or stands behind the column's name."""
     seen = _UNSEEN.sub("", value)
     if (name := _NAME.match(seen)) and plain(name[1].rpartition(".")[2]) in compared.names:
@@ -169,7 +169,7 @@ def _is_misspelt(value: str, compared: Compared) -> bool:
     return any(compared.known(spelt(seen)) for spelt in _SPELLINGS)
 
 
-def _is_joined(value: str, compared: Compared) -> bool:
+def _is_joined(value: str, compared: Comparand) -> bool:
     """Whether two or more values of the column are joined by signs; of one in quotes they are a part."""
     parts = [part for part in _SIGNS.split(value) if part]
     return sum(compared.known(part) or _is_misspelt(part, compared) for part in parts) > 1

@@ -37,7 +37,7 @@ SPELLING = {
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnReference:
     """A field of a dataset; both names in upper case."""
 
     dataset: str
@@ -61,10 +61,10 @@ class Parameter:
 class Predicate:
     """`column operator operand`."""
 
-    column: Column
+    column: ColumnReference
     operator: str
     """IN, NOT IN, =, !=, <, <=, > or >=."""
-    operand: tuple[str, ...] | Parameter | Column
+    operand: tuple[str, ...] | Parameter | ColumnReference
     """Literals as text (exactly one with a comparator), a placeholder, or a column of the current item."""
 
 
@@ -106,11 +106,11 @@ class Filter:
         return self.expressions[0].target
 
     @cached_property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[ColumnReference, ...]:
         """Every column in the order of the text, those of CurrentUser and CurrentItem too."""
         predicates = [predicate for expression in self.expressions for predicate in expression.predicates]
         pairs = ((predicate.column, predicate.operand) for predicate in predicates)
-        return tuple(side for pair in pairs for side in pair if isinstance(side, Column))
+        return tuple(side for pair in pairs for side in pair if isinstance(side, ColumnReference))
 
     @cached_property
     def fields(self) -> frozenset[tuple[str, str]]:
@@ -136,7 +136,7 @@ class Filter:
     @cached_property
     def needs_current_item(self) -> bool:
         """Whether it compares with CurrentItem, which only related-item requests have."""
-        return any(isinstance(p.operand, Column) for each in self.expressions for p in each.predicates)
+        return any(isinstance(p.operand, ColumnReference) for each in self.expressions for p in each.predicates)
 
 
 # Text to tree
@@ -220,10 +220,10 @@ def _predicate(tree: Any) -> Predicate:
     return Predicate(_column(column), operator, _operand(operator, right))
 
 
-def _column(token: Token) -> Column:
+def _column(token: Token) -> ColumnReference:
     prefix, name = (part.strip().upper() for part in token.split("."))
     dataset = {"CURRENTUSER": "USERS", "CURRENTITEM": "ITEMS", "ACTION": "ACTIONS"}.get(prefix, prefix)
-    return Column(dataset, name, token.start_pos or 0)
+    return ColumnReference(dataset, name, token.start_pos or 0)
 
 
 def _operand(operator: str, tree: Tree[Token]) -> tuple[str, ...] | Parameter:
@@ -266,7 +266,7 @@ def _check_expression(expression: Expression, target: str) -> None:
             problem = f"Of {SPELLING[column.dataset]} only EVENT_TYPE can be filtered."
         elif column.dataset in EVENT_DATASETS and not _fits_events(predicate):
             problem = "Compare EVENT_TYPE with IN, NOT IN, = or !=, and with literals or a placeholder."
-        elif isinstance(predicate.operand, Column) and target != "ItemID":
+        elif isinstance(predicate.operand, ColumnReference) and target != "ItemID":
             problem = f"CurrentItem has no meaning in {target} filters."
         else:
             continue
@@ -279,7 +279,7 @@ def _check_expression(expression: Expression, target: str) -> None:
 
 
 def _fits_events(predicate: Predicate) -> bool:
-    return predicate.operator in ("IN", "NOT IN", "=", "!=") and not isinstance(predicate.operand, Column)
+    return predicate.operator in ("IN", "NOT IN", "=", "!=") and not isinstance(predicate.operand, ColumnReference)
 
 
 def _unexpected(text: str, error: UnexpectedCharacters | UnexpectedToken) -> tuple[int, str]:

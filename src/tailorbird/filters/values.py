@@ -14,12 +14,14 @@ from tailorbird.data.values import DAY, LABELS, TIMES
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import lists
 from tailorbird.filters.check import DATE, misfit
-from tailorbird.filters.evaluate import Table, User, event_types, rows_touched
-from tailorbird.filters.syntax import Column, Filter, Predicate
+from tailorbird.filters.evaluate import MetadataTable, User, event_types, rows_touched
+from tailorbird.filters.syntax import ColumnReference, Filter, Predicate
 from tailorbird.numbers import to_number
 
 
-def read(filter_: Filter, texts: Mapping[str, str], table: Table, user: User | None) -> dict[str, tuple[str, ...]]:
+def read(
+    filter_: Filter, texts: Mapping[str, str], table: MetadataTable, user: User | None
+) -> dict[str, tuple[str, ...]]:
     """Returns the values of the filter's placeholders by name, for `evaluate`.
 
     table, user: what they are compared with. A name that the filter does not have is ignored beside one that it has.
@@ -31,7 +33,7 @@ def read(filter_: Filter, texts: Mapping[str, str], table: Table, user: User | N
     found = {}
     for name in (name for name in filter_.parameters if name in texts):
         predicates = filter_.comparing(name)
-        compared = lists.Compared(
+        compared = lists.Comparand(
             known=cache(partial(_known, predicates, table, user, filter_.target != "UserID")),
             many=any(predicate.operator == "IN" for predicate in predicates),
             names=_names(name, predicates),
@@ -71,7 +73,7 @@ def _check_names(filter_: Filter, texts: Mapping[str, str]) -> None:
         )
 
 
-def _known(predicates: Sequence[Predicate], table: Table, user: User | None, asking: bool, text: str) -> bool:
+def _known(predicates: Sequence[Predicate], table: MetadataTable, user: User | None, asking: bool, text: str) -> bool:
     """Whether a row, or the user who asks, has the text as a value of what the placeholder is compared with.
 
     asking: whether fields of Users are those of the one who asks.
@@ -79,7 +81,7 @@ def _known(predicates: Sequence[Predicate], table: Table, user: User | None, ask
     return any(_has(predicate, table, user, asking, text) for predicate in predicates)
 
 
-def _has(predicate: Predicate, table: Table, user: User | None, asking: bool, text: str) -> bool:
+def _has(predicate: Predicate, table: MetadataTable, user: User | None, asking: bool, text: str) -> bool:
     column = predicate.column
     if column.dataset == "ACTION_INTERACTIONS":
         return bool(event_types(column.dataset, [text]) & {TAKEN, *DECLINED})
@@ -93,16 +95,16 @@ def _has(predicate: Predicate, table: Table, user: User | None, asking: bool, te
     return table.column(column.name).has(predicate.operator, text)
 
 
-def _check_times(name: str, values: tuple[str, ...], columns: Sequence[Column], table: Table) -> None:
+def _check_times(name: str, values: tuple[str, ...], columns: Sequence[ColumnReference], table: MetadataTable) -> None:
     for column in (column for column in columns if column.name in TIMES):
         for value in values:
             problem = misfit(column, value)
-            if not problem and re.match(DAY, bare(value), re.ASCII) and _holds_seconds(column, table):
+            if not problem and re.match(DAY, bare(value), re.ASCII) and _is_in_seconds(column, table):
                 problem = DATE.format(column=column, value=value)
             if problem:
                 raise InvalidInputException(f"filterValues.{name}: {problem}")
 
 
-def _holds_seconds(column: Column, table: Table) -> bool:
+def _is_in_seconds(column: ColumnReference, table: MetadataTable) -> bool:
     """Whether a row has a time after 1995: as seconds, a date such as 20231114 is of 1970."""
     return column.dataset in ("ITEMS", "ACTIONS") and bool(table.column(column.name).match(">=", [str(EARLIEST)]).any())

@@ -39,7 +39,7 @@ class Effect(Enum):
 
 
 @dataclass(frozen=True)
-class Fault:
+class CellFault:
     """One way for a cell to be wrong, as a condition on its text."""
 
     when: pl.Expr
@@ -67,7 +67,7 @@ class Conversion:
     blank: pl.Expr
     value: pl.Expr
     """Of a cell that is neither blank nor faulty."""
-    faults: tuple[Fault, ...]
+    faults: tuple[CellFault, ...]
     """A cell that could have several has the first."""
     glance: Glance | None
     """What is seen at once, of most cells; None where there is no quick look."""
@@ -138,31 +138,31 @@ def conversion(field: Field, *, key: bool, words: Sequence[str] = ()) -> Convers
     value, faults = _KINDS.get(field.type, _integer)(field, text, bad)
     if words:
         value = bare.str.to_uppercase().str.replace_all(" ", "_", literal=True)
-        faults.append(Fault(~value.is_in(words), f"{field.name} is none of {', '.join(words)}", bad))
+        faults.append(CellFault(~value.is_in(words), f"{field.name} is none of {', '.join(words)}", bad))
     if key:
         reserved = f"{field.name} is a word reserved for nothing, such as null or None: every row needs a real one"
-        faults.insert(0, Fault(empty, f"{field.name} is empty: every row needs one", bad))
-        faults.insert(1, Fault(blank, reserved, bad))
+        faults.insert(0, CellFault(empty, f"{field.name} is empty: every row needs one", bad))
+        faults.insert(1, CellFault(blank, reserved, bad))
     elif not field.nullable:
-        faults.insert(0, Fault(blank, f"{field.name} is empty, but not nullable in the schema", bad))
+        faults.insert(0, CellFault(blank, f"{field.name} is empty, but not nullable in the schema", bad))
     return Conversion(field, key, blank, value, tuple(faults), None if words else _glance(field))
 
 
-_Parts = tuple[pl.Expr, list[Fault]]
+_Parts = tuple[pl.Expr, list[CellFault]]
 
 
 def _string(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
     faults = []
     if field.name.upper() not in values.LABELS:
         reserved = f"{field.name} is the word null, which is reserved: leave the cell empty"
-        faults.append(Fault(text == RESERVED_WORD, reserved, bad))
+        faults.append(CellFault(text == RESERVED_WORD, reserved, bad))
     most = values.longest(field)
     reason, effect = f"{field.name} is longer than {most} characters: shorten it", bad
     if field.categorical or field.name.upper() == "IMPRESSION":
         reason, effect = values.LONG_CATEGORY.format(name=field.name, most=most), Effect.FAIL
     elif not values.is_strict(field):
         reason, effect = f"{field.name} is longer than {most} characters: the rest is cut", Effect.FIT
-    faults.append(Fault(text.str.len_chars() > most, reason, effect))
+    faults.append(CellFault(text.str.len_chars() > most, reason, effect))
     return text.str.slice(0, most) if effect is Effect.FIT else text, faults
 
 
@@ -225,8 +225,8 @@ def _glance(field: Field) -> Glance | None:
     return Glance(value, sure | (text == "") if field.nullable else sure)
 
 
-def _fault(field: Field, when: pl.Expr, reason: str, effect: Effect) -> Fault:
-    return Fault(when, reason.format(name=field.name), effect)
+def _fault(field: Field, when: pl.Expr, reason: str, effect: Effect) -> CellFault:
+    return CellFault(when, reason.format(name=field.name), effect)
 
 
 def _no_number(number: pl.Expr) -> pl.Expr:

@@ -20,7 +20,7 @@ LONGEST_RECORD = 1 << 20
 """Characters; about eight times the largest record the field limits allow."""
 
 
-class Endless(Exception):
+class EndlessQuote(Exception):
     """A quoted value that no quote closes, by the end of the file or within `LONGEST_RECORD`."""
 
 
@@ -152,7 +152,7 @@ class QuotedRecords:
         if reading.end is _End.CLEAN:
             return Record(reading.cells, reading.lines)
         if last or reading.end is _End.ENDLESS:
-            raise Endless
+            raise EndlessQuote
         return None
 
 

@@ -89,7 +89,7 @@ def read(
                 tally.failures.append(error.reason)
         done += source.size
     batch.end()
-    return _judged(tally)
+    return _usable_report(tally)
 
 
 def _no_files(names: Sequence[str]) -> str:
@@ -156,7 +156,7 @@ class _Tally:
         return Report(self.read, kept, self.dropped, self.emptied, tuple(self.problems), counts, ignored)
 
 
-def _judged(tally: _Tally) -> Report:
+def _usable_report(tally: _Tally) -> Report:
     """The report, unless the rows as a whole cannot be used."""
     report = tally.report()
     causes = [*tally.failures]
@@ -283,7 +283,9 @@ def _places(header: list[str], schema: Schema, name: str, separator: str, tally:
         if words := csv_header.no_header(",".join(header), header, schema):
             hint = f"The first line of {name} {words}"
         else:
-            hint = csv_header.told(header, separator, name) + namesakes.told(absent, map(str.strip, others))
+            hint = csv_header.header_hint(header, separator, name) + namesakes.rename_hint(
+                absent, map(str.strip, others)
+            )
         tally.failures.append(f"Input CSV is missing the following columns:[{', '.join(missing)}]. {hint}")
     likely = namesakes.of(absent, others)
     tally.ignore(other for other in others if other not in likely.values())

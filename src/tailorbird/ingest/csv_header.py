@@ -39,7 +39,7 @@ def separator(header: Sequence[str], schema: Schema) -> str:
     return ","
 
 
-def told(header: Sequence[str], separator: str, name: str) -> str:
+def header_hint(header: Sequence[str], separator: str, name: str) -> str:
     """What a header looks like in which columns are missing."""
     if separator != ",":
         return f"The values of {name} are separated by {SEPARATORS[separator]}: write commas, and points in numbers."

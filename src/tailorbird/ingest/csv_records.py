@@ -17,7 +17,7 @@ from typing import Protocol, cast
 
 from tailorbird.ingest.csv_blocks import Plain, Records, plain
 from tailorbird.ingest.csv_dialect import LONGEST_RECORD as LONGEST_RECORD
-from tailorbird.ingest.csv_dialect import Endless, QuotedRecords
+from tailorbird.ingest.csv_dialect import EndlessQuote, QuotedRecords
 from tailorbird.ingest.import_report import ImportFailed
 
 BLOCK = 1 << 20
@@ -128,7 +128,7 @@ def _records(lines: list[str], first: int, last: bool, quoted: QuotedRecords, na
         quoted.told_header(found.cells)
         try:
             record = quoted.read(lines, at, last)
-        except Endless as error:
+        except EndlessQuote as error:
             raise _never_closed(name, first + at) from error
         if record is None:
             break

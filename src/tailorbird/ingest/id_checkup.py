@@ -32,7 +32,7 @@ class IdCheckup:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.counts = Counts()
+        self.counts = IdCounts()
         self._twins = Twins(name)
         self._frequent: dict[int, str] = {}
         """By hash, the ids with a large share of some frame's rows, as those of all rows are."""
@@ -67,7 +67,7 @@ class IdCheckup:
         ]
 
 
-class Counts:
+class IdCounts:
     """How often each id occurred, by its hash; 16 bytes an id."""
 
     def __init__(self) -> None:

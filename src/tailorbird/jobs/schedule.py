@@ -1,6 +1,6 @@
 """What the server does by itself as time passes, by the workspace's clock (spec recipes-and-runtime 2.2).
 
-Automatic training of solutions and recommenders, and campaigns that follow their solution; the two-hour update is in
+Automatic training of solutions and recommenders, and campaigns in step with their solution; the two-hour update is in
 `updates.py`. Several servers may take a step at once: the first one wins.
 """
 
@@ -30,7 +30,7 @@ def tick(workspace: Workspace) -> None:
     tasks: tuple[tuple[str, Callable[[Workspace, Document], None]], ...] = (
         ("Solution", _train),
         ("Recommender", _retrain),
-        ("Campaign", _follow),
+        ("Campaign", _sync_campaign),
     )
     for kind, task in tasks:
         for _, document in workspace.catalogue.select(kind, failed=workspace.faults.failed):
@@ -111,9 +111,9 @@ def _has_news(workspace: Workspace, document: Document, versions: list[Document]
     return recipe is not None and not recipe.needs_interactions and seen != now
 
 
-def _follow(workspace: Workspace, document: Document) -> None:
+def _sync_campaign(workspace: Workspace, document: Document) -> None:
     """Updates a campaign with syncWithLatestSolutionVersion to the newest version."""
-    if not document.get("campaignConfig", {}).get(campaign.FOLLOWS):
+    if not document.get("campaignConfig", {}).get(campaign.SYNC):
         return
     version = lookup.newest_version(workspace, document["solutionArn"])
     if version is not None and version["solutionVersionArn"] != document["solutionVersionArn"]:

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from tailorbird.recipes.recipe import Column, Interactions
-from tailorbird.recipes.scorers.sums import Given, bounds_of
+from tailorbird.recipes.scorers.sums import WeightedItems, bounds_of
 
 RANGES = 16
 """Into how many equally filled ranges a numeric column is cut, at most."""
@@ -45,13 +45,13 @@ class Encoder:
         bounds, index, weight = self.given(rows)
         return sparse.csr_matrix((weight, index, bounds), shape=(len(rows), self.size))
 
-    def given(self, rows: Sequence[Mapping[str, object]]) -> Given:
+    def given(self, rows: Sequence[Mapping[str, object]]) -> WeightedItems:
         """Returns `encode` as numbers of features."""
         found = [self._features(row) for row in rows]
         pairs = [pair for each in found for pair in each]
         index = np.array([feature for feature, _ in pairs], np.int32)
         weight = np.array([weight for _, weight in pairs], np.float32)
-        return Given(bounds_of([len(each) for each in found]), index, weight)
+        return WeightedItems(bounds_of([len(each) for each in found]), index, weight)
 
     def columns(self, columns: Mapping[str, Column], count: int) -> sparse.csr_matrix:
         """Returns `encode` of `count` rows that are given column by column."""

@@ -24,9 +24,9 @@ from tailorbird.recipes.recipe import Interactions, NotEnoughData, Progress, Que
 from tailorbird.recipes.recipe_types import USER_PERSONALIZATION
 from tailorbird.recipes.scorers import cold_users, decayed_popularity, recurrent, recurrent_training
 from tailorbird.recipes.scorers.blend_weights import log_softmax
-from tailorbird.recipes.scorers.decayed_popularity import RECENT_HALF_LIFE, Recency
+from tailorbird.recipes.scorers.decayed_popularity import RECENT_HALF_LIFE, DecayedPopularity
 from tailorbird.recipes.scorers.recurrent import Recurrent
-from tailorbird.recipes.scorers.recurrent_training import Plan, Popularity
+from tailorbird.recipes.scorers.recurrent_training import PopularityLogits, RecurrentPlan
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
@@ -73,7 +73,7 @@ class HRNN:
 
     items: NDArray[np.str_]
     network: Recurrent
-    recent: Recency
+    recent: DecayedPopularity
     first: NDArray[np.float32]
     """Log share of each item among users' first interactions."""
 
@@ -152,9 +152,9 @@ def _train(data: Interactions, cold: NDArray[np.bool_], side: Features, settings
     recent = decayed_popularity.train(data, RECENT_HALF_LIFE if settings.recency_mask else np.inf)
     recent = replace(recent, log_shares=_averaged(recent.log_shares, cold))
     first = _averaged(cold_users.first_shares(data)[None, :], cold)[0]
-    plan = Plan(settings.hidden_dimension, settings.bptt, FORGET if cold.any() else 0.0, settings.seed)
+    plan = RecurrentPlan(settings.hidden_dimension, settings.bptt, FORGET if cold.any() else 0.0, settings.seed)
     network = recurrent_training.train(
-        data, Popularity(recent, cold_users.logits(first, recent.log_shares)), side, plan, progress
+        data, PopularityLogits(recent, cold_users.logits(first, recent.log_shares)), side, plan, progress
     )
     return HRNN(data.items, network, recent, first)
 

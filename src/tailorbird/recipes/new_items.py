@@ -83,7 +83,7 @@ def load(folder: Path) -> Likeness:
 
 
 @dataclass(frozen=True)
-class Extended:
+class ExtendedModel:
     """A model with new items: those that it knows keep their numbers and scores."""
 
     model: Model

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from scipy import optimize, sparse
 
 from tailorbird.recipes.matrices import user_bounds, user_item
-from tailorbird.recipes.recipe import Interactions, Progress, Query, Recipe, Responses
+from tailorbird.recipes.recipe import ActionResponses, Interactions, Progress, Query, Recipe
 from tailorbird.recipes.recipe_types import PERSONALIZED_ACTIONS
-from tailorbird.recipes.scorers.sums import Given, add_rows, bounds_of, zeros
+from tailorbird.recipes.scorers.sums import WeightedItems, add_rows, bounds_of, zeros
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
@@ -107,14 +107,14 @@ def item_factors(data: Interactions) -> NDArray[np.float32]:
 def summed_up(histories: Sequence[NDArray[np.int32]], factors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Returns (history, dimension + 1): the histories' direction among the factors, and 1; 0 for an empty one."""
     items = np.concatenate([*histories, np.empty(0, np.int32)])
-    given = Given(bounds_of([len(history) for history in histories]), items, np.ones(len(items), np.float32))
+    given = WeightedItems(bounds_of([len(history) for history in histories]), items, np.ones(len(items), np.float32))
     sums = add_rows(given, np.ascontiguousarray(factors), zeros(len(histories), factors.shape[1]))
     norms = np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
     directions = sums / norms * np.sqrt(np.float32(max(1, factors.shape[1])))
     return np.hstack([directions, np.ones((len(histories), 1), np.float32)]).astype(np.float32)
 
 
-def samples(responses: Responses, period: int) -> Responses:
+def samples(responses: ActionResponses, period: int) -> ActionResponses:
     """Returns the newest responses, without those that the user followed by taking the action.
 
     period: the seconds within which that counts.
@@ -131,7 +131,7 @@ def samples(responses: Responses, period: int) -> Responses:
     return chosen(responses, rows)
 
 
-def chosen(responses: Responses, rows: NDArray[np.int64]) -> Responses:
+def chosen(responses: ActionResponses, rows: NDArray[np.int64]) -> ActionResponses:
     """Returns some of the responses; actions keep their numbers."""
     return replace(
         responses,
@@ -142,7 +142,7 @@ def chosen(responses: Responses, rows: NDArray[np.int64]) -> Responses:
     )
 
 
-def histories(data: Interactions, responses: Responses) -> list[NDArray[np.int32]]:
+def histories(data: Interactions, responses: ActionResponses) -> list[NDArray[np.int32]]:
     """Returns for each response the newest items of its user before it."""
     bounds = user_bounds(data)
     found = []
@@ -153,7 +153,7 @@ def histories(data: Interactions, responses: Responses) -> list[NDArray[np.int32
     return found
 
 
-def eligible(responses: Responses) -> NDArray[np.bool_]:
+def eligible(responses: ActionResponses) -> NDArray[np.bool_]:
     """Returns which actions have enough responses of both kinds."""
     newest = responses.timestamp.max() if len(responses.timestamp) else 0
     recent = responses.timestamp > newest - WINDOW

@@ -28,7 +28,7 @@ NAME = "objective"
 
 
 @dataclass(frozen=True)
-class Steered:
+class SteeredModel:
     """A model and what each item gains."""
 
     model: Model
@@ -58,7 +58,7 @@ def steer(model: Model, reward: NDArray[np.float32], sensitivity: str) -> Model:
     reward: (item) value of the attribute; an item where it is NaN stands in the middle.
     """
     strength = STRENGTHS[sensitivity]
-    return Steered(model, np.float32(strength) * standing(reward)) if strength else model
+    return SteeredModel(model, np.float32(strength) * standing(reward)) if strength else model
 
 
 def standing(reward: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -77,4 +77,4 @@ def load(recipe: Recipe, folder: Path) -> Model:
     model = recipe.model.load(folder)
     if not (folder / f"{NAME}.npy").exists():
         return model
-    return Steered(model, *load_arrays(folder, NAME))
+    return SteeredModel(model, *load_arrays(folder, NAME))

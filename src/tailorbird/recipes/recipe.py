@@ -15,10 +15,10 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorbird.data.interactions import ActionResponses as ActionResponses
 from tailorbird.data.interactions import Column as Column
 from tailorbird.data.interactions import Interactions as Interactions
 from tailorbird.data.interactions import NotEnoughData as NotEnoughData
-from tailorbird.data.interactions import Responses as Responses
 from tailorbird.recipes.recipe_types import RecipeType
 
 
@@ -78,7 +78,7 @@ class Query:
     context: Mapping[str, object] = field(default_factory=dict)
     """The request's context by upper-case column, values as the interactions' columns have them; likewise."""
     influence: Mapping[str, float] = field(default_factory=dict)
-    """How much POPULARITY and FRESHNESS count, 0 to 1; only for `Influenced` models."""
+    """How much POPULARITY and FRESHNESS count, 0 to 1; only for an `InfluencedModel`."""
 
 
 def from_nobody(item: int | None = None) -> Query:
@@ -107,7 +107,7 @@ class Model(Protocol):
         ...
 
 
-class Trained(Model, Protocol):
+class TrainedModel(Model, Protocol):
     """A model as a recipe makes it, which can be read again; others are made around it."""
 
     @classmethod
@@ -117,7 +117,7 @@ class Trained(Model, Protocol):
 
 
 @runtime_checkable
-class Following(Protocol):
+class SelfUpdatingModel(Protocol):
     """A model that takes up recorded events by itself, whenever an interval closes."""
 
     @property
@@ -125,7 +125,7 @@ class Following(Protocol):
         """Seconds."""
         ...
 
-    def following(self, items: Sequence[str], timestamps: NDArray[np.int64], now: float) -> Model:
+    def with_events(self, items: Sequence[str], timestamps: NDArray[np.int64], now: float) -> Model:
         """Returns the model with the interactions since its training, as of `now`; times in epoch seconds.
 
         Known items keep their numbers; new ones come after them.
@@ -134,7 +134,7 @@ class Following(Protocol):
 
 
 @runtime_checkable
-class Influenced(Protocol):
+class InfluencedModel(Protocol):
     """A model whose answers may lean to popular and to fresh items (rankingInfluence, spec 1.4)."""
 
     @property
@@ -144,7 +144,7 @@ class Influenced(Protocol):
 
 
 @runtime_checkable
-class Incremental(Protocol):
+class IncrementalModel(Protocol):
     """A model that takes up new and changed items between trainings (performIncrementalUpdate, spec 1.4)."""
 
     def with_items(self, items: Sequence[str], columns: Mapping[str, Column]) -> Model:
@@ -156,7 +156,7 @@ class Incremental(Protocol):
 
 
 @runtime_checkable
-class Thematic(Protocol):
+class ThematicModel(Protocol):
     """A model that lists can be given themes by (batchInferenceJobMode THEME_GENERATION, spec 6.2)."""
 
     def relevance(self, words: Sequence[str], items: Sequence[int]) -> NDArray[np.float32]:
@@ -165,7 +165,7 @@ class Thematic(Protocol):
 
 
 @runtime_checkable
-class Propensive(Protocol):
+class PropensityModel(Protocol):
     """A model whose columns are actions; its `items` are those of the histories that it is asked about."""
 
     @property
@@ -184,9 +184,9 @@ class Recipe:
     description: str
     settings: type[Any]
     """A frozen dataclass of hyperparameters: its fields carry AWS's names and defaults."""
-    train: Callable[[Interactions, Any, Progress], Trained]
+    train: Callable[[Interactions, Any, Progress], TrainedModel]
     """May raise NotEnoughData, whose text becomes the failureReason."""
-    model: type[Trained]
+    model: type[TrainedModel]
     """The class of what `train` returns, which reads it again, and says by its protocols what more it can do."""
     algorithm: str = ""
     """Name behind algorithmArn; empty means the recipe's own name (spec 1.1), as for the next."""
@@ -232,9 +232,9 @@ class Recipe:
     @property
     def updates_items(self) -> bool:
         """Whether solutions may perform incremental updates."""
-        return issubclass(self.model, Incremental)
+        return issubclass(self.model, IncrementalModel)
 
     @property
     def makes_themes(self) -> bool:
         """Whether it does batch jobs of mode THEME_GENERATION."""
-        return issubclass(self.model, Thematic)
+        return issubclass(self.model, ThematicModel)

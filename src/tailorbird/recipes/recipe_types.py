@@ -28,7 +28,7 @@ class RecipeType:
     line: tuple[str, ...] = ()
     """Members of each line of a batch job's input: of userId, itemId, itemList and itemAttributes."""
     responses: bool = False
-    """Whether training takes what users did with actions, `Interactions.responses`; its models are `Propensive`."""
+    """Whether training takes what users did with actions, `Interactions.responses`; models are `PropensityModel`."""
 
 
 USER_PERSONALIZATION = RecipeType("USER_PERSONALIZATION", required=("userId",), scores=True, line=("userId",))

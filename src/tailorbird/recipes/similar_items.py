@@ -32,8 +32,8 @@ from tailorbird.recipes.scorers.blend_weights import (
     discount_popularity,
     fit,
     ndcg,
+    samples_with_scores,
     sharpen,
-    table_of,
 )
 from tailorbird.recipes.scorers.scorer import Scorer, load_scorers, save_scorers
 from tailorbird.recipes.settings import hyperparameter
@@ -193,7 +193,7 @@ def train_scorers(data: Interactions, content: NDArray[np.float32], settings: Se
 
 
 def _about(item: int, time: int = np.iinfo(np.int64).max) -> Query:
-    """The question to an scorer: who did just this item, at that time (epoch seconds), does what next?"""
+    """The question to a scorer: who did just this item, at that time (epoch seconds), does what next?"""
     return Query(np.array([item], np.int32), np.array([time], np.int64))
 
 
@@ -266,7 +266,7 @@ def learn_weights(
     if len(samples) < LEAST_SAMPLES:
         return usual
     scores = list(found.values())
-    table = table_of(scores, samples)
+    table = samples_with_scores(scores, samples)
     (likely, none), offsets = fit(table)
     warm = sum(name in scorers for name in found)
     usual[warm:] = likely[warm:]
@@ -285,7 +285,7 @@ def _of_cold(
     They make the truths most likely; then the offset grows as long as lists do not get worse than `TOLERANCE` says,
     since an item that is never shown stays cold.
     """
-    table = table_of([rest, *own], samples)
+    table = samples_with_scores([rest, *own], samples)
     (found, _), _ = fit(table)
     weights = np.asarray(found[1:] / max(found[0], LEAST_SCALE), np.float32)
     total = rest + np.tensordot(weights, table.scores[1:], 1)

@@ -8,7 +8,7 @@ than its standard error: of few interactions nobody can say whether they are a t
 their interactions in the last interval, and those without one by all they had at training. So a list begins with what
 trends, goes on with what is popular now, and ends with what was.
 
-The model follows events by itself: `following` counts those that were recorded since the training, of items that
+The model follows events by itself: `with_events` counts those that were recorded since the training, of items that
 the training did not know too.
 
 Source: spec recipes-and-runtime 1.4.
@@ -77,7 +77,7 @@ class Trends:
         """Returns (query, item): the ranks, from 1 for the item that trends least."""
         return np.tile(self.scores, (len(queries), 1))
 
-    def following(self, items: Sequence[str], timestamps: NDArray[np.int64], now: float) -> Trends:
+    def with_events(self, items: Sequence[str], timestamps: NDArray[np.int64], now: float) -> Trends:
         """Returns the model with interactions since the training, as of `now`; all times in epoch seconds."""
         numbers = {item: number for number, item in enumerate(self.items.tolist())}
         coded = [numbers.setdefault(item, len(numbers)) for item in items]

@@ -48,11 +48,11 @@ from tailorbird.recipes.scorers.blend_weights import (
     fit,
     log_softmax,
     most_samples,
+    score_samples,
     shortness,
-    tabulate,
 )
 from tailorbird.recipes.scorers.scorer import Scorer, load_scorers, save_scorers
-from tailorbird.recipes.scorers.transformer_training import Plan
+from tailorbird.recipes.scorers.transformer_training import TransformerPlan
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
@@ -148,30 +148,30 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> UserPer
         NotEnoughData: fewer than two users with two interactions.
     """
     data = cut_histories(data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile)
-    return blend(data, Makeup(settings.recency_mask, plan(data, settings), settings.seed), progress)
+    return blend(data, BlendVariant(settings.recency_mask, transformer_plan(data, settings), settings.seed), progress)
 
 
-def plan(data: Interactions, settings: Settings) -> Plan | None:
+def transformer_plan(data: Interactions, settings: Settings) -> TransformerPlan | None:
     """Returns how to train the transformer where the data are of a size for it."""
     rows = len(first_rows(data)[0])
     if rows < TRANSFORMER_ROWS or len(data.items) > TRANSFORMER_ITEMS:
         return None
     epochs = min(max(TOKENS // rows, 1), MOST_EPOCHS)
     sampled = 0 if len(data.items) <= FULL_SOFTMAX_ITEMS else SAMPLED
-    return Plan(settings.hidden_dimension, epochs, settings.seed, sampled=sampled)
+    return TransformerPlan(settings.hidden_dimension, epochs, settings.seed, sampled=sampled)
 
 
 @dataclass(frozen=True)
-class Makeup:
+class BlendVariant:
     """What distinguishes one blend from another."""
 
     recent: bool
     """Whether popularity as of the request takes part."""
-    transformer: Plan | None
+    transformer: TransformerPlan | None
     seed: int
 
 
-def blend(data: Interactions, makeup: Makeup, progress: Progress) -> UserPersonalization:
+def blend(data: Interactions, makeup: BlendVariant, progress: Progress) -> UserPersonalization:
     """Trains a blend; raises NotEnoughData for fewer than two users with two interactions."""
     rng = np.random.default_rng(makeup.seed)
     held_out = hold_out(data, rng)
@@ -202,12 +202,12 @@ def learn_weights(
     scorers: dict[str, Scorer], samples: Sequence[Sample], items: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Returns the weights of the scorers and the offsets of known items."""
-    table = tabulate(list(scorers.values()), samples, items, rng)
+    table = score_samples(list(scorers.values()), samples, items, rng)
     weights, offsets = fit(table)
     return discount_popularity(table, weights, offsets), offsets
 
 
-def train_closed_forms(data: Interactions, known: Features, makeup: Makeup) -> dict[str, Scorer]:
+def train_closed_forms(data: Interactions, known: Features, makeup: BlendVariant) -> dict[str, Scorer]:
     """Trains every scorer that takes seconds."""
     scorers: dict[str, Scorer] = {"popular": decayed_popularity.train(data, np.inf)}
     if makeup.recent:
@@ -219,7 +219,7 @@ def train_closed_forms(data: Interactions, known: Features, makeup: Makeup) -> d
 
 
 def train_transformer(
-    data: Interactions, held_out: Interactions, plan: Plan | None, progress: Progress
+    data: Interactions, held_out: Interactions, plan: TransformerPlan | None, progress: Progress
 ) -> dict[str, Scorer]:
     """Trains the transformer where there is a plan for one; otherwise returns nothing."""
     if plan is None:

@@ -3,7 +3,7 @@ for the transformer.
 
 Its transformer also sees metadata of items and users, the context of the request, the time between events and the
 time of the request, and what each event weighs (spec recipes-and-runtime 1.4, 2.1). It takes part whatever the size
-of the data; what the size decides is in `plan`.
+of the data; what the size decides is in `transformer_plan`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from tailorbird.recipes.matrices import first_rows
 from tailorbird.recipes.recipe import Interactions, Progress, Recipe
 from tailorbird.recipes.recipe_types import PERSONALIZED_RANKING, USER_PERSONALIZATION
 from tailorbird.recipes.scorers.transformer import buckets
-from tailorbird.recipes.scorers.transformer_training import Plan
+from tailorbird.recipes.scorers.transformer_training import TransformerPlan
 from tailorbird.recipes.settings import hyperparameter
-from tailorbird.recipes.user_personalization import Makeup, UserPersonalization
+from tailorbird.recipes.user_personalization import BlendVariant, UserPersonalization
 
 SIZES = ((50_000, 64, 40), (500_000, 64, 12), (5_000_000, 128, 20), (math.inf, 128, 8))
 """Up to how many distinct rows, which width and how many epochs at most: wider gains nothing on sparse data, and small
@@ -47,18 +47,18 @@ class Settings:
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> UserPersonalization:
     """Trains the blend; raises NotEnoughData for fewer than two users with two interactions."""
-    makeup = Makeup(settings.apply_recency_bias, plan(data, settings), settings.seed)
+    makeup = BlendVariant(settings.apply_recency_bias, transformer_plan(data, settings), settings.seed)
     return user_personalization.blend(data, makeup, progress)
 
 
-def plan(data: Interactions, settings: Settings) -> Plan:
+def transformer_plan(data: Interactions, settings: Settings) -> TransformerPlan:
     """Returns what suits the data: their distinct rows, rows an item, and the lengths of histories."""
     user, item = first_rows(data)
     rows = len(user)
     dense = rows / max(1, len(np.unique(item))) >= DENSE
     lengths = np.bincount(user)
     _, width, epochs = next(size for size in SIZES if rows <= size[0])
-    return Plan(
+    return TransformerPlan(
         width=width,
         epochs=epochs,
         seed=settings.seed,

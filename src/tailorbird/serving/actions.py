@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.data import actions
-from tailorbird.data.actions import Response
+from tailorbird.data.actions import ActionResponse
 from tailorbird.data.datasets import Dataset, latest_records, stamp
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import evaluate, syntax
 from tailorbird.filters import values as filter_values
-from tailorbird.filters.evaluate import Table
+from tailorbird.filters.evaluate import MetadataTable
 from tailorbird.recipes.next_best_action import DAY
-from tailorbird.recipes.recipe import Propensive
+from tailorbird.recipes.recipe import PropensityModel
 from tailorbird.serving.recommend import SCORE_DIGITS, Deployment, asking_user, query
 from tailorbird.serving.scores import Mask
 from tailorbird.workspace import Workspace
@@ -40,9 +40,9 @@ class Offer:
     """Names of the categorical columns."""
 
     @cached_property
-    def table(self) -> Table:
+    def table(self) -> MetadataTable:
         """For filters."""
-        return Table(self.ids, self.columns, self.categories)
+        return MetadataTable(self.ids, self.columns, self.categories)
 
     @cached_property
     def numbers(self) -> dict[str, int]:
@@ -67,7 +67,7 @@ def offer(workspace: Workspace, dataset: Dataset) -> Offer:
     return workspace.cache.get("offer", (dataset.place, at), read)
 
 
-def available(offered: Offer, responses: list[Response], now: float) -> Mask:
+def available(offered: Offer, responses: list[ActionResponse], now: float) -> Mask:
     """Which actions may be recommended at `now` (epoch seconds) to a user with these responses."""
     waits = offered.numeric("REPEAT_FREQUENCY", 0.0) * DAY
     last = np.full(len(offered.ids), -np.inf)
@@ -85,7 +85,7 @@ def mask(
     filter_: syntax.Filter,
     values: dict[str, str],
     user: str,
-    responses: list[Response],
+    responses: list[ActionResponse],
 ) -> Mask:
     """Which actions the filter allows; raises InvalidInput."""
     if filter_.target.upper() != "ACTIONID":
@@ -110,7 +110,7 @@ def ranked(
 ) -> list[tuple[str, float]]:
     """The `count` best allowed actions with their propensities; equal ones by VALUE, the larger first, then by id."""
     model = deployment.served.model
-    assert isinstance(model, Propensive), "only campaigns of such models are asked for actions"
+    assert isinstance(model, PropensityModel), "only campaigns of such models are asked for actions"
     scores = model.score([query(workspace, deployment, user, None)])[0]
     known = dict(zip(model.actions.tolist(), scores.tolist(), strict=True))
     shown = np.array([round(known.get(action, 0.0), SCORE_DIGITS) for action in offered.ids])
@@ -118,6 +118,6 @@ def ranked(
     return [(offered.ids[row], float(shown[row])) for row in order if allowed[row]][:count]
 
 
-def responses(workspace: Workspace, dataset: Dataset | None, user: str) -> list[Response]:
+def responses(workspace: Workspace, dataset: Dataset | None, user: str) -> list[ActionResponse]:
     """The user's responses, newest first; none where the group has no dataset for them."""
     return actions.of_user(workspace, dataset, user) if dataset else []

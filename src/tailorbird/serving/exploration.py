@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.recipes.new_items import Expectation
-from tailorbird.serving.exploration_pools import Pool
+from tailorbird.serving.exploration_pools import ExplorationPool
 from tailorbird.serving.scores import Mask, Scores
 
 DAY = 86400.0
@@ -71,7 +71,7 @@ def explore(
     scores: Scores,
     best: NDArray[np.int64],
     allowed: Mask | None,
-    pool: Pool,
+    pool: ExplorationPool,
     settings: Exploration,
     rng: np.random.Generator,
 ) -> Draw:
@@ -110,7 +110,7 @@ class _Chances:
         return np.cumsum(self.of)
 
 
-def _chances(scores: Scores, pool: Pool, settings: Exploration) -> _Chances | None:
+def _chances(scores: Scores, pool: ExplorationPool, settings: Exploration) -> _Chances | None:
     """Those of all young items, which stay the same as long as the scores do; None where none is explored."""
     key = pool.name, settings
     if key not in scores.derived:
@@ -150,7 +150,7 @@ class _Arms:
 
 
 @lru_cache(maxsize=32)
-def _arms(pool: Pool, age: float) -> _Arms:
+def _arms(pool: ExplorationPool, age: float) -> _Arms:
     items = np.flatnonzero(pool.created >= pool.newest - age * DAY)
     interactions, exposures = pool.interactions[items], pool.exposures[items]
     unknown = PRIOR / (PRIOR + exposures)

@@ -22,7 +22,7 @@ ARRAYS = ("items", "interactions", "impressions", "created")
 
 
 @dataclass(frozen=True, eq=False)  # so that it can be the key of what is made of it
-class Pool:
+class ExplorationPool:
     """The items that may be recommended, as of the last update; the arrays are parallel."""
 
     name: str
@@ -51,8 +51,10 @@ def save(found: ItemPool, known: int, folder: Path) -> None:
     new_items.likeness(found.columns, len(found.items), known).save(folder / "likeness")
 
 
-def load(folder: Path) -> Pool:
+def load(folder: Path) -> ExplorationPool:
     """The pool that `save` wrote, mapped rather than read."""
     items, interactions, impressions, created = load_arrays(folder, *ARRAYS)
     end = json.loads((folder / "newest.json").read_text(encoding="utf-8"))
-    return Pool(folder.name, items, interactions, impressions, created, end, new_items.load(folder / "likeness"))
+    return ExplorationPool(
+        folder.name, items, interactions, impressions, created, end, new_items.load(folder / "likeness")
+    )

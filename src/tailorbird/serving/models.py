@@ -15,35 +15,35 @@ from tailorbird.data.datasets import Dataset, latest_records, stamp
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.history import History
 from tailorbird.data.training import columns_of
-from tailorbird.filters.evaluate import Table
+from tailorbird.filters.evaluate import MetadataTable
 from tailorbird.recipes import RECIPES, new_items, objective
-from tailorbird.recipes.recipe import Following, Incremental, Model, Recipe, from_nobody
+from tailorbird.recipes.recipe import IncrementalModel, Model, Recipe, SelfUpdatingModel, from_nobody
 from tailorbird.serving import exploration_pools
-from tailorbird.serving.exploration_pools import Pool
+from tailorbird.serving.exploration_pools import ExplorationPool
 from tailorbird.serving.scores import RecentScores
-from tailorbird.storage.artifacts import Manifest, Pools
+from tailorbird.storage.artifacts import ExplorationPools, ModelManifest
 from tailorbird.workspace import Workspace
 
-FOLLOWING_SECONDS = 60.0
-"""How long events that come after their interval has closed may stay unseen by a model that follows events."""
+LATE_EVENT_SECONDS = 60.0
+"""How long events that come after their interval has closed may stay unseen by a model that updates itself."""
 UPDATE_SECONDS = 1800
 """How long new and changed items may stay unseen by a model that takes them up (spec recipes-and-runtime 1.4)."""
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedModel:
     """A trained model in memory, with what is needed to ask it about users."""
 
     recipe: Recipe
-    manifest: Manifest
+    manifest: ModelManifest
     events: tuple[EventRule, ...]
     """Which interactions the model learned from; all where there is no rule."""
     model: Model
     history: History
-    pools: Pools
+    pools: ExplorationPools
     as_of: Hashable = None
     """Which later events or items the model took up; None for the trained one."""
-    pool: Pool | None = None
+    pool: ExplorationPool | None = None
     """What may be explored; None where the recipe takes up no new items between trainings."""
     recent: RecentScores = field(init=False, default_factory=RecentScores)
     """What it said lately; another one for what becomes of the model."""
@@ -59,9 +59,9 @@ class Served:
         return list(self.numbers)
 
     @cached_property
-    def follows(self) -> bool:
+    def updates_itself(self) -> bool:
         """Whether the model takes up recorded events by itself."""
-        return isinstance(self.model, Following)
+        return isinstance(self.model, SelfUpdatingModel)
 
     @cached_property
     def until(self) -> int:
@@ -74,7 +74,7 @@ class Served:
         return np.bincount(self.history.item, minlength=len(self.model.items)).astype(np.float32)
 
 
-def open_model(workspace: Workspace, version_arn: str) -> Served:
+def open_model(workspace: Workspace, version_arn: str) -> ServedModel:
     """The model of an ACTIVE solution version, from memory if it was used lately.
 
     Raises DamagedFile: all its files are checked when they are opened.
@@ -82,44 +82,46 @@ def open_model(workspace: Workspace, version_arn: str) -> Served:
     return workspace.cache.get("model", version_arn, lambda: _load(workspace, version_arn))
 
 
-def in_memory(workspace: Workspace, version_arn: str) -> Served | None:
+def in_memory(workspace: Workspace, version_arn: str) -> ServedModel | None:
     """The model, if it is open already."""
-    found: Served | None = workspace.cache.peek("model", version_arn)
+    found: ServedModel | None = workspace.cache.peek("model", version_arn)
     return found
 
 
-def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset, items: Dataset | None) -> Served:
+def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset, items: Dataset | None) -> ServedModel:
     """The model with which to answer now: the trained one, or what became of it by later events or items."""
     served = open_model(workspace, version_arn)
     model = served.model
-    if served.manifest.updates_items and items is not None and isinstance(model, Incremental):
+    if served.manifest.updates_items and items is not None and isinstance(model, IncrementalModel):
         return _with_items(workspace, version_arn, served, model, items)
     if served.recipe.updates:
         name = served.pools.newest()
-        return workspace.cache.get("updated", (version_arn, name), lambda: _updated(served, name))
-    return _following(workspace, version_arn, served, interactions) if served.follows else served
+        return workspace.cache.get("updated", (version_arn, name), lambda: _with_pool(served, name))
+    return _with_events(workspace, version_arn, served, interactions) if served.updates_itself else served
 
 
-def _following(workspace: Workspace, version_arn: str, served: Served, interactions: Dataset) -> Served:
+def _with_events(workspace: Workspace, version_arn: str, served: ServedModel, interactions: Dataset) -> ServedModel:
     """The model with the events of its last full interval."""
     model = served.model
-    assert isinstance(model, Following), "see `Served.follows`"
+    assert isinstance(model, SelfUpdatingModel), "see `ServedModel.updates_itself`"
 
-    def follow() -> Served:
+    def update() -> ServedModel:
         after = served.manifest.newest_event
         items, times, newest = history.recorded(workspace, interactions, after, served.events)
-        return replace(served, model=model.following(items, times, workspace.clock()), as_of=newest)
+        return replace(served, model=model.with_events(items, times, workspace.clock()), as_of=newest)
 
     key = version_arn, int(workspace.clock() // model.interval)
-    return workspace.cache.get("following", key, follow, FOLLOWING_SECONDS)
+    return workspace.cache.get("following", key, update, LATE_EVENT_SECONDS)
 
 
-def _with_items(workspace: Workspace, version_arn: str, served: Served, model: Incremental, items: Dataset) -> Served:
+def _with_items(
+    workspace: Workspace, version_arn: str, served: ServedModel, model: IncrementalModel, items: Dataset
+) -> ServedModel:
     """The model with the items of the last full half hour, made anew only when items came or changed since."""
     moment = version_arn, int(workspace.clock() // UPDATE_SECONDS)
     at = workspace.cache.get("items as of", moment, lambda: stamp(workspace, items))
 
-    def update() -> Served:
+    def update() -> ServedModel:
         rows = datasets.items(workspace, items)
         columns = columns_of(rows, items.schema.features)
         return replace(served, model=model.with_items(rows["ITEM_ID"].to_list(), columns), as_of=at)
@@ -127,30 +129,30 @@ def _with_items(workspace: Workspace, version_arn: str, served: Served, model: I
     return workspace.cache.get("with items", (version_arn, at), update)
 
 
-def item_table(workspace: Workspace, version_arn: str, served: Served, items: Dataset | None) -> Table:
+def item_table(workspace: Workspace, version_arn: str, served: ServedModel, items: Dataset | None) -> MetadataTable:
     """The newest metadata of the model's items, for filters; made anew after imports, puts, and for new items."""
 
-    def table() -> Table:
+    def table() -> MetadataTable:
         records = None if items is None else latest_records(workspace, items, "ITEM_ID")
         return _table(served.model.items.tolist(), items, records)
 
     return workspace.cache.get("table", _table_key(workspace, version_arn, served, items), table)
 
 
-def has_table(workspace: Workspace, version_arn: str, served: Served, items: Dataset | None) -> bool:
+def has_table(workspace: Workspace, version_arn: str, served: ServedModel, items: Dataset | None) -> bool:
     """Whether `item_table` is made already."""
     return workspace.cache.peek("table", _table_key(workspace, version_arn, served, items)) is not None
 
 
-def _table_key(workspace: Workspace, version_arn: str, served: Served, items: Dataset | None) -> Hashable:
+def _table_key(workspace: Workspace, version_arn: str, served: ServedModel, items: Dataset | None) -> Hashable:
     """Another one where the metadata changed, or the items."""
     newest = served.pool.name if served.pool else served.as_of
     return version_arn, stamp(workspace, items) if items else (), newest
 
 
 def others_table(
-    workspace: Workspace, version_arn: str, served: Served, items: Dataset | None, others: Sequence[str]
-) -> Table:
+    workspace: Workspace, version_arn: str, served: ServedModel, items: Dataset | None, others: Sequence[str]
+) -> MetadataTable:
     """The newest metadata of items that the model does not know; all is missing of one without a record."""
     if items is None:
         return _table(others, None, None)
@@ -162,7 +164,7 @@ def others_table(
     return _table(others, items, workspace.cache.get("other items", key, records))
 
 
-def _load(workspace: Workspace, version_arn: str) -> Served:
+def _load(workspace: Workspace, version_arn: str) -> ServedModel:
     with workspace.artifacts.open(version_arn) as artifact:
         manifest = artifact.manifest
         recipe = RECIPES[manifest.recipe]
@@ -170,26 +172,26 @@ def _load(workspace: Workspace, version_arn: str) -> Served:
         # What the first question loads and makes, compiled loops above all, comes here, in a thread that may wait.
         model.score([from_nobody()])
         rules, past = event_rules.read(manifest.events), history.load(artifact.history)
-        return Served(recipe, manifest, rules, model, past, artifact.pools)
+        return ServedModel(recipe, manifest, rules, model, past, artifact.pools)
 
 
-def _updated(served: Served, name: str) -> Served:
+def _with_pool(served: ServedModel, name: str) -> ServedModel:
     """The model with the items of its newest pool."""
     if not name:  # trained before there were pools: as it is, until its first update
         return served
     with served.pools.open(name) as folder:
         pool = exploration_pools.load(folder)
     new = len(pool.items) > len(served.model.items)
-    model = new_items.Extended(served.model, pool.items, pool.likeness) if new else served.model
+    model = new_items.ExtendedModel(served.model, pool.items, pool.likeness) if new else served.model
     return replace(served, model=model, pool=pool)
 
 
-def _table(ids: Sequence[str], items: Dataset | None, records: pl.DataFrame | None) -> Table:
+def _table(ids: Sequence[str], items: Dataset | None, records: pl.DataFrame | None) -> MetadataTable:
     """The records of these ids, in their order."""
     if items is None or records is None:
-        return Table(ids, {})
+        return MetadataTable(ids, {})
     joined = pl.DataFrame({"ITEM_ID": ids}, schema={"ITEM_ID": pl.String}).join(
         records, on="ITEM_ID", how="left", maintain_order="left"
     )
     columns = {name: joined[name].to_list() for name in joined.columns if name != "ITEM_ID"}
-    return Table(ids, columns, items.schema.categories)
+    return MetadataTable(ids, columns, items.schema.categories)

@@ -18,12 +18,12 @@ from tailorbird.data.datasets import Dataset
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import evaluate, syntax
 from tailorbird.filters import values as filter_values
-from tailorbird.filters.evaluate import Table
+from tailorbird.filters.evaluate import MetadataTable
 from tailorbird.numbers import to_number
 from tailorbird.recipes.recipe import Query
 from tailorbird.serving import exploration
 from tailorbird.serving.exploration import Draw, Exploration
-from tailorbird.serving.models import Served
+from tailorbird.serving.models import ServedModel
 from tailorbird.serving.scores import Mask, Scale, Scores
 from tailorbird.serving.scores import scale as scale_of
 from tailorbird.workspace import Workspace
@@ -49,19 +49,19 @@ RANDOM = np.random.default_rng()
 class Deployment:
     """A model in use, with the datasets of its group."""
 
-    served: Served
+    served: ServedModel
     interactions: Dataset
     items: Dataset | None
     users: Dataset | None
-    table: Callable[[], Table]
+    table: Callable[[], MetadataTable]
     """The newest metadata of the model's items; made when a filter first needs it."""
     has_table: Callable[[], bool]
     """Whether `table` is made already."""
-    others: Callable[[Sequence[str]], Table]
+    others: Callable[[Sequence[str]], MetadataTable]
     """The newest metadata of items that the model does not know; all is missing of one without a record."""
 
 
-class Ranked(NamedTuple):
+class RankedItem(NamedTuple):
     """One item of an answer."""
 
     item: str
@@ -140,7 +140,7 @@ def scores(
     return served.recent.of(asker, mark, ask, workspace.config.scores_kept)
 
 
-def _moment(served: Served, times: NDArray[np.int64], clock: float) -> int:
+def _moment(served: ServedModel, times: NDArray[np.int64], clock: float) -> int:
     """The time of the request in the time of the data: of a log that ended long ago, its end.
 
     Otherwise a model would be asked about years of silence, of which it learned nothing.
@@ -166,12 +166,12 @@ def _context(interactions: Dataset, given: Mapping[str, str]) -> dict[str, objec
     return found
 
 
-def unknown(served: Served, items: Sequence[str]) -> list[str]:
+def unknown(served: ServedModel, items: Sequence[str]) -> list[str]:
     """The distinct items that the model does not know, in their order."""
     return [item for item in dict.fromkeys(items) if item not in served.numbers]
 
 
-def rows(deployment: Deployment, others: Sequence[str] | None = None) -> tuple[Table, Mapping[str, int]]:
+def rows(deployment: Deployment, others: Sequence[str] | None = None) -> tuple[MetadataTable, Mapping[str, int]]:
     """The metadata of the model's items, or of others that it does not know, and the row of each."""
     if others is None:
         return deployment.table(), deployment.served.numbers
@@ -223,13 +223,13 @@ def asking_user(
 
 
 def top(
-    served: Served,
+    served: ServedModel,
     scores: Scores,
     allowed: Mask | None,
     count: int,
     explores: Exploration | None = None,
     scale: Scale | None = None,
-) -> list[Ranked]:
+) -> list[RankedItem]:
     """The `count` best allowed items, best first; fewer where there are fewer.
 
     Where a recipe chooses from candidates, popular items without a score follow when those do not suffice.
@@ -241,42 +241,42 @@ def top(
         draw = exploration.certain(best)
     else:
         draw = exploration.explore(scores, best, allowed, served.pool, explores, RANDOM)
-    ranked = _ranked(served, scores, draw, scale or _scale(served, scores, allowed))
+    ranked = _ranked_items(served, scores, draw, scale or _scale(served, scores, allowed))
     if served.recipe.candidates and len(ranked) < count:
         ranked += _popular(served, scores, allowed, count - len(ranked))
     return ranked
 
 
-def _best(served: Served, scores: Scores, allowed: Mask | None, count: int) -> NDArray[np.int64]:
+def _best(served: ServedModel, scores: Scores, allowed: Mask | None, count: int) -> NDArray[np.int64]:
     """The best allowed items, among those that the recipe chooses from."""
     if not served.recipe.candidates:
         return scores.best(count, allowed)
     return _candidates(served, scores, allowed)[:count]
 
 
-def _candidates(served: Served, scores: Scores, allowed: Mask | None) -> NDArray[np.int64]:
+def _candidates(served: ServedModel, scores: Scores, allowed: Mask | None) -> NDArray[np.int64]:
     """The allowed items among the few that the recipe chooses from, best first."""
     chosen = scores.best(served.recipe.candidates)
     return chosen if allowed is None else chosen[allowed[chosen]]
 
 
-def _ranked(served: Served, scores: Scores, draw: Draw, scale: Scale | None) -> list[Ranked]:
+def _ranked_items(served: ServedModel, scores: Scores, draw: Draw, scale: Scale | None) -> list[RankedItem]:
     shares = scale.shares(scores.values[draw.items]).tolist() if scale is not None else [None] * len(draw.items)
     return [
-        Ranked(served.ids[item], _rounded(share), None, propensity)
+        RankedItem(served.ids[item], _rounded(share), None, propensity)
         for item, share, propensity in zip(draw.items.tolist(), shares, draw.propensities.tolist(), strict=True)
     ]
 
 
-def _popular(served: Served, scores: Scores, allowed: Mask | None, count: int) -> list[Ranked]:
+def _popular(served: ServedModel, scores: Scores, allowed: Mask | None, count: int) -> list[RankedItem]:
     """The most popular of the allowed items that have a score, but are no candidates."""
     left = np.isfinite(scores.values) & (True if allowed is None else allowed)
     left[scores.best(served.recipe.candidates)] = False
     popular = Scores(np.where(left, served.popularity, -np.inf)).best(count)
-    return [Ranked(served.ids[item], None) for item in popular.tolist()]
+    return [RankedItem(served.ids[item], None) for item in popular.tolist()]
 
 
-def _scale(served: Served, scores: Scores, allowed: Mask | None) -> Scale | None:
+def _scale(served: ServedModel, scores: Scores, allowed: Mask | None) -> Scale | None:
     """Of the scores that a list shows: shares among the candidates where the recipe has such, else in the catalogue."""
     if not served.recipe.recipe_type.scores:
         return None
@@ -286,13 +286,13 @@ def _scale(served: Served, scores: Scores, allowed: Mask | None) -> Scale | None
 
 
 def with_promotions(
-    served: Served,
+    served: ServedModel,
     scores: Scores,
     allowed: Mask | None,
     count: int,
     promotion: Promotion,
     explores: Exploration | None = None,
-) -> list[Ranked]:
+) -> list[RankedItem]:
     """As `top`, but the best promoted items take places of their own, at random ones and in their own order.
 
     Where too few match, the rest of the places are filled as usual (spec recipes-and-runtime 4.3). Scores are shares
@@ -316,12 +316,12 @@ def with_promotions(
 
 
 def reorder(
-    served: Served,
+    served: ServedModel,
     scores: Scores,
     items: Sequence[str],
     allowed: Mask | None = None,
     others_allowed: Mask | None = None,
-) -> list[Ranked]:
+) -> list[RankedItem]:
     """The given items, best first, those that the model does not know last, without a score or with 0.
 
     Repeated ids count once; what the filter forbids vanishes (spec recipes-and-runtime 4.2). others_allowed: what it
@@ -339,8 +339,8 @@ def reorder(
     shares = scale_of(values).shares(values[order]).tolist()
     best = zip(known[order].tolist(), shares, strict=True)
     nothing = 0.0 if served.recipe.scores_unknown else None
-    return [Ranked(served.ids[item], _rounded(share)) for item, share in best] + [
-        Ranked(item, nothing) for item in others
+    return [RankedItem(served.ids[item], _rounded(share)) for item, share in best] + [
+        RankedItem(item, nothing) for item in others
     ]
 
 

@@ -15,7 +15,7 @@ from tailorbird.data.population import Population
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import evaluate, item_attributes, syntax
 from tailorbird.filters import values as filter_values
-from tailorbird.filters.evaluate import Table
+from tailorbird.filters.evaluate import MetadataTable
 from tailorbird.recipes import affinity
 from tailorbird.serving.recommend import Deployment
 from tailorbird.serving.scores import Mask
@@ -28,7 +28,7 @@ class Audience:
 
     deployment: Deployment
     population: Population
-    table: Table
+    table: MetadataTable
     """The newest metadata of the users, for filters."""
 
 
@@ -38,13 +38,13 @@ def audience(workspace: Workspace, deployment: Deployment) -> Audience:
     found = population.gather(workspace, deployment.interactions, served.model.items, served.events)
     ids = found.interactions.users.tolist()
     if deployment.users is None:
-        return Audience(deployment, found, Table(ids, {}))
+        return Audience(deployment, found, MetadataTable(ids, {}))
     rows = latest_records(workspace, deployment.users, "USER_ID")
     joined = pl.DataFrame({"USER_ID": ids}, schema={"USER_ID": pl.String}).join(
         rows, on="USER_ID", how="left", maintain_order="left"
     )
     columns = {name: joined[name].to_list() for name in joined.columns if name != "USER_ID"}
-    return Audience(deployment, found, Table(ids, columns, deployment.users.schema.categories))
+    return Audience(deployment, found, MetadataTable(ids, columns, deployment.users.schema.categories))
 
 
 def of_item(audience: Audience, item: str) -> NDArray[np.int32]:

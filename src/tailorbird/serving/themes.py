@@ -14,9 +14,9 @@ from functools import cached_property
 import numpy as np
 
 from tailorbird.data.schema import Schema
-from tailorbird.filters.evaluate import Table
+from tailorbird.filters.evaluate import MetadataTable
 from tailorbird.recipes.features import parts
-from tailorbird.recipes.recipe import Thematic
+from tailorbird.recipes.recipe import ThematicModel
 from tailorbird.recipes.text import terms
 
 KEY_WORDS = 3
@@ -27,7 +27,7 @@ RELEVANCE_DIGITS = 4
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class ItemKeyWords:
     """What themes can be made of."""
 
     words: Sequence[frozenset[str]]
@@ -54,7 +54,7 @@ class Catalogue:
         return [self.spellings[word] for word in chosen]
 
 
-def catalogue(table: Table, schema: Schema, name: str) -> Catalogue:
+def key_words_of(table: MetadataTable, schema: Schema, name: str) -> ItemKeyWords:
     """Reads the key words of all items from their categories, their text and the column of their names."""
     spellings: dict[str, str] = {}
     rows: list[set[str]] = [set() for _ in range(len(table))]
@@ -66,14 +66,14 @@ def catalogue(table: Table, schema: Schema, name: str) -> Catalogue:
             for word in cut(value):
                 row.add(word.lower())
                 spellings.setdefault(word.lower(), word)
-    return Catalogue([frozenset(row) for row in rows], spellings)
+    return ItemKeyWords([frozenset(row) for row in rows], spellings)
 
 
 def _words(value: object) -> list[str]:
     return [term for term in terms(str(value)) if not term.isdigit()] if value is not None else []
 
 
-def themed(model: Thematic, known: Catalogue, items: Sequence[int]) -> tuple[str, list[tuple[int, float]]]:
+def theme_of(model: ThematicModel, known: ItemKeyWords, items: Sequence[int]) -> tuple[str, list[tuple[int, float]]]:
     """The theme of some items, and the items with their relevance to it (cosines), the most relevant first."""
     words = known.key_words(items)
     relevance = np.round(model.relevance(words, items).astype(np.float64), RELEVANCE_DIGITS)

@@ -50,7 +50,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Manifest:
+class ModelManifest:
     """What a model's files say of themselves."""
 
     recipe: str
@@ -66,7 +66,7 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class Pools:
+class ExplorationPools:
     """The exploration pools beside a model's files; the newest counts from the next answer on, in every process."""
 
     folder: Path
@@ -123,7 +123,7 @@ class Artifact:
     folder: Path
     owner: str
     """Whose model it is, as users know it."""
-    manifest: Manifest
+    manifest: ModelManifest
 
     @property
     def model(self) -> Path:
@@ -136,9 +136,9 @@ class Artifact:
         return self.folder / HISTORY
 
     @property
-    def pools(self) -> Pools:
+    def pools(self) -> ExplorationPools:
         """What may be explored."""
-        return Pools(self.folder / POOLS, self.owner, self.manifest.checksums)
+        return ExplorationPools(self.folder / POOLS, self.owner, self.manifest.checksums)
 
 
 class Artifacts:
@@ -151,7 +151,7 @@ class Artifacts:
         self._folder = folder
 
     @contextmanager
-    def publish(self, arn: str, manifest: Manifest, metrics: Sequence[object]) -> Iterator[Artifact]:
+    def publish(self, arn: str, manifest: ModelManifest, metrics: Sequence[object]) -> Iterator[Artifact]:
         """Gives the folders to write a model into. At the end of the `with` it is there, on disk and whole.
 
         metrics: what the exam told, as JSON or dataclasses. Nothing stays where the `with` fails; raises NoSpace.
@@ -180,7 +180,7 @@ class Artifacts:
         with checksums.reading(artifact.folder, REMEDY, artifact.owner, written=artifact.manifest.checksums):
             yield artifact
 
-    def manifest(self, arn: str) -> Manifest:
+    def manifest(self, arn: str) -> ModelManifest:
         """What the model's files say of themselves."""
         return _manifest(self._folder_of(arn), owner(arn))
 
@@ -218,7 +218,7 @@ class Artifacts:
                 yield DamagedFile(folder / MANIFEST, "is missing", REMEDY, whose)
             written = _written(folder, whose)
             yield from checksums.damages(folder, REMEDY, whose, written=written)
-            yield from Pools(folder / POOLS, whose, written).damages()
+            yield from ExplorationPools(folder / POOLS, whose, written).damages()
 
     def unverified(self, arns: Iterable[str]) -> int:
         """How many models have no checksums, because an older version wrote them."""
@@ -246,9 +246,9 @@ def owner(arn: str) -> str:
     return arn.rpartition("/")[0] if ":recommender/" in arn else arn
 
 
-def _manifest(folder: Path, whose: str) -> Manifest:
+def _manifest(folder: Path, whose: str) -> ModelManifest:
     with checksums.reading(folder, REMEDY, whose, MANIFEST):
-        return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+        return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=ModelManifest)
 
 
 def _written(folder: Path, whose: str) -> bool:

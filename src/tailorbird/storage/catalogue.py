@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tailorbird.errors import DamagedFile
-from tailorbird.storage.database import RECOVERY, Database, Question
+from tailorbird.storage.database import RECOVERY, Database, PreparedQuery
 
 Document = dict[str, Any]
 
@@ -66,7 +66,7 @@ class Catalogue:
         self._turn = threading.Lock()
         self._own = threading.local()
         _metadata.create_all(self._engine)
-        self._commits = Question(self._database, self._engine, COMMITS) if self._database.sqlite else None
+        self._commits = PreparedQuery(self._database, self._engine, COMMITS) if self._database.sqlite else None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -114,7 +114,7 @@ class Database:
             raise self.damaged(f"{_DAMAGED.get(code, 'is damaged')} ({error})") from error
 
 
-class Question:
+class PreparedQuery:
     """One query, asked so often that SQLAlchemy's part of it counts: 28 µs beside SQLite's own 3.
 
     SQLite is therefore asked directly, over a connection that is kept for that and commits nothing; other databases

@@ -19,7 +19,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tailorbird.storage.database import RECOVERY, Database, Question
+from tailorbird.storage.database import RECOVERY, Database, PreparedQuery
 
 _metadata = sa.MetaData()
 _events = sa.Table(
@@ -112,8 +112,8 @@ class Live:
         self._queue: deque[_Ticket] = deque()
         self._writing = threading.Lock()
         _metadata.create_all(self._engine)
-        self._newest_here = Question(self._database, self._engine, _NEWEST_HERE)
-        self._newest_of = Question(self._database, self._engine, _NEWEST_OF)
+        self._newest_here = PreparedQuery(self._database, self._engine, _NEWEST_HERE)
+        self._newest_of = PreparedQuery(self._database, self._engine, _NEWEST_OF)
 
     def skip(self, upto: int) -> int | None:
         """Gives later events numbers above `upto`; the newest number until then, or None where that was higher."""

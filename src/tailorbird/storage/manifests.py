@@ -1,6 +1,6 @@
-"""What makes segments a table: the manifest of a dataset's folder, the lock of its writers, what may be swept away.
+"""What makes parts a table: the manifest of a dataset's folder, the lock of its writers, what may be swept away.
 
-A folder has a manifest before it has its first segment, so that segments without one mean that it got lost.
+A folder has a manifest before it has its first part, so that parts without one mean that it got lost.
 """
 
 from __future__ import annotations
@@ -65,30 +65,30 @@ def folder_of(root: Path, key: str) -> Folder:
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One segment in the manifest."""
+    """One part in the manifest."""
 
     file: str
     rows: int
     streamed: bool
     at: int = 0
-    """Number of the newest single row when the segment was committed: its place in the order of arrival."""
+    """Number of the newest single row when the part was committed: its place in the order of arrival."""
     checksum: Checksum | None = None
     """None where it was written before there were checksums."""
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which segments make up the dataset, in commit order."""
+class TableManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which parts make up the dataset, in commit order."""
 
     version: str = ""
     parts: tuple[Part, ...] = ()
     jobs: tuple[str, ...] = ()
     moved: int = 0
-    """Single rows with numbers up to this one are in the streamed segments."""
+    """Single rows with numbers up to this one are in the streamed parts."""
     rewritten: str = ""
-    """Changes when rows are removed from segments."""
+    """Changes when rows are removed from parts."""
 
 
-def read(folder: Folder) -> Manifest:
+def read(folder: Folder) -> TableManifest:
     """The manifest; an empty one where nothing was ever written. Raises DamagedFile where it is not whole."""
     path = folder.path / NAME
     while True:
@@ -97,26 +97,26 @@ def read(folder: Folder) -> Manifest:
             return _parsed(path, (found.st_ino, found.st_mtime_ns, found.st_size))
         except FileNotFoundError as error:
             if not list(folder.path.glob("*.parquet")):
-                return Manifest()
+                return TableManifest()
             if not path.exists():  # else the first commit came between
-                raise DamagedFile(path, "is missing, and there are segments beside it", LOST, folder.owner) from error
+                raise DamagedFile(path, "is missing, and there are parts beside it", LOST, folder.owner) from error
         except (OSError, ValueError) as error:
             raise checksums.unreadable(path, error, LOST, folder.owner) from error
 
 
 @lru_cache(maxsize=4096)  # as many
-def _parsed(path: Path, identity: tuple[int, ...]) -> Manifest:
+def _parsed(path: Path, identity: tuple[int, ...]) -> TableManifest:
     """The content of a manifest; whoever changes it makes a new file, and so another `identity`."""
-    return msgspec.json.decode(checksums.unsealed(path.read_bytes()), type=Manifest)
+    return msgspec.json.decode(checksums.unsealed(path.read_bytes()), type=TableManifest)
 
 
-def swap(folder: Folder, manifest: Manifest) -> None:
-    """Replaces the manifest: after a crash there is the old one or the new one, with all its segments."""
+def swap(folder: Folder, manifest: TableManifest) -> None:
+    """Replaces the manifest: after a crash there is the old one or the new one, with all its parts."""
     durable.sync(folder.path)
     durable.replace(folder.path / NAME, checksums.sealed(msgspec.json.encode(manifest)))
 
 
-def consistently(folder: Folder, look: Callable[[Manifest], T]) -> T:
+def consistently(folder: Folder, look: Callable[[TableManifest], T]) -> T:
     """Looks at what the manifest names; starts again where a commit replaced that meanwhile."""
     while True:
         manifest = read(folder)
@@ -128,7 +128,7 @@ def consistently(folder: Folder, look: Callable[[Manifest], T]) -> T:
 
 
 def sweep(folder: Folder) -> None:
-    """Removes segments that no manifest names and folders of writers that are gone; needs the lock."""
+    """Removes parts that no manifest names and folders of writers that are gone; needs the lock."""
     named = {part.file for part in read(folder).parts}
     for path in folder.path.glob("*.parquet"):
         if path.name not in named:

@@ -42,7 +42,7 @@ _shown = sa.Table(
 
 
 @dataclass(frozen=True)
-class Shown:
+class LoggedAnswer:
     """One answer of a campaign or recommender."""
 
     id: str
@@ -75,14 +75,14 @@ class RecommendationLog:
     def __init__(self, url: str) -> None:
         self._engine = database(url).open(durable=False)
         self._lock = threading.Lock()
-        self._waiting: dict[str, Shown] = {}
+        self._waiting: dict[str, LoggedAnswer] = {}
         self._news = threading.Event()
         self._closing = threading.Event()
         self._writer: threading.Thread | None = None
         self._pause = WRITE_SECONDS
         _metadata.create_all(self._engine)
 
-    def remember(self, shown: Shown) -> None:
+    def remember(self, shown: LoggedAnswer) -> None:
         """Keeps an answer; returns at once."""
         with self._lock:
             self._waiting[shown.id] = shown
@@ -91,7 +91,7 @@ class RecommendationLog:
                 self._writer.start()
         self._news.set()
 
-    def find(self, ids: Collection[str]) -> dict[str, Shown]:
+    def find(self, ids: Collection[str]) -> dict[str, LoggedAnswer]:
         """The answers with these ids; unknown and expired ids are left out, and all that a damaged file hides."""
         with self._lock:
             found = {each: self._waiting[each] for each in ids if each in self._waiting}
@@ -100,7 +100,7 @@ class RecommendationLog:
             for start in range(0, len(missing), AT_ONCE):
                 query = sa.select(_shown).where(_shown.c.id.in_(missing[start : start + AT_ONCE]))
                 with self._engine.connect() as connection:
-                    found |= {row["id"]: Shown(**row) for row in connection.execute(query).mappings()}
+                    found |= {row["id"]: LoggedAnswer(**row) for row in connection.execute(query).mappings()}
         except DamagedFile as error:
             log.error("answers are not found: events that name them bring no impressions", extra={"reason": str(error)})
         return found

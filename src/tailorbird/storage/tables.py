@@ -1,9 +1,9 @@
-"""A dataset's rows: immutable Parquet segments behind a manifest that is swapped in one step.
+"""A dataset's rows: immutable Parquet parts behind a manifest that is swapped in one step.
 
 Rows that arrive one by one have numbers, which grow; `live.py` keeps the newest of them. The manifest says up
 to which number they have moved here, so that whoever reads both stores counts each row once.
 
-A dataset is a folder: `manifest.json`, `<token>.parquet` for each segment, `lock`, and a folder
+A dataset is a folder: `manifest.json`, `<token>.parquet` for each part, `lock`, and a folder
 `writing-...` for each writer that is at work. A writer holds a lock on a file in its folder as long as its
 process lives, so what a crashed writer left can be told from what a running one still needs.
 """
@@ -28,16 +28,16 @@ from tailorbird.errors import DamagedFile
 from tailorbird.storage import checksums, manifests
 from tailorbird.storage.checksums import Checksum
 from tailorbird.storage.durable import room, sync
-from tailorbird.storage.manifests import Folder, Manifest, Part, consistently, folder_of, locked
+from tailorbird.storage.manifests import Folder, Part, TableManifest, consistently, folder_of, locked
 
 FULL = "FULL"
 INCREMENTAL = "INCREMENTAL"
 STREAMED = "STREAMED"
 MODES = (FULL, INCREMENTAL, STREAMED)
-"""FULL replaces all bulk segments, INCREMENTAL adds one, STREAMED adds one that FULL leaves (spec 5.1)."""
+"""FULL replaces all bulk parts, INCREMENTAL adds one, STREAMED adds one that FULL leaves (spec 5.1)."""
 
 ROW_GROUP = 50_000
-"""Rows that are read together: few enough that one user's rows of a sorted segment take milliseconds."""
+"""Rows that are read together: few enough that one user's rows of a sorted part take milliseconds."""
 JOBS_REMEMBERED = 1000
 """Newest jobs whose repeated commit is recognised."""
 
@@ -47,7 +47,7 @@ _REMEDIES = {
     True: "Restore it from a backup. Without one these events are lost: delete the dataset, create it again and import "
     "its data.",
 }
-"""For a segment, by whether it is streamed."""
+"""For a part, by whether it is streamed."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ class View:
 
     rows: pl.DataFrame
     moved: int
-    """Single rows with numbers up to this one are among them, if streamed segments are."""
+    """Single rows with numbers up to this one are among them, if streamed parts are."""
 
 
 class Tables:
     """All datasets below one folder; a key is any string, such as a dataset's ARN.
 
-    A segment is checked against its checksum when it is first read: once in a server, and once in every job. All
+    A part is checked against its checksum when it is first read: once in a server, and once in every job. All
     methods raise DamagedFile, and those that write raise NoSpace.
     """
 
@@ -71,8 +71,8 @@ class Tables:
         self._checked: set[Path] = set()
         self._checking = threading.Lock()
 
-    def begin(self, key: str, job_id: str, sort_by: Sequence[str] | None = None) -> Segment:
-        """Starts a segment, to be used in a `with`; it is visible only once committed.
+    def begin(self, key: str, job_id: str, sort_by: Sequence[str] | None = None) -> PartWriter:
+        """Starts a part, to be used in a `with`; it is visible only once committed.
 
         With `sort_by` its rows are ordered by these columns, ties in the order they were written. Clears away
         what crashed writers left.
@@ -82,10 +82,10 @@ class Tables:
             if not (folder.path / manifests.NAME).exists():
                 manifests.swap(folder, manifests.read(folder))
             manifests.sweep(folder)
-            return Segment(folder, job_id, tuple(sort_by or ()), manifests.read(folder))
+            return PartWriter(folder, job_id, tuple(sort_by or ()), manifests.read(folder))
 
     def read(self, key: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """All rows, oldest segment first; a column that an older segment lacks is null there.
+        """All rows, oldest part first; a column that an older part lacks is null there.
 
         Without rows the frame is empty and has `columns` of type Null.
         """
@@ -103,12 +103,12 @@ class Tables:
         """As `read`, with the number up to which single rows have moved here.
 
         where: a column and the value it must have; fast for the first column of `sort_by`. streamed: only those
-        segments that are streamed, or only those that are not. number: a column of this name is added to segments
-        without one; it holds the segment's place in the order of arrival.
+        parts that are streamed, or only those that are not. number: a column of this name is added to parts
+        without one; it holds the part's place in the order of arrival.
         """
         folder = self._of(key)
 
-        def look(manifest: Manifest) -> View:
+        def look(manifest: TableManifest) -> View:
             found = [
                 self._rows(folder, part, columns, where, number)
                 for part in manifest.parts
@@ -120,7 +120,7 @@ class Tables:
         return consistently(folder, look)
 
     def moved(self, key: str) -> int:
-        """Single rows with numbers up to this one are in the streamed segments."""
+        """Single rows with numbers up to this one are in the streamed parts."""
         return manifests.read(self._of(key)).moved
 
     def imported(self, key: str) -> bool:
@@ -128,18 +128,18 @@ class Tables:
         return any(not part.streamed for part in manifests.read(self._of(key)).parts)
 
     def count(self, key: str, chosen: Callable[[Sequence[str]], pl.Expr]) -> int:
-        """How many rows meet a condition, which `chosen` makes from a segment's columns."""
+        """How many rows meet a condition, which `chosen` makes from a part's columns."""
         folder = self._of(key)
 
-        def look(manifest: Manifest) -> int:
+        def look(manifest: TableManifest) -> int:
             return sum(self._count(folder, part, chosen) for part in manifest.parts)
 
         return consistently(folder, look)
 
     def remove(self, key: str, job_id: str, gone: Callable[[Sequence[str]], pl.Expr]) -> None:
-        """Writes all segments anew without some rows; does nothing when the same job did it before.
+        """Writes all parts anew without some rows; does nothing when the same job did it before.
 
-        gone: from a segment's columns to the condition for its rows to go. A streamed segment that was begun
+        gone: from a part's columns to the condition for its rows to go. A streamed part that was begun
         before and is committed later is discarded, since it may hold such rows.
         """
         folder = self._of(key)
@@ -167,7 +167,7 @@ class Tables:
         return manifests.read(self._of(key)).version
 
     def bulk_version(self, key: str) -> str:
-        """As `version`, but streamed segments change nothing: each import and each removal of rows does."""
+        """As `version`, but streamed parts change nothing: each import and each removal of rows does."""
         manifest = manifests.read(self._of(key))
         newest = [part.file for part in manifest.parts if not part.streamed][-1:]
         return " ".join([*newest, manifest.rewritten]).strip()
@@ -236,7 +236,7 @@ class Tables:
             return
         for part in manifest.parts:
             try:
-                with self._segment(folder, part) as rows:
+                with self._open_part(folder, part) as rows:
                     if part.checksum is None:
                         rows.collect(engine="streaming")
             except DamagedFile as error:
@@ -245,10 +245,10 @@ class Tables:
                     yield error
 
     def unverified(self, keys: Iterable[str]) -> int:
-        """How many segments of these datasets have no checksum, since an older version wrote them."""
+        """How many parts of these datasets have no checksum, since an older version wrote them."""
         unverified = 0
         for key in keys:
-            with suppress(DamagedFile):  # whose segments nobody can count
+            with suppress(DamagedFile):  # whose parts nobody can count
                 unverified += sum(part.checksum is None for part in manifests.read(self._of(key)).parts)
         return unverified
 
@@ -256,8 +256,8 @@ class Tables:
         return folder_of(self._folder, key)
 
     @contextmanager
-    def _segment(self, folder: Folder, part: Part) -> Iterator[pl.LazyFrame]:
-        """A segment to read in a `with`, checked before."""
+    def _open_part(self, folder: Folder, part: Part) -> Iterator[pl.LazyFrame]:
+        """A part to read in a `with`, checked before."""
         path, remedy = folder.path / part.file, _REMEDIES[part.streamed]
         with self._checking:
             if part.checksum is not None and path not in self._checked:
@@ -274,13 +274,13 @@ class Tables:
             raise
 
     def _count(self, folder: Folder, part: Part, chosen: Callable[[Sequence[str]], pl.Expr]) -> int:
-        with self._segment(folder, part) as rows:
+        with self._open_part(folder, part) as rows:
             met = chosen(rows.collect_schema().names()).fill_null(False).sum()
             return int(rows.select(met).collect(engine="streaming").item() or 0)
 
     def _without(self, folder: Folder, part: Part, gone: Callable[[Sequence[str]], pl.Expr]) -> Part | None:
-        """The segment without some rows: itself where there are none of them, None where nothing is left."""
-        with self._segment(folder, part) as rows:
+        """The part without some rows: itself where there are none of them, None where nothing is left."""
+        with self._open_part(folder, part) as rows:
             kept = rows.filter(~gone(rows.collect_schema().names()).fill_null(False))
             count = int(kept.select(pl.len()).collect(engine="streaming").item())
             if count in (0, part.rows):
@@ -297,7 +297,7 @@ class Tables:
         where: tuple[str, object] | None,
         number: str | None,
     ) -> pl.DataFrame:
-        with self._segment(folder, part) as frame:
+        with self._open_part(folder, part) as frame:
             present = frame.collect_schema()
             if number is not None and number not in present:
                 frame = frame.with_columns(pl.lit(part.at, pl.Int64).alias(number))
@@ -310,10 +310,10 @@ class Tables:
             return frame.collect()
 
 
-class Segment:
-    """A segment that is being written. Leaving its `with` without a commit discards it."""
+class PartWriter:
+    """A part that is being written. Leaving its `with` without a commit discards it."""
 
-    def __init__(self, folder: Folder, job_id: str, sort_by: tuple[str, ...], begun: Manifest) -> None:
+    def __init__(self, folder: Folder, job_id: str, sort_by: tuple[str, ...], begun: TableManifest) -> None:
         self._folder = folder
         self._job_id = job_id
         self._sort_by = sort_by
@@ -325,7 +325,7 @@ class Segment:
         self._pieces: list[Path] = []
         self._rows = 0
 
-    def __enter__(self) -> Segment:
+    def __enter__(self) -> PartWriter:
         return self
 
     def __exit__(
@@ -338,7 +338,7 @@ class Segment:
         os.close(self._alive)
 
     def write(self, frame: pl.DataFrame) -> None:
-        """Adds rows; all frames of a segment have the same columns."""
+        """Adds rows; all frames of a part have the same columns."""
         piece = self._own / f"{len(self._pieces):08}.parquet"
         with room(self._folder.path.parent):
             frame.write_parquet(piece, compression="lz4", statistics=False)
@@ -347,14 +347,14 @@ class Segment:
 
     @property
     def moved(self) -> int:
-        """The number after which a streamed segment takes single rows up."""
+        """The number after which a streamed part takes single rows up."""
         return self._begun.moved
 
     def commit(self, mode: str, at: int = 0) -> None:
         """Makes the rows visible, durably and at once, in one of `MODES`.
 
-        at: number of the newest single row at this moment; of a streamed segment, its last. Does nothing when
-        the same job committed before, so a job may run twice; nor for a streamed segment when others moved
+        at: number of the newest single row at this moment; of a streamed part, its last. Does nothing when
+        the same job committed before, so a job may run twice; nor for a streamed part when others moved
         rows, or removed some, since it was begun.
         """
         if mode not in MODES:
@@ -376,7 +376,7 @@ class Segment:
             jobs = (*old.jobs, self._job_id)[-JOBS_REMEMBERED:]
             moved = at if streamed else old.moved
             try:
-                manifests.swap(self._folder, Manifest(secrets.token_hex(8), kept, jobs, moved, old.rewritten))
+                manifests.swap(self._folder, TableManifest(secrets.token_hex(8), kept, jobs, moved, old.rewritten))
             finally:
                 manifests.sweep(self._folder)
 

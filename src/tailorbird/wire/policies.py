@@ -76,7 +76,7 @@ def check(policy: Mapping[str, Any], values: Mapping[str, str]) -> tuple[int, in
             least, most = max(least, name), min(most, value)
             continue
         covered.add(name)
-        if not _holds(operator, value, values.get(name, ""), each=name == "content-type"):
+        if not _is_as_wanted(operator, value, values.get(name, ""), each=name == "content-type"):
             raise AccessDeniedException(
                 f"Invalid according to Policy: Policy Condition failed: [{operator!r}, '${name}', {value!r}]"
             )
@@ -139,7 +139,7 @@ def _bytes(bound: Any) -> int:
     return int(bound)
 
 
-def _holds(operator: str, wanted: str, found: str, *, each: bool) -> bool:
+def _is_as_wanted(operator: str, wanted: str, found: str, *, each: bool) -> bool:
     """Whether a field is as a condition wants it; of content types that commas divide, each."""
     if operator == "eq":
         return found == wanted

@@ -12,7 +12,7 @@ from tailorbird.api.lifecycle import Resource
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
 from tailorbird.recipes import recipe_names
-from tailorbird.recipes.recipe import Recipe, Thematic
+from tailorbird.recipes.recipe import Recipe, ThematicModel
 from tailorbird.serving import recommend, themes
 from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.recommend import Deployment
@@ -34,20 +34,20 @@ def infer(workspace: Workspace, document: Document, progress: Callable[[float, s
         explores = serving_config.exploration(document.get("batchInferenceJobConfig", {}))
         if updates.takes_updates(workspace, version):
             updates.update(workspace, version)
-    asked = batch.opened(workspace, document)
+    asked = batch.target_of(workspace, document)
     influence = document.get("batchInferenceJobConfig", {}).get("rankingInfluence", {})
     answered = partial(_answers, workspace, asked, influence, document["numResults"], explores)
     if document["batchInferenceJobMode"] != THEMES:
         return batch.run(workspace, document, answered, LINES_AT_ONCE, progress)
     assert asked.deployment.items is not None, "creation has looked for the column of the items' names"
-    known = themes.catalogue(asked.deployment.table(), asked.deployment.items.schema, _name_column(document))
+    known = themes.key_words_of(asked.deployment.table(), asked.deployment.items.schema, _name_column(document))
     named = partial(_themed, asked.deployment, known, answered)
     return batch.run(workspace, document, named, MOST_THEMES, progress, MOST_THEMES)
 
 
 def _answers(
     workspace: Workspace,
-    asked: batch.Opened,
+    asked: batch.BatchTarget,
     influence: dict[str, float],
     count: int,
     explores: Exploration | None,
@@ -71,7 +71,7 @@ def _answers(
             deployments.mask(workspace, deployment, filter_, request, others) if others else None,
         )
 
-    answers, waiting = batch.asked(lines, deployment.served.recipe.recipe_type.line, prepare, filter_)
+    answers, waiting = batch.open_lines(lines, deployment.served.recipe.recipe_type.line, prepare, filter_)
     scores = deployment.served.model.score([question for _, (question, *_) in waiting]) if waiting else ()
     rows = map(Scores, scores)
     for (answer, (_, items, allowed, others_allowed)), row in zip(waiting, rows, strict=True):
@@ -89,16 +89,16 @@ def _answers(
 
 def _themed(
     deployment: Deployment,
-    known: themes.Catalogue,
+    known: themes.ItemKeyWords,
     answered: Callable[[list[bytes]], list[Document]],
     lines: list[bytes],
 ) -> list[Document]:
     """Has the lines answered, then names what each answer's items have in common and orders them by it."""
     model, numbers = deployment.served.model, deployment.served.numbers
-    assert isinstance(model, Thematic), "creation refuses other recipes"
+    assert isinstance(model, ThematicModel), "creation refuses other recipes"
     answers = answered(lines)
     for output in (answer["output"] for answer in answers if answer["output"]):
-        theme, ranked = themes.themed(model, known, [numbers[item] for item in output["recommendedItems"]])
+        theme, ranked = themes.theme_of(model, known, [numbers[item] for item in output["recommendedItems"]])
         output["recommendedItems"] = [str(model.items[number]) for number, _ in ranked]
         output["theme"] = theme
         output["itemsThemeRelevanceScores"] = [relevance for _, relevance in ranked]

@@ -30,7 +30,7 @@ SCORES_AT_ONCE = 50_000_000
 
 def select(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
     """Answers every line of every input file; a line that cannot be answered gets its `error`."""
-    asked = batch.opened(workspace, document)
+    asked = batch.target_of(workspace, document)
     progress(0.0, "reading the users")
     audience = segments.audience(workspace, asked.deployment)
     users = len(audience.population.interactions.users)
@@ -47,7 +47,7 @@ def _answers(audience: Audience, filter_: syntax.Filter | None, count: int, line
         target = segments.TARGETS[member](audience, request[member])
         return target, segments.mask(audience, filter_, request["filterValues"]) if filter_ else None
 
-    answers, waiting = batch.asked(lines, (member,), prepare, filter_)
+    answers, waiting = batch.open_lines(lines, (member,), prepare, filter_)
     if waiting:
         targets, allowed = zip(*(needed for _, needed in waiting), strict=True)
         for (answer, _), users in zip(waiting, segments.top(audience, targets, allowed, count), strict=True):

@@ -15,7 +15,7 @@ RESOURCE = Resource("Campaign", arn="{name}", parents=("SolutionVersion",))
 LATEST = "/$LATEST"
 """`<solutionArn>/$LATEST` stands for the solution's newest ACTIVE version (spec control-plane 2.1)."""
 
-FOLLOWS = "syncWithLatestSolutionVersion"
+SYNC = "syncWithLatestSolutionVersion"
 
 SERVED = ("solutionVersionArn", "minProvisionedTPS", "campaignConfig")
 """What an update replaces."""
@@ -37,7 +37,7 @@ def update_campaign(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
     document = lifecycle.find(workspace, RESOURCE.name, request["campaignArn"])
     wanted = {member: request.get(member, document.get(member)) for member in SERVED}
     named = str(wanted["solutionVersionArn"])
-    if "solutionVersionArn" not in request and document.get("campaignConfig", {}).get(FOLLOWS):
+    if "solutionVersionArn" not in request and document.get("campaignConfig", {}).get(SYNC):
         named = document["solutionArn"] + LATEST
     version = _version(workspace, named)
     _check_config(workspace, named, wanted["campaignConfig"] or {}, version)
@@ -81,14 +81,14 @@ def _version(workspace: Workspace, arn: str) -> Document:
         job = str(recipe.recipe_type.batch_job)
         raise InvalidInputException(f"{recipe.name} serves {lifecycle.words(job)}s only: Create{job}.")
     group = deployments.group(workspace, version["datasetGroupArn"])
-    deployments.opened(workspace, version["solutionVersionArn"], group)
+    deployments.deployment_of(workspace, version["solutionVersionArn"], group)
     return version
 
 
 def _check_config(workspace: Workspace, named: str, config: dict[str, Any], version: Document) -> None:
-    if config.get(FOLLOWS) and not named.endswith(LATEST):
+    if config.get(SYNC) and not named.endswith(LATEST):
         raise InvalidInputException(
-            f"campaignConfig.{FOLLOWS} needs a solutionVersionArn of the form <solutionArn>{LATEST}; given: {named}."
+            f"campaignConfig.{SYNC} needs a solutionVersionArn of the form <solutionArn>{LATEST}; given: {named}."
         )
     recipe = lookup.recipe(version["recipeArn"])
     influences = deployments.influences(workspace, version["solutionVersionArn"])

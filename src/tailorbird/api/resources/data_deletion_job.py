@@ -93,7 +93,7 @@ def _sessions(workspace: Workspace, target: Dataset, users: Sequence[str]) -> li
 
 
 def _theirs(target: Dataset, users: Sequence[str], sessions: Sequence[str], columns: Sequence[str]) -> pl.Expr:
-    """The condition for a row of a segment with these columns to be about the users."""
+    """The condition for a row of a part with these columns to be about the users."""
     field = target.schema.field("USER_ID")
     assert field is not None, "only datasets with users are looked at"
     user = pl.col(field.name)

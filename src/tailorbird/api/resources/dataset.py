@@ -108,7 +108,7 @@ def delete_dataset(workspace: Workspace, request: dict[str, Any]) -> None:
 
 
 def damages(workspace: Workspace, failed: Callable[[DamagedFile], None]) -> None:
-    """Tells of each dataset whose table cannot be read at all; its segments are not looked at."""
+    """Tells of each dataset whose table cannot be read at all; its parts are not looked at."""
     for _, document in workspace.catalogue.select(RESOURCE.name, failed=workspace.faults.failed):
         try:
             lookup.refuse_loss(workspace.at_arn(document["datasetArn"]), document)

@@ -33,7 +33,7 @@ FAILURES = {
 
 
 def import_rows(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
-    """Streams the files into a new segment, which becomes visible only when all of them were acceptable."""
+    """Streams the files into a new part, which becomes visible only when all of them were acceptable."""
     target = lookup.dataset(workspace, lifecycle.find(workspace, "Dataset", document["datasetArn"]))
     kind = target.schema.dataset_type
     location = dataset.location(document)
@@ -48,10 +48,10 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
             for file in files
             if is_csv(file.name, location)
         ]
-        with workspace.tables.begin(target.place, document["datasetImportJobArn"], sort_by=target.order) as segment:
+        with workspace.tables.begin(target.place, document["datasetImportJobArn"], sort_by=target.order) as part:
 
             def keep(frame: pl.DataFrame) -> None:
-                segment.write(frame)
+                part.write(frame)
                 checkup.see(frame)
                 if counted is not None:
                     counted.see(frame)
@@ -61,7 +61,7 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
             # Before the rows can be seen: a job that fails leaves everything as it was.
             if counted is not None and document.get(PUBLISH):
                 _write_metrics(counted, document)
-            segment.commit(document["importMode"], at=arrival(workspace, target))
+            part.commit(document["importMode"], at=arrival(workspace, target))
             if counted is not None and document["importMode"] == INCREMENTAL:
                 counted.add(document)
     except ObjectError as error:
@@ -77,14 +77,14 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
     return {"_report": report.as_document() | {"warnings": warnings, "summary": checkup.summary()}}
 
 
-def _counted(workspace: Workspace, document: Document, kind: str) -> attributions.Bulk | None:
+def _counted(workspace: Workspace, document: Document, kind: str) -> attributions.ImportMetrics | None:
     """The metrics to count of the job's rows, if any: for CloudWatch those of incremental jobs, for S3 as asked."""
     wanted = kind == "INTERACTIONS" and (document["importMode"] == INCREMENTAL or document.get(PUBLISH))
     found = attributions.of_group(workspace, document["datasetGroupArn"]) if wanted else None
-    return attributions.Bulk(workspace, found) if found else None
+    return attributions.ImportMetrics(workspace, found) if found else None
 
 
-def _write_metrics(counted: attributions.Bulk, document: Document) -> None:
+def _write_metrics(counted: attributions.ImportMetrics, document: Document) -> None:
     try:
         counted.write(document)
     except ObjectError as error:

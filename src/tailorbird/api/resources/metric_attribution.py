@@ -92,7 +92,7 @@ def _changed(metrics: list[Document], removed: list[str], added: list[Document])
 def list_metric_attribution_metrics(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The metrics of one attribution."""
     document = lifecycle.find(workspace, RESOURCE.name, _arn(request))
-    return standard.paged("metrics", document["metrics"], request)
+    return standard.page_of_rows("metrics", document["metrics"], request)
 
 
 def _arn(request: dict[str, Any]) -> str:

@@ -79,8 +79,8 @@ def list_recipes(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any
     listed = [recipe for recipe in _everything().values() if not (hidden and _model(recipe).retired)]
     rows = sorted(map(_document, listed), key=lambda row: str(row["name"]))
     if "domain" not in request:
-        return standard.paged("recipes", rows, request)
-    page = standard.paged("recipes", rows, {"maxResults": -(-len(rows) // 2)} | request)
+        return standard.page_of_rows("recipes", rows, request)
+    page = standard.page_of_rows("recipes", rows, {"maxResults": -(-len(rows) // 2)} | request)
     return page | {"recipes": [row for row in page["recipes"] if row.get("domain") == request["domain"]]}
 
 

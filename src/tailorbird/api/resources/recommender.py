@@ -129,7 +129,7 @@ def _check_config(config: dict[str, Any], case: UseCase) -> None:
 
 def _columns(workspace: Workspace, group_arn: str, config: dict[str, Any]) -> Columns:
     where = f"recommenderConfig.{TRAINED_ON}"
-    return training_columns.seen(workspace, group_arn, where, config.get(TRAINED_ON, {}))
+    return training_columns.visible_columns(workspace, group_arn, where, config.get(TRAINED_ON, {}))
 
 
 OPERATIONS = {

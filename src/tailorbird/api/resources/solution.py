@@ -54,7 +54,7 @@ def create_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
         solution_config.check(recipe, request)
         _check_incremental(recipe, request)
         where = "solutionConfig.trainingDataConfig"
-        columns = training_columns.seen(workspace, group, where, config.get("trainingDataConfig", {}))
+        columns = training_columns.visible_columns(workspace, group, where, config.get("trainingDataConfig", {}))
         solution_config.check_objective(workspace, recipe, group, config, columns)
     return lifecycle.create(workspace, RESOURCE, DEFAULTS | {"solutionConfig": {}} | request, _columns=columns)
 
@@ -63,7 +63,7 @@ def describe_solution(workspace: Workspace, request: dict[str, Any]) -> dict[str
     """The solution with a summary of its newest version, once it has one."""
     document = lifecycle.find(workspace, RESOURCE.name, request["solutionArn"])
     versions = lifecycle.related(workspace, "SolutionVersion", solutionArn=request["solutionArn"])
-    shown = document | {"solutionConfig": solution_config.described(document["solutionConfig"])}
+    shown = document | {"solutionConfig": solution_config.described_config(document["solutionConfig"])}
     return {"solution": shown | ({"latestSolutionVersion": versions[-1]} if versions else {})}
 
 

@@ -74,7 +74,7 @@ def _order(workspace: Workspace, document: Document) -> trainings.Order:
         selection=training.Selection(solution_config.rules_of(document.get("eventType"), config), document["_columns"]),
         updates_items=document["performIncrementalUpdate"],
         objective=trainings.Objective(wanted["itemAttribute"], wanted["objectiveSensitivity"]) if wanted else None,
-        plan=solution_config.plan_of(recipe, document["performHPO"], config),
+        search=solution_config.search_of(recipe, document["performHPO"], config),
     )
 
 
@@ -89,7 +89,7 @@ def _contest(workspace: Workspace, document: Document) -> trainings.Order:
         settings=first[1],
         selection=training.Selection(solution_config.rules_of(document.get("eventType"), {})),
         contest=trainings.Contest((first, *others), metric),
-        plan=solution_config.plan_of(first[0], document["performHPO"], {}),
+        search=solution_config.search_of(first[0], document["performHPO"], {}),
     )
 
 
@@ -192,7 +192,7 @@ def stop_solution_version_creation(workspace: Workspace, request: dict[str, Any]
             raise ResourceInUseException(
                 f"{arn} has status {document['status']}; only CREATE PENDING and CREATE IN_PROGRESS can be stopped."
             )
-        end = transitions.planned(now, transitions.STOP_SECONDS, {"status": lifecycle.STOPPED})
+        end = transitions.timed_changes(now, transitions.STOP_SECONDS, {"status": lifecycle.STOPPED})
         return document | {"status": lifecycle.STOPPING, "lastUpdatedDateTime": now} | end
 
     workspace.catalogue.update(arn, change)
@@ -212,7 +212,7 @@ def list_solution_versions(workspace: Workspace, request: dict[str, Any]) -> dic
     chosen = standard.meant(request)
     if "solutionArn" in chosen:
         lifecycle.find(workspace, "Solution", chosen["solutionArn"])
-    return standard.listed(RESOURCE, workspace, chosen)
+    return standard.page_of_documents(RESOURCE, workspace, chosen)
 
 
 OPERATIONS = {

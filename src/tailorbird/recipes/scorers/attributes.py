@@ -28,8 +28,8 @@ from tailorbird.recipes.matrices import closeness
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, save_csr
 from tailorbird.recipes.scorers.sums import (
-    Given,
-    Rows,
+    SparseRows,
+    WeightedItems,
     add_rows,
     add_sparse_rows,
     histories_of,
@@ -76,7 +76,7 @@ class Attributes:
         scores += (self.items @ of_features.T).T
         return scores
 
-    def _conditions(self, queries: Sequence[Query]) -> Given:
+    def _conditions(self, queries: Sequence[Query]) -> WeightedItems:
         if self.source == "items":
             shares = recent(histories_of(queries), LAST, self.items.shape[0]).weighted(WEIGHTS / WEIGHTS.sum())
             return nonzero(add_sparse_rows(shares, self._items, zeros(len(queries), self.items.shape[1])))
@@ -90,11 +90,11 @@ class Attributes:
         return np.ascontiguousarray(self.of_items.toarray() + (self.items @ self.of_features.T).T, np.float32)
 
     @cached_property
-    def _items(self) -> Rows:
+    def _items(self) -> SparseRows:
         return rows_of(self.items)
 
     @cached_property
-    def _of_items(self) -> Rows:
+    def _of_items(self) -> SparseRows:
         return rows_of(self.of_items)
 
     def save(self, folder: Path) -> None:

@@ -57,7 +57,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Table:
+class ScoredSamples:
     """What the weights are learned from; arrays are (sample, candidate), `scores` (scorer, sample, candidate)."""
 
     scores: NDArray[np.float32]
@@ -114,7 +114,9 @@ def draw_samples(data: Interactions, most: int, rng: np.random.Generator) -> lis
     return samples[:most]
 
 
-def tabulate(scorers: Sequence[Scorer], samples: Sequence[Sample], items: int, rng: np.random.Generator) -> Table:
+def score_samples(
+    scorers: Sequence[Scorer], samples: Sequence[Sample], items: int, rng: np.random.Generator
+) -> ScoredSamples:
     """Scores the samples and keeps the candidates."""
     rows: list[tuple[NDArray[np.int64], NDArray[np.float32], int]] = []
     step = max(1, CELLS // items)
@@ -125,7 +127,7 @@ def tabulate(scorers: Sequence[Scorer], samples: Sequence[Sample], items: int, r
             columns, chosen = candidates(scores[:, row], sample, rng)
             rows.append((columns, scores[:, row, columns], chosen))
     widest = max(len(columns) for columns, _, _ in rows)
-    table = Table(
+    table = ScoredSamples(
         np.zeros((len(scorers), len(rows), widest), np.float32),
         np.full((len(rows), widest), ABSENT),
         np.zeros((len(rows), widest), np.float32),
@@ -144,7 +146,7 @@ def tabulate(scorers: Sequence[Scorer], samples: Sequence[Sample], items: int, r
     return table
 
 
-def table_of(scores: Sequence[NDArray[np.float32]], samples: Sequence[Sample]) -> Table:
+def samples_with_scores(scores: Sequence[NDArray[np.float32]], samples: Sequence[Sample]) -> ScoredSamples:
     """Returns the table of (sample, item) scores of all items, for histories that are equally long: all long."""
     count, items = scores[0].shape
     truth = np.zeros((count, items), np.float32)
@@ -153,7 +155,9 @@ def table_of(scores: Sequence[NDArray[np.float32]], samples: Sequence[Sample]) -
         truth[row, sample.truth] = 1 / len(sample.truth)
         known, kinds = repeat_consumption.buckets(sample.query)
         bucket[row, known] = kinds
-    return Table(np.stack(scores), np.zeros((count, items), np.float32), truth, bucket, np.zeros(count, np.float32))
+    return ScoredSamples(
+        np.stack(scores), np.zeros((count, items), np.float32), truth, bucket, np.zeros(count, np.float32)
+    )
 
 
 def candidates(scores: NDArray[np.float32], sample: Sample, rng: np.random.Generator) -> tuple[NDArray[np.int64], int]:
@@ -167,7 +171,7 @@ def candidates(scores: NDArray[np.float32], sample: Sample, rng: np.random.Gener
     return np.concatenate([chosen, drawn]), len(chosen)
 
 
-def fit(table: Table) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def fit(table: ScoredSamples) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Returns weights (long and short, scorer) and offsets (bucket) with the highest penalised likelihood."""
     kinds, samples = len(table.scores), len(table.truth)
 
@@ -195,13 +199,13 @@ def unpack(parameters: NDArray[np.float64], kinds: int) -> tuple[NDArray[np.floa
     return weights.reshape(2, kinds), common + own
 
 
-def logits(table: Table, weights: NDArray[np.float32], offsets: NDArray[np.float32]) -> NDArray[np.float32]:
+def logits(table: ScoredSamples, weights: NDArray[np.float32], offsets: NDArray[np.float32]) -> NDArray[np.float32]:
     """Returns (sample, candidate)."""
     return combine(table.scores, weights, table.shortness) + np.append(offsets, np.float32(0))[table.bucket]
 
 
 def discount_popularity(
-    table: Table, weights: NDArray[np.float32], offsets: NDArray[np.float32]
+    table: ScoredSamples, weights: NDArray[np.float32], offsets: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Returns the weights with less weight on the first scorer, the popularity, the longer the history.
 
@@ -219,7 +223,7 @@ def discount_popularity(
     return discounted
 
 
-def sharpen(table: Table, starts: Sequence[NDArray[np.float32]], places: Sequence[int]) -> NDArray[np.float32]:
+def sharpen(table: ScoredSamples, starts: Sequence[NDArray[np.float32]], places: Sequence[int]) -> NDArray[np.float32]:
     """Returns weights of a higher NDCG@25, found from the best of the starts by a search in some places, one at a time.
 
     A likelihood cares for all items alike, a list for the first ones. The items of the queries' own histories are

@@ -32,7 +32,7 @@ PRIOR = 100.0
 
 
 @dataclass(frozen=True)
-class Together:
+class CoOccurrence:
     """Row i tells what happens together with item i."""
 
     pairs: sparse.csr_matrix
@@ -53,13 +53,13 @@ class Together:
         save_arrays(folder, totals=self.totals, popularity=self.popularity)
 
 
-def train(matrix: sparse.csr_matrix) -> Together:
+def train(matrix: sparse.csr_matrix) -> CoOccurrence:
     """Counts pairs in a (user or session, item) matrix of ones."""
     counts = np.asarray(matrix.sum(axis=0)).ravel() + 0.5
     blocks = [_largest(together, items.start) for items, together in count_together(damped(matrix, DAMPING / 2))]
     pairs = sparse.csr_matrix(sparse.vstack([kept for kept, _ in blocks]), dtype=np.float32)
     totals = np.concatenate([total for _, total in blocks]).astype(np.float32)
-    return Together(pairs, totals, (counts / counts.sum()).astype(np.float32))
+    return CoOccurrence(pairs, totals, (counts / counts.sum()).astype(np.float32))
 
 
 def _largest(together: sparse.csr_matrix, first: int) -> tuple[sparse.csr_matrix, NDArray[np.float64]]:
@@ -76,7 +76,7 @@ def _largest(together: sparse.csr_matrix, first: int) -> tuple[sparse.csr_matrix
     return largest, np.bincount(rows, values, together.shape[0]).astype(np.float64)
 
 
-def load(folder: Path) -> Together:
-    """Reads what `Together.save` wrote."""
+def load(folder: Path) -> CoOccurrence:
+    """Reads what `CoOccurrence.save` wrote."""
     totals, popularity = load_arrays(folder, "totals", "popularity")
-    return Together(load_csr(folder, "pairs", len(popularity)), totals, popularity)
+    return CoOccurrence(load_csr(folder, "pairs", len(popularity)), totals, popularity)

@@ -25,7 +25,7 @@ FLOOR = 0.01
 
 
 @dataclass(frozen=True)
-class Recency:
+class DecayedPopularity:
     """Log shares (moment, item) and the moments, ascending."""
 
     moments: NDArray[np.int64]
@@ -51,7 +51,7 @@ def asked_at(query: Query, otherwise: int) -> int:
     return int(query.timestamps[-1]) if len(query.timestamps) else otherwise
 
 
-def train(data: Interactions, half_life: float) -> Recency:
+def train(data: Interactions, half_life: float) -> DecayedPopularity:
     """Tabulates the counts; `half_life` is in seconds, infinity for plain popularity of all times."""
     order = np.argsort(data.timestamp, kind="stable")
     time, item = data.timestamp[order], data.item[order]
@@ -69,9 +69,9 @@ def train(data: Interactions, half_life: float) -> Recency:
         counts += np.bincount(item[start:end], fresh, len(counts))
         log_shares[table] = np.log((counts + FLOOR * counts.mean()) / counts.sum())
         start, before = end, now
-    return Recency(time[ends - 1], log_shares)
+    return DecayedPopularity(time[ends - 1], log_shares)
 
 
-def load(folder: Path) -> Recency:
-    """Reads what `Recency.save` wrote."""
-    return Recency(*map(np.asarray, load_arrays(folder, "moments", "log_shares")))
+def load(folder: Path) -> DecayedPopularity:
+    """Reads what `DecayedPopularity.save` wrote."""
+    return DecayedPopularity(*map(np.asarray, load_arrays(folder, "moments", "log_shares")))

@@ -22,8 +22,8 @@ from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers.scorer import load_csr, log_share, save_csr
 from tailorbird.recipes.scorers.sums import (
-    Given,
-    Rows,
+    SparseRows,
+    WeightedItems,
     add_rows,
     add_sparse_rows,
     histories_of,
@@ -86,7 +86,7 @@ class ManyItems:
         return sparse.csr_matrix(self.matrix.T)
 
     @cached_property
-    def _by_item(self) -> Rows:
+    def _by_item(self) -> SparseRows:
         return rows_of(self._transposed)
 
     def save(self, folder: Path) -> None:
@@ -95,7 +95,7 @@ class ManyItems:
         save_arrays(folder, kernel=self.kernel, diagonal=self.diagonal)
 
 
-def _histories(queries: Sequence[Query], items: int) -> Given:
+def _histories(queries: Sequence[Query], items: int) -> WeightedItems:
     return recent(histories_of(queries), LAST, items).weighted(WEIGHTS)
 
 

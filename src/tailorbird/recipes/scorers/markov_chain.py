@@ -18,7 +18,7 @@ from scipy import sparse
 from tailorbird.recipes.matrices import closeness
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, log_share, save_csr
-from tailorbird.recipes.scorers.sums import Rows, add_sparse_rows, histories_of, recent, rows_of, zeros
+from tailorbird.recipes.scorers.sums import SparseRows, add_sparse_rows, histories_of, recent, rows_of, zeros
 
 WINDOW = 20
 DECAY = 0.9
@@ -31,7 +31,7 @@ RARE = 3.0
 
 
 @dataclass(frozen=True)
-class Follows:
+class MarkovChain:
     """Transition shares: row i tells what comes around item i."""
 
     shares: sparse.csr_matrix
@@ -43,7 +43,7 @@ class Follows:
         return log_share(add_sparse_rows(given, self._rows, zeros(len(queries), items)), FLOOR)
 
     @cached_property
-    def _rows(self) -> Rows:
+    def _rows(self) -> SparseRows:
         return rows_of(self.shares)
 
     def save(self, folder: Path) -> None:
@@ -51,15 +51,15 @@ class Follows:
         save_csr(folder, "shares", self.shares)
 
 
-def train(data: Interactions) -> Follows:
+def train(data: Interactions) -> MarkovChain:
     """Counts the pairs, and divides each item's by their sum."""
     counts = closeness(data, WINDOW, DECAY, BACKWARDS)
     scale = 1 / np.maximum(np.asarray(counts.sum(axis=1)).ravel(), RARE)
     shares = sparse.csr_matrix(sparse.diags_array(scale.astype(np.float32)) @ counts)
     shares.sort_indices()
-    return Follows(shares)
+    return MarkovChain(shares)
 
 
-def load(folder: Path) -> Follows:
-    """Reads what `Follows.save` wrote."""
-    return Follows(load_csr(folder, "shares", csr_rows(folder, "shares")))
+def load(folder: Path) -> MarkovChain:
+    """Reads what `MarkovChain.save` wrote."""
+    return MarkovChain(load_csr(folder, "shares", csr_rows(folder, "shares")))

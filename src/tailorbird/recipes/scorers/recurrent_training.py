@@ -21,7 +21,7 @@ from tailorbird.recipes import seeding
 from tailorbird.recipes.features import Features
 from tailorbird.recipes.matrices import user_bounds
 from tailorbird.recipes.recipe import Epoch, Interactions, Progress
-from tailorbird.recipes.scorers.decayed_popularity import Recency
+from tailorbird.recipes.scorers.decayed_popularity import DecayedPopularity
 from tailorbird.recipes.scorers.recurrent import SESSION_GAP, Recurrent
 from tailorbird.recipes.scorers.transformer_training import descend, schedule
 
@@ -44,7 +44,7 @@ SAMPLED = 700
 
 
 @dataclass(frozen=True)
-class Plan:
+class RecurrentPlan:
     """How to train."""
 
     width: int
@@ -56,16 +56,16 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Popularity:
+class PopularityLogits:
     """What is added to the logits whatever the user did."""
 
-    recent: Recency
+    recent: DecayedPopularity
     newcomers: NDArray[np.float32]
-    """(moment, item), in the place of the recent log shares where someone has no history: see `newcomers.logits`."""
+    """(moment, item), in the place of the recent log shares where someone has no history: see `cold_users.logits`."""
 
 
 @dataclass(frozen=True)
-class Rows:
+class TrainingRows:
     """The interactions with what the network is told of each; the arrays are parallel."""
 
     item: NDArray[np.int64]
@@ -75,7 +75,7 @@ class Rows:
     resumes: NDArray[np.bool_]
     """Whether the first of another session of the same user."""
     moment: NDArray[np.int64]
-    """Row of `Recency.log_shares` as of the interaction before."""
+    """Row of `DecayedPopularity.log_shares` as of the interaction before."""
     users: sparse.csr_matrix
     """(user, feature)"""
     context: sparse.csr_matrix
@@ -85,7 +85,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Batch:
+class RecurrentBatch:
     """`bptt` columns of all lanes; the first four are (lane, column), the next two (lane x column, feature)."""
 
     item: NDArray[np.int64]
@@ -98,12 +98,14 @@ class Batch:
     """Sorted numbers of the items that the softmax runs over, those of `item` included."""
 
 
-def train(data: Interactions, popularity: Popularity, features: Features, plan: Plan, progress: Progress) -> Recurrent:
+def train(
+    data: Interactions, popularity: PopularityLogits, features: Features, plan: RecurrentPlan, progress: Progress
+) -> Recurrent:
     """Trains on all interactions, of which there must be one; the number of epochs depends on theirs."""
     import torch
 
     rng = np.random.default_rng(plan.seed)
-    rows = rows_of(data, popularity.recent, features)
+    rows = training_rows(data, popularity.recent, features)
     known = np.isin(np.arange(len(data.items)), rows.known)
     epochs = int(np.clip(ROWS // len(data.user), 1, MOST_EPOCHS))
     with seeding.seeded(plan.seed):
@@ -123,13 +125,13 @@ def train(data: Interactions, popularity: Popularity, features: Features, plan: 
     return Recurrent(weights(net, known, features.items), features.users, features.context)
 
 
-def rows_of(data: Interactions, recent: Recency, features: Features) -> Rows:
+def training_rows(data: Interactions, recent: DecayedPopularity, features: Features) -> TrainingRows:
     """Returns the rows of the data, in their order."""
     bounds = user_bounds(data)[:-1]
     begins = np.zeros(len(data.user), bool)
     begins[bounds[bounds < len(begins)]] = True
     before = np.where(begins, data.timestamp, np.roll(data.timestamp, 1))
-    return Rows(
+    return TrainingRows(
         data.item.astype(np.int64),
         data.user,
         begins,
@@ -152,17 +154,19 @@ def lanes(data: Interactions, rng: np.random.Generator) -> NDArray[np.int64]:
     return np.resize(stream, (count, -(-len(stream) // count)))
 
 
-def batch(rows: Rows, here: NDArray[np.int64], rng: np.random.Generator) -> Batch:
+def batch(rows: TrainingRows, here: NDArray[np.int64], rng: np.random.Generator) -> RecurrentBatch:
     """Returns the batch of the rows `here`, (lane, column)."""
     item, flat = rows.item[here], here.ravel()
     chosen = rows.known
     if len(chosen) > ALL_ITEMS:
         chosen = np.unique(np.concatenate([item.ravel(), rng.choice(chosen, SAMPLED)]))
     users, context = rows.users[rows.user[flat]], rows.context[flat]
-    return Batch(item, rows.begins[here], rows.resumes[here], rows.moment[here], users, context, chosen)
+    return RecurrentBatch(item, rows.begins[here], rows.resumes[here], rows.moment[here], users, context, chosen)
 
 
-def build(known: NDArray[np.bool_], popularity: Popularity, features: Features, plan: Plan) -> torch.nn.Module:
+def build(
+    known: NDArray[np.bool_], popularity: PopularityLogits, features: Features, plan: RecurrentPlan
+) -> torch.nn.Module:
     """Returns the network: called with a batch and the states so far it gives the loss and the states after.
 
     known: the items that have a vector of their own.
@@ -191,7 +195,7 @@ def build(known: NDArray[np.bool_], popularity: Popularity, features: Features, 
             return torch.tanh(self.start(user))
 
         def forward(
-            self, batch: Batch, state: torch.Tensor, user: torch.Tensor
+            self, batch: RecurrentBatch, state: torch.Tensor, user: torch.Tensor
         ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             chosen, item = map(torch.from_numpy, (batch.chosen, batch.item))
             vectors, bias = self.catalogue(batch)
@@ -204,7 +208,7 @@ def build(known: NDArray[np.bool_], popularity: Popularity, features: Features, 
             logits = torch.addmm(added[row], functional.dropout(asked, DROPOUT, self.training), vectors.T)
             return functional.cross_entropy(logits, target.flatten()), state.detach(), user.detach()
 
-        def catalogue(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        def catalogue(self, batch: RecurrentBatch) -> tuple[torch.Tensor, torch.Tensor]:
             """Vectors and biases of the chosen items."""
             own = torch.from_numpy(known[batch.chosen].astype(np.float32))
             if plan.forget:
@@ -214,7 +218,7 @@ def build(known: NDArray[np.bool_], popularity: Popularity, features: Features, 
             return vectors, own * self.bias[batch.chosen] + described[:, -1]
 
         def walk(
-            self, x: torch.Tensor, batch: Batch, state: torch.Tensor, user: torch.Tensor
+            self, x: torch.Tensor, batch: RecurrentBatch, state: torch.Tensor, user: torch.Tensor
         ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             """The state before each interaction, (lane, column, width); the states after the last."""
             people = embedded(self.person, batch.users).view(*batch.item.shape, width)

@@ -15,7 +15,7 @@ from scipy import sparse
 from tailorbird.recipes.recipe import Query
 
 
-class Given(NamedTuple):
+class WeightedItems(NamedTuple):
     """Weighted numbers of each question: those of question q are at bounds[q]:bounds[q + 1]."""
 
     bounds: NDArray[np.int64]
@@ -35,7 +35,7 @@ class Histories(NamedTuple):
     items: NDArray[np.int32]
 
 
-class Recent(NamedTuple):
+class RecentItems(NamedTuple):
     """Distinct items of histories, each history's most recent first."""
 
     bounds: NDArray[np.int64]
@@ -50,12 +50,12 @@ class Recent(NamedTuple):
         """Place of each among the recent items of its history, 0 for the most recent."""
         return np.arange(len(self.items)) - np.repeat(self.bounds[:-1], np.diff(self.bounds))
 
-    def weighted(self, weights: NDArray[np.float32]) -> Given:
+    def weighted(self, weights: NDArray[np.float32]) -> WeightedItems:
         """Returns the items, the k-th of each history with the weight `weights[k]`."""
-        return Given(self.bounds, self.items, weights[self.rank])
+        return WeightedItems(self.bounds, self.items, weights[self.rank])
 
 
-class Rows(NamedTuple):
+class SparseRows(NamedTuple):
     """The parts of a sparse matrix, of the types that the loops are compiled for."""
 
     indptr: NDArray[np.int64]
@@ -76,7 +76,7 @@ def histories_of(queries: Sequence[Query]) -> Histories:
     return Histories(bounds_of([len(part) for part in parts]), np.concatenate([*parts, np.empty(0, np.int32)]))
 
 
-def recent(histories: Histories, last: int | None, items: int) -> Recent:
+def recent(histories: Histories, last: int | None, items: int) -> RecentItems:
     """Returns the distinct items of histories, at most `last` of each; `items`: how many items there are.
 
     Raises:
@@ -93,27 +93,29 @@ def recent(histories: Histories, last: int | None, items: int) -> Recent:
     counts, slot = np.empty(len(lengths), np.int64), np.zeros(items, np.int32)
     kernels.distinct(histories.items, histories.bounds, starts, slot, index, place, repeated, counts)
     bounds = bounds_of(counts)
-    found = Recent(bounds, index, place, repeated)
+    found = RecentItems(bounds, index, place, repeated)
     if bounds[-1] == room:
         return found
     kept = np.arange(bounds[-1]) + np.repeat(starts[:-1] - bounds[:-1], counts)
-    return Recent(bounds, index[kept], place[kept], repeated[kept])
+    return RecentItems(bounds, index[kept], place[kept], repeated[kept])
 
 
-def rows_of(matrix: sparse.csr_matrix) -> Rows:
+def rows_of(matrix: sparse.csr_matrix) -> SparseRows:
     """Returns the matrix's parts, copied only where they are of another type."""
-    return Rows(
+    return SparseRows(
         np.asarray(matrix.indptr, np.int64), np.asarray(matrix.indices, np.int32), np.asarray(matrix.data, np.float32)
     )
 
 
-def nonzero(given: NDArray[np.float32]) -> Given:
+def nonzero(given: NDArray[np.float32]) -> WeightedItems:
     """Returns what of a (question, number) array is not zero."""
     question, index = np.nonzero(given)
-    return Given(bounds_of(np.bincount(question, minlength=len(given))), index.astype(np.int32), given[question, index])
+    return WeightedItems(
+        bounds_of(np.bincount(question, minlength=len(given))), index.astype(np.int32), given[question, index]
+    )
 
 
-def add_rows(given: Given, matrix: NDArray[np.float32], out: NDArray[np.float32]) -> NDArray[np.float32]:
+def add_rows(given: WeightedItems, matrix: NDArray[np.float32], out: NDArray[np.float32]) -> NDArray[np.float32]:
     """Adds to (question, column) the weighted rows of a dense matrix, and returns it."""
     from tailorbird.recipes.scorers import kernels
 
@@ -121,7 +123,7 @@ def add_rows(given: Given, matrix: NDArray[np.float32], out: NDArray[np.float32]
     return out
 
 
-def add_sparse_rows(given: Given, rows: Rows, out: NDArray[np.float32]) -> NDArray[np.float32]:
+def add_sparse_rows(given: WeightedItems, rows: SparseRows, out: NDArray[np.float32]) -> NDArray[np.float32]:
     """Adds to (question, column) the weighted rows of a sparse matrix, and returns it."""
     from tailorbird.recipes.scorers import kernels
 

@@ -64,7 +64,7 @@ def chunks(bounds: NDArray[np.int64]) -> Iterator[slice]:
 
 
 @dataclass(frozen=True)
-class Block:
+class InferenceBlock:
     """Attention and a feed-forward layer, with the weights in the form that is fastest to serve.
 
     The normalisations' weights are inside those of the layers that come after them. Of the last block only the last
@@ -84,7 +84,7 @@ class Block:
     """(head, bucket); of no head where times do not count."""
 
     @staticmethod
-    def of(arrays: Arrays, name: str) -> Block:
+    def of(arrays: Arrays, name: str) -> InferenceBlock:
         """Returns the block whose arrays have names that begin so."""
 
         def layer(of: str, norm: str = "") -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -99,7 +99,7 @@ class Block:
         root = np.float32(np.sqrt(query.shape[1] // heads))
         weights, biases = zip((query / root, of_query / root), *others, strict=True)
         time = arrays.get(name + "time")
-        return Block(
+        return InferenceBlock(
             heads,
             (np.hstack(weights), np.hstack(biases)),
             layer("join"),
@@ -198,9 +198,9 @@ class Transformer:
         return log_softmax(logits)
 
     @cached_property
-    def _blocks(self) -> list[Block]:
+    def _blocks(self) -> list[InferenceBlock]:
         count = 1 + max(int(name.split(".")[1]) for name in self.arrays if name.startswith("blocks."))
-        return [Block.of(self.arrays, f"blocks.{number}.") for number in range(count)]
+        return [InferenceBlock.of(self.arrays, f"blocks.{number}.") for number in range(count)]
 
     def _states(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, width): what the histories say about their next items."""

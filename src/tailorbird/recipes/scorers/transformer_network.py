@@ -38,7 +38,7 @@ class Shape:
     context_features: int = 0
 
 
-class Batch(NamedTuple):
+class TransformerBatch(NamedTuple):
     """Windows of histories; (window, place) unless said otherwise. Each place asks for what comes next."""
 
     items: Tensor
@@ -149,7 +149,7 @@ class Network(nn.Module):
         vectors: Tensor = self.item.weight
         return vectors + torch.sparse.mm(self.of_items, self.feature) if self.shape.item_features else vectors
 
-    def forward(self, batch: Batch, vectors: Tensor) -> Tensor:
+    def forward(self, batch: TransformerBatch, vectors: Tensor) -> Tensor:
         """Returns the states of the places with a target, window by window."""
         x = functional.embedding(batch.items, vectors)
         waits = None

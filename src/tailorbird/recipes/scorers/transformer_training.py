@@ -27,7 +27,7 @@ from tailorbird.recipes.scorers.transformer import Transformer
 if TYPE_CHECKING:
     import torch
 
-    from tailorbird.recipes.scorers.transformer_network import Batch, Network
+    from tailorbird.recipes.scorers.transformer_network import Network, TransformerBatch
 
 WINDOW, DECAY, POWER = 20, 0.9, 0.4
 """How items that occur close to each other are counted, and how much their totals are discounted, at the start."""
@@ -52,7 +52,7 @@ PADDING = -1
 
 
 @dataclass(frozen=True)
-class Plan:
+class TransformerPlan:
     """How large the network is and how it learns."""
 
     width: int
@@ -77,7 +77,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Histories:
+class TrainingHistories:
     """Users' distinct items in order, each user's after a START; the arrays are parallel, one entry an event."""
 
     bounds: NDArray[np.int64]
@@ -91,7 +91,7 @@ class Histories:
     """(event, feature)."""
 
 
-def histories(data: Interactions, user: Encoder, context: Encoder) -> Histories:
+def training_histories(data: Interactions, user: Encoder, context: Encoder) -> TrainingHistories:
     """Returns what the network learns from; an item that a user returned to weighs as its weightiest row."""
     places = first_places(data)
     lengths = np.bincount(data.user[places], minlength=len(data.users))
@@ -104,7 +104,7 @@ def histories(data: Interactions, user: Encoder, context: Encoder) -> Histories:
     np.maximum.at(heaviest, pair, weight)
     columns = {name: replace(column, values=column.values[rows]) for name, column in data.context.items()}
     present = {name: replace(column, values=column.values[lengths > 0]) for name, column in data.user_columns.items()}
-    return Histories(
+    return TrainingHistories(
         bounds=np.concatenate([[0], np.cumsum(lengths[lengths > 0] + 1)]),
         item=np.where(is_start, len(data.items), data.item[rows]).astype(np.int64),
         time=data.timestamp[rows],
@@ -114,7 +114,7 @@ def histories(data: Interactions, user: Encoder, context: Encoder) -> Histories:
     )
 
 
-def train(data: Interactions, held_out: Interactions, plan: Plan, progress: Progress) -> Transformer:
+def train(data: Interactions, held_out: Interactions, plan: TransformerPlan, progress: Progress) -> Transformer:
     """Learns from the histories in `data`, and when to stop from those in `held_out`, which hold other users."""
     import torch
 
@@ -122,7 +122,7 @@ def train(data: Interactions, held_out: Interactions, plan: Plan, progress: Prog
         features.fit(columns if plan.features else {})
         for columns in (data.user_columns, data.context, data.item_columns)
     )
-    learned, validated = histories(data, user, context), histories(held_out, user, context)
+    learned, validated = training_histories(data, user, context), training_histories(held_out, user, context)
     rng = np.random.default_rng(plan.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with seeding.seeded(plan.seed):
@@ -140,7 +140,9 @@ def train(data: Interactions, held_out: Interactions, plan: Plan, progress: Prog
     return Transformer(arrays | {"vectors": vectors}, int(data.timestamp.max()), user, context)
 
 
-def build(data: Interactions, plan: Plan, item_features: sparse.csr_matrix, user: int, context: int) -> Network:
+def build(
+    data: Interactions, plan: TransformerPlan, item_features: sparse.csr_matrix, user: int, context: int
+) -> Network:
     """Returns the network before training."""
     import torch
 
@@ -180,7 +182,12 @@ def place(net: Network, data: Interactions, rng: np.random.Generator) -> None:
 
 
 def learn(
-    net: Network, learned: Histories, held_out: Histories, plan: Plan, rng: np.random.Generator, progress: Progress
+    net: Network,
+    learned: TrainingHistories,
+    held_out: TrainingHistories,
+    plan: TransformerPlan,
+    rng: np.random.Generator,
+    progress: Progress,
 ) -> Network:
     """Returns the network with the mean weights of the best epoch."""
     import torch
@@ -199,7 +206,7 @@ def learn(
             fresh = step(net, optimizer, collate(learned, span, net), softmax, RATE * schedule(done))
             steps += 1
             loss += (fresh - loss) / min(steps, REPORT_EVERY)
-            follow(mean, net, max(1 / steps, 1 / len(spans)))
+            move_mean(mean, net, max(1 / steps, 1 / len(spans)))
         value = validate(mean, held_out, plan)
         waited += 1
         if found is None or value > found:
@@ -210,7 +217,7 @@ def learn(
     return best
 
 
-def follow(mean: Network, net: Network, share: float) -> None:
+def move_mean(mean: Network, net: Network, share: float) -> None:
     """Moves the running mean of the weights by that share towards the weights."""
     import torch
 
@@ -226,7 +233,9 @@ def schedule(done: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
 
 
-def step(net: Network, optimizer: torch.optim.Optimizer, batch: Batch, softmax: Softmax, rate: float) -> float:
+def step(
+    net: Network, optimizer: torch.optim.Optimizer, batch: TransformerBatch, softmax: Softmax, rate: float
+) -> float:
     """Takes one step down the gradient; returns the loss before it."""
     import torch
 
@@ -317,11 +326,13 @@ def batches(spans: NDArray[np.int64], tokens: int, rng: np.random.Generator) -> 
     return [found[number] for number in rng.permutation(len(found))]
 
 
-def collate(told: Histories, spans: NDArray[np.int64], net: Network, last: int | None = None) -> Batch:
+def collate(
+    told: TrainingHistories, spans: NDArray[np.int64], net: Network, last: int | None = None
+) -> TransformerBatch:
     """Returns the windows as tensors; with `last`, only that many of each window's last items are asked for."""
     import torch
 
-    from tailorbird.recipes.scorers.transformer_network import Batch
+    from tailorbird.recipes.scorers.transformer_network import TransformerBatch
 
     start, end = spans[:, :1], spans[:, 1:]
     place = start + np.arange(int((end - start).max()) - 1)
@@ -340,10 +351,10 @@ def collate(told: Histories, spans: NDArray[np.int64], net: Network, last: int |
         context,
     )
     device = next(net.parameters()).device
-    return Batch(*(torch.from_numpy(array).to(device, non_blocking=True) for array in arrays))
+    return TransformerBatch(*(torch.from_numpy(array).to(device, non_blocking=True) for array in arrays))
 
 
-def validate(net: Network, held_out: Histories, plan: Plan) -> float:
+def validate(net: Network, held_out: TrainingHistories, plan: TransformerPlan) -> float:
     """Returns NDCG@CUTOFF of the last items of each held-out history, by what came before and by what they weigh."""
     import torch
 

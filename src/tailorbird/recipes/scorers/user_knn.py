@@ -22,7 +22,7 @@ from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers.ease import last_seen, newest_users
 from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, log_share, save_csr
-from tailorbird.recipes.scorers.sums import Rows, histories_of, recent, rows_of, zeros
+from tailorbird.recipes.scorers.sums import SparseRows, histories_of, recent, rows_of, zeros
 
 DECAY = 0.7
 LAST = 20
@@ -56,7 +56,7 @@ class UserKnn:
         return log_share(shares, FLOOR)
 
     @cached_property
-    def _rows(self) -> tuple[Rows, Rows]:
+    def _rows(self) -> tuple[SparseRows, SparseRows]:
         return rows_of(self.brings), rows_of(self.has)
 
     def save(self, folder: Path) -> None:
