@@ -53,7 +53,13 @@ class Checkup:
         """Takes note of some rows, columns as the schema spells them."""
         frame = frame.rename(str.upper)
         self._rows += len(frame)
-        for parts in (self._odd, self._categories, self._ids, self._times):
+        counts = {name: frame[name].value_counts() for name in self._ids}
+        for name, ids in self._ids.items():
+            ids.add(counts[name])
+        for name, odd in self._odd.items():
+            if name not in counts or odd.may_be_in(counts[name][name]):
+                odd.add(frame[name])
+        for parts in (self._categories, self._times):
             for name, part in parts.items():
                 part.add(frame[name])
         for name in self._texts:

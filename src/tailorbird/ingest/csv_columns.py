@@ -6,21 +6,27 @@ over-long categorical value that spec 5.1 names.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
 import polars as pl
 
 from tailorbird.blanks import BLANKS
 from tailorbird.data import values
-from tailorbird.data.null_words import RESERVED_WORD, null_words
+from tailorbird.data.null_words import NULL_WORDS, RESERVED_WORD, null_words
 from tailorbird.data.schema import Field
 from tailorbird.data.values import LATEST_TIMESTAMP as LATEST_TIMESTAMP
 from tailorbird.data.values import TIMES as TIMES
 
 ACTION_EVENTS = ("TAKEN", "NOT_TAKEN", "VIEWED")
 """Event types of action interactions; a space counts as an underscore, case does not matter (spec 4.2)."""
+
+
+_NOTHING = f"(?i)^[{re.escape(BLANKS)}]*(?:{'|'.join(map(re.escape, NULL_WORDS))})[{re.escape(BLANKS)}]*$"
+"""All texts that are null words; for polars."""
 
 
 class Effect(Enum):
@@ -42,6 +48,16 @@ class CellFault:
 
 
 @dataclass(frozen=True)
+class Glance:
+    """A look at a tenth of the price that tells only of cells in which nothing is odd."""
+
+    value: pl.Expr
+    """As `Conversion.cell`, of a sure one."""
+    sure: pl.Expr
+    """Whether a cell is neither blank nor faulty, or is an empty text that may be null."""
+
+
+@dataclass(frozen=True)
 class Conversion:
     """From the texts of one column (String, no nulls) to its values."""
 
@@ -53,6 +69,8 @@ class Conversion:
     """Of a cell that is neither blank nor faulty."""
     faults: tuple[CellFault, ...]
     """A cell that could have several has the first."""
+    glance: Glance | None
+    """What is seen at once, of most cells; None where there is no quick look."""
 
     @property
     def code(self) -> pl.Expr:
@@ -85,6 +103,29 @@ class Conversion:
                 usable = usable | (code == index).fill_null(False)
         return pl.when(usable).then(self.value).alias(self.field.name)
 
+    def look(self, texts: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+        """The final values of a column's texts, and the code of each one's fault where there are any."""
+        table = texts.to_frame()
+        if self.glance is None:
+            return self.close_look(table)
+        seen = table.select(self.glance.value.alias(texts.name), self.glance.sure.alias("sure"))
+        doubtful = (~seen["sure"]).arg_true()
+        if doubtful.is_empty():
+            return seen[texts.name], None
+        cells, codes = self.close_look(table[doubtful])
+        place = np.arange(len(texts))
+        place[doubtful.to_numpy()] = len(texts) + np.arange(len(doubtful))
+        if codes is not None:
+            none = pl.repeat(None, len(texts), dtype=codes.dtype, eager=True).alias(codes.name)
+            codes = pl.concat([none, codes])[place]
+        return pl.concat([seen[texts.name], cells])[place], codes
+
+    def close_look(self, table: pl.DataFrame) -> tuple[pl.Series, pl.Series | None]:
+        """As `look`, but at each cell as if it were odd."""
+        result = table.lazy().with_columns(self.code).select(self.cell, self.code_name).collect()
+        codes = result[self.code_name]
+        return result[self.field.name], codes if codes.null_count() < len(codes) else None
+
 
 def conversion(field: Field, *, key: bool, words: Sequence[str] = ()) -> Conversion:
     """The conversion for a field's column; where there are `words`, it holds one of them."""
@@ -104,7 +145,7 @@ def conversion(field: Field, *, key: bool, words: Sequence[str] = ()) -> Convers
         faults.insert(1, CellFault(blank, reserved, bad))
     elif not field.nullable:
         faults.insert(0, CellFault(blank, f"{field.name} is empty, but not nullable in the schema", bad))
-    return Conversion(field, key, blank, value, tuple(faults))
+    return Conversion(field, key, blank, value, tuple(faults), None if words else _glance(field))
 
 
 _Parts = tuple[pl.Expr, list[CellFault]]
@@ -161,6 +202,27 @@ def _integer(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
 
 
 _KINDS = {"string": _string, "boolean": _boolean, "float": _float, "double": _float}
+
+
+def _glance(field: Field) -> Glance | None:
+    text = pl.col(field.name)
+    if field.type == "boolean":
+        return None
+    if field.type == "string":
+        sure = (text.str.len_bytes() <= values.longest(field)) & ~text.str.contains(_NOTHING)
+        value = pl.when(text != "").then(text) if field.nullable else text
+    elif field.type in ("float", "double"):
+        value = text.cast(pl.Float64, strict=False)
+        sure = value.is_finite().fill_null(False)
+    else:
+        value = text.cast(pl.Int64, strict=False)
+        least, end = (-values.INT, values.INT) if field.type == "int" else (None, None)
+        if field.name.upper() in TIMES:
+            least, end = 0, min(end or LATEST_TIMESTAMP, LATEST_TIMESTAMP)
+        sure = value.is_not_null()
+        if least is not None:
+            sure = value.is_between(least, end, closed="left").fill_null(False)
+    return Glance(value, sure | (text == "") if field.nullable else sure)
 
 
 def _fault(field: Field, when: pl.Expr, reason: str, effect: Effect) -> CellFault:

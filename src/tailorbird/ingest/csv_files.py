@@ -14,14 +14,16 @@ from typing import BinaryIO
 
 import polars as pl
 
+from tailorbird.blanks import BLANKS
 from tailorbird.data import namesakes
 from tailorbird.data.schema import Field, Schema
 from tailorbird.data.values import IDS
 from tailorbird.ingest import csv_header, csv_records
+from tailorbird.ingest.csv_blocks import Plain, Records
 from tailorbird.ingest.csv_columns import ACTION_EVENTS, Conversion, Effect, conversion
 from tailorbird.ingest.csv_dialect import is_spaced
 from tailorbird.ingest.csv_header import shown, visible
-from tailorbird.ingest.csv_records import Records
+from tailorbird.ingest.csv_streams import Batch, Metered
 from tailorbird.ingest.import_report import EXAMPLES_SHOWN
 from tailorbird.ingest.import_report import ImportFailed as ImportFailed
 from tailorbird.ingest.import_report import Problem as Problem
@@ -74,19 +76,20 @@ def read(
     if not files:
         raise ImportFailed(_no_files(left_out))
     tally = _Tally()
+    batch = Batch(sink)
     size = max(1, sum(source.size for source in files))
     done = 0
     for source in files:
         with source.open() as stream:
-            metered = _Metered(stream)
+            metered = Metered(stream)
             try:
                 for frame in _frames(metered, source.name, schema, tally):
-                    if frame.height:
-                        sink(frame)
+                    batch.add(frame)
                     progress(min(1.0, (done + metered.count) / size), f"{counted(tally.read, 'row')} read")
             except ImportFailed as error:
                 tally.failures.append(error.reason)
         done += source.size
+    batch.end()
     return _usable_report(tally)
 
 
@@ -113,19 +116,6 @@ def _no_files(names: Sequence[str]) -> str:
         )
     advice = " ".join(seen) or "Nor is there any other file: check the bucket and the path."
     return f"There is no CSV file at the data location. {advice}"
-
-
-class _Metered:
-    """A stream that counts the bytes read from it."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self.count = 0
-
-    def read(self, size: int) -> bytes:
-        data = self._stream.read(size)
-        self.count += len(data)
-        return data
 
 
 class _Tally:
@@ -201,23 +191,28 @@ def _with_count(found: Problem, counts: dict[str, int]) -> str:
     return f"{found.reason} ({times}, first at line {found.line} of {found.file}: {value})"
 
 
-def _frames(stream: _Metered, name: str, schema: Schema, tally: _Tally) -> Iterator[pl.DataFrame]:
+def _frames(stream: Metered, name: str, schema: Schema, tally: _Tally) -> Iterator[pl.DataFrame]:
     """The good rows of one file, a frame a batch; of a file that lacks columns there are none, only the problems."""
     layout: _Layout | None = None
     separator = ","
-    for records in csv_records.read(stream, name, tally.failures):
-        if layout is None and records.cells:
-            separator = csv_header.separator(records.cells[0], schema)
-        if separator != ",":  # read on as if it were mended, so that all that is wrong is told at once
-            records.cells[:] = [",".join(cells).split(separator) for cells in records.cells]
-        if layout is None and records.cells:
-            layout = _layout(records.cells.pop(0), records.lines.pop(0), schema, name, separator, tally)
-            if not layout.places:
-                return
-        if layout is not None and records.cells:
+    for found in csv_records.read(stream, name, tally.failures):
+        if isinstance(found, Plain) and layout is not None and separator == ",":
+            frame = _plain_frame(found, layout, name, tally)
+        else:
+            records = found.records() if isinstance(found, Plain) else found
+            if layout is None and records.cells:
+                separator = csv_header.separator(records.cells[0], schema)
+            if separator != ",":  # read on as if it were mended, so that all that is wrong is told at once
+                records.cells[:] = [",".join(cells).split(separator) for cells in records.cells]
+            if layout is None and records.cells:
+                layout = _layout(records.cells.pop(0), records.lines.pop(0), schema, name, separator, tally)
+                if not layout.places:
+                    return
+            if layout is None or not records.cells:
+                continue
             frame = _frame(records, layout, name, tally)
-            if len(layout.places) == len(schema.fields):
-                yield frame
+        if len(layout.places) == len(schema.fields):
+            yield frame
     if layout is None:
         tally.note([Problem(name, 1, "", "", "the file is empty: it needs a header line and rows")], 1)
         tally.end_batch()
@@ -258,11 +253,21 @@ def _frame(records: Records, layout: _Layout, name: str, tally: _Tally) -> pl.Da
     even = _even(_rows(records, layout, name, tally), width, name, tally)
     texts = list(zip(*even.cells, strict=True)) or [()] * width
     table = pl.DataFrame({field: texts[at] for field, at in places.items()}, dict.fromkeys(places, pl.String))
-    if layout.spaced:
-        table = table.with_columns(pl.all().str.strip_chars(" \t"))
-    frame = _checked(table, even.lines, layout.columns, name, tally)
-    tally.end_batch()
-    return frame
+    return _checked(table, even.lines, layout, name, tally)
+
+
+def _plain_frame(block: Plain, layout: _Layout, name: str, tally: _Tally) -> pl.DataFrame:
+    """As `_frame`, of a block of plain records."""
+    texts = block.table([0, *layout.places.values()])
+    firsts = texts["0"].unique().str.strip_chars(BLANKS).str.to_uppercase()
+    many = [cells for cells in block.odd.cells if len(cells) > block.width]
+    again = firsts.is_in([*map(visible, layout.header)]).any()
+    if again or not all(any(map(str.strip, cells[block.width :])) for cells in many):
+        return _frame(block.records(), layout, name, tally)
+    tally.read += len(block.lines) + len(block.odd.cells)
+    _even(_rows(block.odd, layout, name, tally), block.width, name, tally)
+    table = texts.select(pl.col(str(at)).alias(field) for field, at in layout.places.items())
+    return _checked(table, block.lines, layout, name, tally)
 
 
 def _words(schema: Schema, field: Field) -> tuple[str, ...]:
@@ -342,23 +347,26 @@ def _even(records: Records, width: int, name: str, tally: _Tally) -> Records:
     return even
 
 
-def _checked(
-    table: pl.DataFrame, lines: list[int], columns: list[Conversion], name: str, tally: _Tally
-) -> pl.DataFrame:
+def _checked(table: pl.DataFrame, lines: Sequence[int], layout: _Layout, name: str, tally: _Tally) -> pl.DataFrame:
     """The good rows of a table of texts, converted; what is wrong goes to the tally."""
-    result = (
-        table.lazy()
-        .with_columns(column.code for column in columns)
-        .select(*(column.cell for column in columns), *(pl.col(column.code_name) for column in columns))
-        .collect()
-    )
-    keep = result.select(~pl.any_horizontal(column.dropped for column in columns)).to_series()
-    tally.dropped += len(keep) - int(keep.sum())
-    for column in columns:
-        codes = result[column.code_name]
-        if codes.null_count() < len(codes):
+    columns = layout.columns
+    if layout.spaced:
+        table = table.with_columns(pl.all().str.strip_chars(" \t"))
+    found = [column.look(table[column.field.name]) for column in columns]
+    result = pl.DataFrame([cells for cells, _ in found])
+    faulty = [(column, codes) for column, (_, codes) in zip(columns, found, strict=True) if codes is not None]
+    if faulty:
+        keep = (
+            pl.DataFrame([codes for _, codes in faulty])
+            .select(~pl.any_horizontal(column.dropped for column, _ in faulty))
+            .to_series()
+        )
+        tally.dropped += len(keep) - int(keep.sum())
+        for column, codes in faulty:
             _note(column, codes, table[column.field.name], lines, keep, name, tally)
-    kept = result.select(table.columns).filter(keep)
+        result = result.filter(keep)
+    tally.end_batch()
+    kept = result.select(table.columns)
     tally.filled.update({each.name: len(kept) - each.null_count() for each in kept})
     return kept
 
@@ -367,7 +375,7 @@ def _note(
     column: Conversion,
     codes: pl.Series,
     texts: pl.Series,
-    lines: list[int],
+    lines: Sequence[int],
     keep: pl.Series,
     name: str,
     tally: _Tally,

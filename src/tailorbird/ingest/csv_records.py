@@ -13,10 +13,10 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 from tailorbird.ingest import encodings
+from tailorbird.ingest.csv_blocks import Plain, Records, plain
 from tailorbird.ingest.csv_dialect import LONGEST_RECORD as LONGEST_RECORD
 from tailorbird.ingest.csv_dialect import EndlessQuote, QuotedRecords
 from tailorbird.ingest.import_report import ImportFailed
@@ -61,23 +61,13 @@ _BEGINNING = 256
 _WRAPPED_VALUES = re.compile(r'(?:"[^"\\,]*+"|[^",]*+)(?:,(?:"[^"\\,]*+"|[^",]*+))*+\r?')
 
 
-@dataclass(frozen=True)
-class Records:
-    """Some records in file order: parallel lists of the line each starts in (from 1) and its cells."""
-
-    lines: list[int]
-    cells: list[list[str]]
-    spans: list[tuple[int, str]] = field(default_factory=list)
-    """Of records over several lines, some of which look like records themselves: line and text of the first line."""
-
-
 class Readable(Protocol):
     """All that is asked of a stream."""
 
     def read(self, size: int, /) -> bytes: ...
 
 
-def read(stream: Readable, name: str, failures: list[str]) -> Iterator[Records]:
+def read(stream: Readable, name: str, failures: list[str]) -> Iterator[Records | Plain]:
     """Yields the records of a plain or gzip file, about `BLOCK` bytes at a time; blank lines are no records.
 
     Text that is not UTF-8 is told to `failures`, once, and read on as what it seems to be, so that
@@ -87,8 +77,13 @@ def read(stream: Readable, name: str, failures: list[str]) -> Iterator[Records]:
     quoted = QuotedRecords()
     rest: list[str] = []
     for start, block, last in _blocks(_plain(stream, name), name, failures):
-        lines = rest + block
+        text = "\n".join([*rest, block])
         first = start - len(rest)
+        if found := _plain_parts(text, first, quoted):
+            rest = []
+            yield from found
+            continue
+        lines = text.split("\n")
         escaped = quoted.escaped
         records, rest = _records(lines, first, last, quoted, name)
         if quoted.escaped and not escaped:
@@ -97,17 +92,38 @@ def read(stream: Readable, name: str, failures: list[str]) -> Iterator[Records]:
         yield records
 
 
+def _plain_parts(text: str, first: int, quoted: QuotedRecords) -> list[Records | Plain]:
+    """All records of a block where they are plain, after the header where that is still to come; else nothing."""
+    if quoted.width is not None:
+        found = plain(text, first, quoted.width)
+        return [found] if found else []
+    line, _, below = text.partition("\n")
+    header = _simple_cells(line) or []
+    found = plain(below, first + 1, len(header))
+    if not found:
+        return []
+    quoted.told_header([header])
+    return [Records([first], [header]), found]
+
+
+def _simple_cells(line: str) -> list[str] | None:
+    """The values of a record that ends with this line, and whose quotes may all be left out; None of another."""
+    if '"' not in line or _WRAPPED_VALUES.fullmatch(line):
+        return line.removesuffix("\r").replace('"', "").split(",")
+    return None
+
+
 def _records(lines: list[str], first: int, last: bool, quoted: QuotedRecords, name: str) -> tuple[Records, list[str]]:
     """The records of some lines, and the lines that begin a record which goes on in later ones."""
     found = Records([], [])
     at = 0
     while at < len(lines):
         line = lines[at]
-        if '"' not in line or _WRAPPED_VALUES.fullmatch(line):
-            line = line.removesuffix("\r")
+        cells = _simple_cells(line)
+        if cells is not None:
             if line and not line.isspace():
                 found.lines.append(first + at)
-                found.cells.append(line.replace('"', "").split(","))
+                found.cells.append(cells)
             at += 1
             continue
         quoted.told_header(found.cells)
@@ -165,8 +181,8 @@ def _unpacking(name: str) -> Iterator[None]:
         ) from error
 
 
-def _blocks(stream: Readable, name: str, failures: list[str]) -> Iterator[tuple[int, list[str], bool]]:
-    """Yields whole lines without their LF, the number of the first of them, and at the end whether it is the end."""
+def _blocks(stream: Readable, name: str, failures: list[str]) -> Iterator[tuple[int, str, bool]]:
+    """Yields whole lines but the last LF, the number of the first of them, and at the end whether it is the end."""
     rest = b""
     line = first = 1
     offset = 0
@@ -175,15 +191,15 @@ def _blocks(stream: Readable, name: str, failures: list[str]) -> Iterator[tuple[
     while block := _read_block(stream, name):
         whole, newline, tail = block.rpartition(b"\n")
         if newline:
-            lines = _decode(rest + whole, name, line, offset, failures).split("\n")
+            text = _decode(rest + whole, name, line, offset, failures)
             offset += len(rest) + len(whole) + 1
             rest = tail
-            if max(map(len, lines)) > LONGEST_RECORD:
+            if _has_long_line(text):
                 raise _too_long(name, line)
             if held:
-                yield first, held, False
-            first, held = line, lines
-            line += len(lines)
+                yield first, held[0], False
+            first, held = line, [text]
+            line += text.count("\n") + 1
         else:
             rest += tail
         if len(rest) > 4 * LONGEST_RECORD:
@@ -191,7 +207,16 @@ def _blocks(stream: Readable, name: str, failures: list[str]) -> Iterator[tuple[
             raise _too_long(name, line)
     if rest:
         held.append(_decode(rest, name, line, offset, failures))
-    yield first, held, True
+    yield first, "\n".join(held), True
+
+
+def _has_long_line(text: str) -> bool:
+    start = 0
+    while len(text) - start > LONGEST_RECORD:
+        start = text.rfind("\n", start, start + LONGEST_RECORD + 1) + 1
+        if start == 0:
+            return True
+    return False
 
 
 def _read_block(stream: Readable, name: str) -> bytes:

@@ -24,8 +24,8 @@ ADVICE = {
     "learnt from them."
 }
 OF_ITEMS = "where it stands for what is unknown, or for a default such as a shopping bag, leave these rows out."
-PENDING_ROWS = 1 << 20
-"""Rows whose ids are gathered before they are counted together."""
+PENDING = 1 << 20
+"""Counts of ids that are gathered before they are added up."""
 
 
 class IdCheckup:
@@ -38,13 +38,12 @@ class IdCheckup:
         self._frequent: dict[int, str] = {}
         """By hash, the ids with a large share of some frame's rows, as those of all rows are."""
 
-    def add(self, ids: pl.Series) -> None:
-        """Takes note of some rows' ids, none of them null."""
-        self.counts.add(ids)
-        counts = ids.value_counts()
-        self._twins.add(counts[ids.name])
+    def add(self, counts: pl.DataFrame) -> None:
+        """Takes note of some rows' ids: each of them, none null, and in the column `count` how often it occurs."""
+        self.counts.add(counts[self.name], counts["count"])
+        self._twins.add(counts[self.name])
         # A little below the share, so that rounding loses none.
-        often = counts.filter(pl.col("count") >= 0.99 * LARGE_SHARE * len(ids))[ids.name]
+        often = counts.filter(pl.col("count") >= 0.99 * LARGE_SHARE * pl.col("count").sum())[self.name]
         self._frequent.update(zip(hashed(often), often, strict=True))
 
     def warnings(self) -> list[str]:
@@ -74,21 +73,20 @@ class IdCounts:
 
     def __init__(self) -> None:
         self._total = pl.DataFrame(schema={"id": pl.UInt64, "count": pl.UInt64})
-        self._pending: list[pl.Series] = []
+        self._pending: list[pl.DataFrame] = []
         self._waiting = 0
 
-    def add(self, ids: pl.Series) -> None:
-        """Counts each id once more."""
-        self._pending.append(hashed(ids))
+    def add(self, ids: pl.Series, counts: pl.Series) -> None:
+        """Counts each id so many times more."""
+        self._pending.append(pl.DataFrame({"id": hashed(ids), "count": counts.cast(pl.UInt64)}))
         self._waiting += len(ids)
         # Counted anew only when the pending ids are as many as the counted ones: the work stays linear.
-        if self._waiting > max(PENDING_ROWS, len(self._total)):
+        if self._waiting > max(PENDING, len(self._total)):
             self.total()
 
     def total(self) -> pl.DataFrame:
         """`id` (a hash) and `count`."""
         if self._pending:
-            fresh = pl.DataFrame({"id": pl.concat(self._pending)}).with_columns(count=pl.lit(1, pl.UInt64))
-            self._total = pl.concat([self._total, fresh]).group_by("id").agg(pl.col("count").sum())
+            self._total = pl.concat([self._total, *self._pending]).group_by("id").agg(pl.col("count").sum())
             self._pending, self._waiting = [], 0
         return self._total

@@ -46,6 +46,9 @@ ODD_CATEGORIES = {
 }
 """As `ODD_LABELS`, for columns of several values joined with |."""
 
+_ORDINARY = "^[0-9A-Za-z_|-]*$"
+"""Texts that no odd pattern finds: all of them ask for another letter."""
+
 
 def odd_spellings(field: Field) -> Mapping[str, str]:
     """The patterns that are odd in a column; in most columns none is."""
@@ -69,8 +72,15 @@ class Oddities:
         self._counts = dict.fromkeys(self._odd, 0)
         self._examples: dict[str, str] = {}
 
+    def may_be_in(self, texts: pl.Series) -> bool:
+        """Whether any of some texts, none of them null, may be odd: a quick look."""
+        return not texts.str.contains(_ORDINARY).all()
+
     def add(self, texts: pl.Series) -> None:
         """Takes note of some rows' values; null where there is none."""
+        texts = texts.filter(~texts.str.contains(_ORDINARY))
+        if texts.is_empty():
+            return
         for pattern in self._odd:
             found = texts.filter(texts.str.contains(pattern))
             if len(found):
@@ -130,6 +140,8 @@ _PAIRS = (
         lambda strays: strays.str.replace(r"^0+([0-9])", "$1"),
     ),
 )
+_PERHAPS_STRAY = r"[A-Z]|[^\x00-\x7F]|^0"
+"""In all strays of all pairs."""
 
 
 class Twins:
@@ -141,6 +153,9 @@ class Twins:
 
     def add(self, texts: pl.Series) -> None:
         """Takes note of some different texts."""
+        texts = texts.filter(texts.str.contains(_PERHAPS_STRAY))
+        if texts.is_empty():
+            return
         for pair, strays in zip(_PAIRS, self._strays, strict=True):
             if not strays.full:
                 found = pair.strays(texts)

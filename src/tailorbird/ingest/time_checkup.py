@@ -64,6 +64,8 @@ class TimeCheckup:
         self._rows += len(times)
         bounds = pl.concat([self._bounds, times])
         self._bounds = pl.concat([bounds.bottom_k(1), bounds.top_k(1)])
+        if times.is_between(clocks.EARLIEST, clocks.believed(self._now)).all():
+            return  # all shapes are of smaller numbers, or of times to come
         conditions = {shape: condition for shape, (condition, _, _, _) in SHAPES.items()}
         conditions["early"] = clocks.EARLIEST > _TIME
         if self.name in FUTURE:

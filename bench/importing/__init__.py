@@ -1,0 +1,1 @@
+"""What an import costs beside polars, which checks nothing."""

@@ -1,0 +1,140 @@
+"""CPU time, wall time and peak memory of an import, beside polars on the same file with no row checked.
+
+    PYTHONPATH=src:bench python -m importing --rows 1000000 --repeats 3
+
+The peer reads the CSV file, encodes the ids as numbers, sorts by user and time and writes Parquet. Ours is the import
+job as a worker does it: every row checked, a report, the checkup, a sorted and durable segment. Each runs in a fresh
+process, in turns; the medians are printed, and the peer's time as a share of ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from serving import generated
+from tailorbird.api.operations import OPERATIONS
+from tailorbird.api.resources import RESOURCES
+from tailorbird.config import load
+from tailorbird.jobs import worker
+from tailorbird.workspace import Workspace, open_workspace
+
+ROLE = "arn:aws:iam::123456789012:role/any"
+ROWS_OF_USER, ITEMS = 165, 20_000
+"""Of the generated data; users have as many rows as in MovieLens 1M."""
+SLIP = 1000
+"""With --slips one row in so many has a time that is no number, and another one a value too many."""
+
+
+class Cost(NamedTuple):
+    """What a process took."""
+
+    cpu: float
+    """Seconds, as wall."""
+    wall: float
+    peak: float
+    """Memory, GB."""
+
+
+def write(path: Path, rows: int, *, quoted: bool, slips: bool) -> None:
+    """Writes the file to import: numbers without quotes, or everything in quotes; with slips or without any."""
+    generated.write(path, rows, max(100, rows // ROWS_OF_USER), ITEMS)
+    if quoted:
+        frame = pl.read_csv(path, infer_schema=False)
+        frame.with_columns(pl.col("ITEM_ID") + ", a title").write_csv(path, quote_style="always")
+    if slips:
+        lines = path.read_text().splitlines()
+        lines[SLIP // 2 :: SLIP] = [f"{line}x" for line in lines[SLIP // 2 :: SLIP]]
+        lines[SLIP::SLIP] = [f"{line},x" for line in lines[SLIP::SLIP]]
+        path.write_text("\n".join(lines))
+
+
+def by_polars(place: Path) -> None:
+    """Reads, encodes, sorts, writes."""
+    frame = pl.read_csv(
+        place / "rows.csv", schema_overrides={"USER_ID": pl.String, "ITEM_ID": pl.String, "TIMESTAMP": pl.Int64}
+    )
+    frame = frame.with_columns(pl.col("USER_ID", "ITEM_ID").cast(pl.Categorical).to_physical())
+    frame.sort("USER_ID", "TIMESTAMP").write_parquet(place / "rows.parquet")
+
+
+def by_import(place: Path) -> None:
+    """Imports the file into a new installation."""
+    workspace = open_workspace(load({}, data_dir=place / "data", file_roots=(place,), executor="inline"))
+    schema = _call(workspace, "create_schema", name="clicks", schema=generated.SCHEMA)["schemaArn"]
+    group = _call(workspace, "create_dataset_group", name="shop")["datasetGroupArn"]
+    names = {"name": "clicks", "datasetType": "INTERACTIONS"}
+    dataset = _call(workspace, "create_dataset", datasetGroupArn=group, schemaArn=schema, **names)["datasetArn"]
+    source = {"dataLocation": f"file://{place / 'rows.csv'}"}
+    job = {"jobName": "all", "datasetArn": dataset, "roleArn": ROLE, "dataSource": source}
+    _call(workspace, "create_dataset_import_job", **job)
+    for arn, kind, _ in workspace.catalogue.with_status(["CREATE PENDING"]):
+        worker.work(workspace, RESOURCES[kind], arn)
+        ended = workspace.catalogue.get(arn) or {}
+        if ended["status"] != "ACTIVE":
+            raise RuntimeError(f"{arn}: {ended.get('failureReason')}")
+
+
+def by_nothing(place: Path) -> None:
+    """What a process takes that only loads all these modules."""
+
+
+STEPS: dict[str, Callable[[Path], None]] = {"polars": by_polars, "import": by_import, "nothing": by_nothing}
+
+
+def _call(workspace: Workspace, function: str, **request: Any) -> dict[str, Any]:
+    return OPERATIONS[function](workspace, request) or {}
+
+
+def cost(step: str, file: Path) -> Cost:
+    """Does a step in a fresh process."""
+    with tempfile.TemporaryDirectory(prefix="tailorbird-importing-", dir=file.parent) as folder:
+        (Path(folder) / "rows.csv").hardlink_to(file)
+        began = time.monotonic()
+        child = subprocess.Popen([sys.executable, "-m", "importing", "--step", step, "--place", folder])
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.monotonic() - began
+    if child.returncode:
+        raise RuntimeError(f"{step} ended with {child.returncode}")
+    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024 / 1e9)
+
+
+def main() -> None:
+    """Reads the command line and prints a line a step, and the share."""
+    parser = argparse.ArgumentParser(prog="importing", description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000_000, help="of generated data (default 10,000,000)")
+    parser.add_argument("--repeats", type=int, default=3, help="of which the medians are told (default 3)")
+    parser.add_argument("--quoted", action="store_true", help="all values in quotes, with commas inside")
+    parser.add_argument("--slips", action="store_true", help=f"two wrong rows in {SLIP:,}")
+    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
+    parser.add_argument("--place", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.step:
+        STEPS[arguments.step](arguments.place)
+        return
+    with tempfile.TemporaryDirectory(prefix="tailorbird-importing-") as folder:
+        file = Path(folder) / "rows.csv"
+        write(file, arguments.rows, quoted=arguments.quoted, slips=arguments.slips)
+        steps = [step for step in STEPS if step != "polars" or not arguments.slips]
+        runs = [{step: cost(step, file) for step in steps} for _ in range(arguments.repeats)]
+    print(f"{arguments.rows:<14,}{'CPU s':>9}{'wall s':>9}{'peak GB':>9}")
+    found = {step: Cost(*(median(run[step][at] for run in runs) for at in range(3))) for step in steps}
+    for step, told in found.items():
+        print(f"{step:14}{told.cpu:>9.2f}{told.wall:>9.2f}{told.peak:>9.2f}")
+    if "polars" in found:
+        start = found["nothing"].cpu
+        print(f"{(found['polars'].cpu - start) / (found['import'].cpu - start):.0%} of polars, CPU without the start")
+
+
+main()

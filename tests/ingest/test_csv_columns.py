@@ -1,0 +1,56 @@
+"""A glance at a column's cells says what a close look says."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from tailorbird.blanks import BLANKS
+from tailorbird.data import schema
+from tailorbird.data.null_words import NULL_WORDS
+from tailorbird.ingest.csv_columns import conversion
+
+FIELDS = [
+    {"name": "ITEM_ID", "type": "string"},
+    {"name": "CREATION_TIMESTAMP", "type": "long"},
+    {"name": "WHOLE", "type": ["null", "int"]},
+    {"name": "LONG", "type": "long"},
+    {"name": "PRICE", "type": ["null", "float"]},
+    {"name": "WEIGHT", "type": "double"},
+    {"name": "TITLE", "type": ["null", "string"]},
+    {"name": "GENRE", "type": ["null", "string"], "categorical": True},
+    {"name": "NEW", "type": ["null", "boolean"]},
+]
+SCHEMA = schema.parse(json.dumps({"type": "record", "name": "Items", "fields": FIELDS}))
+BLANK = st.text(st.sampled_from(BLANKS), max_size=2)
+TEXTS = st.one_of(
+    st.sampled_from(["7", "u7", "1.5", "1600000000"]),
+    st.text(st.sampled_from("0123456789.-+eExX_ "), max_size=20),
+    st.tuples(BLANK, st.sampled_from([*NULL_WORDS, "None", "NaN", "true", "1", "inf", "NUL", "İ"]), BLANK).map("".join),
+    st.integers(-(2**70), 2**70).map(str),
+    st.sampled_from(
+        [str(number + by) for number in (0, 2**31, -(2**31), 2**53, 10**11, 20010101) for by in (-1, 0, 1)]
+    ),
+    st.floats().map(str),
+    st.integers(253, 260).map("é".__mul__),
+    st.integers(995, 1005).map("x".__mul__),
+)
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field["name"])
+@settings(max_examples=50, deadline=None)
+@given(st.lists(TEXTS, min_size=1, max_size=20), st.booleans())
+def test_a_glance_says_what_a_close_look_says(field, texts, key):
+    column = conversion(SCHEMA.field(field["name"]), key=key)
+    table = pl.DataFrame({field["name"]: texts}, {field["name"]: pl.String})
+    cells, codes = column.look(table.to_series())
+    wanted, wanted_codes = column.close_look(table)
+    event(f"faults: {codes is not None}")
+    assert cells.dtype == wanted.dtype
+    assert cells.to_list() == wanted.to_list()
+    assert (codes is None) == (wanted_codes is None)
+    assert codes is None or codes.to_list() == wanted_codes.to_list()
