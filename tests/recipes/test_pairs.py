@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tailorbird.recipes import pairs, sims
+from tailorbird.recipes import pairs, popularity, sims
 from tailorbird.recipes.matrices import first_places
-from tailorbird.recipes.recipe import Interactions, silent
+from tailorbird.recipes.recipe import Interactions, from_nobody, silent
 from tailorbird.recipes.scorers import co_occurrence
 
 ITEMS = 9
@@ -116,6 +116,22 @@ def test_first_rows_are_those_that_came_first(histories):
             first.append(row)
         seen.add(both)
     assert first_places(data).tolist() == first
+
+
+@FEW
+@given(HISTORIES, st.sampled_from([1, 3, ITEMS - 1, ITEMS, 30]), st.sampled_from([2, 200]))
+def test_lists_are_those_of_the_highest_scores(histories, length, most):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sims, "NEIGHBOURS", most)
+        related = train(interactions(histories))
+    popular = popularity.Popularity(related.items, related.popularity)
+    queries = [from_nobody(item) for item in (None, *range(ITEMS))]
+    for model in (related, popular):
+        scores = model.score(queries)
+        order = np.argsort(-scores, axis=1, kind="stable")
+        plain_lists = [row[np.isfinite(scores[place, row])].tolist() for place, row in enumerate(order)]
+        for found, expected in zip(model.best(queries, length).tolist(), plain_lists, strict=True):
+            assert found == (expected + [-1] * length)[:length]
 
 
 def test_neighbours_are_the_same_for_any_number_of_threads(monkeypatch):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tailorbird.recipes import popularity
 from tailorbird.recipes.matrices import keep_users, user_bounds
-from tailorbird.recipes.recipe import Interactions, Query, from_nobody, silent
+from tailorbird.recipes.recipe import Interactions, Listing, Query, from_nobody, silent
 from tailorbird.recipes.top_k import best_items, discounts
 
 TEST_SHARE = 0.1
@@ -125,10 +125,10 @@ class Answers:
     @property
     def hits(self) -> NDArray[np.bool_]:
         """(question, rank): whether that item is in the truth."""
-        found = np.zeros(self.lists.shape, bool)
-        for row, truth in enumerate(self.truths):
-            found[row] = np.isin(self.lists[row], truth)
-        return found
+        sizes = [len(truth) for truth in self.truths]
+        true = np.concatenate([*self.truths, np.empty(0, np.int64)]).astype(np.int64)
+        offsets = (self.items + 1) * np.arange(len(sizes))  # so that all questions are looked up at once; -1 in none
+        return np.isin(self.lists + 1 + offsets[:, None], true + 1 + np.repeat(offsets, sizes))
 
     def some(self, keep: NDArray[np.bool_]) -> Answers:
         """Returns the answers to the questions in the mask."""
@@ -167,6 +167,8 @@ def coverage(model: Ranker) -> float:
 
 def top_lists(model: Ranker, queries: Sequence[Query], length: int = LIST_LENGTH) -> NDArray[np.int64]:
     """Returns (query, length) item numbers, best first; -1 fills the places of a list that is shorter."""
+    if isinstance(model, Listing):
+        return model.best(queries, length)
     lists = np.full((len(queries), length), -1, np.int64)
     step = max(1, SCORES_AT_ONCE // max(1, len(model.items)))
     for start in range(0, len(queries), step):

@@ -58,7 +58,8 @@ class Groups:
     def pairs(self) -> NDArray[np.int64]:
         """Returns (item): in how many pairs each is, those with itself included."""
         entries = np.concatenate([[0], np.cumsum(self.sizes[self.item_groups])])
-        return np.diff(entries[self.item_bounds])
+        counts: NDArray[np.int64] = np.diff(entries[self.item_bounds])
+        return counts
 
 
 def groups_of(bounds: NDArray[np.integer[Any]], items: NDArray[np.int32], catalogue: int) -> Groups:

@@ -25,6 +25,7 @@ from tailorbird.recipes.pairs import Groups, grouped, in_blocks, whole
 from tailorbird.recipes.recipe import Interactions, Progress, Query, Recipe
 from tailorbird.recipes.recipe_types import RELATED_ITEMS
 from tailorbird.recipes.settings import hyperparameter
+from tailorbird.recipes.top_k import first_items, padded
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 NEIGHBOURS = 200
@@ -78,6 +79,23 @@ class Sims:
                 scores[row, found[found >= 0]] = ranks[found >= 0]
                 scores[row, query.item] = -np.inf
         return scores
+
+    def best(self, queries: Sequence[Query], length: int) -> NDArray[np.int64]:
+        """Returns each item's neighbours and behind them the popular items, see `recipe.Listing`."""
+        room = self.neighbours.shape[1]
+        popular = first_items(self.popularity, length + room + 1)
+        lists = np.empty((len(queries), length), np.int64)
+        for row, query in enumerate(queries):
+            if query.item is None:
+                lists[row] = padded(popular, length)
+                continue
+            found = self.neighbours[query.item]
+            if length > room or found[length - 1] < 0:
+                found = found[found >= 0]
+                others = popular[~np.isin(popular, [*found.tolist(), query.item])]
+                found = padded(np.concatenate([found, others]), length)
+            lists[row] = found[:length]
+        return lists
 
     def save(self, folder: Path) -> None:
         """Writes one .npy file a field."""
