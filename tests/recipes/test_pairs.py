@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -147,3 +149,17 @@ def test_neighbours_are_the_same_for_any_number_of_threads(monkeypatch):
     assert (found[0].neighbours[:, -1] >= 0).any(), "of some items pairs are cut off"
     for other in found[1:]:
         np.testing.assert_array_equal(found[0].neighbours, other.neighbours)
+
+
+def test_no_product_of_matrices_is_held():
+    rng = np.random.default_rng(0)
+    histories = [[(int(item), 1) for item in rng.permutation(3000)[:1500]] for _ in range(20)]
+    data = interactions(histories, 3000)
+    train(interactions([], 3))  # loads the loops
+    tracemalloc.start()
+    try:
+        train(data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 16e6, "the nine million pairs would take 72 MB"

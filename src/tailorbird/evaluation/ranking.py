@@ -125,10 +125,15 @@ class Answers:
     @property
     def hits(self) -> NDArray[np.bool_]:
         """(question, rank): whether that item is in the truth."""
+        # All questions are looked up at once: a question's items are numbered behind those of the one before.
         sizes = [len(truth) for truth in self.truths]
-        true = np.concatenate([*self.truths, np.empty(0, np.int64)]).astype(np.int64)
-        offsets = (self.items + 1) * np.arange(len(sizes))  # so that all questions are looked up at once; -1 in none
-        return np.isin(self.lists + 1 + offsets[:, None], true + 1 + np.repeat(offsets, sizes))
+        offsets = (self.items + 1) * np.arange(len(sizes)) + 1
+        true = np.sort(
+            np.concatenate([*self.truths, np.empty(0, np.int64)]).astype(np.int64) + np.repeat(offsets, sizes)
+        )
+        shown = self.lists + offsets[:, None]
+        after = np.append(true, -1)[np.searchsorted(true, shown)]
+        return np.asarray(after == shown, np.bool_)
 
     def some(self, keep: NDArray[np.bool_]) -> Answers:
         """Returns the answers to the questions in the mask."""

@@ -19,6 +19,7 @@ from scipy import sparse
 
 from tailorbird.recipes.matrices import first_places
 from tailorbird.recipes.recipe import Interactions
+from tailorbird.recipes.scorers.sums import bounds_of
 
 BLOCK_PAIRS = 10_000_000
 """Pairs of a block, a few hundredths of a second: few enough that a stopped job ends soon."""
@@ -57,9 +58,8 @@ class Groups:
 
     def pairs(self) -> NDArray[np.int64]:
         """Returns (item): in how many pairs each is, those with itself included."""
-        entries = np.concatenate([[0], np.cumsum(self.sizes[self.item_groups])])
-        counts: NDArray[np.int64] = np.diff(entries[self.item_bounds])
-        return counts
+        entries = bounds_of(self.sizes[self.item_groups])
+        return entries[self.item_bounds[1:]] - entries[self.item_bounds[:-1]]
 
 
 def groups_of(bounds: NDArray[np.integer[Any]], items: NDArray[np.int32], catalogue: int) -> Groups:
@@ -87,7 +87,7 @@ def whole(weights: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
     """Returns weights as the whole numbers that the loops add up, see `pair_kernels.SHIFT`."""
     from tailorbird.recipes.scorers import pair_kernels
 
-    return np.rint(weights * pair_kernels.ONE).astype(np.int64)
+    return np.asarray(np.rint(weights * pair_kernels.ONE), np.int64)
 
 
 def cores() -> int:
