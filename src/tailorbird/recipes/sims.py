@@ -120,6 +120,7 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> Sims:
         settings.max_item_interaction_count_percentile,
     )
     of_users, of_baskets = grouped(kept, kept.user), baskets(kept)
+    del kept  # as large as the data
     weight = whole(BASKET * np.maximum(of_baskets.sizes, 1) ** -BASKET_DAMPING)
     near = whole(DECAY ** np.arange(reach(len(of_users.items), WINDOW)))
     strong = CLOSE, np.maximum(users, 1) ** (settings.popularity_discount_factor / 2)
