@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tailorbird.recipes import popularity
 from tailorbird.recipes.matrices import keep_users, user_bounds
-from tailorbird.recipes.recipe import Interactions, Query, from_nobody, silent
+from tailorbird.recipes.recipe import Interactions, ListingModel, Query, from_nobody, silent
 from tailorbird.recipes.top_k import best_items, discounts
 
 TEST_SHARE = 0.1
@@ -125,10 +125,15 @@ class Answers:
     @property
     def hits(self) -> NDArray[np.bool_]:
         """(question, rank): whether that item is in the truth."""
-        found = np.zeros(self.lists.shape, bool)
-        for row, truth in enumerate(self.truths):
-            found[row] = np.isin(self.lists[row], truth)
-        return found
+        # All questions are looked up at once: a question's items are numbered behind those of the one before.
+        sizes = [len(truth) for truth in self.truths]
+        offsets = (self.items + 1) * np.arange(len(sizes)) + 1
+        true = np.sort(
+            np.concatenate([*self.truths, np.empty(0, np.int64)]).astype(np.int64) + np.repeat(offsets, sizes)
+        )
+        shown = self.lists + offsets[:, None]
+        after = np.append(true, -1)[np.searchsorted(true, shown)]
+        return np.asarray(after == shown, np.bool_)
 
     def some(self, keep: NDArray[np.bool_]) -> Answers:
         """Returns the answers to the questions in the mask."""
@@ -167,6 +172,8 @@ def coverage(model: Ranker) -> float:
 
 def top_lists(model: Ranker, queries: Sequence[Query], length: int = LIST_LENGTH) -> NDArray[np.int64]:
     """Returns (query, length) item numbers, best first; -1 fills the places of a list that is shorter."""
+    if isinstance(model, ListingModel):
+        return model.best(queries, length)
     lists = np.full((len(queries), length), -1, np.int64)
     step = max(1, SCORES_AT_ONCE // max(1, len(model.items)))
     for start in range(0, len(queries), step):

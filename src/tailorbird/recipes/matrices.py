@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +12,6 @@ from tailorbird.recipes.recipe import Interactions, NotEnoughData
 
 MOST_PAIRS = 20_000_000
 """Bound on the pairs that `closeness` counts: about 1 GB."""
-BLOCK_PAIRS = 20_000_000
-"""Bound on the item pairs counted at a time: about 240 MB."""
 EXTRA_DIRECTIONS = 10
 """Oversampling of `main_directions`: 5 to 10 do, by Halko, Martinsson and Tropp."""
 ROUNDS = 4
@@ -45,22 +42,9 @@ def damped(matrix: sparse.csr_matrix, power: float) -> sparse.csr_matrix:
     return sparse.csr_matrix(sparse.diags_array(scale.astype(np.float32)) @ matrix)
 
 
-def count_together(matrix: sparse.csr_matrix) -> Iterator[tuple[slice, sparse.csr_matrix]]:
-    """Yields slices of items and how many users each shares with every item, (items of the slice, item)."""
-    by_item = sparse.csr_matrix(matrix.T)
-    of_entries = np.concatenate([[0], np.cumsum(np.diff(matrix.indptr)[by_item.indices], dtype=np.int64)])
-    pairs = of_entries[by_item.indptr[1:]]
-    start = 0
-    while start < len(pairs):
-        before = pairs[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(pairs, before + BLOCK_PAIRS, "right")))
-        yield slice(start, stop), sparse.csr_matrix(by_item[start:stop] @ matrix)
-        start = stop
-
-
 def users_per_item(data: Interactions) -> NDArray[np.int64]:
     """Returns for each item how many distinct users interacted with it."""
-    return np.bincount(user_item(data).indices, minlength=len(data.items))
+    return np.bincount(first_rows(data)[1], minlength=len(data.items))
 
 
 def user_bounds(data: Interactions) -> NDArray[np.int64]:
@@ -76,8 +60,16 @@ def first_rows(data: Interactions) -> tuple[NDArray[np.int32], NDArray[np.int32]
 
 def first_places(data: Interactions) -> NDArray[np.int64]:
     """Returns the places of the rows that `first_rows` are."""
-    key = data.user.astype(np.int64) * len(data.items) + data.item
-    return np.sort(np.unique(key, return_index=True)[1])
+    from tailorbird.recipes.scorers import pair_kernels
+
+    first, latest = np.empty(len(data.user), bool), np.full(len(data.items), -1, np.int32)
+    pair_kernels.mark_firsts(np.asarray(data.user, np.int32), np.asarray(data.item, np.int32), latest, first)
+    return np.flatnonzero(first)
+
+
+def reach(rows: int, window: int) -> int:
+    """Returns how far apart items are counted as close: `window`, or less where there are many of a user's items."""
+    return min(window, 1 + MOST_PAIRS // max(1, rows))
 
 
 def closeness(data: Interactions, window: int, decay: float, backwards: float) -> sparse.csr_matrix:
@@ -88,7 +80,7 @@ def closeness(data: Interactions, window: int, decay: float, backwards: float) -
     """
     user, item = first_rows(data)
     before, after, weight = [], [], []
-    for distance in range(1, min(window, 1 + MOST_PAIRS // max(1, len(user))) + 1):
+    for distance in range(1, reach(len(user), window) + 1):
         same_user = user[distance:] == user[:-distance]
         before.append(item[:-distance][same_user])
         after.append(item[distance:][same_user])

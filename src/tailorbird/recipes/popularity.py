@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tailorbird.recipes.matrices import users_per_item
 from tailorbird.recipes.recipe import Interactions, Progress, Query, Recipe
 from tailorbird.recipes.recipe_types import POPULARITY
+from tailorbird.recipes.top_k import first_items, padded
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 
@@ -33,6 +34,10 @@ class Popularity:
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) counts of distinct users."""
         return np.tile(self.counts, (len(queries), 1))
+
+    def best(self, queries: Sequence[Query], length: int) -> NDArray[np.int64]:
+        """Returns the same list for each query, see `recipe.ListingModel`."""
+        return np.tile(padded(first_items(self.counts, length), length), (len(queries), 1))
 
     def save(self, folder: Path) -> None:
         """Writes items.npy and counts.npy."""

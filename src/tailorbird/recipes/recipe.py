@@ -117,6 +117,18 @@ class TrainedModel(Model, Protocol):
 
 
 @runtime_checkable
+class ListingModel(Protocol):
+    """A model that knows its lists without a score for every item: in a large catalogue these are most of an exam."""
+
+    def best(self, queries: Sequence[Query], length: int) -> NDArray[np.int64]:
+        """Returns (query, length) item numbers, those of the highest `score`, best first and ties by number.
+
+        -1 fills the places of a list that is shorter.
+        """
+        ...
+
+
+@runtime_checkable
 class SelfUpdatingModel(Protocol):
     """A model that takes up recorded events by itself, whenever an interval closes."""
 

@@ -16,25 +16,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from tailorbird.recipes.matrices import (
-    closeness,
-    count_together,
-    cut_histories,
-    damped,
-    session_item,
-    user_item,
-    users_per_item,
-    within_percentiles,
-)
+from tailorbird.recipes.matrices import cut_histories, reach, users_per_item, within_percentiles
+from tailorbird.recipes.pairs import Groups, grouped, in_blocks, whole
 from tailorbird.recipes.recipe import Interactions, Progress, Query, Recipe
 from tailorbird.recipes.recipe_types import RELATED_ITEMS
 from tailorbird.recipes.settings import hyperparameter
+from tailorbird.recipes.top_k import first_items, padded
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 NEIGHBOURS = 200
@@ -98,6 +89,23 @@ class Sims:
                 scores[row, query.item] = -np.inf
         return scores
 
+    def best(self, queries: Sequence[Query], length: int) -> NDArray[np.int64]:
+        """Returns each item's neighbours and behind them the popular items, see `recipe.ListingModel`."""
+        room = self.neighbours.shape[1]
+        popular = first_items(self.popularity, length + room + 1)
+        lists = np.empty((len(queries), length), np.int64)
+        for row, query in enumerate(queries):
+            if query.item is None:
+                lists[row] = padded(popular, length)
+                continue
+            found = self.neighbours[query.item]
+            if length > room or found[length - 1] < 0:
+                found = found[found >= 0]
+                others = popular[~np.isin(popular, [*found.tolist(), query.item])]
+                found = padded(np.concatenate([found, others]), length)
+            lists[row] = found[:length]
+        return lists
+
     def save(self, folder: Path) -> None:
         """Writes one .npy file a field."""
         save_arrays(folder, items=self.items, neighbours=self.neighbours, popularity=self.popularity)
@@ -110,6 +118,8 @@ class Sims:
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> Sims:
     """Counts co-interactions in blocks of items and keeps each item's best neighbours."""
+    from tailorbird.recipes.scorers import pair_kernels
+
     progress(0.0, "counting users per item")
     users = users_per_item(data)
     kept = cut_histories(data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile)
@@ -118,76 +128,29 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> Sims:
         settings.min_item_interaction_count_percentile,
         settings.max_item_interaction_count_percentile,
     )
-    matrix = user_item(kept) @ sparse.diags_array(keep.astype(np.float32))
-    close = closeness(kept, WINDOW, DECAY, backwards=1.0)
-    baskets = damped(session_item(kept, gap=0), BASKET_DAMPING / 2)
-    of_item = sparse.csr_matrix(baskets.T)
-    discount = np.maximum(users, 1) ** (settings.popularity_discount_factor / 2)
+    of_users, of_baskets = grouped(kept, kept.user), baskets(kept)
+    del kept  # as large as the data
+    weight = whole(BASKET * np.maximum(of_baskets.sizes, 1) ** -BASKET_DAMPING)
+    near = whole(DECAY ** np.arange(reach(len(of_users.items), WINDOW)))
+    strong = CLOSE, np.maximum(users, 1) ** (settings.popularity_discount_factor / 2)
+    weak = WEAK_CLOSE, np.maximum(users, 1) ** WEAK_POPULARITY
+    least = max(settings.min_cointeraction_count, 1)
     neighbours = np.full((len(data.items), min(NEIGHBOURS, len(data.items))), -1, np.int32)
-    for items, together in count_together(sparse.csr_matrix(matrix)):
-        strong = together.multiply(together >= max(settings.min_cointeraction_count, 1)).tocsr()
-        near = sparse.csr_matrix(close[items] + np.float32(BASKET) * (of_item[items] @ baskets))
-        pairs = similar(items, strong, near, discount)
-        few = np.bincount(pairs.rows - items.start, minlength=together.shape[0]) < LIST_LENGTH
-        weak = weakly_similar(items, sparse.csr_matrix(together - strong), near, users, few)
-        place_best(neighbours, *(np.concatenate(both) for both in zip(pairs, weak, strict=True)))
+
+    def place(items: slice) -> None:
+        counted = of_users.parts, (*of_baskets.parts, weight), near
+        pair_kernels.nearest(items.start, *counted, keep, least, LIST_LENGTH, strong, weak, neighbours[items])
+
+    for items, _ in in_blocks(of_users.pairs(), place):
         progress(items.stop / len(data.items), f"item {items.stop} of {len(data.items)}")
     return Sims(data.items, neighbours, (users / (users.max() + 1)).astype(np.float32))
 
 
-class Pairs(NamedTuple):
-    """Parallel arrays: an item, another one, and how similar they are."""
-
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
-    values: NDArray[np.float64]
-
-
-def similar(
-    items: slice, together: sparse.csr_matrix, close: sparse.csr_matrix, discount: NDArray[np.float64]
-) -> Pairs:
-    """Returns the pairs with enough common users; `together` and `close` are (items of the slice, item)."""
-    rows, columns, values = weighed(items, together, close, CLOSE)
-    return Pairs(rows, columns, values / discount[columns])
-
-
-def weakly_similar(
-    items: slice,
-    together: sparse.csr_matrix,
-    close: sparse.csr_matrix,
-    users: NDArray[np.int64],
-    few: NDArray[np.bool_],
-) -> Pairs:
-    """Returns the pairs with some common users, but not enough, of the items in the mask `few`.
-
-    Their values are below zero, so that they stand behind all similar ones.
-    """
-    wanted = sparse.diags_array(few.astype(np.float32))
-    rows, columns, values = weighed(items, sparse.csr_matrix(wanted @ together), close, WEAK_CLOSE)
-    weak = values * np.maximum(users[columns], 1) ** WEAK_POPULARITY
-    return Pairs(rows, columns, weak / (1 + weak) - 1)
-
-
-def weighed(items: slice, together: sparse.csr_matrix, close: sparse.csr_matrix, weight: float) -> Pairs:
-    """Returns the pairs of `together` with their common users, the close ones counted more."""
-    pairs = sparse.coo_matrix(together + weight * close.multiply(together > 0))
-    rows = pairs.row.astype(np.int64) + items.start
-    other = (rows != pairs.col) & (pairs.data > 0)
-    return Pairs(rows[other], pairs.col[other].astype(np.int64), pairs.data[other].astype(np.float64))
-
-
-def place_best(
-    neighbours: NDArray[np.int32],
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    values: NDArray[np.float64],
-) -> None:
-    """Writes each row's columns into `neighbours`, highest value first, as many as there is room for."""
-    order = np.lexsort((columns, -values, rows))
-    rows, columns = rows[order], columns[order]
-    rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    fits = rank < neighbours.shape[1]
-    neighbours[rows[fits], rank[fits]] = columns[fits]
+def baskets(data: Interactions) -> Groups:
+    """Returns the items of each basket, of several rows that a user has in the same second."""
+    follows = (np.diff(data.user, prepend=-1) == 0) & (np.diff(data.timestamp, prepend=0) <= 0)
+    several = follows | np.append(follows[1:], False)
+    return grouped(data.rows(several), np.cumsum(~follows[several], dtype=np.int32) - 1)
 
 
 RECIPES = (

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tailorbird.recipes.matrices import count_together, damped
+from tailorbird.recipes.pairs import groups_of, in_blocks, whole
 from tailorbird.recipes.recipe import Query
 from tailorbird.recipes.scorers.scorer import load_csr, save_csr
+from tailorbird.recipes.scorers.sums import SparseRows, bounds_of
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 DAMPING = 0.8
@@ -59,25 +59,27 @@ class CoOccurrence:
 
 def train(matrix: sparse.csr_matrix) -> CoOccurrence:
     """Counts pairs in a (user or session, item) matrix of ones."""
+    from tailorbird.recipes.scorers import pair_kernels
+
     counts = np.asarray(matrix.sum(axis=0)).ravel() + 0.5
-    blocks = [_largest(together, items.start) for items, together in count_together(damped(matrix, DAMPING / 2))]
-    pairs = sparse.csr_matrix(sparse.vstack([kept for kept, _ in blocks]), dtype=np.float32)
-    totals = np.concatenate([total for _, total in blocks]).astype(np.float32)
-    return CoOccurrence(pairs, totals, (counts / counts.sum()).astype(np.float32))
+    groups = groups_of(matrix.indptr, matrix.indices, matrix.shape[1])
+    weights = whole(np.maximum(groups.sizes, 1) ** -DAMPING)
+    pairs = groups.pairs()
+    room = np.minimum(pairs, min(NEIGHBOURS, len(pairs)))
 
+    def largest(items: slice) -> tuple[SparseRows, NDArray[np.int64]]:
+        starts = bounds_of(room[items])
+        indices, data = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32)
+        found, total = np.empty(len(starts) - 1, np.int64), np.empty(len(starts) - 1, np.int64)
+        pair_kernels.largest(items.start, *groups.parts, weights, starts, indices, data, found, total)
+        kept = np.arange(starts[-1]) - np.repeat(starts[:-1], room[items]) < np.repeat(found, room[items])
+        return SparseRows(found, indices[kept], data[kept]), total
 
-def _largest(together: sparse.csr_matrix, first: int) -> tuple[sparse.csr_matrix, NDArray[np.float64]]:
-    """The rows without the items themselves, cut to their largest `NEIGHBOURS`; and the rows' sums before that."""
-    rows = np.repeat(np.arange(together.shape[0]), np.diff(together.indptr))
-    values = np.where(together.indices == rows + first, 0, together.data)
-    kept = []
-    for start, end in pairwise(together.indptr.tolist()):
-        count = min(NEIGHBOURS, end - start)
-        if count:
-            kept.append(start + np.sort(np.argpartition(-values[start:end], count - 1)[:count]))
-    chosen = np.concatenate([*kept, np.empty(0, np.int64)])
-    largest = sparse.csr_matrix((values[chosen], (rows[chosen], together.indices[chosen])), shape=together.shape)
-    return largest, np.bincount(rows, values, together.shape[0]).astype(np.float64)
+    blocks = [rows for _, rows in in_blocks(pairs, largest)]
+    found, indices, data = (np.concatenate(part) for part in zip(*(rows for rows, _ in blocks), strict=True))
+    totals = (np.concatenate([total for _, total in blocks]) / pair_kernels.ONE).astype(np.float32)
+    largest_pairs = sparse.csr_matrix((data, indices, bounds_of(found)), shape=(len(pairs), len(pairs)))
+    return CoOccurrence(largest_pairs, totals, (counts / counts.sum()).astype(np.float32))
 
 
 def load(folder: Path) -> CoOccurrence:
