@@ -191,35 +191,6 @@ def test_an_export_imports_again_as_a_whole(way: Journey) -> None:
     assert len(way.export("INTERACTIONS", "BULK")) == len(rows)
 
 
-def test_properties_that_are_no_column_are_told_of_once(way: Journey) -> None:
-    unread = json.dumps({"页面": "首页", "page_depth": 1, "cabinType": "eco", "item_id": "2", "eventValue": 1})
-    for user in ("reader", "other reader"):
-        put(way, user, {"itemId": "1", "properties": unread}, {"itemId": "2", "properties": unread})
-    assert [row["cabinType"] for row in stored(way, "reader")] == ["eco", "eco"]
-    way.events.put_action_interactions(
-        trackingId=way.personalize.describe_dataset(datasetArn=way.arns["ACTION_INTERACTIONS"])["dataset"][
-            "trackingId"
-        ],
-        actionInteractions=[
-            {
-                "actionId": "a",
-                "userId": "reader",
-                "sessionId": "s",
-                "timestamp": 1_700_000_000,
-                "eventType": "VIEWED",
-                "properties": json.dumps({"页面": "首页"}),
-            }
-        ],
-    )
-    lines = [json.loads(line) for line in told(way).splitlines() if "a property that is no column" in line]
-    found = [(line["dataset"].rpartition("/")[2], line["property"]) for line in lines]
-    assert sorted(each for each in found if each[1] != "ignored") == [
-        ("ACTION_INTERACTIONS", "页面"),
-        ("INTERACTIONS", "pagedepth"),
-        ("INTERACTIONS", "页面"),
-    ]
-
-
 def test_events_without_an_item_are_left_out_and_the_others_kept(way: Journey) -> None:
     identify = {"eventType": "Identify", "properties": json.dumps({"userId": "amplify"})}
     put(way, "amplify", {"itemId": "1"}, identify, {"itemId": "2"})
@@ -348,6 +319,35 @@ def test_action_interactions(way: Journey) -> None:
             trackingId=way.arns["tracker"],
             actionInteractions=[{"sessionId": "s", "timestamp": 8, "actionId": "a", "eventType": "TAKEN"}],
         )
+
+
+def test_properties_that_are_no_column_are_told_of_once(way: Journey) -> None:
+    unread = json.dumps({"页面": "首页", "page_depth": 1, "cabinType": "eco", "item_id": "2", "eventValue": 1})
+    for user in ("reader", "other reader"):
+        put(way, user, {"itemId": "1", "properties": unread}, {"itemId": "2", "properties": unread})
+    assert [row["cabinType"] for row in stored(way, "reader")] == ["eco", "eco"]
+    way.events.put_action_interactions(
+        trackingId=way.personalize.describe_dataset(datasetArn=way.arns["ACTION_INTERACTIONS"])["dataset"][
+            "trackingId"
+        ],
+        actionInteractions=[
+            {
+                "actionId": "a",
+                "userId": "reader",
+                "sessionId": "s",
+                "timestamp": 1_700_000_000,
+                "eventType": "VIEWED",
+                "properties": json.dumps({"页面": "首页"}),
+            }
+        ],
+    )
+    lines = [json.loads(line) for line in told(way).splitlines() if "a property that is no column" in line]
+    found = [(line["dataset"].rpartition("/")[2], line["property"]) for line in lines]
+    assert sorted(each for each in found if each[1] != "ignored") == [
+        ("ACTION_INTERACTIONS", "页面"),
+        ("INTERACTIONS", "pagedepth"),
+        ("INTERACTIONS", "页面"),
+    ]
 
 
 def test_actions_are_for_custom_groups(way: Journey) -> None:
