@@ -33,7 +33,10 @@ def make_endpoint(workspace: Workspace, aws_local: AwsLocal | None, health: Heal
             raise
 
     def at_hand(function: str, region: str, parameters: dict[str, Any]) -> bool:
-        return function in runtime.OPERATIONS and deployments.at_hand(workspace.at(region), parameters)
+        try:
+            return function in runtime.OPERATIONS and deployments.at_hand(workspace.at(region), parameters)
+        except errors.DamagedFile:
+            return False  # `call` meets it as well
 
     def secret_of(access_key_id: str, token: str) -> str | None:
         if aws_local is not None:
