@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from journeys.steps import ITEMS_SCHEMA, items_csv
 from support import clean_environment
-from tailorbird.api import deployments, lifecycle, updates
+from tailorbird.api import deployments, lifecycle, runtime, updates
 from tailorbird.errors import AwsError, InvalidInputException, ResourceNotFoundException
 from tailorbird.workspace import open_workspace
 from world import SIMS, World
@@ -122,6 +122,42 @@ def test_a_known_campaign_and_a_known_filter_cost_no_document(shop: Shop) -> Non
     with statements(shop) as anew:
         shop.ask(campaign, **asked)
     assert anew, "any document may be one that matters"
+
+
+def test_only_an_answer_that_is_in_memory_is_at_hand(shop: Shop) -> None:
+    """The event loop gives those, and nobody else must wait for it."""
+    campaign = shop.campaign("at hand", shop.personal)
+    genre = shop.filter("genre", GENRE.format('"Drama"'))
+    seen = shop.filter("seen", 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")')
+    tracking = shop.call("create_event_tracker", name="at hand", datasetGroupArn=shop.group)["trackingId"]
+
+    def at_hand(function: str = "get_recommendations", **more: Any) -> bool:
+        request = {"campaignArn": campaign, "userId": "1", **more}
+        return runtime.at_hand(function, shop.workspace, request)
+
+    assert not at_hand(), "nobody asked yet"
+    shop.ask(campaign)
+    assert at_hand()
+    assert not at_hand(userId="2"), "nobody asked for this user"
+    shop.call(
+        "put_items", datasetArn=shop.items, items=[{"itemId": "new", "properties": '{"GENRE": "Drama", "YEAR": 2000}'}]
+    )
+    assert not at_hand(filterArn=genre), "an item came, so that the metadata are read anew"
+    shop.ask(campaign, filterArn=genre)
+    assert at_hand(filterArn=genre)
+    shop.ask(campaign, filterArn=seen)
+    assert not at_hand(filterArn=seen), "a filter of events reads the user's rows"
+    assert not at_hand("get_personalized_ranking", inputList=["nowhere"], filterArn=genre), "not of the model's items"
+    assert not at_hand("get_action_recommendations")
+    assert not at_hand("put_events")
+    assert not at_hand(promotions=[{}])
+    event = {"eventType": "click", "itemId": "2", "sentAt": shop.now}
+    shop.call("put_events", trackingId=tracking, sessionId="s", userId="1", eventList=[event])
+    assert not at_hand(), "the user acted"
+    shop.ask(campaign)
+    assert at_hand()
+    shop.now += 60
+    assert not at_hand(), "another minute"
 
 
 def test_an_update_by_another_process_answers_at_once(shop: Shop) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from tailorbird import errors
-from tailorbird.api import deployments, runtime
+from tailorbird.api import runtime
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.api.rates import Rates
 from tailorbird.aws_local import AwsLocal
@@ -34,7 +34,7 @@ def make_endpoint(workspace: Workspace, aws_local: AwsLocal | None, health: Heal
 
     def at_hand(function: str, region: str, parameters: dict[str, Any]) -> bool:
         try:
-            return function in runtime.OPERATIONS and deployments.at_hand(workspace.at(region), parameters)
+            return runtime.at_hand(function, workspace.at(region), parameters)
         except errors.DamagedFile:
             return False  # `call` meets it as well
 

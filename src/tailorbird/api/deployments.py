@@ -28,7 +28,7 @@ from tailorbird.workspace import Workspace
 NOTICED_SECONDS = 1.0
 """How long a serving process may not notice what no document tells: that the table of a dataset got lost."""
 AT_HAND_ITEMS = 20_000
-"""Items of a catalogue that is scored in the event loop: of more, other requests would wait for milliseconds."""
+"""Items of a catalogue about which the event loop answers: masks of more take other requests' milliseconds."""
 KEPT = 1000
 """Targets in memory, of some kilobytes each: ten times what AWS's quotas allow a region."""
 
@@ -97,20 +97,14 @@ def _asked(request: dict[str, Any]) -> str:
     return str(request.get("campaignArn") or request.get("recommenderArn", ""))
 
 
-def at_hand(workspace: Workspace, request: dict[str, Any]) -> bool:
-    """Whether an answer needs nothing but what is in memory and a look at an index: some hundred microseconds.
-
-    A new user of a small catalogue is scored for it, which takes a millisecond or two.
-    """
+def in_memory(workspace: Workspace, request: dict[str, Any]) -> tuple[Target, Deployment] | None:
+    """What is asked, if neither a document nor a model has to be read for it, and the catalogue is small."""
     key = workspace.region, _asked(request)
     found: Target | None = workspace.cache.peek("target", key, workspace.catalogue.version())
-    if found is None or "promotions" in request:
-        return False
-    served = models.in_memory(workspace, found.artifact)
-    if served is None or len(served.model.items) > AT_HAND_ITEMS:
-        return False
-    filtered = "filterArn" in request or found.automatic_filter is not None or request.get("metadataColumns")
-    return not filtered or deployment_of(workspace, found.artifact, found.group).has_table()
+    served = models.in_memory(workspace, found.artifact) if found is not None else None
+    if found is None or served is None or len(served.model.items) > AT_HAND_ITEMS:
+        return None
+    return found, deployment_of(workspace, found.artifact, found.group)
 
 
 def _in_service(workspace: Workspace, kind: str, arn: str) -> Document:

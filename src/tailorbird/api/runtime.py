@@ -11,8 +11,9 @@ import numpy as np
 from tailorbird.api import deployments
 from tailorbird.api.deployments import Target
 from tailorbird.errors import InvalidInputException
+from tailorbird.filters import syntax
 from tailorbird.serving import actions, metadata, recommend
-from tailorbird.serving.recommend import Deployment, RankedItem
+from tailorbird.serving.recommend import Deployment, Question, RankedItem
 from tailorbird.serving.scores import Mask
 from tailorbird.storage.recommendation_log import LoggedAnswer
 from tailorbird.workspace import Workspace
@@ -21,6 +22,9 @@ DEFAULT_RESULTS = 25
 MOST_RESULTS = 500
 MOST_WITH_METADATA = 50
 MOST_COLUMNS = 10
+
+QUICK = frozenset({"get_recommendations", "get_personalized_ranking"})
+"""What may be answered in the event loop, see `at_hand`."""
 
 DEFAULT_ACTIONS = 5
 MOST_ACTIONS = 100
@@ -34,11 +38,10 @@ def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[s
     columns = _columns(target, request)
     wanted = request.get("numResults") or DEFAULT_RESULTS
     _check_length("numResults", wanted, columns)
-    item = request.get("itemId") if "itemId" in target.required else None
-    asked = request | {"itemId": item}
+    question = _question(target, request)
+    asked = request | {"itemId": question.item}
     allowed = _allowed(workspace, target, deployment, asked)
-    user, context = request.get("userId"), request.get("context")
-    scores = recommend.scores(workspace, deployment, user, item, context, target.influence)
+    scores = recommend.scores(workspace, deployment, question)
     if request.get("promotions"):
         promoted = _promoted(workspace, target, deployment, asked, request["promotions"], wanted)
         ranked = recommend.with_promotions(deployment.served, scores, allowed, wanted, promoted, target.explores)
@@ -60,7 +63,7 @@ def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> d
     allowed = _allowed(workspace, target, deployment, request)
     others = recommend.unknown(served, request["inputList"])
     others_allowed = _allowed(workspace, target, deployment, request, others) if others else None
-    scores = recommend.scores(workspace, deployment, request["userId"], None, request.get("context"))
+    scores = recommend.scores(workspace, deployment, _question(target, request))
     ranked = recommend.reorder(served, scores, request["inputList"], allowed, others_allowed)
     return _answer(workspace, "personalizedRanking", target, deployment, ranked, columns)
 
@@ -95,6 +98,37 @@ def _check_asked(target: Target, request: dict[str, Any], operation: str) -> Non
             raise InvalidInputException(f"{member} is required for {target.name}.")
 
 
+def _question(target: Target, request: dict[str, Any]) -> Question:
+    item = request.get("itemId") if "itemId" in target.required else None
+    return Question(request.get("userId"), item, request.get("context", {}), target.influence)
+
+
+def at_hand(function: str, workspace: Workspace, request: dict[str, Any]) -> bool:
+    """Whether an answer needs nothing but what is in memory and a look at an index: some hundred microseconds.
+
+    That is where the model said what it says already, and a filter asks for nothing but metadata that are in memory.
+    Whatever reads rows, makes a model or writes may take seconds, for which no other request should wait.
+    """
+    if function not in QUICK or "promotions" in request or "metadataColumns" in request:
+        return False
+    found = deployments.in_memory(workspace, request)
+    if found is None:
+        return False
+    target, deployment = found
+    filters = _filters(target, request)
+    if filters:
+        unknown = recommend.unknown(deployment.served, request.get("inputList", ()))
+        if unknown or any(each.needs_user for each in filters) or not deployment.has_table():
+            return False
+    return recommend.has_scores(workspace, deployment, _question(target, request))
+
+
+def _filters(target: Target, request: dict[str, Any]) -> list[syntax.Filter]:
+    """The automatic filter, and the request's."""
+    filters = [] if target.automatic_filter is None else [target.automatic_filter]
+    return [*filters, target.group.filter(request["filterArn"])] if "filterArn" in request else filters
+
+
 def _allowed(
     workspace: Workspace,
     target: Target,
@@ -103,10 +137,7 @@ def _allowed(
     others: Sequence[str] | None = None,
 ) -> Mask | None:
     """What the request's filter and the automatic one leave of the model's items, or of others."""
-    filters = [] if target.automatic_filter is None else [target.automatic_filter]
-    if "filterArn" in request:
-        filters.append(target.group.filter(request["filterArn"]))
-    masks = [deployments.mask(workspace, deployment, filter_, request, others) for filter_ in filters]
+    masks = [deployments.mask(workspace, deployment, each, request, others) for each in _filters(target, request)]
     return np.all(masks, axis=0) if masks else None
 
 

@@ -83,9 +83,13 @@ def open_model(workspace: Workspace, version_arn: str) -> ServedModel:
 
 
 def in_memory(workspace: Workspace, version_arn: str) -> ServedModel | None:
-    """The model, if it is open already."""
-    found: ServedModel | None = workspace.cache.peek("model", version_arn)
-    return found
+    """What `as_of_now` answers, if nothing has to be read or made for it."""
+    served: ServedModel | None = workspace.cache.peek("model", version_arn)
+    if served is None or served.updates_itself or served.manifest.updates_items:
+        return None
+    if served.recipe.updates:
+        served = workspace.cache.peek("updated", (version_arn, served.pools.newest()))
+    return served
 
 
 def as_of_now(workspace: Workspace, version_arn: str, interactions: Dataset, items: Dataset | None) -> ServedModel:

@@ -5,8 +5,8 @@ The runtime and the batch jobs both go through here, so that a live and a batch 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import NamedTuple
 
@@ -59,6 +59,17 @@ class Deployment:
     """Whether `table` is made already."""
     others: Callable[[Sequence[str]], MetadataTable]
     """The newest metadata of items that the model does not know; all is missing of one without a record."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a model, as the request has it."""
+
+    user: str | None
+    item: str | None = None
+    """Which item related ones are asked for."""
+    context: Mapping[str, str] = field(default_factory=dict)
+    influence: Mapping[str, float] = field(default_factory=dict)
 
 
 class RankedItem(NamedTuple):
@@ -119,25 +130,30 @@ def query(
     return replace(question, user=attributes, context=_context(deployment.interactions, context or {}))
 
 
-def scores(
-    workspace: Workspace,
-    deployment: Deployment,
-    user: str | None,
-    item: str | None,
-    context: Mapping[str, str] | None = None,
-    influence: Mapping[str, float] | None = None,
-) -> Scores:
+def scores(workspace: Workspace, deployment: Deployment, question: Question) -> Scores:
     """What the model says to the question; as it said before, unless the user acted or another minute began."""
-    served, users = deployment.served, deployment.users if deployment.served.recipe.features else None
+    served = deployment.served
 
     def ask() -> Scores:
-        question = query(workspace, deployment, user, item, context)
-        return Scores(served.model.score([replace(question, influence=influence or {})])[0])
+        asked = query(workspace, deployment, question.user, question.item, question.context)
+        return Scores(served.model.score([replace(asked, influence=question.influence)])[0])
 
-    asker = user, item, tuple(sorted((context or {}).items())), tuple(sorted((influence or {}).items()))
     # What is not known yet must not be kept under a mark of what is, so the mark is taken before.
-    mark = history.mark(workspace, deployment.interactions, users, user or ""), int(workspace.clock() // MOMENT)
+    asker, mark = _kept_under(workspace, deployment, question)
     return served.recent.of(asker, mark, ask, workspace.config.scores_kept)
+
+
+def has_scores(workspace: Workspace, deployment: Deployment, question: Question) -> bool:
+    """Whether `scores` has them already; costs a look at an index or two."""
+    return deployment.served.recent.has(*_kept_under(workspace, deployment, question))
+
+
+def _kept_under(workspace: Workspace, deployment: Deployment, question: Question) -> tuple[Hashable, Hashable]:
+    """Who asks what, and a mark that changes with what is known of them."""
+    users = deployment.users if deployment.served.recipe.features else None
+    context, influence = (tuple(sorted(each.items())) for each in (question.context, question.influence))
+    mark = history.mark(workspace, deployment.interactions, users, question.user or "")
+    return (question.user, question.item, context, influence), (mark, int(workspace.clock() // MOMENT))
 
 
 def _moment(served: ServedModel, times: NDArray[np.int64], clock: float) -> int:

@@ -82,6 +82,12 @@ class RecentScores:
                 self._drop(next(iter(self._rows)))
         return scores
 
+    def has(self, asker: Hashable, mark: Hashable) -> bool:
+        """Whether `of` would make nothing."""
+        with self._lock:
+            kept = self._rows.get(asker)
+        return kept is not None and kept[0] == mark
+
     def _drop(self, asker: Hashable) -> None:
         if (kept := self._rows.pop(asker, None)) is not None:
             self._held -= kept[1].size
