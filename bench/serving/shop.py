@@ -22,7 +22,6 @@ DATASETS = {
 }
 TYPES: dict[str, Any] = {"TIMESTAMP": "long", "YEAR": ["null", "long"], "GENRES": ["null", "string"]}
 FILTER = "EXCLUDE ItemID WHERE Items.GENRES IN ($GENRES)"
-EVENT_KEYS = {"sessionId": "s", "trackingId": ""}
 
 
 @dataclass(frozen=True)
