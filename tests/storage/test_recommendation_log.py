@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from support import wait_for
 from tailorbird.storage import recommendation_log
-from tailorbird.storage.recommendation_log import LoggedAnswer, RecommendationLog
+from tailorbird.storage.recommendation_log import LoggedAnswer, RecommendationLog, new_id
 
 
 @pytest.fixture
@@ -47,6 +48,16 @@ def test_closing_keeps_what_waits(url: str) -> None:
     again = RecommendationLog(url)
     assert len(again.find([f"RID-{number}" for number in range(1200)])) == 1200
     again.close()
+
+
+def test_ids_are_in_the_order_of_time_and_never_the_same() -> None:
+    """Each is of the UUIDs' version 7, so that the index grows at its end."""
+    now = 1_700_000_000.0
+    made = [new_id(now + number / 1000) for number in range(1000)]
+    assert made == sorted(made)
+    assert len({new_id(now) for _ in range(1000)}) == 1000
+    parsed = uuid.UUID(made[1].removeprefix("RID-"))
+    assert (parsed.version, parsed.variant, parsed.int >> 80) == (7, uuid.RFC_4122, 1_700_000_000_001)
 
 
 def test_old_answers_are_dropped(lists: RecommendationLog, monkeypatch: pytest.MonkeyPatch) -> None:

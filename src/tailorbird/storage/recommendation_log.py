@@ -8,10 +8,12 @@ Until it is written, a list is found in the memory of the process that gave it.
 from __future__ import annotations
 
 import logging
+import random
 import threading
+import uuid
 from collections.abc import Collection
-from dataclasses import dataclass
 
+import msgspec
 import sqlalchemy as sa
 
 from tailorbird.errors import AwsError, DamagedFile
@@ -25,6 +27,9 @@ RETRY_SECONDS = 5.0
 """After a write that failed, so that a full disk fills no log; lists that come meanwhile wait."""
 AT_ONCE = 500
 """Ids that one statement names."""
+WRITTEN_AT_ONCE = 64
+"""Lists that one statement writes: Python's lock is then given away once for all of them, not once for each, after
+which the writer would wait for those who answer."""
 DROPPED_AT_ONCE = 10_000
 """Lists that one transaction drops, so that writers get their turn."""
 
@@ -41,12 +46,11 @@ _shown = sa.Table(
 )
 
 
-@dataclass(frozen=True)
-class LoggedAnswer:
+class LoggedAnswer(msgspec.Struct, frozen=True, gc=False):
     """One answer of a campaign or recommender."""
 
     id: str
-    """Its recommendationId."""
+    """Its recommendationId, see `new_id`."""
     time: float
     """Epoch seconds."""
     by: str
@@ -57,6 +61,16 @@ class LoggedAnswer:
     """Ids of items, or of actions, in the order of the answer."""
     propensities: list[float] | None = None
     """How likely each was to be shown in its place, 0 to 1, where the campaign explores."""
+
+
+def new_id(time: float) -> str:
+    """A recommendationId for an answer that is given now (epoch seconds).
+
+    It is a UUID of version 7 (RFC 9562 5.7), which begins with the time: so the index of the ids grows at its end,
+    and not at thousands of places, each of which would be a page to write.
+    """
+    bits = int(time * 1000) << 80 | random.getrandbits(80)
+    return f"RID-{uuid.UUID(int=bits & ~(0xF << 76 | 3 << 62) | 7 << 76 | 2 << 62)}"
 
 
 def database(url: str) -> Database:
@@ -89,7 +103,8 @@ class RecommendationLog:
             if self._writer is None:
                 self._writer = threading.Thread(target=self._loop, daemon=True, name="shown lists")
                 self._writer.start()
-        self._news.set()
+        if not self._news.is_set():
+            self._news.set()
 
     def find(self, ids: Collection[str]) -> dict[str, LoggedAnswer]:
         """The answers with these ids; unknown and expired ids are left out, and all that a damaged file hides."""
@@ -137,7 +152,8 @@ class RecommendationLog:
         self._pause = WRITE_SECONDS
         try:
             with self._engine.begin() as connection:
-                connection.execute(_shown.insert(), [vars(shown) for shown in written])
+                for start in range(0, len(written), WRITTEN_AT_ONCE):
+                    self._insert(connection, written[start : start + WRITTEN_AT_ONCE])
         except (sa.exc.SQLAlchemyError, AwsError) as error:
             told = {"n": len(written), "reason": str(error)}
             log.error("answers are not kept: events that name them bring no impressions", extra=told)
@@ -145,3 +161,18 @@ class RecommendationLog:
         with self._lock:
             for shown in written:
                 del self._waiting[shown.id]
+
+    def _insert(self, connection: sa.Connection, answers: list[LoggedAnswer]) -> None:
+        """As SQLAlchemy's own insert does, which takes three times as long: 22 µs of an answer's time."""
+        mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+        row = f"({', '.join([mark] * len(_shown.columns))})"
+        statement = f"INSERT INTO shown VALUES {', '.join([row] * len(answers))}"  # noqa: S608 - of marks alone
+        connection.exec_driver_sql(statement, tuple(cell for each in answers for cell in _cells(each)))
+
+
+def _cells(answer: LoggedAnswer) -> tuple[str | float | None, ...]:
+    """A row of the table."""
+    items, propensities = (
+        None if each is None else msgspec.json.encode(each).decode() for each in (answer.items, answer.propensities)
+    )
+    return answer.id, answer.time, answer.by, answer.group, items, propensities
