@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -126,22 +127,27 @@ class PreparedQuery:
         self._engine = engine
         self._statement = statement
         self._pooled = engine.raw_connection() if database.sqlite else None
+        self._direct: Any = self._pooled.driver_connection if self._pooled is not None else None
         self._turn = threading.Lock()
 
     def __call__(self, **parameters: Any) -> Any:
         """The one value of the one row; None where there is no row."""
+        rows = self.rows(**parameters)
+        return rows[0][0] if rows else None
+
+    def rows(self, **parameters: Any) -> Sequence[Sequence[Any]]:
+        """All rows."""
         if self._pooled is None:
             with self._engine.connect() as connection:
-                return connection.execute(sa.text(self._statement), parameters).scalar()
+                return connection.execute(sa.text(self._statement), parameters).all()
         with self._turn:
-            direct: Any = self._pooled.driver_connection
             try:
-                # All rows are fetched, as this ends the statement, and with it the view of this moment.
-                rows = direct.execute(self._statement, parameters).fetchall()
+                # All are fetched, as this ends the statement, and with it the view of this moment.
+                found: list[tuple[Any, ...]] = self._direct.execute(self._statement, parameters).fetchall()
             except sqlite3.Error as error:
                 self._database.tell(error)
                 raise
-        return rows[0][0] if rows else None
+        return found
 
     def close(self) -> None:
         """Gives the connection back."""

@@ -60,6 +60,10 @@ _SKIP = {
 """By dialect, what gives no number up to `upto` any more (SQLite: https://www.sqlite.org/autoinc.html)."""
 _NEWEST_HERE = "SELECT max(number) FROM events WHERE dataset = :dataset AND row IS NOT NULL"
 _NEWEST_OF = "SELECT max(number) FROM events WHERE dataset = :dataset AND subject = :subject"
+_OF_SUBJECT = (
+    "SELECT subject, session, timestamp, row, number FROM events "
+    "WHERE row IS NOT NULL AND dataset = :dataset AND subject = :subject AND number > :after ORDER BY number"
+)
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -114,6 +118,7 @@ class Live:
         _metadata.create_all(self._engine)
         self._newest_here = PreparedQuery(self._database, self._engine, _NEWEST_HERE)
         self._newest_of = PreparedQuery(self._database, self._engine, _NEWEST_OF)
+        self._of_subject = PreparedQuery(self._database, self._engine, _OF_SUBJECT)
 
     def skip(self, upto: int) -> int | None:
         """Gives later events numbers above `upto`; the newest number until then, or None where that was higher."""
@@ -174,7 +179,7 @@ class Live:
 
     def of_subject(self, dataset: str, subject: str, after: int = 0) -> list[Event]:
         """A subject's events with numbers above `after`, in the order in which they arrived."""
-        return self._read(_events.c.dataset == dataset, _events.c.subject == subject, _events.c.number > after)
+        return self._events(self._of_subject.rows(dataset=dataset, subject=subject, after=after))
 
     def all(self, dataset: str, after: int = 0, limit: int | None = None) -> list[Event]:
         """A dataset's first `limit` events with numbers above `after`, in the order in which they arrived."""
@@ -185,12 +190,13 @@ class Live:
         columns = ("subject", "session", "timestamp", "row", "number")
         query = sa.select(*(_events.c[name] for name in columns)).where(_here, *where)
         with self._engine.connect() as connection:
-            return [
-                Event(subject, session, timestamp, self._database.decode(row), number=number)
-                for subject, session, timestamp, row, number in connection.execute(
-                    query.order_by(_events.c.number).limit(limit)
-                )
-            ]
+            return self._events(connection.execute(query.order_by(_events.c.number).limit(limit)).all())
+
+    def _events(self, rows: Sequence[Sequence[Any]]) -> list[Event]:
+        return [
+            Event(subject, session, timestamp, self._database.decode(row), number=number)
+            for subject, session, timestamp, row, number in rows
+        ]
 
     def newest(self, dataset: str) -> int:
         """Number of the dataset's newest event that is here; 0 where there is none."""
@@ -253,6 +259,7 @@ class Live:
         """Closes all connections."""
         self._newest_here.close()
         self._newest_of.close()
+        self._of_subject.close()
         self._engine.dispose()
 
 

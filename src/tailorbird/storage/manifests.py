@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -50,6 +50,11 @@ class Folder:
 
     path: Path
     key: str
+
+    @cached_property
+    def manifest(self) -> str:
+        """The file's path; a text, since to join paths takes longer than to look whether the file changed."""
+        return str(self.path / NAME)
 
     @property
     def owner(self) -> str:
@@ -90,24 +95,24 @@ class TableManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read(folder: Folder) -> TableManifest:
     """The manifest; an empty one where nothing was ever written. Raises DamagedFile where it is not whole."""
-    path = folder.path / NAME
     while True:
         try:
-            found = path.stat()
-            return _parsed(path, (found.st_ino, found.st_mtime_ns, found.st_size))
+            found = os.stat(folder.manifest)
+            return _parsed(folder.manifest, (found.st_ino, found.st_mtime_ns, found.st_size))
         except FileNotFoundError as error:
             if not list(folder.path.glob("*.parquet")):
                 return TableManifest()
+            path = folder.path / NAME
             if not path.exists():  # else the first commit came between
                 raise DamagedFile(path, "is missing, and there are parts beside it", LOST, folder.owner) from error
         except (OSError, ValueError) as error:
-            raise checksums.unreadable(path, error, LOST, folder.owner) from error
+            raise checksums.unreadable(folder.path / NAME, error, LOST, folder.owner) from error
 
 
 @lru_cache(maxsize=4096)  # as many
-def _parsed(path: Path, identity: tuple[int, ...]) -> TableManifest:
+def _parsed(path: str, identity: tuple[int, ...]) -> TableManifest:
     """The content of a manifest; whoever changes it makes a new file, and so another `identity`."""
-    return msgspec.json.decode(checksums.unsealed(path.read_bytes()), type=TableManifest)
+    return msgspec.json.decode(checksums.unsealed(Path(path).read_bytes()), type=TableManifest)
 
 
 def swap(folder: Folder, manifest: TableManifest) -> None:

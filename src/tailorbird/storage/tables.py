@@ -202,6 +202,13 @@ class Tables:
         """Whether anything was ever written for the dataset, and is still there."""
         return self._of(key).path.exists()
 
+    def changed(self) -> int:
+        """A number that is another one once a dataset got its first rows, or lost all; costs 2 microseconds."""
+        try:
+            return os.stat(self._folder).st_ctime_ns
+        except FileNotFoundError:
+            return 0
+
     def drop(self, key: str) -> None:
         """Deletes the dataset's rows, also those that are being written."""
         folder = self._of(key).path
