@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 
@@ -10,6 +11,7 @@ def s3_path(path: str) -> str:
     return quote(unquote_to_bytes(path), safe="/-_.~") or "/"
 
 
+@lru_cache(maxsize=256)  # a service has few paths
 def service_path(path: str) -> str:
     """Without empty and dot segments, and the already encoded path encoded once more."""
     if path == "/":

@@ -140,18 +140,16 @@ class Connection(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """A part of the request's target."""
-        self._count(url)
+        self._head_bytes += len(url)
+        self._unparsed = 0
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer, which nothing needs: the application has its headers already."""
-        self._count(name, value)
+        self._head_bytes += len(name) + len(value)
+        self._unparsed = 0
         if self._in_head:
             super().on_header(name, value)
-
-    def _count(self, *parts: bytes) -> None:
-        self._head_bytes += sum(map(len, parts))
-        self._unparsed = 0
 
     def on_headers_complete(self) -> None:
         """Hands the request to the application."""

@@ -252,6 +252,7 @@ def _check_algorithm(algorithm: str, where: str) -> None:
         )
 
 
+@lru_cache(maxsize=256)  # those of a day; a client names the same one each time
 def credential(text: str) -> tuple[Scope, str]:
     """The scope that a credential names, and its date; raises IncompleteSignatureException."""
     # From the right: an access key may hold a slash, the four words after it never do.
@@ -264,6 +265,7 @@ def credential(text: str) -> tuple[Scope, str]:
     return Scope(access_key, region, service), date
 
 
+@lru_cache(maxsize=256)  # many requests are signed in the same second
 def _basic_time(text: str, where: str) -> float:
     # fromisoformat knows more forms than the signature's one: 20250131T235959Z.
     if len(text) == 16 and text[8] == "T" and text[15] == "Z" and text.isascii():
