@@ -17,6 +17,7 @@ from journeys.steps import ITEMS_SCHEMA, items_csv
 from support import clean_environment
 from tailorbird.api import deployments, lifecycle, runtime, updates
 from tailorbird.errors import AwsError, InvalidInputException, ResourceNotFoundException
+from tailorbird.serving import questions
 from tailorbird.workspace import open_workspace
 from world import SIMS, World
 
@@ -85,12 +86,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     made.workspace.close()
 
 
-@pytest.fixture(autouse=True)
-def _never_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that what is noticed is not noticed because a second went by."""
-    monkeypatch.setattr(deployments, "NOTICED_SECONDS", float("inf"))
-
-
 @contextmanager
 def statements(shop: Shop) -> Iterator[list[str]]:
     """What is asked of the catalogue, the look at its version excepted."""
@@ -133,7 +128,7 @@ def test_only_an_answer_that_is_in_memory_is_at_hand(shop: Shop) -> None:
 
     def at_hand(function: str = "get_recommendations", **more: Any) -> bool:
         request = {"campaignArn": campaign, "userId": "1", **more}
-        return runtime.at_hand(function, shop.workspace, request)
+        return runtime.at_hand(function, shop.workspace, request) is not None
 
     assert not at_hand(), "nobody asked yet"
     shop.ask(campaign)
@@ -156,8 +151,8 @@ def test_only_an_answer_that_is_in_memory_is_at_hand(shop: Shop) -> None:
     assert not at_hand(), "the user acted"
     shop.ask(campaign)
     assert at_hand()
-    shop.now += 60
-    assert not at_hand(), "another minute"
+    shop.now += questions.MOMENT
+    assert not at_hand(), "another moment"
 
 
 def test_an_update_by_another_process_answers_at_once(shop: Shop) -> None:

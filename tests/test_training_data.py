@@ -24,7 +24,7 @@ from tailorbird.jobs import schedule
 from tailorbird.recipes import RECIPES
 from tailorbird.recipes.recipe import Interactions, Recipe
 from tailorbird.recipes.use_cases import USE_CASES
-from tailorbird.serving import recommend
+from tailorbird.serving import questions
 from world import World
 
 NAME = "aws-user-personalization"
@@ -147,7 +147,7 @@ def test_a_threshold_holds_for_its_type_at_training_and_at_serving(world: World,
     )
 
     def history() -> int:
-        return len(recommend.query(world.workspace, deployment, "u1", None).items)
+        return len(questions.query(world.workspace, deployment, "u1", None).items)
 
     before = history()
     assert before == np.count_nonzero(spy.data.users[spy.data.user] == "u1")

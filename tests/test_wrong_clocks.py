@@ -17,9 +17,10 @@ from tailorbird.data import actions, clocks, exploration_pool, history, populati
 from tailorbird.data.training import Selection
 from tailorbird.numbers import counted
 from tailorbird.recipes import hrnn, next_best_action
+from tailorbird.recipes.recipe import Query
 from tailorbird.recipes.scorers import decayed_popularity
 from tailorbird.serving import actions as offers
-from tailorbird.serving import exploration, exploration_pools, recommend
+from tailorbird.serving import exploration, exploration_pools, questions
 from world import World
 
 HOUR, DAY = 3600, 86400
@@ -96,9 +97,9 @@ class Shop(World):
         self.work()
         return version, self.call("create_campaign", name=recipe, solutionVersionArn=version)["campaignArn"]
 
-    def asked(self, version: str, user: str) -> tuple[list[str], recommend.Query]:
+    def asked(self, version: str, user: str) -> tuple[list[str], Query]:
         deployment = deployments.deployment_of(self.workspace, version, deployments.group(self.workspace, self.group))
-        query = recommend.query(self.workspace, deployment, user, None)
+        query = questions.query(self.workspace, deployment, user, None)
         return deployment.served.model.items[query.items].tolist(), query
 
 
@@ -187,7 +188,8 @@ def test_a_question_is_asked_now_and_the_next_event_is_the_last(shop: Shop) -> N
     shop.put([("u1", "i3", FAR)])
     items, query = shop.asked(version, "u1")
     assert items[-1] == "i3", "it counts at once"
-    assert query.timestamps.max() <= query.now == shop.now
+    assert query.timestamps.max() <= query.now <= shop.now
+    assert query.now > shop.now - questions.MOMENT, "not long ago"
     shop.now += 60
     shop.put([("u1", "i5", int(shop.now))])
     items, query = shop.asked(version, "u1")

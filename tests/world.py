@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from journeys.steps import INTERACTIONS_SCHEMA, interactions_csv
 from support import ROLE
 from tailorbird import config as configuration
@@ -30,7 +32,8 @@ class World:
         self.workspace: Workspace = open_workspace(config, lambda: self.now)
 
     def call(self, function: str, **request: Any) -> dict[str, Any]:
-        return OPERATIONS[function](self.workspace, request) or {}
+        answer: dict[str, Any] = msgspec.to_builtins(OPERATIONS[function](self.workspace, request) or {})
+        return answer
 
     def later(self, seconds: float) -> None:
         """Turns the clock, and lets the dispatcher's work be done."""

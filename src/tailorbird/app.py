@@ -32,11 +32,13 @@ def make_endpoint(workspace: Workspace, aws_local: AwsLocal | None, health: Heal
             workspace.faults.met(error)
             raise
 
-    def at_hand(function: str, region: str, parameters: dict[str, Any]) -> bool:
+    def at_hand(function: str, region: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
+        if config.aws_quotas:
+            return None  # `call` counts
         try:
             return runtime.at_hand(function, workspace.at(region), parameters)
         except errors.DamagedFile:
-            return False  # `call` meets it as well
+            return None  # `call` meets it as well
 
     def secret_of(access_key_id: str, token: str) -> str | None:
         if aws_local is not None:

@@ -55,8 +55,8 @@ def share(found: list[Draw], *items: int) -> float:
 
 def test_without_weight_nothing_is_explored() -> None:
     (draw,) = draws(pool(), Exploration(weight=0), 1)
-    assert draw.items.tolist() == list(range(PLACES))
-    assert draw.propensities.tolist() == [1.0] * PLACES
+    assert draw.items == list(range(PLACES))
+    assert draw.propensities == [1.0] * PLACES
 
 
 def test_the_weight_sets_the_share_of_places() -> None:
@@ -65,7 +65,7 @@ def test_the_weight_sets_the_share_of_places() -> None:
     assert shares == sorted(shares)
     assert shares[1] == pytest.approx(0.3**2, abs=0.01)
     assert shares[3] == NEW / PLACES  # all there are
-    assert all(len(set(draw.items.tolist())) == PLACES for draw in draws(pool(), Exploration(weight=1.0), 50))
+    assert all(len(set(draw.items)) == PLACES for draw in draws(pool(), Exploration(weight=1.0), 50))
 
 
 def test_propensities_are_the_frequencies() -> None:
@@ -126,7 +126,7 @@ def test_the_default_costs_little_and_gives_new_items_places() -> None:
     def asked(settings: Exploration) -> tuple[float, float]:
         """NDCG@25, and the share of the new items' places."""
         lists = [
-            (explore(row, best, None, found, settings, rng).items, truth)
+            (np.array(explore(row, best, None, found, settings, rng).items), truth)
             for row, best, truth in zip(map(Scores, rows), best_items(rows, 25), held_out.truths, strict=True)
             for _ in range(20)
         ]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tailorbird.serving import scores as kept
-from tailorbird.serving.scores import RecentScores, Scores, scale
+from tailorbird.serving.scores import DERIVED, SCORE_DIGITS, RecentScores, Scores, scale
 
 values = st.lists(st.sampled_from([-np.inf, -3.0, -1.0, 0.0, 0.5, 2.0]), min_size=1, max_size=60)
 
@@ -34,39 +34,46 @@ def test_the_best_are_those_of_a_full_sort(row: list[float], random: object, cou
 
 def test_shares_sum_to_one_over_what_may_be_recommended() -> None:
     row = np.array([1.0, -np.inf, 3.0, 2.0], np.float32)
-    shares = scale(row).shares(row)
-    assert shares.sum() == pytest.approx(1)
+    shares = [scale(row).shown(value) for value in row.tolist()]
+    assert sum(shares) == pytest.approx(1)
     assert shares[1] == 0
-    assert scale(row[1:2]).shares(row[1:2]).tolist() == [0.0]
+    assert shares == [round(share, SCORE_DIGITS) for share in shares]
+    assert scale(row[1:2]).shown(-np.inf) == 0.0
 
 
-def test_a_row_is_made_anew_only_under_another_mark() -> None:
-    recent, made = RecentScores(), []
+def row(size: int = 10) -> Scores:
+    return Scores(np.zeros(size, np.float32))
 
-    def make() -> Scores:
-        made.append(Scores(np.zeros(10, np.float32)))
-        return made[-1]
 
-    first = recent.of("u1", (7, 100), make, 1 << 20)
-    assert recent.of("u1", (7, 100), make, 1 << 20) is first
-    assert recent.of("u1", (8, 100), make, 1 << 20) is not first, "the user acted"
-    assert recent.of("u1", (7, 100), make, 1 << 20) is not first, "it was replaced"
-    assert len(made) == 3
+def test_a_row_holds_only_under_its_mark() -> None:
+    recent, first = RecentScores(), row()
+    recent.keep("u1", (7, 100), first, 1 << 20)
+    assert recent.of("u1", (7, 100)) is first
+    assert recent.of("u1", (8, 100)) is None, "the user acted"
+    assert recent.of("u2", (7, 100)) is None
+    recent.keep("u1", (8, 100), row(), 1 << 20)
+    assert recent.of("u1", (7, 100)) is None, "it was replaced"
 
 
 def test_rows_are_held_up_to_so_many_bytes() -> None:
-    recent = RecentScores()
-    size = Scores(np.zeros(100, np.float32)).size
+    recent, most = RecentScores(), 3 * row(100).size
     for user in range(10):
-        recent.of(user, 0, lambda: Scores(np.zeros(100, np.float32)), 3 * size)
-    made: list[int] = []
+        recent.keep(user, 0, row(100), most)
+    assert [user for user in range(10) if recent.of(user, 0)] == [7, 8, 9], "the three that asked last are held"
+    recent.of(7, 0)
+    recent.keep("new", 0, row(100), most)
+    assert recent.of(7, 0), "it asked again meanwhile"
+    recent.keep("large", 0, row(10_000), most)
+    assert recent._held <= most
 
-    def again(user: int) -> Scores:
-        made.append(user)
-        return Scores(np.zeros(100, np.float32))
 
-    for user in (9, 8, 7, 6):
-        recent.of(user, 0, lambda user=user: again(user), 3 * size)
-    assert made == [6], "the three that asked last were held"
-    recent.of("large", 0, lambda: Scores(np.zeros(10_000, np.float32)), 3 * size)
-    assert recent._held <= 3 * size
+def test_what_is_derived_is_made_once_for_a_mask_that_stays_as_it_is() -> None:
+    scores, made = row(), list[str]()
+    kept, own = np.ones(10, bool), np.ones(10, bool)
+    kept.flags.writeable = False
+    for mask, what in ((None, "all"), (kept, "kept"), (own, "own")) * 2:
+        scores.derived("list", mask, lambda what=what: made.append(what))
+    assert made == ["all", "kept", "own", "own"]
+    for number in range(100):
+        scores.derived(number, None, object)
+    assert len(scores._derived) <= DERIVED

@@ -41,15 +41,12 @@ def test_what_is_at_hand_is_answered_in_the_loop_and_the_rest_in_a_thread() -> N
         threads.append(threading.get_ident())
         return {"itemList": []}
 
-    for at_hand in (True, False):
+    def nothing(function: str, region: str, parameters: dict[str, Any]) -> None:
+        return None
+
+    for at_hand in (call, nothing):
         service = Service(
-            call,
-            None,
-            None,
-            lambda key, token: None,
-            "us-east-1",
-            at_hand=lambda function, region, parameters, answer=at_hand: answer,
-            verify_signatures=False,
+            call, None, None, lambda key, token: None, "us-east-1", at_hand=at_hand, verify_signatures=False
         )
         assert asked(Endpoint(service), {"host": "localhost"}) == 200
     assert [thread == threading.get_ident() for thread in threads] == [True, False]

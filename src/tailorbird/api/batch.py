@@ -21,7 +21,7 @@ from tailorbird.data.null_words import is_null
 from tailorbird.data.values import NUMBER
 from tailorbird.errors import AwsError, InvalidInputException
 from tailorbird.filters import syntax
-from tailorbird.serving.recommend import Deployment
+from tailorbird.serving.questions import Deployment
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.objects import ObjectError, ObjectFile
 from tailorbird.workspace import Workspace

@@ -5,7 +5,7 @@ This is the one place that does it; requests and batch jobs ask here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
 from typing import Any
@@ -18,15 +18,14 @@ from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
 from tailorbird.recipes.recipe import InfluencedModel, Recipe
 from tailorbird.recipes.recipe_types import RecipeType
-from tailorbird.serving import exploration, models, recommend
+from tailorbird.serving import exploration, models, questions
 from tailorbird.serving.exploration import Exploration
-from tailorbird.serving.recommend import Deployment
+from tailorbird.serving.models import ServedModel
+from tailorbird.serving.questions import Deployment
 from tailorbird.serving.scores import Mask
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
-NOTICED_SECONDS = 1.0
-"""How long a serving process may not notice what no document tells: that the table of a dataset got lost."""
 AT_HAND_ITEMS = 20_000
 """Items of a catalogue about which the event loop answers: masks of more take other requests' milliseconds."""
 KEPT = 1000
@@ -86,10 +85,14 @@ def target(workspace: Workspace, request: dict[str, Any]) -> Target:
         "target",
         (workspace.region, arn),
         lambda: resolve(workspace, _in_service(workspace, kind, arn)),
-        NOTICED_SECONDS,
-        version=workspace.catalogue.version(),
+        version=_version(workspace),
         kept=KEPT,
     )
+
+
+def _version(workspace: Workspace) -> Hashable:
+    """Of all documents, and of which datasets have a table, since no document tells when one gets lost."""
+    return workspace.catalogue.version(), workspace.tables.changed()
 
 
 def _asked(request: dict[str, Any]) -> str:
@@ -100,11 +103,11 @@ def _asked(request: dict[str, Any]) -> str:
 def in_memory(workspace: Workspace, request: dict[str, Any]) -> tuple[Target, Deployment] | None:
     """What is asked, if neither a document nor a model has to be read for it, and the catalogue is small."""
     key = workspace.region, _asked(request)
-    found: Target | None = workspace.cache.peek("target", key, workspace.catalogue.version())
+    found: Target | None = workspace.cache.peek("target", key, _version(workspace))
     served = models.in_memory(workspace, found.artifact) if found is not None else None
     if found is None or served is None or len(served.model.items) > AT_HAND_ITEMS:
         return None
-    return found, deployment_of(workspace, found.artifact, found.group)
+    return found, _deployment(workspace, found.artifact, found.group, served)
 
 
 def _in_service(workspace: Workspace, kind: str, arn: str) -> Document:
@@ -189,21 +192,22 @@ def _filter(workspace: Workspace, group_arn: str, dataset: Callable[[str], Datas
 
 def deployment_of(workspace: Workspace, artifact: str, group: Group) -> Deployment:
     """The model kept under an artifact's ARN, as of now, with the datasets of its group; raises InvalidInput."""
-    interactions, items, users = map(group.dataset, ("INTERACTIONS", "ITEMS", "USERS"))
-    if interactions is None:
-        if models.open_model(workspace, artifact).recipe.needs_interactions:
-            raise InvalidInputException(f"{group.arn} has no Interactions dataset any more: create it again.")
-        interactions = datasets.no_interactions(group.arn)
-    served = models.as_of_now(workspace, artifact, interactions, items)
-    return Deployment(
-        served=served,
-        interactions=interactions,
-        items=items,
-        users=users,
-        table=partial(models.item_table, workspace, artifact, served, items),
-        has_table=partial(models.has_table, workspace, artifact, served, items),
-        others=partial(models.others_table, workspace, artifact, served, items),
-    )
+    served = models.as_of_now(workspace, artifact, _interactions(workspace, artifact, group), group.dataset("ITEMS"))
+    return _deployment(workspace, artifact, group, served)
+
+
+def _deployment(workspace: Workspace, artifact: str, group: Group, served: ServedModel) -> Deployment:
+    interactions = _interactions(workspace, artifact, group)
+    return Deployment(workspace, artifact, served, interactions, group.dataset("ITEMS"), group.dataset("USERS"))
+
+
+def _interactions(workspace: Workspace, artifact: str, group: Group) -> Dataset:
+    found = group.dataset("INTERACTIONS")
+    if found is not None:
+        return found
+    if models.open_model(workspace, artifact).recipe.needs_interactions:
+        raise InvalidInputException(f"{group.arn} has no Interactions dataset any more: create it again.")
+    return datasets.no_interactions(group.arn)
 
 
 def actions_of(group: Group) -> Dataset:
@@ -221,15 +225,11 @@ def influences(workspace: Workspace, artifact: str) -> tuple[str, ...]:
 
 
 def mask(
-    workspace: Workspace,
-    deployment: Deployment,
-    filter_: syntax.Filter,
-    request: Document,
-    others: Sequence[str] | None = None,
+    deployment: Deployment, filter_: syntax.Filter, request: Document, others: Sequence[str] | None = None
 ) -> Mask:
     """What a filter allows for a request, by its filterValues, userId and itemId.
 
     others: items that the model does not know, of which to tell it instead of the model's.
     """
     values, user, item = request.get("filterValues", {}), request.get("userId"), request.get("itemId")
-    return recommend.mask(workspace, deployment, filter_, values, user, item, others)
+    return questions.mask(deployment, filter_, values, user, item, others)

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from tailorbird.api import deployments
 from tailorbird.api.deployments import Target
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
-from tailorbird.serving import actions, metadata, recommend
-from tailorbird.serving.recommend import Deployment, Question, RankedItem
-from tailorbird.serving.scores import Mask
-from tailorbird.storage.recommendation_log import LoggedAnswer
+from tailorbird.serving import actions, metadata, questions, ranked_items
+from tailorbird.serving.questions import Deployment, Question
+from tailorbird.serving.ranked_items import Ranking
+from tailorbird.serving.scores import Mask, Scores
+from tailorbird.storage.recommendation_log import LoggedAnswer, new_id
 from tailorbird.workspace import Workspace
 
 DEFAULT_RESULTS = 25
 MOST_RESULTS = 500
 MOST_WITH_METADATA = 50
 MOST_COLUMNS = 10
-
-QUICK = frozenset({"get_recommendations", "get_personalized_ranking"})
-"""What may be answered in the event loop, see `at_hand`."""
 
 DEFAULT_ACTIONS = 5
 MOST_ACTIONS = 100
@@ -34,38 +32,54 @@ def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[s
     """Items for a user, or related to an item: 25 or numResults of them, fewer where a filter leaves fewer."""
     target = deployments.target(workspace, request)
     _check_asked(target, request, "GetRecommendations")
-    deployment = deployments.deployment_of(workspace, target.artifact, target.group)
+    return _recommendations(request, target, deployments.deployment_of(workspace, target.artifact, target.group))
+
+
+def _recommendations(
+    request: dict[str, Any], target: Target, deployment: Deployment, scores: Scores | None = None
+) -> dict[str, Any]:
+    """scores: where they are known."""
+    workspace, served = deployment.workspace, deployment.served
     columns = _columns(target, request)
     wanted = request.get("numResults") or DEFAULT_RESULTS
     _check_length("numResults", wanted, columns)
     question = _question(target, request)
     asked = request | {"itemId": question.item}
-    allowed = _allowed(workspace, target, deployment, asked)
-    scores = recommend.scores(workspace, deployment, question)
+    allowed = _allowed(target, deployment, asked)
+    if scores is None:
+        scores = questions.scores(workspace, deployment, question)
     if request.get("promotions"):
-        promoted = _promoted(workspace, target, deployment, asked, request["promotions"], wanted)
-        ranked = recommend.with_promotions(deployment.served, scores, allowed, wanted, promoted, target.explores)
+        promoted = _promoted(target, deployment, asked, request["promotions"], wanted)
+        ranking = ranked_items.with_promotions(
+            served, scores, allowed, wanted, promoted, target.explores, shows_scores=target.shows_scores
+        )
     else:
-        ranked = recommend.top(deployment.served, scores, allowed, wanted, target.explores)
-    return _answer(workspace, "itemList", target, deployment, ranked, columns)
+        ranking = ranked_items.top(served, scores, allowed, wanted, target.explores, shows_scores=target.shows_scores)
+    return _answer("itemList", target, deployment, ranking, columns)
 
 
 def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The given items in the order that suits the user; those that the model does not know come last."""
     target = deployments.target(workspace, request)
     _check_asked(target, request, "GetPersonalizedRanking")
-    deployment = deployments.deployment_of(workspace, target.artifact, target.group)
+    return _personalized_ranking(request, target, deployments.deployment_of(workspace, target.artifact, target.group))
+
+
+def _personalized_ranking(
+    request: dict[str, Any], target: Target, deployment: Deployment, scores: Scores | None = None
+) -> dict[str, Any]:
+    """scores: where they are known."""
     columns = _columns(target, request)
     if not request["inputList"]:
         raise InvalidInputException("inputList must hold at least one item id.")
     _check_length("inputList", len(request["inputList"]), columns)
-    served = deployment.served
-    allowed = _allowed(workspace, target, deployment, request)
-    others = recommend.unknown(served, request["inputList"])
-    others_allowed = _allowed(workspace, target, deployment, request, others) if others else None
-    scores = recommend.scores(workspace, deployment, _question(target, request))
-    ranked = recommend.reorder(served, scores, request["inputList"], allowed, others_allowed)
-    return _answer(workspace, "personalizedRanking", target, deployment, ranked, columns)
+    allowed = _allowed(target, deployment, request)
+    others = deployment.served.unknown(request["inputList"])
+    others_allowed = _allowed(target, deployment, request, others) if others else None
+    if scores is None:
+        scores = questions.scores(deployment.workspace, deployment, _question(target, request))
+    ranking = ranked_items.reorder(deployment.served, scores, request["inputList"], allowed, others_allowed)
+    return _answer("personalizedRanking", target, deployment, ranking, columns)
 
 
 def get_action_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
@@ -103,24 +117,28 @@ def _question(target: Target, request: dict[str, Any]) -> Question:
     return Question(request.get("userId"), item, request.get("context", {}), target.influence)
 
 
-def at_hand(function: str, workspace: Workspace, request: dict[str, Any]) -> bool:
-    """Whether an answer needs nothing but what is in memory and a look at an index: some hundred microseconds.
+def at_hand(function: str, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any] | None:
+    """The answer, where that needs nothing but what is in memory and a look at an index: some hundred microseconds.
 
     That is where the model said what it says already, and a filter asks for nothing but metadata that are in memory.
-    Whatever reads rows, makes a model or writes may take seconds, for which no other request should wait.
+    None otherwise: whatever reads rows, makes a model or writes may take seconds, for which no other request should
+    wait.
     """
     if function not in QUICK or "promotions" in request or "metadataColumns" in request:
-        return False
+        return None
     found = deployments.in_memory(workspace, request)
     if found is None:
-        return False
+        return None
     target, deployment = found
+    operation, answer = QUICK[function]
+    _check_asked(target, request, operation)
     filters = _filters(target, request)
     if filters:
-        unknown = recommend.unknown(deployment.served, request.get("inputList", ()))
+        unknown = deployment.served.unknown(request.get("inputList", ()))
         if unknown or any(each.needs_user for each in filters) or not deployment.has_table():
-            return False
-    return recommend.has_scores(workspace, deployment, _question(target, request))
+            return None
+    scores = questions.kept_scores(workspace, deployment, _question(target, request))
+    return None if scores is None else answer(request, target, deployment, scores)
 
 
 def _filters(target: Target, request: dict[str, Any]) -> list[syntax.Filter]:
@@ -130,25 +148,20 @@ def _filters(target: Target, request: dict[str, Any]) -> list[syntax.Filter]:
 
 
 def _allowed(
-    workspace: Workspace,
-    target: Target,
-    deployment: Deployment,
-    request: dict[str, Any],
-    others: Sequence[str] | None = None,
+    target: Target, deployment: Deployment, request: dict[str, Any], others: Sequence[str] | None = None
 ) -> Mask | None:
     """What the request's filter and the automatic one leave of the model's items, or of others."""
-    masks = [deployments.mask(workspace, deployment, each, request, others) for each in _filters(target, request)]
-    return np.all(masks, axis=0) if masks else None
+    masks = [deployments.mask(deployment, each, request, others) for each in _filters(target, request)]
+    return masks[0] if len(masks) == 1 else np.all(masks, axis=0) if masks else None
 
 
 def _promoted(
-    workspace: Workspace,
     target: Target,
     deployment: Deployment,
     request: dict[str, Any],
     promotions: list[dict[str, Any]],
     wanted: int,
-) -> recommend.Promotion:
+) -> ranked_items.Promotion:
     """The request's promotion; the request's own filter does not hold for its items (spec 4.3)."""
     if not target.promotes:
         raise InvalidInputException(f"{target.name} does not take promotions: leave them out.")
@@ -157,8 +170,8 @@ def _promoted(
             raise InvalidInputException(f"promotions[0].{member} is required.")
     promotion = {"userId": request.get("userId"), "itemId": request.get("itemId"), **promotions[0]}
     filter_ = target.group.filter(promotion["filterArn"])
-    allowed = deployments.mask(workspace, deployment, filter_, promotion)
-    return recommend.Promotion(promotion["name"], wanted * promotion["percentPromotedItems"] // 100, allowed)
+    allowed = deployments.mask(deployment, filter_, promotion)
+    return ranked_items.Promotion(promotion["name"], wanted * promotion["percentPromotedItems"] // 100, allowed)
 
 
 def _columns(target: Target, request: dict[str, Any]) -> tuple[str, ...]:
@@ -191,36 +204,28 @@ def _check_length(member: str, length: int, columns: tuple[str, ...]) -> None:
 
 
 def _answer(
-    workspace: Workspace,
-    listed: str,
-    target: Target,
-    deployment: Deployment,
-    ranked: list[RankedItem],
-    columns: tuple[str, ...],
+    listed: str, target: Target, deployment: Deployment, ranking: Ranking, columns: tuple[str, ...]
 ) -> dict[str, Any]:
-    ids = [each.item for each in ranked]
-    propensities = [each.propensity for each in ranked] if target.explores else None
-    items: list[dict[str, Any]] = [{"itemId": each.item, "promotionName": each.promotion} for each in ranked]
-    if target.shows_scores:
-        for item, each in zip(items, ranked, strict=True):
-            item["score"] = each.score
-    if deployment.served.recipe.candidates:
-        for item, each in zip(items, ranked, strict=True):
-            item["reason"] = each.reason() or None
+    items, ids = ranking.items, [each.item for each in ranking.items]
     if columns:
-        for item, values in zip(items, metadata.of_items(deployment, ids, columns), strict=True):
-            item["metadata"] = values or None
-    return {listed: items, "recommendationId": _remembered(workspace, target, ids, propensities)}
+        shown = metadata.of_items(deployment, ids, columns)
+        items = [replace(item, metadata=values or None) for item, values in zip(items, shown, strict=True)]
+    return {listed: items, "recommendationId": _remembered(deployment.workspace, target, ids, ranking.propensities)}
 
 
 def _remembered(workspace: Workspace, target: Target, ids: list[str], propensities: list[float] | None = None) -> str:
     """The recommendationId under which events will name this answer (spec recipes-and-runtime 7, "Impressions")."""
-    made = f"RID-{uuid.uuid4()}"
-    workspace.recommendation_log.remember(
-        LoggedAnswer(made, workspace.clock(), target.arn, target.group.arn, ids, propensities)
-    )
+    now = workspace.clock()
+    made = new_id(now)
+    workspace.recommendation_log.remember(LoggedAnswer(made, now, target.arn, target.group.arn, ids, propensities))
     return made
 
+
+QUICK = {
+    "get_recommendations": ("GetRecommendations", _recommendations),
+    "get_personalized_ranking": ("GetPersonalizedRanking", _personalized_ranking),
+}
+"""What may be answered in the event loop, see `at_hand`."""
 
 OPERATIONS = {
     "get_recommendations": get_recommendations,

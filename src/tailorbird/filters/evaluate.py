@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from tailorbird.cache import Cache
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters.syntax import (
     ANY_EVENT,
@@ -36,7 +37,7 @@ Values = Mapping[str, Sequence[str]]
 UNKNOWN_ITEM = -1
 """As `current_item`: the request names an item that the table does not have."""
 KEPT_MASKS = 64
-"""Static WHERE masks kept by a table, of one byte a row each."""
+"""Masks kept by a table, of whole filters and as many of static WHERE parts, of one byte a row each."""
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "=": eq,
@@ -90,6 +91,8 @@ class MetadataTable:
         self._prepared: dict[str, _PreparedColumn] = {}
         self._lock = Lock()
         self.static_where: Callable[[Where], Mask] = lru_cache(KEPT_MASKS)(partial(_static_where, self))
+        self.masks = Cache(KEPT_MASKS)
+        """Those of whole filters, kept by whoever knows what they depend on."""
 
     def __len__(self) -> int:
         return len(self._ids)

@@ -22,8 +22,8 @@ from tailorbird.filters import values as filter_values
 from tailorbird.filters.evaluate import MetadataTable
 from tailorbird.recipes.next_best_action import DAY
 from tailorbird.recipes.recipe import PropensityModel
-from tailorbird.serving.recommend import SCORE_DIGITS, Deployment, asking_user, query
-from tailorbird.serving.scores import Mask
+from tailorbird.serving.questions import Deployment, asking_user, query
+from tailorbird.serving.scores import SCORE_DIGITS, Mask
 from tailorbird.workspace import Workspace
 
 CONSIDERED_BY_FILTERS = 300
@@ -100,7 +100,7 @@ def mask(
                 found.add(response.action)
         return np.array([offered.numbers[action] for action in found if action in offered.numbers], np.int32)
 
-    asking = asking_user(workspace, deployment, user, touched)
+    asking = asking_user(deployment, user, touched)
     given = filter_values.read(filter_, values, offered.table, asking)
     return evaluate.evaluate(filter_, offered.table, given, asking, None)
 

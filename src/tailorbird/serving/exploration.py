@@ -19,10 +19,10 @@ all young items are well known, and with a weight of 0.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,21 +55,16 @@ MANAGED = Exploration(weight=0.03)
 
 @dataclass(frozen=True)
 class Draw:
-    """Items for the places of an answer, first place first; the arrays are parallel."""
+    """Items for the places of an answer, first place first; the lists are parallel."""
 
-    items: NDArray[np.int64]
-    propensities: NDArray[np.float64]
+    items: list[int]
+    propensities: list[float]
     """How likely each was to get its place, given those in the places before."""
-
-
-def certain(items: NDArray[np.int64]) -> Draw:
-    """The items in this order, without exploration."""
-    return Draw(items, np.ones(len(items)))
 
 
 def explore(
     scores: Scores,
-    best: NDArray[np.int64],
+    best: NDArray[np.integer[Any]],
     allowed: Mask | None,
     pool: ExplorationPool,
     settings: Exploration,
@@ -79,16 +74,42 @@ def explore(
 
     scores: the model's, one for each item of the pool. best: its best allowed items in order.
     """
+    what = "places", pool.name, settings, len(best)
+    places = scores.derived(what, allowed, lambda: _places(scores, best, allowed, pool, settings))
+    if places.chances is None:
+        return places.unexplored
+    turns = rng.random(len(best)) < places.chances.share
+    return _placed(places, turns.tolist(), places.chances, rng) if turns.any() else places.unexplored
+
+
+@dataclass(frozen=True)
+class _Places:
+    """The places of an answer before it is drawn which of them are explored; the lists are parallel."""
+
+    best: list[int]
+    own: list[float]
+    """The chance of each of `best`."""
+    chances: _Chances | None
+    """None where nothing is explored."""
+    unexplored: Draw
+    """The answer where no place is."""
+
+
+def _places(
+    scores: Scores,
+    best: NDArray[np.integer[Any]],
+    allowed: Mask | None,
+    pool: ExplorationPool,
+    settings: Exploration,
+) -> _Places:
     chances = _chances(scores, pool, settings)
     if allowed is not None and chances is not None:
         chances = _allowed(chances, allowed)
     if chances is None or not len(best):
-        return certain(best)
-    turns = rng.random(len(best)) < chances.share
+        certain = Draw(best.tolist(), [1.0] * len(best))
+        return _Places(certain.items, [0.0] * len(best), None, certain)
     own = np.where(chances.arms.place[best] >= 0, chances.of[chances.arms.place[best]], 0.0)
-    if not turns.any():
-        return _unexplored(best, own, chances)
-    return _placed(best.tolist(), own.tolist(), turns.tolist(), chances, rng)
+    return _Places(best.tolist(), own.tolist(), chances, _unexplored(best, own, chances))
 
 
 @dataclass(frozen=True)
@@ -112,14 +133,14 @@ class _Chances:
 
 def _chances(scores: Scores, pool: ExplorationPool, settings: Exploration) -> _Chances | None:
     """Those of all young items, which stay the same as long as the scores do; None where none is explored."""
-    key = pool.name, settings
-    if key not in scores.derived:
+
+    def make() -> _Chances | None:
         arms = _arms(pool, settings.age)
         may = np.isfinite(scores.values[arms.items])
         of = np.maximum(_expected(scores.values, arms, pool.likeness.known) * arms.bonus, TINY)
-        scores.derived[key] = _of(arms, np.where(may, of, 0.0), settings.weight)
-    found: _Chances | None = scores.derived[key]
-    return found
+        return _of(arms, np.where(may, of, 0.0), settings.weight)
+
+    return scores.derived(("chances", pool.name, settings), None, make)
 
 
 def _of(arms: _Arms, chances: NDArray[np.float64], weight: float) -> _Chances | None:
@@ -167,32 +188,32 @@ def _expected(scores: NDArray[np.float32], arms: _Arms, known: int) -> NDArray[n
     return np.asarray((1 - arms.unknown) * powers[arms.items] + arms.unknown * arms.alike(powers[:known]), np.float64)
 
 
-def _unexplored(best: NDArray[np.int64], own: NDArray[np.float64], chances: _Chances) -> Draw:
+def _unexplored(best: NDArray[np.integer[Any]], own: NDArray[np.float64], chances: _Chances) -> Draw:
     """The model's own items in all places, as they come where no place was explored. own: the chance of each."""
     taken = np.cumsum(own) - own  # before each place
     young = own > 0
     earlier: NDArray[np.int64] = np.cumsum(young) - young
     explored = np.where(earlier < chances.many, chances.share, 0.0)
-    return Draw(best, (1 - explored) + explored * own / np.maximum(1 - taken, TINY))
+    return Draw(best.tolist(), ((1 - explored) + explored * own / np.maximum(1 - taken, TINY)).tolist())
 
 
-def _placed(best: list[int], own: list[float], turns: list[bool], chances: _Chances, rng: np.random.Generator) -> Draw:
-    """Fills the places one after the other, by a draw where it is their turn, else from `best`.
-
-    own: the chance of each of `best`.
-    """
+def _placed(places: _Places, turns: list[bool], chances: _Chances, rng: np.random.Generator) -> Draw:
+    """Fills the places one after the other, by a draw where it is their turn, else from the best."""
     placed: dict[int, float] = {}
     left, waiting = 1.0, chances.many
-    queue = deque(zip(best, own, strict=True))
+    queue = zip(places.best, places.own, strict=True)
+    head, own = next(queue)
     for turn in turns:
-        while queue[0][0] in placed:
-            queue.popleft()
+        while head in placed:
+            head, own = next(queue)
         explored = chances.share if waiting else 0.0
-        item, chance = _drawn(chances, placed, left, rng) if turn and waiting else queue[0]
-        placed[item] = (1 - explored) * (item == queue[0][0]) + explored * chance / max(left, TINY)
-        left -= chance
-        waiting -= chance > 0
-    return Draw(np.array(list(placed), np.int64), np.array(list(placed.values())))
+        item, chance = _drawn(chances, placed, left, rng) if turn and waiting else (head, own)
+        placed[item] = 1 - explored if item == head else 0.0
+        if chance:
+            placed[item] += explored * chance / max(left, TINY)
+            left -= chance
+            waiting -= 1
+    return Draw(list(placed), list(placed.values()))
 
 
 def _drawn(chances: _Chances, placed: Collection[int], left: float, rng: np.random.Generator) -> tuple[int, float]:
@@ -204,7 +225,7 @@ def _drawn(chances: _Chances, placed: Collection[int], left: float, rng: np.rand
         rest[taken[taken >= 0]] = 0.0
         sums = np.cumsum(rest)
     while True:
-        arm = int(np.searchsorted(sums, rng.random() * sums[-1], side="right"))
-        item = int(chances.arms.items[arm])
+        arm = sums.searchsorted(rng.random() * sums.item(-1), side="right")
+        item = chances.arms.items.item(arm)
         if item not in placed:
-            return item, float(chances.of[arm])
+            return item, chances.of.item(arm)

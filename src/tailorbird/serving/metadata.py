@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tailorbird.serving import recommend
-from tailorbird.serving.recommend import Deployment
+from tailorbird.serving import questions
+from tailorbird.serving.questions import Deployment
 
 
 def of_items(deployment: Deployment, items: Sequence[str], columns: Sequence[str]) -> list[dict[str, str]]:
@@ -13,8 +13,8 @@ def of_items(deployment: Deployment, items: Sequence[str], columns: Sequence[str
     if not columns:
         return [{} for _ in items]
     found: dict[str, dict[str, str]] = {}
-    others = recommend.unknown(deployment.served, items)
-    for table, rows in [recommend.rows(deployment), *([recommend.rows(deployment, others)] if others else [])]:
+    others = deployment.served.unknown(items)
+    for table, rows in [questions.rows(deployment), *([questions.rows(deployment, others)] if others else [])]:
         values = {camel_case(name): column for name in columns if len(column := table.values(name))}
         for item in (item for item in items if item in rows):
             cells = {name: column[rows[item]] for name, column in values.items()}

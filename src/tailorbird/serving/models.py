@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -57,6 +57,10 @@ class ServedModel:
     def ids(self) -> list[str]:
         """The id of each of the model's items; the same texts as in `numbers`."""
         return list(self.numbers)
+
+    def unknown(self, items: Iterable[str]) -> list[str]:
+        """The distinct items that the model does not know, in their order."""
+        return [item for item in dict.fromkeys(items) if item not in self.numbers]
 
     @cached_property
     def updates_itself(self) -> bool:
@@ -133,38 +137,31 @@ def _with_items(
     return workspace.cache.get("with items", (version_arn, at), update)
 
 
-def item_table(workspace: Workspace, version_arn: str, served: ServedModel, items: Dataset | None) -> MetadataTable:
-    """The newest metadata of the model's items, for filters; made anew after imports, puts, and for new items."""
-
-    def table() -> MetadataTable:
-        records = None if items is None else latest_records(workspace, items, "ITEM_ID")
-        return _table(served.model.items.tolist(), items, records)
-
-    return workspace.cache.get("table", _table_key(workspace, version_arn, served, items), table)
-
-
-def has_table(workspace: Workspace, version_arn: str, served: ServedModel, items: Dataset | None) -> bool:
-    """Whether `item_table` is made already."""
-    return workspace.cache.peek("table", _table_key(workspace, version_arn, served, items)) is not None
-
-
-def _table_key(workspace: Workspace, version_arn: str, served: ServedModel, items: Dataset | None) -> Hashable:
-    """Another one where the metadata changed, or the items."""
+def table_key(workspace: Workspace, version_arn: str, served: ServedModel, items: Dataset | None) -> Hashable:
+    """Of the metadata of a model's items, or of others: another one where they changed, or the items did."""
     newest = served.pool.name if served.pool else served.as_of
     return version_arn, stamp(workspace, items) if items else (), newest
 
 
+def item_table(workspace: Workspace, served: ServedModel, items: Dataset | None) -> MetadataTable:
+    """The newest metadata of the model's items, for filters."""
+    records = None if items is None else latest_records(workspace, items, "ITEM_ID")
+    return _table(served.model.items.tolist(), items, records)
+
+
 def others_table(
-    workspace: Workspace, version_arn: str, served: ServedModel, items: Dataset | None, others: Sequence[str]
+    workspace: Workspace, key: Hashable, served: ServedModel, items: Dataset | None, others: Sequence[str]
 ) -> MetadataTable:
-    """The newest metadata of items that the model does not know; all is missing of one without a record."""
+    """The newest metadata of items that the model does not know; all is missing of one without a record.
+
+    key: that of the metadata.
+    """
     if items is None:
         return _table(others, None, None)
 
     def records() -> pl.DataFrame:
         return latest_records(workspace, items, "ITEM_ID").filter(~pl.col("ITEM_ID").is_in(served.model.items.tolist()))
 
-    key = _table_key(workspace, version_arn, served, items)
     return _table(others, items, workspace.cache.get("other items", key, records))
 
 

@@ -17,7 +17,7 @@ from tailorbird.filters import evaluate, item_attributes, syntax
 from tailorbird.filters import values as filter_values
 from tailorbird.filters.evaluate import MetadataTable
 from tailorbird.recipes import affinity
-from tailorbird.serving.recommend import Deployment
+from tailorbird.serving.questions import Deployment
 from tailorbird.serving.scores import Mask
 from tailorbird.workspace import Workspace
 
@@ -62,7 +62,7 @@ def of_attributes(audience: Audience, text: str) -> NDArray[np.int32]:
     items = audience.deployment.items
     if items is None:
         raise InvalidInputException("itemAttributes: the dataset group has no Items dataset any more.")
-    mask = item_attributes.evaluate(item_attributes.parse(text, items.schema), audience.deployment.table())
+    mask = item_attributes.evaluate(item_attributes.parse(text, items.schema), audience.deployment.table)
     if not mask.any():
         raise InvalidInputException(f"itemAttributes: no item of the training has {text}.")
     return np.flatnonzero(mask).astype(np.int32)

@@ -59,8 +59,8 @@ class Service:
     secret_of: signature.SecretOf
     """Secret access key of an access key id and a session token."""
     default_region: str
-    at_hand: Callable[[str, str, dict[str, Any]], bool] = lambda function, region, parameters: False
-    """Whether `call` answers from memory, so that to hand it to a thread would cost as much again."""
+    at_hand: Callable[[str, str, dict[str, Any]], dict[str, Any] | None] = lambda function, region, parameters: None
+    """What `call` answers where that is in memory, so that to hand it to a thread would cost as much again; or None."""
     alive: Callable[[], list[str]] = list
     """Why the process should be started again; costs nothing."""
     ready: Callable[[], list[str]] = list
@@ -172,7 +172,8 @@ class Endpoint:
         if not admission.ours or body.size > SMALL:
             return lambda: self._answer(head, body, admission), False
         call = self._read(head, body, admission)
-        return lambda: self._call(call), self._service.at_hand(call.operation.function, call.region, call.parameters)
+        found = self._service.at_hand(call.operation.function, call.region, call.parameters)
+        return (lambda: self._call(call), False) if found is None else (lambda: _response(call.operation, found), True)
 
     def _store(self, head: Request, form: forms.Form, body: bytes) -> Response:
         """Answers an upload by a form."""
@@ -258,15 +259,7 @@ class Endpoint:
         return response
 
     def _call(self, call: Call) -> Response:
-        operation = call.operation
-        result = self._service.call(operation.function, call.region, call.parameters)
-        if result is None or operation.output is None:
-            return Response(200, standard_headers(operation.protocol), b"")
-        return Response(
-            200,
-            standard_headers(operation.protocol),
-            msgspec.json.encode(shapes.project(operation.output, result)),
-        )
+        return _response(call.operation, self._service.call(call.operation.function, call.region, call.parameters))
 
     def _cors(self, request: Request) -> list[tuple[bytes, bytes]]:
         """Headers that let pages of the allowed origins call the events and runtime paths."""
@@ -280,6 +273,14 @@ class Endpoint:
             (b"access-control-expose-headers", b"x-amzn-requestid, x-amzn-errortype"),
             (b"vary", b"origin"),
         ]
+
+
+def _response(operation: Operation, result: dict[str, Any] | None) -> Response:
+    """An operation's result, in the shape that its model has for it."""
+    if result is None or operation.output is None:
+        return Response(200, standard_headers(operation.protocol), b"")
+    body = msgspec.json.encode(shapes.project(operation.output, result))
+    return Response(200, standard_headers(operation.protocol), body)
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> Mapping[str, str]:

@@ -263,7 +263,14 @@ def _part_of_structure(shape: StructureShape) -> Projection:
 
 def _part_of_list(shape: ListShape) -> Projection | None:
     projection = _projection(shape.member)
-    return None if projection is None else lambda value: [projection(item) for item in value]
+    if projection is None:
+        return None
+
+    def part(value: Any) -> Any:
+        # Structs are made in the model's shape.
+        return value if value and isinstance(value[0], msgspec.Struct) else [projection(item) for item in value]
+
+    return part
 
 
 def _part_of_map(shape: MapShape) -> Projection | None:

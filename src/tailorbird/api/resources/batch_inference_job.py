@@ -13,9 +13,9 @@ from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
 from tailorbird.recipes import recipe_names
 from tailorbird.recipes.recipe import Recipe, ThematicModel
-from tailorbird.serving import recommend, themes
+from tailorbird.serving import questions, ranked_items, themes
 from tailorbird.serving.exploration import Exploration
-from tailorbird.serving.recommend import Deployment
+from tailorbird.serving.questions import Deployment
 from tailorbird.serving.scores import Scores
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -40,7 +40,7 @@ def infer(workspace: Workspace, document: Document, progress: Callable[[float, s
     if document["batchInferenceJobMode"] != THEMES:
         return batch.run(workspace, document, answered, LINES_AT_ONCE, progress)
     assert asked.deployment.items is not None, "creation has looked for the column of the items' names"
-    known = themes.key_words_of(asked.deployment.table(), asked.deployment.items.schema, _name_column(document))
+    known = themes.key_words_of(asked.deployment.table, asked.deployment.items.schema, _name_column(document))
     named = partial(_themed, asked.deployment, known, answered)
     return batch.run(workspace, document, named, MOST_THEMES, progress, MOST_THEMES)
 
@@ -58,17 +58,17 @@ def _answers(
     ranks = "itemList" in deployment.served.recipe.recipe_type.line
 
     def prepare(request: Document) -> tuple[Any, list[str], Any, Any]:
-        question = recommend.query(workspace, deployment, request.get("userId"), request.get("itemId"))
+        question = questions.query(workspace, deployment, request.get("userId"), request.get("itemId"))
         question = replace(question, influence=influence)
         items = request["itemList"] if ranks else []
         if filter_ is None:
             return question, items, None, None
-        others = recommend.unknown(deployment.served, items)
+        others = deployment.served.unknown(items)
         return (
             question,
             items,
-            deployments.mask(workspace, deployment, filter_, request),
-            deployments.mask(workspace, deployment, filter_, request, others) if others else None,
+            deployments.mask(deployment, filter_, request),
+            deployments.mask(deployment, filter_, request, others) if others else None,
         )
 
     answers, waiting = batch.open_lines(lines, deployment.served.recipe.recipe_type.line, prepare, filter_)
@@ -76,14 +76,14 @@ def _answers(
     rows = map(Scores, scores)
     for (answer, (_, items, allowed, others_allowed)), row in zip(waiting, rows, strict=True):
         if ranks:
-            ranked = recommend.reorder(deployment.served, row, items, allowed, others_allowed)
+            ranking = ranked_items.reorder(deployment.served, row, items, allowed, others_allowed)
         else:
-            ranked = recommend.top(deployment.served, row, allowed, count, explores)
-        answer["output"] = {"recommendedItems": [each.item for each in ranked]}
+            ranking = ranked_items.top(deployment.served, row, allowed, count, explores)
+        answer["output"] = {"recommendedItems": [each.item for each in ranking.items]}
         if deployment.served.recipe.recipe_type.scores:
-            answer["output"]["scores"] = [each.score for each in ranked]
+            answer["output"]["scores"] = [each.score for each in ranking.items]
         if deployment.served.recipe.candidates:
-            answer["output"]["reasons"] = [each.reason() for each in ranked]
+            answer["output"]["reasons"] = [each.reason or [] for each in ranking.items]
     return answers
 
 
@@ -138,7 +138,7 @@ def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) ->
 
 def _check_filter(filter_: syntax.Filter, recipe: Recipe) -> None:
     """Raises InvalidInput for a filter that no line of the job could use (spec 5.2)."""
-    recommend.check_target(filter_)
+    questions.check_target(filter_)
     if filter_.needs_current_item and "itemId" not in recipe.recipe_type.line:
         raise InvalidInputException(f"The filter uses CurrentItem; lines for {recipe.name} are about no item.")
 
