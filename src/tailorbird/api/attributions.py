@@ -22,11 +22,11 @@ from tailorbird.workspace import Workspace, region_of
 
 KIND = "MetricAttribution"
 AT_ONCE = 50_000
-"""Events counted together."""
+"""Events counted together: as many as one compaction moves by default. To read them takes 0.4 s and 33 MB."""
 CONSIDERED = 14 * 86400.0
-"""Seconds: older events do not reach CloudWatch."""
+"""Seconds: older events do not reach CloudWatch (spec recipes-and-runtime 6.4)."""
 KEPT = 63 * 86400.0
-"""Seconds for which CloudWatch keeps buckets of this length, and we do."""
+"""Seconds for which CloudWatch, by its documentation, keeps values of periods from five minutes on, and we do."""
 FILE = "AggregatedAttributionMetrics - {mode} - {time:.0f}.csv"
 
 

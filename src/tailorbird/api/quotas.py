@@ -15,6 +15,7 @@ from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 GENEROUS = 100
+"""Not tuned: far above what one installation needs, and few enough to end a loop before it fills the disk."""
 FILTER_FIELDS = 20
 """Distinct fields over all filters of a group (spec recipes-and-runtime 5.4)."""
 

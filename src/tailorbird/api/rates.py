@@ -17,7 +17,7 @@ from tailorbird.errors import ThrottlingException
 RUNTIME = 2500.0
 """Answers a second, of all campaigns together."""
 MOST_BUCKETS = 10_000
-"""Buckets in memory before those are dropped that are full again anyway."""
+"""Buckets in memory before those are dropped that are full again anyway: a client may make up names; not tuned."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 STOP_SECONDS = 4.0
-"""How long a stopped training may show CREATE STOPPING."""
+"""How long a stopped training may show CREATE STOPPING: the dispatcher ends a worker before, by its `NOTICE_SECONDS`."""
 NONE_LEFT: Document = {"_changes": [], "_due": None}
 """Members of a document that has no future of its own."""
 

@@ -21,6 +21,7 @@ from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 LINES_AT_ONCE = 256
+"""At most: a line takes 0.8 ms by itself, 0.25 among 16 and 0.2 among 64 to 2048 (user-personalization, ml-100k)."""
 THEMES = "THEME_GENERATION"
 MOST_THEMES = 100
 """Input lines of a job that makes themes (spec recipes-and-runtime 6.2)."""

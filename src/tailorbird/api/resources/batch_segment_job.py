@@ -23,7 +23,9 @@ from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 MOST_RESULTS = 5_000_000
+"""Users of a line (spec recipes-and-runtime 6.3)."""
 LINES_AT_ONCE = 500
+"""All that AWS takes in a job (spec recipes-and-runtime 6.3), so that users are scored once for all of them."""
 SCORES_AT_ONCE = 50_000_000
 """(line, user) pairs held in memory at a time: 200 MB."""
 
