@@ -22,11 +22,12 @@ from tailorbird.numbers import to_number
 # The model allows s3 and http locations; ours may also be files under the folders of the configuration.
 PATTERNS_WIDENED = {"(s3|http|https)://.+": "(s3|http|https|file)://.+"}
 SHOWN = 80
+"""Characters of a value that a message shows: enough to find it in one's own request."""
 # Their text holds a JSON object; the object itself is as good (spec control-plane 6, "properties").
 JSON_TEXTS = ("EventPropertiesJSON", "ItemProperties", "UserProperties", "ActionProperties")
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # the models have 14
 def _pattern(text: str) -> regex.Pattern[str]:
     """The model's Java pattern, compiled; AWS matches whole values, anchored or not."""
     # Java's \d and \w are of ASCII, its \p{L} is not; no pattern of the models has both.
