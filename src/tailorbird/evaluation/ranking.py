@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tailorbird.recipes import popularity
 from tailorbird.recipes.matrices import keep_users, user_bounds
-from tailorbird.recipes.recipe import Interactions, ListingModel, Query, from_nobody, silent
+from tailorbird.recipes.recipe import SCORES_AT_ONCE, Interactions, ListingModel, Query, from_nobody, silent
 from tailorbird.recipes.top_k import best_items, discounts
 
 TEST_SHARE = 0.1
@@ -26,8 +26,6 @@ MOST_ASKED = 10_000
 REWARDS = "average_rewards_at_k"
 WEIGHTED_NDCG = "normalized_discounted_cumulative_gain_with_event_weights_at_k"
 """AWS prints both with a literal k, which is `LIST_LENGTH` here (spec recipes-and-runtime 3.2)."""
-SCORES_AT_ONCE = 4_000_000
-"""Scores held in memory at a time (16 MB of float32)."""
 
 
 class Ranker(Protocol):

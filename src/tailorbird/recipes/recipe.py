@@ -21,6 +21,10 @@ from tailorbird.data.interactions import Interactions as Interactions
 from tailorbird.data.interactions import NotEnoughData as NotEnoughData
 from tailorbird.recipes.recipe_types import RecipeType
 
+SCORES_AT_ONCE = 4_000_000
+"""Scores that a model is asked for together, wherever many are. Of 20,000 items user-personalization takes 66 MB for so
+many and 0.75 ms a question; for four times as many four times the memory, and twice the time a question."""
+
 
 @dataclass(frozen=True)
 class Epoch:
