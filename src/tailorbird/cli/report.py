@@ -24,6 +24,7 @@ from tailorbird.workspace import open_workspace
 _console = Console()
 _errors = Console(stderr=True)
 FOLLOW_SECONDS = 0.5
+"""Between two looks at a job: as often as a worker tells of it (jobs/lease.py)."""
 LONGER = "longer than estimated"
 BASELINES = (
     "The baseline is the most popular items on the same questions; of user segments the most active users, of actions "

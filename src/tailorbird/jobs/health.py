@@ -27,7 +27,7 @@ FRESH_SECONDS = 1.0
 """For which an answer of `ready` holds: anybody may ask, and looking costs some reads."""
 
 EXAMINED_SECONDS = 10.0
-"""Between two looks for damage, which read the whole catalogue and all manifests of tables."""
+"""Between two looks for damage, which read the whole catalogue and all manifests of tables: probes come as often."""
 
 
 class Health:
@@ -95,7 +95,7 @@ class Health:
         folder, reserve = self._workspace.config.data_dir, self._workspace.config.disk_reserve
         try:
             with tempfile.TemporaryFile(dir=folder) as file:
-                file.write(bytes(4096))
+                file.write(bytes(4096))  # a block of most file systems
             free = shutil.disk_usage(folder).free
         except OSError as error:
             log.warning("the data folder cannot be written", extra={"reason": error.strerror})

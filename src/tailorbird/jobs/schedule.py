@@ -21,8 +21,10 @@ DAY = 86400.0
 FIRST_TRAINING = 3300.0
 """Seconds after which a solution without a version gets its first: within the hour that AWS names, and late in it."""
 RECHECK = 60.0
-"""Seconds until a solution is looked at again that was due and could not be trained, or had no new data."""
+"""Seconds until a solution is looked at again that was due and could not be trained, or had no new data: for rates of
+days a minute is soon."""
 RECOMMENDER_DAYS = 7
+"""Between two trainings (spec recipes-and-runtime 1.5)."""
 
 
 def tick(workspace: Workspace) -> None:
