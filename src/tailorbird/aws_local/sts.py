@@ -16,6 +16,9 @@ _NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _ROLE = re.compile(r"arn:[a-z-]+:iam::(\d{12}):role/(?:[!-~]*/)?([\w+=,.@-]{1,64})", re.ASCII)
 _DAY_AND_HALF = 36 * 3600
 _HALF_DAY = 12 * 3600
+"""Seconds that sessions may last, or last by default, after the STS API reference."""
+_SHORTEST = 900
+"""Seconds that a session must last at least (the same)."""
 
 
 class Sts:
@@ -84,8 +87,8 @@ class Sts:
 
     def _expires(self, form: Mapping[str, str], *, default: int, most: int) -> float:
         text = form.get("DurationSeconds", str(default))
-        if not (text.isascii() and text.isdigit() and len(text) < 10 and 900 <= int(text) <= most):
-            raise _invalid("DurationSeconds", form, f"900 to {most} seconds")
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and _SHORTEST <= int(text) <= most):
+            raise _invalid("DurationSeconds", form, f"{_SHORTEST} to {most} seconds")
         return float(int(self._now()) + int(text))
 
 

@@ -23,14 +23,16 @@ from tailorbird.errors import InvalidInputException
 TYPES = ("string", "int", "long", "float", "double", "boolean")
 NUMERIC = frozenset({"int", "long", "float", "double"})
 
-# Limits of spec control-plane 2.1 and 2.4.
 NAME_LENGTH = 150
+"""Characters of a column's name (spec control-plane 2.1)."""
+# Characters of values (spec control-plane 2.4).
 ID_LENGTH = 256
 CATEGORICAL_LENGTH = 1000
 STRING_LENGTH = 1000
 TEXT_LENGTH = 20_000
 METADATA_FIELDS = {"INTERACTIONS": 5, "USERS": 25, "ITEMS": 100, "ACTIONS": 10, "ACTION_INTERACTIONS": 5}
-"""Most metadata fields by dataset type; reserved fields of (action) interactions do not count."""
+"""Most metadata fields by dataset type (spec control-plane 2.4); reserved fields of (action) interactions do not
+count."""
 
 DATASET_TYPES = tuple(METADATA_FIELDS)
 

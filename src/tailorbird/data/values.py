@@ -17,7 +17,7 @@ from tailorbird.numbers import to_number, to_whole
 Value = str | int | float | bool | None
 
 LATEST_TIMESTAMP = 100_000_000_000
-"""Epoch seconds (the year 5138): from here on a number is taken for milliseconds."""
+"""Epoch seconds (the year 5138): from here on a number is taken for milliseconds, which are of 1973 or later."""
 LAST_DAY = (253_402_214_400, 253_402_300_800)
 """Epoch seconds of 9999-12-31, which databases write for "never": no milliseconds, though of 1978 they would be."""
 TIMES = frozenset({"TIMESTAMP", "CREATION_TIMESTAMP", "EXPIRATION_TIMESTAMP"})
@@ -29,6 +29,7 @@ BOOLEANS = {"true": True, "false": False}
 """In any case: pandas writes True, Excel TRUE."""
 INT = 2**31
 LONG = 2**63
+"""What Avro's int and long must be below."""
 EXACT = 2**53
 """Whole numbers below this survive being a float."""
 CLOCK_DATE = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d([0-5]\d)?(\.0*)?$"

@@ -130,5 +130,5 @@ def _segments(held_out: segments.SegmentSplit) -> Evaluation:
 
 def _coverage(data: Interactions) -> Evaluation:
     """The share of the catalogue that is related to any of its items; popular items would be `LIST_LENGTH` of them."""
-    most_popular = {"coverage": round(min(1.0, ranking.LIST_LENGTH / len(data.items)), 4)}
+    most_popular = {"coverage": round(min(1.0, ranking.LIST_LENGTH / len(data.items)), ranking.DIGITS)}
     return Evaluation(data, lambda model: {"coverage": ranking.coverage(model)}, lambda: most_popular)

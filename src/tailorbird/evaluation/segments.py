@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorbird.evaluation.ranking import DIGITS
 from tailorbird.recipes import affinity
 from tailorbird.recipes.matrices import user_bounds, user_item
 from tailorbird.recipes.recipe import Interactions, Model
 
 TRAIN_SHARE = 0.8
+"""Of each user's rows, the oldest (spec recipes-and-runtime 3.1)."""
 SELECTED_SHARE = 0.01
 """Share of the users who are selected for each target: the "1 percent" of the metrics' names."""
 
@@ -92,4 +94,4 @@ def _metrics(scores: NDArray[np.float32], held_out: SegmentSplit) -> dict[str, f
         hits += found
         recall += found / min(len(truth), most)
     metrics = {"coverage": selected.mean(), "hits_at_1_percent": hits / count, "recall_at_1_percent": recall / count}
-    return {name: round(float(value), 4) for name, value in metrics.items()}
+    return {name: round(float(value), DIGITS) for name, value in metrics.items()}

@@ -11,7 +11,7 @@ from tailorbird.filters.compared import Comparand
 FORM = 'Instead, write each value in double quotes, commas between, such as "Comedy","Drama"; a quote inside one twice'
 NUMBERS = "Instead, write numbers alone, such as {}"
 _LONGEST = 60
-"""Characters of a text that a message shows."""
+"""Characters of a text that a message shows: enough to find it; not tuned."""
 
 
 def of_nothing(name: str, value: str, form: str) -> str:
