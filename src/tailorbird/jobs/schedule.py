@@ -13,11 +13,11 @@ from tailorbird.api import lifecycle, lookup, solution_config, trainings
 from tailorbird.api.due import beyond, is_due
 from tailorbird.api.lifecycle import ACTIVE, UNFINISHED
 from tailorbird.api.resources import campaign, recommender_training, solution_version
+from tailorbird.data.clocks import DAY
 from tailorbird.recipes import RECIPES
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
-DAY = 86400.0
 FIRST_TRAINING = 3300.0
 """Seconds after which a solution without a version gets its first: within the hour that AWS names, and late in it."""
 RECHECK = 60.0
@@ -69,7 +69,7 @@ def _retrain(workspace: Workspace, document: Document) -> None:
     """Begins the weekly retraining of a recommender, if there is something new to learn."""
     now, arn = workspace.clock(), document["recommenderArn"]
     last = document.get("_trainedAt") or document["creationDateTime"]
-    week = RECOMMENDER_DAYS * DAY
+    week = float(RECOMMENDER_DAYS * DAY)
     if not is_due(last + week, week, now) or not _has_news(workspace, document, [document]):
         return
 

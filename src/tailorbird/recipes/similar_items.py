@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorbird.data.clocks import DAY
 from tailorbird.recipes import item_vectors
 from tailorbird.recipes.item_vectors import ItemEncoder
 from tailorbird.recipes.matrices import session_item, user_item
@@ -43,7 +44,7 @@ COLD = 5
 """Interactions that make an item warm (spec recipes-and-runtime 1.4)."""
 GAP = 1800.0
 """Seconds without an interaction that end a session: the half hour of recurrent.py and of web analytics."""
-RECENT_HALF_LIFE = 30 * 86400.0
+RECENT_HALF_LIFE = 30.0 * DAY
 """Seconds: a month, since related items are asked for in shops, where a season is too long; not tuned, its weight is
 learned."""
 HELD_OUT = 0.1

@@ -157,7 +157,7 @@ def build(
 
     from tailorbird.recipes.scorers.transformer_network import Network, Shape
 
-    counts = np.bincount(data.item, minlength=len(data.items)) + 0.5
+    counts = np.bincount(data.item, minlength=len(data.items)) + 0.5  # logs are finite
     shape = Shape(
         items=len(data.items),
         width=plan.width,
