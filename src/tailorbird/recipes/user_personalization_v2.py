@@ -40,6 +40,15 @@ DENSE = 50.0
 LONGEST = 200
 """Distinct items of a history that the transformer sees; half on sparse data, where the older half tells nothing: as
 good there, and a quarter less time."""
+SHORTEST = 20
+"""Of its windows, however short the histories are: those of the users to come may be longer; not tuned."""
+SEEN_WHOLE = 0.95
+"""Share of the histories that a window takes whole: the few that are longer would set the time of all; not tuned."""
+DROPOUT = {True: 0.2, False: 0.5}
+"""By whether data are dense: what Kang and McAuley (SASRec, ICDM 2018) have for MovieLens 1M and for their sparse
+sets."""
+TOKENS = {True: 4000, False: 1000}
+"""Places of a batch, likewise: 20 windows of `LONGEST`, or 10 of half as much; not tuned."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +70,20 @@ def transformer_plan(data: Interactions, settings: Settings) -> TransformerPlan:
     """Returns what suits the data: their distinct rows, rows an item, and the lengths of histories."""
     user, item = first_rows(data)
     rows = len(user)
-    dense = rows / max(1, len(np.unique(item))) >= DENSE
+    dense = bool(rows / max(1, len(np.unique(item))) >= DENSE)
     lengths = np.bincount(user)
     _, width, epochs = next(size for size in SIZES if rows <= size[0])
     return TransformerPlan(
         width=width,
         epochs=epochs,
         seed=settings.seed,
-        length=int(np.clip(np.quantile(lengths[lengths > 0], 0.95), 20, LONGEST if dense else LONGEST // 2)),
+        length=int(
+            np.clip(np.quantile(lengths[lengths > 0], SEEN_WHOLE), SHORTEST, LONGEST if dense else LONGEST // 2)
+        ),
         blocks=2,
         heads=2,
-        dropout=0.2 if dense else 0.5,
-        tokens=4000 if dense else 1000,
+        dropout=DROPOUT[dense],
+        tokens=TOKENS[dense],
         sampled=0 if len(data.items) <= FULL_SOFTMAX_ITEMS else SAMPLED,
         times=settings.apply_recency_bias and pauses_differ(data),
         features=True,
