@@ -200,6 +200,7 @@ def _ranges(recipe: Recipe, lists: dict[str, Any], possible: dict[str, Domain]) 
 def _count(resources: dict[str, Any], member: str, default: int, most: int) -> int:
     """A number that AWS sends as text."""
     text = resources.get(member, str(default))
+    # More digits are too many whatever they are, and of thousands int() raises another error.
     if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= most):
         raise InvalidInputException(
             f'hpoConfig.hpoResourceConfig.{member} must be a whole number from "1" to "{most}"; given: {text!r}.'
