@@ -33,6 +33,7 @@ class Quota:
     """Whether only those count whose job has not ended."""
 
 
+# Spec control-plane 2.4.
 QUOTAS = (
     Quota("Schema", 500, "schema"),
     Quota("DatasetGroup", 5, "dataset group"),

@@ -31,6 +31,7 @@ class Rate:
     """Of all operations with this number together; 0 for none."""
 
 
+# Spec control-plane 2.4: runtime, and individual import.
 _ANSWER = Rate(("campaignArn", "recommenderArn"), 500, RUNTIME)
 _EVENTS = Rate(("trackingId",), 1000)
 _RECORDS = Rate(("datasetArn",), 10)

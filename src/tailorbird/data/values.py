@@ -27,9 +27,9 @@ LABELS = frozenset({*IDS, "EVENT_TYPE"})
 """Columns of texts in which every null word means nothing, not only the reserved one."""
 BOOLEANS = {"true": True, "false": False}
 """In any case: pandas writes True, Excel TRUE."""
+# What Avro's int and long must be below.
 INT = 2**31
 LONG = 2**63
-"""What Avro's int and long must be below."""
 EXACT = 2**53
 """Whole numbers below this survive being a float."""
 CLOCK_DATE = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d([0-5]\d)?(\.0*)?$"

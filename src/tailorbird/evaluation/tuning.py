@@ -34,8 +34,9 @@ for."""
 PARALLEL = 10
 """Trials at a time likewise; never more than there are cores."""
 MOST_TRIALS = 40
+"""AWS's cap, as the next (spec recipes-and-runtime 2.1)."""
 MOST_PARALLEL = 10
-"""AWS's caps on both (spec recipes-and-runtime 2.1)."""
+"""Trials at a time that may be asked for."""
 METRIC = "normalized_discounted_cumulative_gain_at_25"
 """What HPO maximises, whatever hpoObjective says: AWS ignores that too."""
 FIRST_SHARE = 0.25

@@ -29,8 +29,9 @@ from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 LEAST_TAKEN = 50
-"""Spec recipes-and-runtime 1.4, as the next two."""
+"""Responses of an action of which something is learned (spec recipes-and-runtime 1.4, as the next two)."""
 LEAST_NOT_TAKEN = 50
+"""Likewise, by those who did not take it."""
 WINDOW = 6 * 7 * DAY
 """The responses of these seconds before the newest must be as many, for an action to have a propensity."""
 DIMENSIONS = 32

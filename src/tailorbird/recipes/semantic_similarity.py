@@ -172,6 +172,7 @@ def _longer(values: NDArray[T], more: int, filling: float) -> NDArray[T]:
     return np.concatenate([values, rows])
 
 
+# The number of items is AWS's (spec recipes-and-runtime 1.2).
 RECIPES = (
     Recipe(
         "aws-semantic-similarity",

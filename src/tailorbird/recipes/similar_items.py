@@ -64,7 +64,7 @@ LEAST_SCALE = 0.1
 ROOM = np.arange(0, 6.1, 0.5)
 """Steps by which the offset of cold items may grow: a step makes one 1.6 times as likely, all of them 400 times;
 `TOLERANCE` ends it before."""
-_OF_COLD = {"cold": -1.0, "cold content": 3.0, "cold collaborative": 3.0}
+_OF_COLD = {"cold": -1.0, "cold content": 3.0, "cold collaborative": 3.0}  # as `DEFAULTS`
 DEFAULTS = (
     {"popular": -0.1, "users": 0.3, "sessions": 0.7, **_OF_COLD},
     {"popular": 0.3, "content": 3.0, "collaborative": 3.0, **_OF_COLD},
