@@ -16,6 +16,7 @@ import msgspec
 import regex
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
+from tailorbird.data.values import LATEST_TIMESTAMP
 from tailorbird.errors import InvalidInputException
 from tailorbird.numbers import to_number
 
@@ -219,7 +220,7 @@ def _timestamp(shape: Shape) -> Reader:
 
     def read(value: Any) -> float:
         seconds = to_number(value) if isinstance(value, str) else value
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not abs(seconds) < 1e11:
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not abs(seconds) < LATEST_TIMESTAMP:
             raise _wrong(value, "be a time in epoch seconds, not in milliseconds or as a date")
         return float(seconds)
 
