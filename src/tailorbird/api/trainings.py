@@ -111,7 +111,7 @@ def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
     items = lookup.dataset_of(workspace, order.group_arn, "ITEMS")
     snapshot = _snapshot(workspace, order, items)
     data = snapshot.interactions
-    order, tuned, done = _chosen(order, data, workspace.config.seed, progress)
+    order, tuned, done = _choice(order, data, workspace.config.seed, progress)
     recipe, settings = order.recipe, order.settings
     evaluation = protocols.of(recipe, settings, data, _segment_columns(order, items), workspace.config.seed)
     half = (done + TRAINED) / 2
@@ -207,7 +207,7 @@ def _reward(wanted: Objective, data: Interactions, items: Dataset | None) -> NDA
     return np.array([np.nan if value is None else value for value in values], np.float32)
 
 
-def _chosen(
+def _choice(
     order: Order, data: Interactions, seed: int, progress: Progress
 ) -> tuple[Order, Mapping[str, Value], float]:
     """The order with its recipe and hyperparameters chosen, the ones that were tuned, and the share of the job done."""

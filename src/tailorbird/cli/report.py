@@ -65,7 +65,7 @@ def print_job(config: Config, name: str, follow: bool = False) -> bool:
 
     name: its ARN, or a name that no other one has. False when there is no such job.
     """
-    found = _named(_jobs(config), name)
+    found = _jobs_called(_jobs(config), name)
     if len(found) != 1:
         complain(
             _ambiguous(name, found) if found else f"No job has the ARN or name {name}; `tailorbird jobs` lists them."
@@ -122,7 +122,7 @@ def print_metrics(config: Config, name: str) -> bool:
 
     name: as of `print_job`.
     """
-    found = _named([job for job in _jobs(config) if "_metrics" in job[1]], name)
+    found = _jobs_called([job for job in _jobs(config) if "_metrics" in job[1]], name)
     if len(found) > 1:
         complain(_ambiguous(name, found))
         return False
@@ -205,7 +205,7 @@ def _jobs(config: Config) -> list[tuple[str, Document]]:
     return sorted(found, key=lambda pair: float(pair[1]["creationDateTime"]))
 
 
-def _named(jobs: list[tuple[str, Document]], name: str) -> list[tuple[str, Document]]:
+def _jobs_called(jobs: list[tuple[str, Document]], name: str) -> list[tuple[str, Document]]:
     """The job with this ARN, or else those that have this name in theirs: their own, or that of their solution."""
     exact = [job for job in jobs if job[0] == name]
     return exact or [job for job in jobs if name in job[0].split("/")[1:]]

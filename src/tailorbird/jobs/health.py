@@ -76,9 +76,9 @@ class Health:
 
     def _examine(self) -> None:
         self._workspace.catalogue.look()
-        dataset.damages(self._workspace, self._found)
+        dataset.damages(self._workspace, self._note_damage)
 
-    def _found(self, error: DamagedFile) -> None:
+    def _note_damage(self, error: DamagedFile) -> None:
         self._damaged.add(error.path)
         self._workspace.faults.met(error)
 

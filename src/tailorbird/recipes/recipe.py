@@ -56,11 +56,11 @@ def silent(share: float, told: str | Epoch) -> None:
 def part(progress: Progress, start: float, end: float, text: str) -> Progress:
     """A view of `progress` for a step that is only the part from `start` to `end` of the whole job."""
 
-    def told(share: float, detail: str | Epoch) -> None:
+    def report(share: float, detail: str | Epoch) -> None:
         within = replace(detail, during=text) if isinstance(detail, Epoch) else f"{text}: {detail}"
         progress(start + (end - start) * share, within)
 
-    return told
+    return report
 
 
 @dataclass(frozen=True)
