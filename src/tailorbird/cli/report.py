@@ -194,6 +194,7 @@ def _progress(document: Document) -> str:
 
 
 def _span(seconds: float) -> str:
+    # From 90 seconds on, minutes are within a third.
     return f"{max(1.0, seconds):.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 

@@ -29,9 +29,6 @@ steps."""
 FULL_SOFTMAX_ITEMS = 5_000
 """Up to here the softmax runs over all items: MovieLens 1M has 3416, and took a third less time since the loss is taken
 in parts."""
-SAMPLED = 2000
-"""Of a larger catalogue: items that the softmax runs over, for the time's sake; a full one costs Amazon Beauty's 12,101
-items six times as many scores."""
 ALIKE = 0.99
 """Share of pauses between events in one bucket of time from which on times are not looked at: times that only count up,
 as in data without any."""
@@ -47,7 +44,7 @@ SEEN_WHOLE = 0.95
 DROPOUT = {True: 0.2, False: 0.5}
 """By whether data are dense: what Kang and McAuley (SASRec, ICDM 2018) have for MovieLens 1M and for their sparse
 sets."""
-TOKENS = {True: 4000, False: 1000}
+BATCH_TOKENS = {True: 4000, False: 1000}
 """Places of a batch, likewise: 20 windows of `LONGEST`, or 10 of half as much; not tuned."""
 
 
@@ -83,8 +80,8 @@ def transformer_plan(data: Interactions, settings: Settings) -> TransformerPlan:
         blocks=2,
         heads=2,
         dropout=DROPOUT[dense],
-        tokens=TOKENS[dense],
-        sampled=0 if len(data.items) <= FULL_SOFTMAX_ITEMS else SAMPLED,
+        tokens=BATCH_TOKENS[dense],
+        sampled=0 if len(data.items) <= FULL_SOFTMAX_ITEMS else user_personalization.SAMPLED,
         times=settings.apply_recency_bias and pauses_differ(data),
         features=True,
     )

@@ -269,7 +269,7 @@ def sharpen(table: ScoredSamples, starts: Sequence[NDArray[np.float32]], places:
 
 
 def ndcg(scores: NDArray[np.float32], truth: NDArray[np.bool_], length: int = 25) -> float:
-    """Returns the mean NDCG of the lists that the scores make."""
+    """Returns the mean NDCG of the lists that the scores make, of the default length of an answer."""
     worth = discounts(length)
     hits = np.take_along_axis(truth, best_items(scores, length), axis=1)
     ideal = np.cumsum(worth)[np.minimum(truth.sum(axis=1), length) - 1]
