@@ -18,6 +18,7 @@ from tailorbird.serving.scores import Mask
 from tailorbird.storage.recommendation_log import LoggedAnswer
 from tailorbird.workspace import Workspace
 
+# Of items, of items with metadata, and of columns of these (spec recipes-and-runtime 4, 4.1).
 DEFAULT_RESULTS = 25
 MOST_RESULTS = 500
 MOST_WITH_METADATA = 50
@@ -26,6 +27,7 @@ MOST_COLUMNS = 10
 QUICK = frozenset({"get_recommendations", "get_personalized_ranking"})
 """What may be answered in the event loop, see `at_hand`."""
 
+# Of actions (the same).
 DEFAULT_ACTIONS = 5
 MOST_ACTIONS = 100
 
