@@ -40,8 +40,6 @@ WEIGHT_DECAY = 0.01
 """AdamW's own default in torch."""
 WARM_UP = 0.05
 """Share of the steps until the full rate, so that the vectors of the start are not shaken loose; not tuned."""
-BATCH_CELLS = 16_000_000
-"""Bound on (place, item) scores of a batch: 64 MB each time they are held."""
 SORTED = 30
 """Batches whose windows are sorted by length together: enough to pad little, few enough that batches stay random."""
 POPULARITY = 0.75
