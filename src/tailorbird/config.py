@@ -34,7 +34,7 @@ class Config:
         "",
         "URL that `tailorbird env` hands to clients; empty means host and port, loopback where host is all addresses.",
     )
-    # Not tuned: an idle one costs a descriptor, of which the server takes as many as it may.
+    # Not tuned: an idle one costs a descriptor, and half of those that the system allows are kept for files.
     connections: int = setting(
         1000, "Connections open at a time; for one more, the one that has been idle longest goes, or it gets a 503."
     )

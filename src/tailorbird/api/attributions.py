@@ -23,7 +23,7 @@ from tailorbird.workspace import Workspace, region_of
 
 KIND = "MetricAttribution"
 AT_ONCE = 50_000
-"""Events counted together: as many as one compaction moves by default. To read them takes 0.4 s and 33 MB."""
+"""Events counted together: as many as wait for a compaction by default. To read them takes 0.4 s and 33 MB."""
 CONSIDERED = 14.0 * DAY
 """Seconds: older events do not reach CloudWatch (spec recipes-and-runtime 6.4)."""
 KEPT = 63.0 * DAY

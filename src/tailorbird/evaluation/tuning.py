@@ -40,7 +40,8 @@ MOST_PARALLEL = 10
 METRIC = "normalized_discounted_cumulative_gain_at_25"
 """What HPO maximises, whatever hpoObjective says: AWS ignores that too."""
 FIRST_SHARE = 0.25
-"""Share of the users that a trial is trained on before it may be given up, at a quarter of the time; not tuned."""
+"""Share of the users that a trial is trained on before it may be given up, at about that share of the time; not
+tuned."""
 LEAST_USERS = 200
 """With fewer, the part of them, 50 and less, says too little and no trial is given up; not tuned."""
 NEVER_GIVEN_UP = 4

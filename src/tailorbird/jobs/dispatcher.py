@@ -23,7 +23,7 @@ POLL_SECONDS = 0.1
 """Between two steps: one with nothing to do takes 0.8 ms, so that all are 1 % of a core, and a job waits for half of
 it."""
 SCHEDULE_SECONDS = 1.0
-"""Between two looks at what time alone brings about: of 100 solutions they take some 4 ms; AWS promises minutes."""
+"""Between two looks at what time alone brings about: of 100 solutions they take some 4 ms; AWS promises hours."""
 NOTICE_SECONDS = 2.5
 """In which the worker of a stopped job may end by itself: it looks every 2 s, a third of the default of
 `lease_seconds`."""

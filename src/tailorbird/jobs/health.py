@@ -27,7 +27,8 @@ FRESH_SECONDS = 1.0
 """For which an answer of `ready` holds: anybody may ask, and looking costs some reads."""
 
 EXAMINED_SECONDS = 10.0
-"""Between two looks for damage, which read the whole catalogue and all manifests of tables: probes come as often."""
+"""Between two looks for damage, which read the whole catalogue and all manifests of tables: Kubernetes' probes come as
+often by default."""
 
 
 class Health:

@@ -51,7 +51,7 @@ SCORED_CELLS = 100_000_000
 MOST_SAMPLES = 2000
 """Where only candidates are kept: with some 1500 of them a sample, 12 MB a scorer."""
 LEAST_SAMPLES = 20
-"""However large the catalogue: there are up to twenty weights to learn; not tuned."""
+"""However large the catalogue is, so that something is learned; not tuned."""
 START = 0.2
 """Of each long history's weight: L-BFGS ends at one place from anywhere, since the loss is convex."""
 

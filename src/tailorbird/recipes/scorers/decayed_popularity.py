@@ -21,7 +21,7 @@ RECENT_HALF_LIFE = 90.0 * DAY
 """Seconds; for what is popular now: a season, short enough to forget the last one; not tuned, its weight in the blend
 is learned."""
 MOST_TABLES = 200
-"""Moments at which the counts are kept: of a year one every two days, where half-lives are of months."""
+"""Moments at which the counts are kept: of a year's even traffic one every two days, where half-lives are of months."""
 MOST_CELLS = 8_000_000
 """Bound on all of them (32 MB): there are fewer moments where items are many."""
 FLOOR = 0.01
