@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -23,6 +24,7 @@ from world import SIMS, World
 
 POPULARITY = "arn:aws:personalize:::recipe/aws-popularity-count"
 PERSONALIZATION = "arn:aws:personalize:::recipe/aws-user-personalization"
+RANKING = "arn:aws:personalize:::recipe/aws-personalized-ranking"
 GENRE = "INCLUDE ItemID WHERE Items.GENRE IN ({})"
 
 OTHER_PROCESS = """
@@ -142,7 +144,8 @@ def test_only_an_answer_that_is_in_memory_is_at_hand(shop: Shop) -> None:
     assert at_hand(filterArn=genre)
     shop.ask(campaign, filterArn=seen)
     assert not at_hand(filterArn=seen), "a filter of events reads the user's rows"
-    assert not at_hand("get_personalized_ranking", inputList=["nowhere"], filterArn=genre), "not of the model's items"
+    with pytest.raises(InvalidInputException, match="answers GetRecommendations only"):
+        at_hand("get_personalized_ranking", inputList=["1"])
     assert not at_hand("get_action_recommendations")
     assert not at_hand("put_events")
     assert not at_hand(promotions=[{}])
@@ -153,6 +156,21 @@ def test_only_an_answer_that_is_in_memory_is_at_hand(shop: Shop) -> None:
     assert at_hand()
     shop.now += questions.MOMENT
     assert not at_hand(), "another moment"
+
+
+def test_a_filtered_list_is_at_hand_while_the_model_knows_its_items(shop: Shop) -> None:
+    campaign = shop.campaign("order", shop.trained(RANKING))
+    drama = shop.filter("drama", GENRE.format('"Drama"'))
+
+    def asked(*items: str) -> dict[str, Any]:
+        return {"campaignArn": campaign, "userId": "1", "filterArn": drama, "inputList": list(items)}
+
+    known = asked("1", "2", "3")
+    answer = shop.call("get_personalized_ranking", **known)
+    found = runtime.at_hand("get_personalized_ranking", shop.workspace, known)
+    assert found is not None
+    assert msgspec.to_builtins(found["personalizedRanking"]) == answer["personalizedRanking"]
+    assert runtime.at_hand("get_personalized_ranking", shop.workspace, asked("1", "nowhere")) is None
 
 
 def test_an_update_by_another_process_answers_at_once(shop: Shop) -> None:

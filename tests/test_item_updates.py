@@ -11,6 +11,7 @@ import pytest
 
 from journeys.steps import INTERACTIONS_SCHEMA, NO_EXPLORATION, field, genre_of, interactions_csv, schema
 from support import ROLE
+from tailorbird.api.resources import batch_inference_job
 from tailorbird.errors import InvalidInputException
 from tailorbird.serving import exploration_pools, models
 from world import SIMS, World
@@ -220,7 +221,7 @@ def test_a_training_is_due_by_the_full_versions_alone(shop: Shop) -> None:
     assert [each["trainingMode"] for each in shop.versions(solution)] == ["FULL", "UPDATE", "FULL"]
 
 
-def test_a_batch_job_brings_the_newest_full_version_up_to_date(shop: Shop) -> None:
+def test_a_batch_job_brings_the_newest_full_version_up_to_date(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     version = shop.version()
     shop.put("new", "Drama")
     (shop.files / "in.json").write_text("".join(json.dumps({"userId": str(user)}) + "\n" for user in range(100)))
@@ -243,6 +244,8 @@ def test_a_batch_job_brings_the_newest_full_version_up_to_date(shop: Shop) -> No
     still = answers("still", NO_EXPLORATION)
     assert still == answers("again", NO_EXPLORATION)
     assert sum("new" in each for each in still) < 90
+    monkeypatch.setattr(batch_inference_job, "SCORES_AT_ONCE", 7 * ITEMS)
+    assert answers("few_lines_at_a_time", NO_EXPLORATION) == still, "as of a catalogue too large for all lines at once"
 
 
 def test_recommenders_explore_and_are_updated(tmp_path: Path) -> None:

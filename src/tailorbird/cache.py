@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 REMARKS = 1000
-"""So many are told apart: no client can fill the log, or the memory, by sending ever other ones."""
+"""So many are told apart: no client can fill the log, or the memory, by sending ever other ones. Not tuned."""
 
 
 @dataclass

@@ -34,9 +34,11 @@ class Config:
         "",
         "URL that `tailorbird env` hands to clients; empty means host and port, loopback where host is all addresses.",
     )
+    # Not tuned: an idle one costs a descriptor, and half of those that the system allows are kept for files.
     connections: int = setting(
         1000, "Connections open at a time; for one more, the one that has been idle longest goes, or it gets a 503."
     )
+    # Not tuned: a third of the 60 s after which boto3 itself gives up.
     silence_seconds: float = setting(
         20.0, "Seconds that a client may take over a request's head, be idle, or neither send nor take what is due."
     )
@@ -47,16 +49,23 @@ class Config:
     database_url: str = setting("", "SQLAlchemy URL of documents and events; empty means SQLite in data_dir.")
     executor: str = setting("processes", "Where jobs run: `processes` (a pool beside the server) or `inline`.")
     workers: int = setting(0, "Worker processes for jobs; 0 means one a core, so that trainings run side by side.")
+    # Its worker renews it every 2 s (`RENEWALS` in jobs/lease.py). Not tuned: one that was killed costs as much time,
+    # and one on a busy machine must not be taken for dead.
     lease_seconds: float = setting(6.0, "Seconds after which a job whose worker fell silent is started again.")
+    # Not tuned: one death may be a neighbour's fault, three are the job's.
     job_attempts: int = setting(3, "Times a job is started before it fails because its worker keeps dying.")
+    # To read so many takes 0.4 s and 33 MB, and each training does.
     compaction_events: int = setting(
         50_000, "Recorded events of a dataset at which they move from the live store into its table."
     )
+    # Clean-up code describes a resource right after its deletion and must see it, then its end (spec clients,
+    # "Asynchrony").
     deletion_seconds: float = setting(0.5, "Seconds a deleted resource stays visible with status DELETE ....")
     aws_quotas: bool = setting(
         False, "Whether AWS's own quotas and request rates hold (5 campaigns a group, say), to rehearse for AWS."
     )
     hide_retired_recipes: bool = setting(False, "Whether ListRecipes leaves out the aws-hrnn recipes, as AWS now does.")
+    # As `deletion_seconds`.
     update_seconds: float = setting(0.5, "Seconds an update, a stop or a start of a resource takes to be seen.")
     s3_endpoint: str = setting("", "URL of the S3 service for s3:// locations; empty means the built-in one.")
     s3_access_key: str = setting(
@@ -72,17 +81,23 @@ class Config:
     file_roots: tuple[Path, ...] = setting((), "Folders in which file:// locations may lie; none by default.")
     verify_signatures: bool = setting(True, "Whether requests must carry a valid AWS signature; leave it on.")
     cors_origins: tuple[str, ...] = setting((), "Web origins whose pages may call the events and runtime paths.")
+    # Five times ten records of PutItems whose 32,000 characters are all escapes (spec control-plane 6).
     body_limit: int = setting(10 << 20, "Largest request body in bytes for Personalize's own operations.")
+    # Not tuned: S3 takes 5 GiB, and clients send large objects in parts of 8 MiB (spec clients, "S3").
     s3_body_limit: int = setting(
         1 << 30, "Largest request body in bytes for the built-in S3; held in memory once its signature is verified."
     )
+    # Two of the largest.
     bodies_limit: int = setting(
         2 << 30, "Bytes of all request bodies that are taken in or worked on at a time; what is over it gets a 503."
     )
+    # Not tuned: room for what is being written, and time to act.
     disk_reserve: int = setting(
         256 << 20, "Free bytes on the disk of data_dir below which `/readyz` says that there is no space left."
     )
+    # Not tuned: AWS allows five campaigns a group (spec control-plane 2.4).
     models_kept: int = setting(8, "Models that a serving process keeps open at a time.")
+    # Those of 1,500 users at MovieLens 1M's 3,416 items, of 80 at 100,000 (`Scores.size`).
     scores_kept: int = setting(
         64 << 20, "Bytes, for each model in use, of the scores of users who asked lately; an answer from them is cheap."
     )

@@ -14,9 +14,9 @@ from tailorbird.errors import AwsError, DamagedFile
 log = logging.getLogger(__name__)
 
 FIRST_SECONDS = 1.0
-"""Until the second try; each further one waits twice as long as the one before."""
+"""Until the second try; each further one waits twice as long as the one before. Not tuned."""
 LONGEST_SECONDS = 600.0
-"""Long enough that a fault costs nothing, short enough that what was mended is taken up by itself."""
+"""Long enough that a fault costs nothing, short enough that what was mended is taken up by itself: not tuned."""
 _PLAIN = (AwsError, OSError, BrokenExecutor)
 """Errors whose words say all; others are defects, and their place in the code is logged as well."""
 

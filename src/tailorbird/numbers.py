@@ -10,7 +10,8 @@ from tailorbird.blanks import bare
 _NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _WHOLE = re.compile(r"[-+]?[0-9]+")
 _MOST_DIGITS = 300
-"""Digits of a whole number that are read, so that it fits a float; int() raises an error from 4,301 on."""
+"""Digits of a whole number that are read, so that it fits a float (up to 1.8e308); int() raises an error from 4,301
+on."""
 
 
 def counted(count: int, noun: str, many: str = "") -> str:

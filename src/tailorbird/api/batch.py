@@ -27,6 +27,7 @@ from tailorbird.storage.objects import ObjectError, ObjectFile
 from tailorbird.workspace import Workspace
 
 LONGEST_LINE = 1 << 20
+"""Bytes: six times a list of 500 ids of 256 letters with 25 filter values of 1000 (spec recipes-and-runtime 4.1)."""
 CHECK = "_CHECK"
 """Name of the object that shows, before any work, that the output can be written (spec recipes-and-runtime 6.1)."""
 ANSWERS = ".out"

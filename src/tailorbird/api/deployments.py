@@ -27,11 +27,12 @@ from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 AT_HAND_ITEMS = 20_000
-"""Items of a catalogue about which the event loop answers: masks of more take other requests' milliseconds."""
+"""Items of a catalogue about which the event loop answers: the first mask of a filter takes 2.4 ms for 10,000, 20 ms
+for 100,000, and other requests wait."""
 KEPT = 1000
 """Targets in memory, of some kilobytes each: ten times what AWS's quotas allow a region."""
 
-parse_filter = lru_cache(maxsize=1024)(syntax.parse)
+parse_filter = lru_cache(maxsize=1024)(syntax.parse)  # AWS allows a region 150 filters (spec control-plane 2.4)
 
 
 @dataclass(frozen=True)

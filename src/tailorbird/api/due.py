@@ -9,7 +9,8 @@ from collections.abc import Callable
 log = logging.getLogger(__name__)
 
 SLACK = 5.0
-"""Seconds by which two readings of the clock may differ because they are not of the same moment."""
+"""Seconds by which two readings of the clock may differ because they are not of the same moment: a process of a busy
+machine may wait for so long between them; not tuned."""
 
 
 def is_due(at: float, length: float, now: float) -> bool:

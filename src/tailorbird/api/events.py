@@ -59,14 +59,14 @@ def put_events(workspace: Workspace, request: dict[str, Any]) -> None:
     answers = _answers(workspace, tracked.group, request["eventList"])
     unread: set[str] = set()
 
-    def made(event: dict[str, Any], where: str) -> Event:
+    def event_of(event: dict[str, Any], where: str) -> Event:
         found = _event(
             tracked.interactions, request | event, where, when=event["sentAt"], about="itemId", unread=unread
         )
         shown = answers.get(event.get("recommendationId", ""))
         return replace(found, told=_impression_and_source(tracked.interactions, event, found.row, shown))
 
-    _record(workspace, tracked.interactions, "eventList", request["eventList"], made)
+    _record(workspace, tracked.interactions, "eventList", request["eventList"], event_of)
     recording.tell_unread(workspace, tracked.interactions, unread)
 
 
@@ -82,7 +82,7 @@ def put_action_interactions(workspace: Workspace, request: dict[str, Any]) -> No
 
     unread: set[str] = set()
 
-    def made(event: dict[str, Any], where: str) -> Event:
+    def event_of(event: dict[str, Any], where: str) -> Event:
         kind = event["eventType"].upper().replace(" ", "_")
         if kind not in ACTION_EVENTS:
             raise InvalidInputException(
@@ -91,7 +91,7 @@ def put_action_interactions(workspace: Workspace, request: dict[str, Any]) -> No
         when = event["timestamp"]
         return _event(target, event | {"eventType": kind}, where, when=when, about="actionId", unread=unread)
 
-    _record(workspace, target, "actionInteractions", request["actionInteractions"], made)
+    _record(workspace, target, "actionInteractions", request["actionInteractions"], event_of)
     recording.tell_unread(workspace, target, unread)
 
 
@@ -100,7 +100,7 @@ def _record(
     target: Dataset,
     member: str,
     given: list[dict[str, Any]],
-    made: Callable[[dict[str, Any], str], Event],
+    event_of: Callable[[dict[str, Any], str], Event],
 ) -> None:
     """Keeps the events that are whole, all or none; raises InvalidInput where none is, and nobody expects that.
 
@@ -109,7 +109,7 @@ def _record(
     kept, left = [], []
     for number, event in enumerate(given):
         try:
-            kept.append(made(event, f"{member}[{number}]"))
+            kept.append(event_of(event, f"{member}[{number}]"))
         except IncompleteEvent as error:
             left.append(error)
     if left and not kept and not any(error.expected for error in left):

@@ -70,6 +70,7 @@ KIN = {
 }
 """(kind, hint): whose ARNs are easily given for those of a kind, and what to do then, over members of that document."""
 TAGS_PER_RESOURCE = 50
+"""Spec control-plane 7."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -15,6 +15,7 @@ from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 GENEROUS = 100
+"""Not tuned: far above what one installation needs, and few enough to end a loop before it fills the disk."""
 FILTER_FIELDS = 20
 """Distinct fields over all filters of a group (spec recipes-and-runtime 5.4)."""
 
@@ -32,6 +33,7 @@ class Quota:
     """Whether only those count whose job has not ended."""
 
 
+# Spec control-plane 2.4.
 QUOTAS = (
     Quota("Schema", 500, "schema"),
     Quota("DatasetGroup", 5, "dataset group"),

@@ -17,7 +17,7 @@ from tailorbird.errors import ThrottlingException
 RUNTIME = 2500.0
 """Answers a second, of all campaigns together."""
 MOST_BUCKETS = 10_000
-"""Buckets in memory before those are dropped that are full again anyway."""
+"""Buckets in memory before those are dropped that are full again anyway: a client may make up names; not tuned."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Rate:
     """Of all operations with this number together; 0 for none."""
 
 
+# Spec control-plane 2.4: runtime, and individual import.
 _ANSWER = Rate(("campaignArn", "recommenderArn"), 500, RUNTIME)
 _EVENTS = Rate(("trackingId",), 1000)
 _RECORDS = Rate(("datasetArn",), 10)

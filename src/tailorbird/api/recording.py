@@ -16,12 +16,13 @@ from tailorbird.workspace import Workspace
 FOUND = "recording"
 """The kind of what operations remember in the cache of where they record."""
 FOUND_SECONDS = 1.0
-"""How long a serving process may still take events of a tracker that was deleted."""
+"""How long a serving process may still take events of a tracker that was deleted, since to read its document at each
+call takes 0.4 ms; AWS promises no time."""
 TOLD_SECONDS = 60.0
-"""Between two lines of the log that say the same of what a dataset is sent."""
+"""Between two lines of the log that say the same of what a dataset is sent: a client's slip comes with every event."""
 
 LONGEST_NAME = 100
-"""Letters of a property's name in the log."""
+"""Letters of a property's name in the log, enough to find it; clients choose names as long as they like."""
 
 log = logging.getLogger(__name__)
 

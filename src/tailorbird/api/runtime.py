@@ -19,11 +19,13 @@ from tailorbird.serving.scores import Mask, Scores
 from tailorbird.storage.recommendation_log import LoggedAnswer, new_id
 from tailorbird.workspace import Workspace
 
+# Of items, of items with metadata, and of columns of these (spec recipes-and-runtime 4, 4.1).
 DEFAULT_RESULTS = 25
 MOST_RESULTS = 500
 MOST_WITH_METADATA = 50
 MOST_COLUMNS = 10
 
+# Of actions (the same).
 DEFAULT_ACTIONS = 5
 MOST_ACTIONS = 100
 

@@ -22,6 +22,7 @@ from tailorbird.workspace import Workspace
 
 DEFAULT_RATE = "rate(7 days)"
 MOST_DAYS = 30
+"""Both of automatic training (spec recipes-and-runtime 2.1, 2.2)."""
 
 COMPETING = ("aws-hrnn", "aws-hrnn-metadata", "aws-hrnn-coldstart")
 """The recipes among which AutoML chooses."""
@@ -32,6 +33,7 @@ AUTO_ML_METRICS = (
     *(f"normalized_discounted_cumulative_gain_at_{cutoff}" for cutoff in (5, 10, 25)),
     *(f"precision_at_{cutoff}" for cutoff in (5, 10, 25)),
 )
+"""What those recipes are measured by (spec recipes-and-runtime 3.2), and by default the one of AWS's example (2.1)."""
 
 RANGES: dict[str, tuple[type, ...]] = {
     "integerHyperParameterRanges": (int,),
@@ -198,6 +200,7 @@ def _ranges(recipe: Recipe, lists: dict[str, Any], possible: dict[str, Domain]) 
 def _count(resources: dict[str, Any], member: str, default: int, most: int) -> int:
     """A number that AWS sends as text."""
     text = resources.get(member, str(default))
+    # More digits are too many whatever they are, and of thousands int() raises another error.
     if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= most):
         raise InvalidInputException(
             f'hpoConfig.hpoResourceConfig.{member} must be a whole number from "1" to "{most}"; given: {text!r}.'

@@ -27,6 +27,7 @@ from tailorbird.workspace import Workspace
 Operation = Callable[[Workspace, dict[str, Any]], dict[str, Any] | None]
 
 PAGE = 100
+"""Entries of a page where a request does not say (spec control-plane 1.4)."""
 LAST = 2**63
 """No number of a document, or of a row of a list, comes up to this."""
 _VERSION = re.compile(r"(?P<solution>.+:solution/[^/]+)/[^/]+")

@@ -35,6 +35,8 @@ FULL, UPDATE = "FULL", "UPDATE"
 """Training modes; automatic versions are FULL too (AUTOTRAIN, which AWS does not explain, is never answered)."""
 RACING = ("DataDeletionJob",)
 """Jobs of the dataset group that a training must not meet."""
+READ, CHOSEN, TUNED, TRAINED = 0.02, 0.3, 0.6, 0.96
+"""Shares of a training at which its steps have ended, for those who watch: guesses, nothing depends on them."""
 NO_INTERACTIONS = "The dataset group has no Interactions dataset: create one and import data into it."
 
 
@@ -109,15 +111,15 @@ def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
     items = lookup.dataset_of(workspace, order.group_arn, "ITEMS")
     snapshot = _snapshot(workspace, order, items)
     data = snapshot.interactions
-    order, tuned, done = _chosen(order, data, workspace.config.seed, progress)
+    order, tuned, done = _choice(order, data, workspace.config.seed, progress)
     recipe, settings = order.recipe, order.settings
     evaluation = protocols.of(recipe, settings, data, _segment_columns(order, items), workspace.config.seed)
-    half = (done + 0.96) / 2
+    half = (done + TRAINED) / 2
     candidate = _model(order, evaluation.train, part(progress, done, half, "training for the metrics"))
     metrics = {"model": evaluation.measure(candidate), "popularity": evaluation.baseline()}
     extended = evaluation.extended(candidate)
-    model = _model(order, data, part(progress, half, 0.96, "training on everyone"))
-    progress(0.97, "writing the artifact")
+    model = _model(order, data, part(progress, half, TRAINED, "training on everyone"))
+    progress(TRAINED, "writing the artifact")
     learned = event_rules.written(order.selection.events)
     manifest = ModelManifest(recipe.name, snapshot.newest_event, learned, order.updates_items)
     with workspace.artifacts.publish(order.artifact, manifest, extended) as artifact:
@@ -143,7 +145,7 @@ def _warnings(data: Interactions) -> list[str]:
 
 
 def hours(seconds: float) -> float:
-    """The trainingHours of a job that took so long."""
+    """The trainingHours of a job that took so long; never 0, since clients divide by it (spec clients)."""
     return max(0.001, round(seconds * (os.cpu_count() or 1) / 3600, 3))
 
 
@@ -205,17 +207,17 @@ def _reward(wanted: Objective, data: Interactions, items: Dataset | None) -> NDA
     return np.array([np.nan if value is None else value for value in values], np.float32)
 
 
-def _chosen(
+def _choice(
     order: Order, data: Interactions, seed: int, progress: Progress
 ) -> tuple[Order, Mapping[str, Value], float]:
     """The order with its recipe and hyperparameters chosen, the ones that were tuned, and the share of the job done."""
-    done, tuned = 0.02, dict[str, Value]()
+    done, tuned = READ, dict[str, Value]()
     if order.contest is not None:
-        step, done = part(progress, done, 0.3, "AutoML"), 0.3
+        step, done = part(progress, done, CHOSEN, "AutoML"), CHOSEN
         recipe, settings = tuning.choose(order.contest.rivals, data, order.contest.metric, seed, step)
         order = replace(order, recipe=recipe, settings=settings)
     if order.search is not None:
-        step, done = part(progress, done, 0.6, "HPO"), 0.6
+        step, done = part(progress, done, TUNED, "HPO"), TUNED
         tuned = tuning.tune(order.recipe, order.settings, data, order.search, seed, step)
         order = replace(order, settings=replace(order.settings, **tuned))
     return order, tuned, done

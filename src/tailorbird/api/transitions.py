@@ -16,7 +16,8 @@ from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 STOP_SECONDS = 4.0
-"""How long a stopped training may show CREATE STOPPING."""
+"""How long a stopped training may show CREATE STOPPING: more than `NOTICE_SECONDS`, when the dispatcher ends its
+worker."""
 NONE_LEFT: Document = {"_changes": [], "_due": None}
 """Members of a document that has no future of its own."""
 

@@ -16,7 +16,7 @@ from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 EVERY = 7200.0
-"""Seconds."""
+"""Seconds (spec recipes-and-runtime 2.2, "Automatic update")."""
 
 
 def due(workspace: Workspace) -> list[str]:

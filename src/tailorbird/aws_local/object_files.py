@@ -108,7 +108,7 @@ def save(folder: Path, bucket: Any, key: Any, tags: dict[str, str]) -> None:
         with private(aside, "wb") as file:
             file.write(line)
             key._value_buffer.seek(0)
-            shutil.copyfileobj(key._value_buffer, file, 1 << 20)
+            shutil.copyfileobj(key._value_buffer, file, checksums.AT_ONCE)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
@@ -177,7 +177,7 @@ def _value(path: Path, about: dict[str, Any]) -> StoredValue:
 def _crc(value: Any) -> int:
     value.seek(0)
     crc = 0
-    while data := value.read(1 << 20):
+    while data := value.read(checksums.AT_ONCE):
         crc = zlib.crc32(data, crc)
     return crc
 
@@ -232,7 +232,7 @@ def damage(path: Path) -> str:
     digest, crc, found = hashlib.md5(usedforsecurity=False), 0, 0
     with path.open("rb") as file:
         file.readline()
-        while data := file.read(1 << 20):
+        while data := file.read(checksums.AT_ONCE):
             if _BYTES in about:
                 crc = zlib.crc32(data, crc)
             else:

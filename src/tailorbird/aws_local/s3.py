@@ -20,8 +20,9 @@ log = logging.getLogger(__name__)
 
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 KEY_BYTES = 1024
+"""Of an object's key (the S3 user guide, "Naming Amazon S3 objects")."""
 DELETED = 1000
-"""Objects that one DeleteObjects may name."""
+"""Objects that one DeleteObjects may name (the S3 API reference)."""
 CHANGING_METHODS = frozenset({"PUT", "POST", "DELETE"})
 _METHODS = CHANGING_METHODS | {"GET", "HEAD", "OPTIONS"}
 

@@ -14,8 +14,11 @@ from tailorbird.errors import AccessDeniedException, ServiceError
 
 _NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _ROLE = re.compile(r"arn:[a-z-]+:iam::(\d{12}):role/(?:[!-~]*/)?([\w+=,.@-]{1,64})", re.ASCII)
+# Seconds that sessions may last, last by default, or must last, after the STS API reference.
 _DAY_AND_HALF = 36 * 3600
 _HALF_DAY = 12 * 3600
+_HOUR = 3600
+_SHORTEST = 900
 
 
 class Sts:
@@ -59,7 +62,7 @@ class Sts:
         identity = f"AROA{uuid.uuid5(uuid.NAMESPACE_URL, role[0]).hex[:17].upper()}:{name}"
         principal = Principal(f"arn:aws:sts::{role[1]}:assumed-role/{role[2]}/{name}", identity)
         session = self._credentials.begin(
-            access_key_id, token, principal, self._expires(form, default=3600, most=_HALF_DAY)
+            access_key_id, token, principal, self._expires(form, default=_HOUR, most=_HALF_DAY)
         )
         user = f"<AssumedRoleId>{identity}</AssumedRoleId><Arn>{escape(principal.arn)}</Arn>"
         return f"<AssumedRoleUser>{user}</AssumedRoleUser>{_written(session)}"
@@ -84,8 +87,8 @@ class Sts:
 
     def _expires(self, form: Mapping[str, str], *, default: int, most: int) -> float:
         text = form.get("DurationSeconds", str(default))
-        if not (text.isascii() and text.isdigit() and len(text) < 10 and 900 <= int(text) <= most):
-            raise _invalid("DurationSeconds", form, f"900 to {most} seconds")
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and _SHORTEST <= int(text) <= most):
+            raise _invalid("DurationSeconds", form, f"{_SHORTEST} to {most} seconds")
         return float(int(self._now()) + int(text))
 
 

@@ -28,7 +28,7 @@ from tailorbird.storage.tables import Tables
 from tailorbird.workspace import access_key, databases, losses
 
 AT_MOST = 20
-"""Findings of SQLite in one database."""
+"""Findings of SQLite in one database: the remedy is the same for more."""
 
 
 @dataclass

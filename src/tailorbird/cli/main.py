@@ -23,7 +23,7 @@ from tailorbird.workspace import KEY_FILE
 CATALOGUE = "catalogue.db"
 """What tells an installation whose key is lost."""
 LONGEST_HELP = 200
-"""Letters of a command's first sentence."""
+"""Letters of a command's first sentence; longer than any is."""
 
 
 class _Commands(TyperGroup):

@@ -71,11 +71,13 @@ def _figures(by_data: Figures) -> Iterator[str]:
     for name, rows in by_data.items():
         yield f"| on {name} | model | baseline |"
         yield "|---|---|---|"
-        yield from (f"| {row['name']} | {_shown(row['model'])} | {_shown(row['baseline'])} |" for row in rows)
+        yield from (
+            f"| {row['name']} | {_with_interval(row['model'])} | {_with_interval(row['baseline'])} |" for row in rows
+        )
         yield ""
 
 
-def _shown(estimate: Figures) -> str:
+def _with_interval(estimate: Figures) -> str:
     interval = f" ({estimate['lower']:.3f} to {estimate['upper']:.3f})" if "lower" in estimate else ""
     return f"{estimate['value']:.3f}{interval}"
 

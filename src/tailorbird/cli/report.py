@@ -24,6 +24,7 @@ from tailorbird.workspace import open_workspace
 _console = Console()
 _errors = Console(stderr=True)
 FOLLOW_SECONDS = 0.5
+"""Between two looks at a job: as often as a worker tells of it (jobs/lease.py)."""
 LONGER = "longer than estimated"
 BASELINES = (
     "The baseline is the most popular items on the same questions; of user segments the most active users, of actions "
@@ -64,7 +65,7 @@ def print_job(config: Config, name: str, follow: bool = False) -> bool:
 
     name: its ARN, or a name that no other one has. False when there is no such job.
     """
-    found = _named(_jobs(config), name)
+    found = _jobs_called(_jobs(config), name)
     if len(found) != 1:
         complain(
             _ambiguous(name, found) if found else f"No job has the ARN or name {name}; `tailorbird jobs` lists them."
@@ -121,7 +122,7 @@ def print_metrics(config: Config, name: str) -> bool:
 
     name: as of `print_job`.
     """
-    found = _named([job for job in _jobs(config) if "_metrics" in job[1]], name)
+    found = _jobs_called([job for job in _jobs(config) if "_metrics" in job[1]], name)
     if len(found) > 1:
         complain(_ambiguous(name, found))
         return False
@@ -193,6 +194,7 @@ def _progress(document: Document) -> str:
 
 
 def _span(seconds: float) -> str:
+    # From 90 seconds on, minutes are within a third.
     return f"{max(1.0, seconds):.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
@@ -204,7 +206,7 @@ def _jobs(config: Config) -> list[tuple[str, Document]]:
     return sorted(found, key=lambda pair: float(pair[1]["creationDateTime"]))
 
 
-def _named(jobs: list[tuple[str, Document]], name: str) -> list[tuple[str, Document]]:
+def _jobs_called(jobs: list[tuple[str, Document]], name: str) -> list[tuple[str, Document]]:
     """The job with this ARN, or else those that have this name in theirs: their own, or that of their solution."""
     exact = [job for job in jobs if job[0] == name]
     return exact or [job for job in jobs if name in job[0].split("/")[1:]]

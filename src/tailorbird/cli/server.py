@@ -32,11 +32,14 @@ from tailorbird.wire.connection import Connection, Limits
 log = logging.getLogger(__name__)
 
 DESCRIPTORS = 1 << 16
-"""Open files that are enough where the system has no bound."""
+"""Open files that are enough where the system has no bound: half are for connections, of which 1000 are the default."""
 COLLECTED = (20_000, 20, 100)
 """When Python looks for cycles among objects: at its own 700, 10 and 10 a sixth of an answer's time went into that."""
-LEAVE_SECONDS = 10.0
-"""As long as uvicorn's own end may take."""
+LEAVE_SECONDS = 10
+"""Which requests under way have to end when the server does, and then its threads: uvicorn by itself sets no bound, and
+systemd kills after 90."""
+BACKLOG = 2048
+"""Connections that wait to be accepted: uvicorn's own default, of which Linux takes what its somaxconn allows."""
 
 
 class StartRefused(Exception):
@@ -115,7 +118,7 @@ def _http_server(config: Config, endpoint: Any) -> uvicorn.Server:
             log_level="error",  # what clients send wrong is answered, and no news for an operator
             server_header=False,
             timeout_keep_alive=math.ceil(config.silence_seconds),
-            timeout_graceful_shutdown=10,
+            timeout_graceful_shutdown=LEAVE_SECONDS,
         )
     )
 
@@ -137,7 +140,7 @@ def _lock(config: Config) -> Lock:
 def _listen(config: Config) -> socket.socket:
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     try:
-        return socket.create_server((config.host, config.port), family=family, backlog=2048)
+        return socket.create_server((config.host, config.port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise StartRefused(

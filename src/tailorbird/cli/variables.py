@@ -17,7 +17,7 @@ ENDPOINT_FILE = "endpoint"
 SCHEMES = {"http": 80, "https": 443}
 """Ports of URLs that name none."""
 ANSWER_SECONDS = 2
-"""How long a server may take to accept a connection."""
+"""How long a server, mostly on this machine, may take to accept a connection; not tuned."""
 
 
 def local_url(config: Config, port: int) -> str:

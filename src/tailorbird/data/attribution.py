@@ -15,7 +15,8 @@ SAMPLE_COUNT = "SAMPLECOUNT()"
 UNDEFINED = "SOURCE_NAME_UNDEFINED"
 """The source of an event that names none, and no answer that is known."""
 MOST_SOURCES = 100
-"""Distinct sources of a dataset group; AWS does not say what becomes of others: here they count as undefined."""
+"""Distinct sources of a dataset group (spec control-plane 2.4); AWS does not say what becomes of others: here they
+count as undefined."""
 
 _SUM = re.compile(r"SUM\(\s*(items|interactions)\.([A-Za-z_][A-Za-z\d_]*)\s*\)", re.IGNORECASE)
 _EMPTY = {"METRIC": pl.Int64, SOURCE: pl.String, "BUCKET": pl.Int64, "VALUE": pl.Float64}

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+DAY = 86_400
+"""Seconds."""
 TOLERANCE = 15 * 60
 """Seconds that a clock may be ahead: as many as the signature of a request allows it (spec control-plane 1.3)."""
 

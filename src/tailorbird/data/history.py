@@ -21,9 +21,11 @@ from tailorbird.storage.tables import Tables
 from tailorbird.workspace import Workspace
 
 KEPT = 500
-"""Newest interactions of a user that a model's files keep; no recipe looks further back."""
+"""Newest interactions of a user that a model's files keep; no recipe looks back further than 200 distinct items."""
 CONSIDERED_BY_FILTERS = 100
 """Newest interactions of a user, for each event type, that filters consider (spec recipes-and-runtime 5.2)."""
+REMEMBERED = 4096
+"""Users whose rows and records of tables a process keeps in memory, which to read takes 2 ms each; not tuned."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ def _past_interactions(
     return [*(row for row in rows if after is None or row.number > after), *recorded]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=REMEMBERED)
 def _past_in_tables(
     tables: Tables, dataset: Dataset, version: str, user: str
 ) -> tuple[int, tuple[PastInteraction, ...]]:
@@ -197,7 +199,7 @@ def attributes(workspace: Workspace, users: Dataset | None, user: str) -> dict[s
     return put[-1].row if put and put[-1].number > max(moved, at) else record
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=REMEMBERED)
 def _record_in_tables(tables: Tables, users: Dataset, version: str, user: str) -> tuple[int, int, dict[str, object]]:
     """The number up to which records moved, and the number and content of the user's newest record."""
     rows, moved = of_user(tables, users, user)

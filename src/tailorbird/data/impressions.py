@@ -17,7 +17,7 @@ from tailorbird.data.schema import STRING_LENGTH
 from tailorbird.workspace import Workspace
 
 MOST_SHOWN = 25
-"""Items of one impression."""
+"""Items of one impression (spec control-plane 6)."""
 SEPARATOR = "|"
 
 

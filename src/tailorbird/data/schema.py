@@ -23,14 +23,16 @@ from tailorbird.errors import InvalidInputException
 TYPES = ("string", "int", "long", "float", "double", "boolean")
 NUMERIC = frozenset({"int", "long", "float", "double"})
 
-# Limits of spec control-plane 2.1 and 2.4.
 NAME_LENGTH = 150
+"""Characters of a column's name (spec control-plane 2.1)."""
+# Characters of values (spec control-plane 2.4).
 ID_LENGTH = 256
 CATEGORICAL_LENGTH = 1000
 STRING_LENGTH = 1000
 TEXT_LENGTH = 20_000
 METADATA_FIELDS = {"INTERACTIONS": 5, "USERS": 25, "ITEMS": 100, "ACTIONS": 10, "ACTION_INTERACTIONS": 5}
-"""Most metadata fields by dataset type; reserved fields of (action) interactions do not count."""
+"""Most metadata fields by dataset type (spec control-plane 2.4); reserved fields of (action) interactions do not
+count."""
 
 DATASET_TYPES = tuple(METADATA_FIELDS)
 
@@ -121,7 +123,7 @@ def dataset_type(name: str) -> str:
         if _plain(known) == plain:
             return known
     raise InvalidInputException(
-        f"There is no dataset type {_shown(name)}. Use one of Interactions, Items, Users, Actions, "
+        f"There is no dataset type {_excerpt(name)}. Use one of Interactions, Items, Users, Actions, "
         "ActionInteractions: as the name of the Avro record, and as datasetType."
     )
 
@@ -197,7 +199,7 @@ def _field(entry: object, number: int) -> Field:
     name = entry["name"]
     if not _NAME.fullmatch(name) or len(name) > NAME_LENGTH:
         raise InvalidInputException(
-            f"Field {number} of the schema has the name {_shown(name)}. Use letters, digits and underscores, "
+            f"Field {number} of the schema has the name {_excerpt(name)}. Use letters, digits and underscores, "
             f"no digit first, at most {NAME_LENGTH} characters."
         )
     type_, nullable = _type(name, entry.get("type"))
@@ -226,7 +228,7 @@ def _type(name: str, declared: Any) -> tuple[str, bool]:
     for member in members:
         if member != "null" and member not in TYPES:
             raise InvalidInputException(
-                f"Field {name} has the unknown type {_shown(member)}. Use one of {', '.join(TYPES)}."
+                f"Field {name} has the unknown type {_excerpt(member)}. Use one of {', '.join(TYPES)}."
             )
     types = set(members) - {"null"}
     if len(types) != 1:
@@ -327,5 +329,5 @@ def _plain(name: str) -> str:
     return name.replace("_", "").upper()
 
 
-def _shown(text: str) -> str:
+def _excerpt(text: str) -> str:
     return json.dumps(text if len(text) <= 60 else text[:60] + "…", ensure_ascii=False)

@@ -18,11 +18,14 @@ from tailorbird.data.interactions import Column, Interactions, NotEnoughData
 from tailorbird.data.schema import Field, Schema
 from tailorbird.workspace import Workspace
 
-# Spec recipes-and-runtime 1.2, "Data floors".
 LEAST_INTERACTIONS = 1000
+"""Spec recipes-and-runtime 1.2, "Data floors", as the next three; clients know these numbers from AWS's messages."""
 LEAST_USERS = 25
+"""Those who have `LEAST_INTERACTIONS_OF_USER`."""
 LEAST_SHARE_OF_USERS = 0.01
+"""Likewise, where that is more users: AWS's newer rule."""
 LEAST_INTERACTIONS_OF_USER = 2
+"""One to learn from and one to foresee."""
 
 
 @dataclass(frozen=True)

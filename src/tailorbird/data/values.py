@@ -17,7 +17,7 @@ from tailorbird.numbers import to_number, to_whole
 Value = str | int | float | bool | None
 
 LATEST_TIMESTAMP = 100_000_000_000
-"""Epoch seconds (the year 5138): from here on a number is taken for milliseconds."""
+"""Epoch seconds (the year 5138): from here on a number is taken for milliseconds, which are of 1973 or later."""
 LAST_DAY = (253_402_214_400, 253_402_300_800)
 """Epoch seconds of 9999-12-31, which databases write for "never": no milliseconds, though of 1978 they would be."""
 TIMES = frozenset({"TIMESTAMP", "CREATION_TIMESTAMP", "EXPIRATION_TIMESTAMP"})
@@ -27,6 +27,7 @@ LABELS = frozenset({*IDS, "EVENT_TYPE"})
 """Columns of texts in which every null word means nothing, not only the reserved one."""
 BOOLEANS = {"true": True, "false": False}
 """In any case: pandas writes True, Excel TRUE."""
+# What Avro's int and long must be below.
 INT = 2**31
 LONG = 2**63
 EXACT = 2**53

@@ -13,13 +13,12 @@ import numpy as np
 import scipy  # whose `stats` takes a second to load: only where it is used, not at each start
 from numpy.typing import NDArray
 
-from tailorbird.evaluation.ranking import LIST_LENGTH, ranking_metrics
+from tailorbird.evaluation.ranking import DIGITS, LIST_LENGTH, TEST_SHARE, ranking_metrics
 from tailorbird.recipes.next_best_action import chosen, histories
 from tailorbird.recipes.recipe import ActionResponses, Interactions, Model, Query
 
-TEST_SHARE = 0.1
 RECOMMENDED = 5
-"""Actions that count as recommended: the default length of an answer."""
+"""Actions that count as recommended: the default length of an answer (spec recipes-and-runtime 4)."""
 AUC = "auc"
 """AWS does not publish the key (spec recipes-and-runtime 3.2)."""
 
@@ -81,7 +80,7 @@ def _metrics(score: Callable[[tuple[Query, ...]], NDArray[np.float32]], held_out
         "precision": _share(shown & took, shown),
         "recall": _share(shown & took, took),
     }
-    return {name: round(value, 4) for name, value in sorted(metrics.items())}
+    return {name: round(value, DIGITS) for name, value in sorted(metrics.items())}
 
 
 def area(scores: NDArray[np.float32], taken: NDArray[np.bool_]) -> float:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tailorbird.evaluation.ranking import CUTOFFS, LIST_LENGTH, Answers, Ranker, RankingSplit, answers
+from tailorbird.evaluation.ranking import CUTOFFS, DIGITS, LIST_LENGTH, Answers, Ranker, RankingSplit, answers
 from tailorbird.evaluation.segments import items_by_value
 from tailorbird.recipes import popularity
 from tailorbird.recipes.matrices import users_per_item
@@ -48,8 +48,9 @@ COHORTS = {
     "heavy": "the other test users",
 }
 MOST_NEW = 500
-"""Test users at most who are asked once more as new ones."""
+"""Test users at most who are asked once more as new ones: of so many no share's interval is wider than ±.044."""
 Z = 1.96
+"""Standard errors to each side of a 95 % interval, by the normal distribution."""
 UNBOUNDED = ("novelty",)
 
 
@@ -148,7 +149,7 @@ def _estimates(given: Answers, facts: _ItemFacts) -> Mapping[str, Estimate]:
     found = {name: mean(values, math.inf if name in UNBOUNDED else 1.0) for name, values in means.items()}
     whole = {"coverage": float((counts > 0).mean()), "gini": gini(counts)}
     return {name: estimate for name, estimate in found.items() if estimate is not None} | {
-        name: Estimate(round(value, 4)) for name, value in whole.items()
+        name: Estimate(round(value, DIGITS)) for name, value in whole.items()
     }
 
 
@@ -207,6 +208,8 @@ def mean(values: Sequence[float] | NDArray[np.float64], most: float) -> Estimate
         return None
     value = float(known.mean())
     if len(known) == 1:
-        return Estimate(round(value, 4))
+        return Estimate(round(value, DIGITS))
     error = Z * float(known.std(ddof=1)) / math.sqrt(len(known))
-    return Estimate(round(value, 4), round(max(0.0, value - error), 4), round(min(most, value + error), 4))
+    return Estimate(
+        round(value, DIGITS), round(max(0.0, value - error), DIGITS), round(min(most, value + error), DIGITS)
+    )

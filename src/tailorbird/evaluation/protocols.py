@@ -51,12 +51,12 @@ def of(recipe: Recipe, settings: Any, data: Interactions, columns: Sequence[str]
 
 def users(subject: Subject) -> Evaluation:
     """Test users are asked about, and what they did next is looked for in a ranking of all items."""
-    return _ranked(subject, lambda held_out: held_out)
+    return _ranking(subject, lambda held_out: held_out)
 
 
 def items(subject: Subject) -> Evaluation:
     """Items are asked about, and what else the test users did who had them is looked for."""
-    return _ranked(subject, ranking.about_items)
+    return _ranking(subject, ranking.about_items)
 
 
 def growth(subject: Subject) -> Evaluation:
@@ -106,12 +106,12 @@ PROTOCOLS: Mapping[RecipeType, Callable[[Subject], Evaluation]] = {
 """Recipes of one protocol are asked alike."""
 
 
-def _ranked(subject: Subject, asked: Callable[[ranking.RankingSplit], ranking.RankingSplit]) -> Evaluation:
+def _ranking(subject: Subject, questions: Callable[[ranking.RankingSplit], ranking.RankingSplit]) -> Evaluation:
     """Where a recipe does without interactions and there are none to ask about, only the coverage is measured."""
     data, optional = subject.data, not subject.recipe.needs_interactions
     if optional and len(data.users) < 2:
         return _coverage(data)
-    held_out = asked(ranking.split(data, subject.seed))
+    held_out = questions(ranking.split(data, subject.seed))
     if optional and not held_out.queries:
         return _coverage(data)
     return Evaluation(
@@ -130,5 +130,5 @@ def _segments(held_out: segments.SegmentSplit) -> Evaluation:
 
 def _coverage(data: Interactions) -> Evaluation:
     """The share of the catalogue that is related to any of its items; popular items would be `LIST_LENGTH` of them."""
-    most_popular = {"coverage": round(min(1.0, ranking.LIST_LENGTH / len(data.items)), 4)}
+    most_popular = {"coverage": round(min(1.0, ranking.LIST_LENGTH / len(data.items)), ranking.DIGITS)}
     return Evaluation(data, lambda model: {"coverage": ranking.coverage(model)}, lambda: most_popular)

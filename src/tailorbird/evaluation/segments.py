@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorbird.evaluation.ranking import DIGITS
 from tailorbird.recipes import affinity
 from tailorbird.recipes.matrices import user_bounds, user_item
 from tailorbird.recipes.recipe import Interactions, Model
 
 TRAIN_SHARE = 0.8
+"""Of each user's rows, the oldest (spec recipes-and-runtime 3.1)."""
 SELECTED_SHARE = 0.01
 """Share of the users who are selected for each target: the "1 percent" of the metrics' names."""
-MOST_SCORES = 50_000_000
-"""(target, user) pairs that are measured (200 MB); of more targets a sample is drawn."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ def split(data: Interactions, columns: Sequence[str], seed: int) -> SegmentSplit
     """Returns the split of each user's rows, at least one of which is trained on.
 
     columns: of the items. Without them each item of the truth is a target; with them each of their values is one,
-    the categories of `A|B` taken apart, of which the truth has an item. `seed` draws the sample where one is needed.
+    the categories of `A|B` taken apart, of which the truth has an item. `seed` draws a sample of the targets where they
+    and the users make more pairs than `PAIRS_AT_ONCE`.
     """
     bounds = user_bounds(data)
     cut = bounds[:-1] + np.maximum(1, (np.diff(bounds) * TRAIN_SHARE).astype(np.int64))
@@ -48,7 +49,7 @@ def split(data: Interactions, columns: Sequence[str], seed: int) -> SegmentSplit
     groups = items_by_value(data, columns) if columns else list(np.flatnonzero(known)[:, None])
     targets: list[NDArray[np.int32]] = []
     truths: list[NDArray[np.int32]] = []
-    most = max(1, MOST_SCORES // max(1, len(data.users)))
+    most = max(1, affinity.PAIRS_AT_ONCE // max(1, len(data.users)))
     for number in np.random.default_rng(seed).permutation(len(groups)):
         items = groups[number][known[groups[number]]].astype(np.int32)
         users = np.unique(truth[:, items].indices)
@@ -93,4 +94,4 @@ def _metrics(scores: NDArray[np.float32], held_out: SegmentSplit) -> dict[str, f
         hits += found
         recall += found / min(len(truth), most)
     metrics = {"coverage": selected.mean(), "hits_at_1_percent": hits / count, "recall_at_1_percent": recall / count}
-    return {name: round(float(value), 4) for name, value in metrics.items()}
+    return {name: round(float(value), DIGITS) for name, value in metrics.items()}

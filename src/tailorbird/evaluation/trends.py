@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tailorbird.evaluation.ranking import LIST_LENGTH, top_lists
+from tailorbird.evaluation.ranking import DIGITS, LIST_LENGTH, top_lists
 from tailorbird.recipes import trending
 from tailorbird.recipes.recipe import Interactions, Model, from_nobody
 
@@ -34,4 +34,4 @@ def accuracy(train: Callable[[Interactions], Model], data: Interactions, interva
     (shown,) = top_lists(model, [from_nobody()])
     best = np.sort(growth)[::-1][:LIST_LENGTH].clip(0).sum()
     foreseen = growth[shown[shown >= 0]].sum()
-    return round(float(np.clip(foreseen / best, 0, 1)), 4) if best > 0 else 0.0
+    return round(float(np.clip(foreseen / best, 0, 1)), DIGITS) if best > 0 else 0.0

@@ -13,7 +13,7 @@ from tailorbird.filters.syntax import SPELLING, ColumnReference, Filter, Predica
 from tailorbird.numbers import to_number
 
 MAX_FIELDS = 10
-"""Distinct fields in one filter."""
+"""Distinct fields in one filter (spec recipes-and-runtime 5.4)."""
 
 MILLISECONDS = "{column} holds epoch seconds, and {value} is in milliseconds or finer: divide by 1000 (or more)."
 DATE = "{column} holds epoch seconds, and {value} is a date written as a number: write it as 1717243200 is."

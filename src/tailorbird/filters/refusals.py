@@ -11,7 +11,9 @@ from tailorbird.filters.compared import Comparand
 FORM = 'Instead, write each value in double quotes, commas between, such as "Comedy","Drama"; a quote inside one twice'
 NUMBERS = "Instead, write numbers alone, such as {}"
 _LONGEST = 60
-"""Characters of a text that a message shows."""
+"""Characters of a text that a message shows: enough to find it; not tuned."""
+_SIGNS_NAMED = 3
+"""Signs that a message names: more are another text; not tuned."""
 
 
 def of_nothing(name: str, value: str, form: str) -> str:
@@ -68,10 +70,10 @@ def _signs(suspect: str, meant: Sequence[str]) -> list[str]:
     for value in meant:
         before, found, after = rest.partition(value)
         rest = f"{before}\n{after}" if found else ""
-    return [_named(sign) for sign in list(dict.fromkeys(re.findall(r"[^\n]+", rest)))[:3]]
+    return [_name_of(sign) for sign in list(dict.fromkeys(re.findall(r"[^\n]+", rest)))[:_SIGNS_NAMED]]
 
 
-def _named(sign: str) -> str:
+def _name_of(sign: str) -> str:
     bare = sign.strip(" ")
     if not bare:
         return "the blank"

@@ -19,6 +19,7 @@ from tailorbird import aws_texts
 from tailorbird.errors import InvalidInputException
 
 MAX_LENGTH = 2500
+"""Characters of an expression (spec recipes-and-runtime 5.1)."""
 ANY_EVENT = "*"
 EVENT_DATASETS = ("INTERACTIONS", "ACTION_INTERACTIONS")
 
@@ -298,7 +299,7 @@ def _unexpected(text: str, error: UnexpectedCharacters | UnexpectedToken) -> tup
 
 def refuse(text: str, position: int, problem: str) -> NoReturn:
     """Raises InvalidInputException with the problem and, on two lines of their own, text and caret."""
-    width = 60
+    width = 60  # on each side of the caret, so that it all stands in a terminal of 126 columns
     start, stop = max(0, position - width), position + width
     shown = "".join(character if character.isprintable() else " " for character in text[start:stop])
     before, after = "..." if start else "", "..." if stop < len(text) else ""

@@ -36,7 +36,7 @@ def read(
         predicates = filter_.comparing(name)
         kinds = [_kind(predicate, table, user, filter_.target != "UserID") for predicate in predicates]
         compared = Comparand(
-            known=cache(partial(_known, predicates, table, user, filter_.target != "UserID")),
+            known=cache(partial(_is_known, predicates, table, user, filter_.target != "UserID")),
             many=any(predicate.operator == "IN" for predicate in predicates),
             names=_names(name, predicates),
             says_nothing=is_null if all(each.column.name in LABELS for each in predicates) else is_null_text,
@@ -77,7 +77,9 @@ def _check_names(filter_: Filter, texts: Mapping[str, str]) -> None:
         )
 
 
-def _known(predicates: Sequence[Predicate], table: MetadataTable, user: User | None, asking: bool, text: str) -> bool:
+def _is_known(
+    predicates: Sequence[Predicate], table: MetadataTable, user: User | None, asking: bool, text: str
+) -> bool:
     """Whether a row, or the user who asks, has the text as a value of what the placeholder is compared with.
 
     asking: whether fields of Users are those of the one who asks.

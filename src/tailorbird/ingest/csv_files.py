@@ -31,12 +31,12 @@ from tailorbird.ingest.import_report import Report as Report
 from tailorbird.numbers import counted
 
 LARGEST_BAD_SHARE = 0.5
-"""With a larger share of dropped rows the import fails."""
+"""With a larger share of dropped rows the import fails: the file is hardly what it was taken for; not tuned."""
 REASONS_NAMED = 3
-"""Reasons that the message of such a failure names."""
+"""Reasons that the message of such a failure names; the report has all."""
 
 COLUMNS_NAMED = 50
-"""Columns outside the schema that a report names."""
+"""Columns outside the schema that a report names, which a client may have any number of; not tuned."""
 
 TOO_FEW = "the row has fewer values than the header: leave unknown values empty, but write their commas"
 TOO_MANY = "the row has more values than the header: put a value that holds commas into double quotes"

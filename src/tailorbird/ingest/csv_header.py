@@ -12,7 +12,7 @@ from tailorbird.data.schema import Schema
 from tailorbird.numbers import to_number
 
 VALUE_SHOWN = 100
-"""Characters of a value that a problem quotes."""
+"""Characters of a value that a problem quotes: enough to find it; not tuned."""
 SEPARATORS = {
     ";": "semicolons", "\t": "tabs", "|": "vertical bars", "\x01": r"the control character \x01, as Hive does",
     " ": "blanks",

@@ -11,7 +11,7 @@ from tailorbird.data import values
 from tailorbird.ingest import pandas_times
 
 EXAMPLES_SHOWN = 5
-"""Problems of one reason that a report quotes; the rest are only counted."""
+"""Problems of one reason that a report quotes, which all look alike; the rest are only counted. Not tuned."""
 
 TIMES_READ = {
     values.NO_TIME.format(name=""): "",
@@ -19,7 +19,8 @@ TIMES_READ = {
 }
 """Reasons, without the column, for which pandas helps, and the arguments with which it reads such times."""
 LOST = 0.5
-"""Share of a column's values that may be emptied without a warning."""
+"""Share of a column's values that may be emptied without a warning: beyond, it is hardly the column that was meant. Not
+tuned."""
 
 
 @dataclass(frozen=True)

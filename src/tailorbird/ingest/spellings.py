@@ -14,7 +14,7 @@ from tailorbird.data.values import LABELS
 from tailorbird.numbers import counted
 
 MOST_TEXTS = 1 << 20
-"""Texts that are kept in order to find second spellings."""
+"""Texts that are kept in order to find second spellings: bounds memory; not tuned."""
 
 # Unicode's categories Cc and Cf, spelled out since Python's re has no \p.
 _UNSEEN = (

@@ -20,18 +20,22 @@ from tailorbird.workspace import Workspace
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
+"""Between two steps: one with nothing to do takes 0.8 ms, so that all are 1 % of a core, and a job waits for half of
+it."""
 SCHEDULE_SECONDS = 1.0
-"""Between two looks at what time alone brings about."""
+"""Between two looks at what time alone brings about: of 100 solutions they take some 4 ms; AWS promises hours."""
 NOTICE_SECONDS = 2.5
-"""In which the worker of a stopped job may end by itself."""
+"""In which the worker of a stopped job may end by itself: it looks every 2 s, a third of the default of
+`lease_seconds`."""
 COMPACTION_SECONDS = 2.0
-"""Between two looks at how many events wait in the live store."""
+"""Between two looks at how many events wait in the live store: one takes 0.15 ms, and meanwhile come 8,000 at most, at
+the 4,000 a second that two cores take."""
 COUNT_SECONDS = 5.0
-"""Between two looks at whether events came that metrics count."""
+"""Between two looks at whether events came that metrics count: CloudWatch shows a quarter of an hour at a time."""
 TIDY_SECONDS = 3600.0
-"""Between two removals of what has grown too old."""
-SHOWN_KEPT = 14 * 86400.0
-"""Seconds for which an answer can be named by events (spec recipes-and-runtime 8, 17)."""
+"""Between two removals of what has grown too old, by days; not tuned."""
+SHOWN_KEPT = attributions.CONSIDERED
+"""Seconds for which an answer can be named by events (spec recipes-and-runtime 8, 17): as long as events count."""
 
 
 class Dispatcher:

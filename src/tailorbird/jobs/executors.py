@@ -16,10 +16,11 @@ from tailorbird.config import Config
 
 NICENESS = 10
 """Of workers: beside a busy server they get a tenth of its share of a core; when it is idle, all of it."""
-
-
 GONE_SECONDS = 5.0
 """For killed workers: so long, what one of them has locked in a database may stay locked."""
+ORPHAN_SECONDS = 0.5
+"""Between two looks of a worker at whether its server lives: a next server that starts at once waits longer for the
+lease of its job (`lease_seconds`)."""
 
 
 class Workers(Executor):
@@ -138,7 +139,7 @@ def _leave_with_parent(parent: int) -> None:
 
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(0.5)
+            time.sleep(ORPHAN_SECONDS)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="parent-watch").start()

@@ -27,7 +27,8 @@ FRESH_SECONDS = 1.0
 """For which an answer of `ready` holds: anybody may ask, and looking costs some reads."""
 
 EXAMINED_SECONDS = 10.0
-"""Between two looks for damage, which read the whole catalogue and all manifests of tables."""
+"""Between two looks for damage, which read the whole catalogue and all manifests of tables: Kubernetes' probes come as
+often by default."""
 
 
 class Health:
@@ -76,9 +77,9 @@ class Health:
 
     def _examine(self) -> None:
         self._workspace.catalogue.look()
-        dataset.damages(self._workspace, self._found)
+        dataset.damages(self._workspace, self._note_damage)
 
-    def _found(self, error: DamagedFile) -> None:
+    def _note_damage(self, error: DamagedFile) -> None:
         self._damaged.add(error.path)
         self._workspace.faults.met(error)
 
@@ -95,7 +96,7 @@ class Health:
         folder, reserve = self._workspace.config.data_dir, self._workspace.config.disk_reserve
         try:
             with tempfile.TemporaryFile(dir=folder) as file:
-                file.write(bytes(4096))
+                file.write(bytes(4096))  # a block of most file systems
             free = shutil.disk_usage(folder).free
         except OSError as error:
             log.warning("the data folder cannot be written", extra={"reason": error.strerror})

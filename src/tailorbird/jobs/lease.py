@@ -22,7 +22,11 @@ from tailorbird.workspace import Workspace
 log = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 60.0
-"""Between two log lines about one step of a job; a new step is told at once."""
+"""Between two log lines about one step of a job, for whoever reads along; a new step is told at once."""
+LOOK_SECONDS = 0.5
+"""Between two looks at whether the job has told of progress, which clients see as soon."""
+RENEWALS = 3
+"""In the time of a lease, so that one may fail or come late on a busy machine without a second worker."""
 
 
 class LeaseLost(Exception):
@@ -138,8 +142,8 @@ class Lease:
         renewed = told = time.monotonic()
         shown: object = None
         step = ""
-        while not self._ended.wait(0.5):
-            due = time.monotonic() - renewed > self._workspace.config.lease_seconds / 3
+        while not self._ended.wait(LOOK_SECONDS):
+            due = time.monotonic() - renewed > self._workspace.config.lease_seconds / RENEWALS
             if not due and shown is self.latest:
                 continue
             shown = latest = self.latest

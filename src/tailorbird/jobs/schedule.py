@@ -13,16 +13,18 @@ from tailorbird.api import lifecycle, lookup, solution_config, trainings
 from tailorbird.api.due import beyond, is_due
 from tailorbird.api.lifecycle import ACTIVE, UNFINISHED
 from tailorbird.api.resources import campaign, recommender_training, solution_version
+from tailorbird.data.clocks import DAY
 from tailorbird.recipes import RECIPES
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
-DAY = 86400.0
 FIRST_TRAINING = 3300.0
 """Seconds after which a solution without a version gets its first: within the hour that AWS names, and late in it."""
 RECHECK = 60.0
-"""Seconds until a solution is looked at again that was due and could not be trained, or had no new data."""
+"""Seconds until a solution is looked at again that was due and could not be trained, or had no new data: for rates of
+days a minute is soon."""
 RECOMMENDER_DAYS = 7
+"""Between two trainings (spec recipes-and-runtime 1.5)."""
 
 
 def tick(workspace: Workspace) -> None:
@@ -67,7 +69,7 @@ def _retrain(workspace: Workspace, document: Document) -> None:
     """Begins the weekly retraining of a recommender, if there is something new to learn."""
     now, arn = workspace.clock(), document["recommenderArn"]
     last = document.get("_trainedAt") or document["creationDateTime"]
-    week = RECOMMENDER_DAYS * DAY
+    week = float(RECOMMENDER_DAYS * DAY)
     if not is_due(last + week, week, now) or not _has_news(workspace, document, [document]):
         return
 

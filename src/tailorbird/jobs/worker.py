@@ -26,7 +26,7 @@ def warm() -> None:
 
 
 @contextmanager
-def _opened(config: Config) -> Iterator[Workspace]:
+def _workspace(config: Config) -> Iterator[Workspace]:
     """The workspace in a worker, whatever process the executor chose, for one piece of work."""
     logs.start(config)
     workspace = open_workspace(config)
@@ -38,7 +38,7 @@ def _opened(config: Config) -> Iterator[Workspace]:
 
 def compact(config: Config, arn: str) -> None:
     """Moves a dataset's recorded events into its table, in a worker."""
-    with _opened(config) as workspace:
+    with _workspace(config) as workspace:
         document = workspace.catalogue.get(arn, "Dataset")
         if document is not None:
             compaction.move(workspace, lookup.dataset(workspace.at_arn(arn), document))
@@ -47,7 +47,7 @@ def compact(config: Config, arn: str) -> None:
 
 def update(config: Config, arn: str) -> None:
     """Brings a deployed model up to date, in a worker."""
-    with _opened(config) as workspace:
+    with _workspace(config) as workspace:
         document = workspace.catalogue.get(arn)
         if document is not None:
             updates.update(workspace.at_arn(arn), document)
@@ -56,7 +56,7 @@ def update(config: Config, arn: str) -> None:
 
 def count(config: Config, arn: str) -> None:
     """Counts the metrics of an attribution, in a worker."""
-    with _opened(config) as workspace:
+    with _workspace(config) as workspace:
         document = workspace.catalogue.get(arn, attributions.KIND)
         if document is not None:
             attributions.count(workspace.at_arn(arn), document)
@@ -64,13 +64,13 @@ def count(config: Config, arn: str) -> None:
 
 def publish(config: Config) -> None:
     """Publishes the metrics that are complete, in a worker."""
-    with _opened(config) as workspace:
+    with _workspace(config) as workspace:
         attributions.publish(workspace)
 
 
 def run(config: Config, kind: str, arn: str) -> None:
     """Does the job of one document, in a worker."""
-    with _opened(config) as workspace:
+    with _workspace(config) as workspace:
         work(workspace.at_arn(arn), RESOURCES[kind], arn)
 
 

@@ -23,13 +23,13 @@ from scipy import sparse
 
 from tailorbird.recipes import user_personalization
 from tailorbird.recipes.matrices import user_bounds
-from tailorbird.recipes.recipe import Interactions, Model, Progress, Query, Recipe
+from tailorbird.recipes.recipe import SCORES_AT_ONCE, Interactions, Model, Progress, Query, Recipe
 from tailorbird.recipes.recipe_types import ATTRIBUTE_SEGMENTS, ITEM_SEGMENTS
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.recipes.user_personalization import UserPersonalization
 
-SCORES_AT_ONCE = 4_000_000
-"""Scores held in memory at a time: some 50 MB with what makes them."""
+PAIRS_AT_ONCE = 50_000_000
+"""(target, user) pairs for which `expected` should be asked together: it answers 200 MB of them; not tuned."""
 
 
 @dataclass(frozen=True)

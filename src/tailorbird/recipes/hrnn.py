@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorbird.data.clocks import DAY
 from tailorbird.recipes import features
 from tailorbird.recipes.features import Features
 from tailorbird.recipes.matrices import cut_histories
@@ -35,7 +36,6 @@ COLD_ITEMS = 100, 80_000
 FORGET = 0.25
 """Share of the other items that each step of a training takes for cold, so that features learn to stand alone: a
 quarter, so that most of a step still teaches what items say themselves; not tuned."""
-DAY = 86400.0
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ ROUNDS = 4
 POWERS = 12
 """Of the subspace iteration in `spectral`: more than `ROUNDS`, since counts have no gap after the directions that are
 kept; not tuned."""
+MORE_VECTORS = 16
+"""That `spectral` turns beyond those it returns, for the same want of a gap: cheap beside them; not tuned."""
 
 
 def user_item(data: Interactions) -> sparse.csr_matrix:
@@ -99,7 +101,8 @@ def spectral(counts: sparse.csr_matrix, width: int, power: float, rng: np.random
     """
     totals = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1) ** -power
     scaled = sparse.csr_matrix(sparse.diags_array(totals) @ counts @ sparse.diags_array(totals)).astype(np.float32)
-    basis = rng.normal(size=(scaled.shape[0], min(width + 16, scaled.shape[0]))).astype(np.float32)
+    size = scaled.shape[0], min(width + MORE_VECTORS, scaled.shape[0])
+    basis = rng.normal(size=size).astype(np.float32)
     for _ in range(POWERS):
         basis = np.linalg.qr(scaled @ basis)[0]
     values, turned = np.linalg.eigh(basis.T @ (scaled @ basis))

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, sparse
 
+from tailorbird.data.clocks import DAY
 from tailorbird.recipes.matrices import user_bounds, user_item
 from tailorbird.recipes.recipe import ActionResponses, Interactions, Progress, Query, Recipe
 from tailorbird.recipes.recipe_types import PERSONALIZED_ACTIONS
@@ -27,10 +28,10 @@ from tailorbird.recipes.scorers.sums import WeightedItems, add_rows, bounds_of, 
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
-DAY = 86400
 LEAST_TAKEN = 50
-"""Spec recipes-and-runtime 1.4, as the next two."""
+"""Responses of an action of which something is learned (spec recipes-and-runtime 1.4, as the next two)."""
 LEAST_NOT_TAKEN = 50
+"""Likewise, by those who did not take it."""
 WINDOW = 6 * 7 * DAY
 """The responses of these seconds before the newest must be as many, for an action to have a propensity."""
 DIMENSIONS = 32
@@ -114,7 +115,7 @@ def summed_up(histories: Sequence[NDArray[np.int32]], factors: NDArray[np.float3
     items = np.concatenate([*histories, np.empty(0, np.int32)])
     given = WeightedItems(bounds_of([len(history) for history in histories]), items, np.ones(len(items), np.float32))
     sums = add_rows(given, np.ascontiguousarray(factors), zeros(len(histories), factors.shape[1]))
-    norms = np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
+    norms = np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)  # of nothing: 0, not 0 / 0
     directions = sums / norms * np.sqrt(np.float32(max(1, factors.shape[1])))
     return np.hstack([directions, np.ones((len(histories), 1), np.float32)]).astype(np.float32)
 
@@ -183,7 +184,7 @@ def _fit(features: NDArray[np.float32], taken: NDArray[np.bool_]) -> NDArray[np.
 
 
 def _logistic(logits: NDArray[np.floating]) -> NDArray[np.floating]:
-    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -50, 50))))
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -50, 50))))  # beyond, a float64 is 0 or 1 and exp may overflow
 
 
 RECIPES = (

@@ -21,6 +21,10 @@ from tailorbird.data.interactions import Interactions as Interactions
 from tailorbird.data.interactions import NotEnoughData as NotEnoughData
 from tailorbird.recipes.recipe_types import RecipeType
 
+SCORES_AT_ONCE = 4_000_000
+"""Scores that a model is asked for together, wherever many are. Of 20,000 items user-personalization takes 66 MB for so
+many and 0.75 ms a question; for four times as many four times the memory, and twice the time a question."""
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -52,11 +56,11 @@ def silent(share: float, told: str | Epoch) -> None:
 def part(progress: Progress, start: float, end: float, text: str) -> Progress:
     """A view of `progress` for a step that is only the part from `start` to `end` of the whole job."""
 
-    def told(share: float, detail: str | Epoch) -> None:
+    def report(share: float, detail: str | Epoch) -> None:
         within = replace(detail, during=text) if isinstance(detail, Epoch) else f"{text}: {detail}"
         progress(start + (end - start) * share, within)
 
-    return told
+    return report
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorbird.data.clocks import DAY
 from tailorbird.recipes import item_vectors
 from tailorbird.recipes.item_vectors import ItemEncoder
 from tailorbird.recipes.recipe import Column, Interactions, Progress, Query, Recipe
@@ -35,7 +36,7 @@ T = TypeVar("T", bound=np.generic)
 DIMENSIONS = 200
 """Main directions of the texts: the highest that similar-items may be tuned to (spec recipes-and-runtime 1.3), as texts
 are all there is here."""
-FRESH_HALF_LIFE = 30 * 86400.0
+FRESH_HALF_LIFE = 30.0 * DAY
 """Seconds: the 30 days for which AWS calls an item new in exploration (spec recipes-and-runtime 1.3); it publishes no
 other."""
 
@@ -171,6 +172,7 @@ def _longer(values: NDArray[T], more: int, filling: float) -> NDArray[T]:
     return np.concatenate([values, rows])
 
 
+# The number of items is AWS's (spec recipes-and-runtime 1.2).
 RECIPES = (
     Recipe(
         "aws-semantic-similarity",

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorbird.data.clocks import DAY
 from tailorbird.recipes import item_vectors
 from tailorbird.recipes.item_vectors import ItemEncoder
 from tailorbird.recipes.matrices import session_item, user_item
@@ -43,7 +44,7 @@ COLD = 5
 """Interactions that make an item warm (spec recipes-and-runtime 1.4)."""
 GAP = 1800.0
 """Seconds without an interaction that end a session: the half hour of recurrent.py and of web analytics."""
-RECENT_HALF_LIFE = 30 * 86400.0
+RECENT_HALF_LIFE = 30.0 * DAY
 """Seconds: a month, since related items are asked for in shops, where a season is too long; not tuned, its weight is
 learned."""
 HELD_OUT = 0.1
@@ -63,7 +64,7 @@ LEAST_SCALE = 0.1
 ROOM = np.arange(0, 6.1, 0.5)
 """Steps by which the offset of cold items may grow: a step makes one 1.6 times as likely, all of them 400 times;
 `TOLERANCE` ends it before."""
-_OF_COLD = {"cold": -1.0, "cold content": 3.0, "cold collaborative": 3.0}
+_OF_COLD = {"cold": -1.0, "cold content": 3.0, "cold collaborative": 3.0}  # as `DEFAULTS`
 DEFAULTS = (
     {"popular": -0.1, "users": 0.3, "sessions": 0.7, **_OF_COLD},
     {"popular": 0.3, "content": 3.0, "collaborative": 3.0, **_OF_COLD},

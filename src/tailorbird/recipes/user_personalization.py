@@ -76,8 +76,8 @@ FULL_SOFTMAX_ITEMS = 4000
 """Up to here the softmax runs over all items: a full one is the better loss (Klenitskiy and Vasilev, RecSys 2023), and
 costs with the catalogue."""
 SAMPLED = 2000
-"""Of a larger catalogue: items that the transformer's softmax runs over, half of the largest whole one, for the time's
-sake."""
+"""Of a larger catalogue: items that a transformer's softmax runs over, half of the largest whole one, for the time's
+sake; a full one costs Amazon Beauty's 12,101 items six times as many scores."""
 
 
 @dataclass(frozen=True)

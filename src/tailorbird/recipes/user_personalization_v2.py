@@ -29,9 +29,6 @@ steps."""
 FULL_SOFTMAX_ITEMS = 5_000
 """Up to here the softmax runs over all items: MovieLens 1M has 3416, and took a third less time since the loss is taken
 in parts."""
-SAMPLED = 2000
-"""Of a larger catalogue: items that the softmax runs over, for the time's sake; a full one costs Amazon Beauty's 12,101
-items six times as many scores."""
 ALIKE = 0.99
 """Share of pauses between events in one bucket of time from which on times are not looked at: times that only count up,
 as in data without any."""
@@ -40,6 +37,15 @@ DENSE = 50.0
 LONGEST = 200
 """Distinct items of a history that the transformer sees; half on sparse data, where the older half tells nothing: as
 good there, and a quarter less time."""
+SHORTEST = 20
+"""Of its windows, however short the histories are: those of the users to come may be longer; not tuned."""
+SEEN_WHOLE = 0.95
+"""Share of the histories that a window takes whole: the few that are longer would set the time of all; not tuned."""
+DROPOUT = {True: 0.2, False: 0.5}
+"""By whether data are dense: what Kang and McAuley (SASRec, ICDM 2018) have for MovieLens 1M and for their sparse
+sets."""
+BATCH_TOKENS = {True: 4000, False: 1000}
+"""Places of a batch, likewise: 20 windows of `LONGEST`, or 10 of half as much; not tuned."""
 
 
 @dataclass(frozen=True)
@@ -61,19 +67,21 @@ def transformer_plan(data: Interactions, settings: Settings) -> TransformerPlan:
     """Returns what suits the data: their distinct rows, rows an item, and the lengths of histories."""
     user, item = first_rows(data)
     rows = len(user)
-    dense = rows / max(1, len(np.unique(item))) >= DENSE
+    dense = bool(rows / max(1, len(np.unique(item))) >= DENSE)
     lengths = np.bincount(user)
     _, width, epochs = next(size for size in SIZES if rows <= size[0])
     return TransformerPlan(
         width=width,
         epochs=epochs,
         seed=settings.seed,
-        length=int(np.clip(np.quantile(lengths[lengths > 0], 0.95), 20, LONGEST if dense else LONGEST // 2)),
+        length=int(
+            np.clip(np.quantile(lengths[lengths > 0], SEEN_WHOLE), SHORTEST, LONGEST if dense else LONGEST // 2)
+        ),
         blocks=2,
         heads=2,
-        dropout=0.2 if dense else 0.5,
-        tokens=4000 if dense else 1000,
-        sampled=0 if len(data.items) <= FULL_SOFTMAX_ITEMS else SAMPLED,
+        dropout=DROPOUT[dense],
+        tokens=BATCH_TOKENS[dense],
+        sampled=0 if len(data.items) <= FULL_SOFTMAX_ITEMS else user_personalization.SAMPLED,
         times=settings.apply_recency_bias and pauses_differ(data),
         features=True,
     )
@@ -85,6 +93,9 @@ def pauses_differ(data: Interactions) -> bool:
     return len(pauses) > 0 and bool(np.bincount(buckets(pauses)).max() < ALIKE * len(pauses))
 
 
+CANDIDATES = 1000
+"""Items that are scored (spec recipes-and-runtime 4.2): AWS publishes no number; ours is twice the longest answer."""
+# The number of items is AWS's (spec recipes-and-runtime 1.2).
 _NEXT_ITEM = Recipe(
     "aws-user-personalization-v2",
     USER_PERSONALIZATION,
@@ -98,13 +109,14 @@ _NEXT_ITEM = Recipe(
     weighs_events=True,
     most_items=5_000_000,
     shows_metadata=True,
-    candidates=1000,
+    candidates=CANDIDATES,
     when="Where the order and time of events tell much, and a training may take minutes, of a million interactions "
     "an hour and more.",
     learns_from="interactions: order, time and weight; metadata of items and users; context",
     paper="Kang and McAuley, Self-Attentive Sequential Recommendation, 2018; Zhai et al., Actions Speak Louder "
     "than Words, 2024; for the blend see aws-user-personalization.",
 )
+# One ranks what it is given, and has no candidates.
 RECIPES = (
     _NEXT_ITEM,
     replace(

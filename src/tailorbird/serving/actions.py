@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from tailorbird.data import actions
 from tailorbird.data.actions import ActionResponse
+from tailorbird.data.clocks import DAY
 from tailorbird.data.datasets import Dataset, latest_records, stamp
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import evaluate, syntax
 from tailorbird.filters import values as filter_values
 from tailorbird.filters.evaluate import MetadataTable
-from tailorbird.recipes.next_best_action import DAY
 from tailorbird.recipes.recipe import PropensityModel
 from tailorbird.serving.questions import Deployment, asking_user, query
 from tailorbird.serving.scores import SCORE_DIGITS, Mask

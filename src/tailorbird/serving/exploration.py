@@ -31,12 +31,13 @@ from tailorbird.recipes.new_items import Expectation
 from tailorbird.serving.exploration_pools import ExplorationPool
 from tailorbird.serving.scores import Mask, Scores
 
-DAY = 86400.0
+DAY = 86400.0  # seconds
 PRIOR = 50.0
 """Exposures after which half of what is believed of an item is its own: to know a rate of 2 % takes about as many."""
 REDRAWN = 0.2
 """While what is not placed has more of the chances than this, whoever is drawn again is put back and drawn anew."""
 TINY = 1e-30
+"""In place of a chance that rounding has made 0 or less, where a chance is divided by."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ class _Arms:
     """What is expected by what the items are."""
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=32)  # four for each of the models that are kept open by default
 def _arms(pool: ExplorationPool, age: float) -> _Arms:
     items = np.flatnonzero(pool.created >= pool.newest - age * DAY)
     interactions, exposures = pool.interactions[items], pool.exposures[items]

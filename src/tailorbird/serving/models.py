@@ -25,7 +25,8 @@ from tailorbird.storage.artifacts import ExplorationPools, ModelManifest
 from tailorbird.workspace import Workspace
 
 LATE_EVENT_SECONDS = 60.0
-"""How long events that come after their interval has closed may stay unseen by a model that updates itself."""
+"""How long events that come after their interval has closed may stay unseen by a model that updates itself: to take up
+a hundred thousand takes two seconds, and AWS promises a quarter of an hour (spec recipes-and-runtime 1.4)."""
 UPDATE_SECONDS = 1800
 """How long new and changed items may stay unseen by a model that takes them up (spec recipes-and-runtime 1.4)."""
 

@@ -27,7 +27,8 @@ from tailorbird.serving.scores import Mask, Scores
 from tailorbird.workspace import Workspace
 
 OLD_DATA = 30 * 86400.0
-"""Seconds after its newest interaction from which on a log counts as one of the past."""
+"""Seconds after its newest interaction from which on a log counts as one of the past: a live one hardly pauses for a
+month. Not tuned."""
 MOMENT = 300
 """Seconds for which a request's time stays the same, so that a user who does nothing gets the same scores. The
 shortest half-life that a recipe knows is of days, of which this is a thousandth."""

@@ -270,7 +270,7 @@ def _newest(pools: Path) -> str:
     return max(_names(pools), default="")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # models; a text of 20 letters each
 def _newest_of_still(pools: Path, changed: int) -> str:
     """`changed` makes each change of the folder a new key of the cache."""
     return _newest(pools)

@@ -9,7 +9,8 @@ import os
 from typing import Any
 
 ATTEMPTS = 5
-"""Times that a request is sent, and that a download which broke off is resumed, before giving up."""
+"""Times that a request is sent, and that a download which broke off is resumed, before giving up: botocore's own number
+where no mode of retries is set."""
 
 
 def client(service: str, endpoint: str, access_key: str, secret_key: str, region: str, **options: Any) -> Any:

@@ -11,7 +11,7 @@ from tailorbird.storage.metric_counters import Tally
 
 NAMESPACE = "AWS/Personalize"
 AT_ONCE = 500
-"""Values in one request; CloudWatch takes 1000."""
+"""Values in one request; CloudWatch takes 1000, in 1 MB at most, and a source alone may have 1024 letters."""
 
 
 class CloudWatchError(Exception):

@@ -35,6 +35,9 @@ RENEWAL = "Restore it from a backup. Without one, what it held is lost, and `tai
 """The remedy for one that is gone, or as good as gone."""
 LOSS = "Stop the server and move it away, with the files -wal and -shm beside it: the server then makes a new one, "
 """What the remedy begins with for a database that can be done without."""
+CONNECTIONS = 32
+"""Of an engine that stay open, and as many more for a while: together twice the threads that answer requests (`THREADS`
+in wire/endpoint.py), so that none waits for one."""
 _NO_TEXT = "Could not decode to UTF-8"
 """What Python's sqlite3 says, without a code, of a text with damaged bytes."""
 
@@ -91,8 +94,8 @@ class Database:
         """
         engine = sa.create_engine(
             self.url,
-            pool_size=32,
-            max_overflow=32,
+            pool_size=CONNECTIONS,
+            max_overflow=CONNECTIONS,
             json_serializer=lambda value: msgspec.json.encode(value).decode(),
             json_deserializer=self.decode,
         )

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 LOCK_FILE = "serve.lock"
 """Locked while a server runs. It names the server: process id, then its URL once it listens."""
 MASK = 0o077
-"""What nobody but the owner may do with files of an installation."""
+"""What nobody but the owner may do with files of an installation: they say what users did, and hold the secret key."""
 OWN = (
     "access_key.json",
     "endpoint",

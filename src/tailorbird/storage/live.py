@@ -40,7 +40,8 @@ _here = _events.c.row.is_not(None)
 sa.Index("events_here", _events.c.dataset, _events.c.number, sqlite_where=_here, postgresql_where=_here)
 
 AT_ONCE = 500
-"""Subjects that one statement names."""
+"""Subjects that one statement names: SQLite before 3.32 takes 999 values, and others wait meanwhile. To erase 500 of 44
+events each took 0.7 s of a busy machine; 50 at a time took nearly three times as long for all."""
 _NEWEST = {
     "sqlite": "SELECT seq FROM sqlite_sequence WHERE name = 'events'",
     "postgresql": "SELECT last_value FROM events_number_seq",

@@ -31,7 +31,7 @@ LOST = "Restore it from a backup. Without one, delete the dataset, create it aga
 """The remedy for a manifest."""
 
 _NAME_LENGTH = 120
-"""Characters of a key in its folder's name; a name has 255 bytes at most."""
+"""Characters of a key in its folder's name; a name has 255 bytes at most, 17 of them the digest's."""
 
 T = TypeVar("T")
 

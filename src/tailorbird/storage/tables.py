@@ -37,9 +37,11 @@ MODES = (FULL, INCREMENTAL, STREAMED)
 """FULL replaces all bulk parts, INCREMENTAL adds one, STREAMED adds one that FULL leaves (spec 5.1)."""
 
 ROW_GROUP = 50_000
-"""Rows that are read together: few enough that one user's rows of a sorted part take milliseconds."""
+"""Rows that are read together. One user's rows of a sorted part of three million took 2 ms, by 500,000 rows 4 ms; by
+5,000 they were as fast, and the file a quarter larger."""
 JOBS_REMEMBERED = 1000
-"""Newest jobs whose repeated commit is recognised."""
+"""Newest jobs whose repeated commit is recognised: one is repeated soon, when its worker has died. Their ARNs are all
+that the manifest grows by; not tuned."""
 
 _DROPPED = "dropped-"
 _REMEDIES = {

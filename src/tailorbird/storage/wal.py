@@ -30,9 +30,11 @@ from tailorbird.storage.durable import sync
 log = logging.getLogger(__name__)
 
 VERSION = 3007000
+"""Of the format (https://www.sqlite.org/walformat.html, as the numbers below)."""
 _MAGIC = 0x377F0682
 """The last bit says that checksums are over big-endian words."""
 _HEADER, _FRAME_HEADER = 32, 24
+"""Bytes."""
 _INDEX = struct.Struct("=I12xI12x8s8x")
 """The version, the number of frames and the log's salts; twice at the start of the index."""
 _COPIED = struct.Struct("=I")
@@ -163,7 +165,7 @@ def _sum(before: tuple[int, ...], data: bytes, order: str) -> tuple[int, int]:
     return (a + last * before[0] + end * before[1]) % 2**32, (b + end * before[0] + beyond * before[1]) % 2**32
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=4)  # one a size of pages, and that of the headers
 def _fibonacci(count: int) -> NDArray[np.uint32]:
     """The first numbers, from 0 and 1 on, modulo 2**32."""
     found = [0, 1]

@@ -18,6 +18,10 @@ from tailorbird.wire.signature import SIGNED_STREAMS, Chain, Request
 
 _EMPTY = hashlib.sha256(b"").hexdigest()
 _SIGNATURE = "x-amz-trailer-signature"
+SIZE_DIGITS = 16
+"""Hexadecimal ones of a chunk's size: those of 64 bits."""
+LONGEST_HEAD = 100
+"""Bytes of a chunk's first line that are read where it has no end: a size and a signature take 97."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def _chunks(body: bytes) -> Iterator[Chunk]:
     at = 0
     while True:
         end = body.find(b"\r\n", at)
-        size, signature = _head(body[at:end] if end >= 0 else body[at : at + 100])
+        size, signature = _head(body[at:end] if end >= 0 else body[at : at + LONGEST_HEAD])
         at = end + 2
         if end < 0 or size > len(body) - at:
             raise _incomplete("the body ends within a chunk")
@@ -116,7 +120,7 @@ def _chunks(body: bytes) -> Iterator[Chunk]:
 def _head(line: bytes) -> tuple[int, str]:
     digits, _, extension = line.partition(b";")
     digits = digits.strip()
-    if not 0 < len(digits) <= 16 or digits.strip(b"0123456789abcdefABCDEF"):
+    if not 0 < len(digits) <= SIZE_DIGITS or digits.strip(b"0123456789abcdefABCDEF"):
         raise _incomplete(f"{line[:40]!r} is not the size of a chunk")
     name, _, value = extension.partition(b"=")
     return int(digits, 16), value.strip().decode("latin-1") if name.strip() == b"chunk-signature" else ""

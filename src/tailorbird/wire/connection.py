@@ -14,11 +14,12 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_LIMIT = 64 << 10
-"""Bytes of a request's line, headers and trailers; AWS's own services take 8 to 16 kB."""
+"""Bytes of a request's line, headers and trailers; AWS's own services take 8 to 16 kB. Not tuned: enough for whatever
+they take."""
 PIPELINE = 8
-"""Requests that may wait behind the one being answered; no AWS SDK sends any."""
+"""Requests that may wait behind the one being answered; no AWS SDK sends any. Not tuned."""
 LEAST_RATE = 1024
-"""Bytes a second that a body or an answer must move by, so that no client holds a place for ever."""
+"""Bytes a second that a body or an answer must move by, so that no client holds a place for ever; not tuned."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from tailorbird.wire.response import Response
 from tailorbird.wire.signature import Request, Scope, SecretOf
 
 HEAD = 64 << 10
-"""Bytes in which the fields before the file must lie; AWS allows 20 kB."""
+"""Bytes in which the fields before the file must lie; AWS allows 20 kB, without what multipart adds to each of them."""
 
 _HEADERS = re.compile(
     r"cache-control|content-(disposition|encoding|language|type)|expires|x-amz-(meta-.+|storage-class|tagging"

@@ -23,7 +23,7 @@ from tailorbird.wire import signature, signature_v2
 from tailorbird.wire.signature import REGION, Scope, SecretOf
 
 LARGEST = 5 << 30
-"""Bytes that one upload may have in S3."""
+"""Bytes that one upload may have in S3 (the S3 user guide's limits), where a policy names no other number."""
 _UNCOVERED = frozenset(
     {"awsaccesskeyid", "policy", "signature", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"}
 )

@@ -16,17 +16,19 @@ import msgspec
 import regex
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
+from tailorbird.data.values import LATEST_TIMESTAMP
 from tailorbird.errors import InvalidInputException
 from tailorbird.numbers import to_number
 
 # The model allows s3 and http locations; ours may also be files under the folders of the configuration.
 PATTERNS_WIDENED = {"(s3|http|https)://.+": "(s3|http|https|file)://.+"}
 SHOWN = 80
+"""Characters of a value that a message shows: enough to find it in one's own request."""
 # Their text holds a JSON object; the object itself is as good (spec control-plane 6, "properties").
 JSON_TEXTS = ("EventPropertiesJSON", "ItemProperties", "UserProperties", "ActionProperties")
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # the models have 14
 def _pattern(text: str) -> regex.Pattern[str]:
     """The model's Java pattern, compiled; AWS matches whole values, anchored or not."""
     # Java's \d and \w are of ASCII, its \p{L} is not; no pattern of the models has both.
@@ -218,7 +220,7 @@ def _timestamp(shape: Shape) -> Reader:
 
     def read(value: Any) -> float:
         seconds = to_number(value) if isinstance(value, str) else value
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not abs(seconds) < 1e11:
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not abs(seconds) < LATEST_TIMESTAMP:
             raise _wrong(value, "be a time in epoch seconds, not in milliseconds or as a date")
         return float(seconds)
 

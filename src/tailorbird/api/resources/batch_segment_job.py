@@ -15,7 +15,7 @@ from tailorbird.api import batch, deployments, lifecycle, lookup, runtime
 from tailorbird.api.lifecycle import Resource
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
-from tailorbird.recipes import recipe_names
+from tailorbird.recipes import affinity, recipe_names
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.serving import segments
 from tailorbird.serving.segments import Audience
@@ -23,9 +23,9 @@ from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
 MOST_RESULTS = 5_000_000
+"""Users of a line (spec recipes-and-runtime 6.3)."""
 LINES_AT_ONCE = 500
-SCORES_AT_ONCE = 50_000_000
-"""(line, user) pairs held in memory at a time: 200 MB."""
+"""All that AWS takes in a job (spec recipes-and-runtime 6.3), so that users are scored once for all of them."""
 
 
 def select(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
@@ -35,7 +35,7 @@ def select(workspace: Workspace, document: Document, progress: Callable[[float, 
     audience = segments.audience(workspace, asked.deployment)
     users = len(audience.population.interactions.users)
     answered = partial(_answers, audience, asked.filter, document["numResults"])
-    lines_at_once = int(np.clip(SCORES_AT_ONCE // max(1, users), 1, LINES_AT_ONCE))
+    lines_at_once = int(np.clip(affinity.PAIRS_AT_ONCE // max(1, users), 1, LINES_AT_ONCE))
     return batch.run(workspace, document, answered, lines_at_once, progress)
 
 

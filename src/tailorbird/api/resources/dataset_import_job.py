@@ -41,7 +41,7 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
     if racing := lifecycle.unfinished(workspace, RACING, datasetGroupArn=document["datasetGroupArn"]):
         raise JobFailed(racing)
     checkup = Checkup(target.schema, workspace.clock())
-    counted = _counted(workspace, document, kind)
+    counted = _import_metrics(workspace, document, kind)
     try:
         files = workspace.objects.files(location)
         sources = [
@@ -81,7 +81,7 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
     return {"_report": report.as_document() | {"warnings": warnings, "summary": checkup.summary()}}
 
 
-def _counted(workspace: Workspace, document: Document, kind: str) -> attributions.ImportMetrics | None:
+def _import_metrics(workspace: Workspace, document: Document, kind: str) -> attributions.ImportMetrics | None:
     """The metrics to count of the job's rows, if any: for CloudWatch those of incremental jobs, for S3 as asked."""
     wanted = kind == "INTERACTIONS" and (document["importMode"] == INCREMENTAL or document.get(PUBLISH))
     found = attributions.of_group(workspace, document["datasetGroupArn"]) if wanted else None

@@ -31,6 +31,7 @@ RESOURCE = Resource(
 )
 
 MOST_METRICS = 10
+"""Of an attribution (spec recipes-and-runtime 6.4)."""
 
 
 @lifecycle.atomic

@@ -23,6 +23,7 @@ TITLES = {
     "aws-personalized-ranking": "ranking",
     "aws-popularity-count": "most popular",
 }
+# Those of AWS (spec recipes-and-runtime 3.2), as narrow columns name them.
 METRICS = {
     "mean_reciprocal_rank_at_25": "MRR@25",
     **{f"normalized_discounted_cumulative_gain_at_{k}": f"NDCG\n@{k}" for k in (5, 10, 25)},

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tailorbird.recipes.scorers.kernels import FLOATS_2D, LONGS, OUT_2D, compiled, helper
 from tailorbird.recipes.scorers.transformer import EPSILON
 
-CUBE = types.Array(types.float32, 3, "C")
+CUBE = types.Array(types.float32, 3, "C")  # of dimensions
 LEAST = np.float32(-87.0)
 """Whose exponential is the least normal float."""
 SMALL = np.float32(EPSILON)

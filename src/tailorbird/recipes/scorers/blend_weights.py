@@ -50,6 +50,10 @@ SCORED_CELLS = 100_000_000
 """Bound on (sample, item) pairs that are scored where only candidates are kept: a matter of time, not of memory."""
 MOST_SAMPLES = 2000
 """Where only candidates are kept: with some 1500 of them a sample, 12 MB a scorer."""
+LEAST_SAMPLES = 20
+"""However large the catalogue is, so that something is learned; not tuned."""
+START = 0.2
+"""Of each long history's weight: L-BFGS ends at one place from anywhere, since the loss is convex."""
 
 
 MOVES = (-0.3, 0.3)
@@ -97,8 +101,8 @@ def shortness(queries: Sequence[Query]) -> NDArray[np.float32]:
 def most_samples(items: int) -> int:
     """Returns how many samples a catalogue of that size has time and memory for."""
     if items <= ALL_CANDIDATES:
-        return max(20, CELLS // items)
-    return min(MOST_SAMPLES, max(20, SCORED_CELLS // items))
+        return max(LEAST_SAMPLES, CELLS // items)
+    return min(MOST_SAMPLES, max(LEAST_SAMPLES, SCORED_CELLS // items))
 
 
 def draw_samples(data: Interactions, most: int, rng: np.random.Generator) -> list[Sample]:
@@ -203,7 +207,7 @@ def fit(table: ScoredSamples) -> tuple[NDArray[np.float32], NDArray[np.float32]]
     # What all buckets have in common is not held back: where nobody comes back to anything it must go far down.
     ridge = np.full(2 * kinds + 1 + repeat_consumption.BUCKETS, RIDGE)
     ridge[2 * kinds] = 0
-    start = np.concatenate([np.full(kinds, 0.2), np.zeros(kinds + 1 + repeat_consumption.BUCKETS)])
+    start = np.concatenate([np.full(kinds, START), np.zeros(kinds + 1 + repeat_consumption.BUCKETS)])
     best = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x
     return unpack(best, kinds)
 
@@ -265,7 +269,7 @@ def sharpen(table: ScoredSamples, starts: Sequence[NDArray[np.float32]], places:
 
 
 def ndcg(scores: NDArray[np.float32], truth: NDArray[np.bool_], length: int = 25) -> float:
-    """Returns the mean NDCG of the lists that the scores make."""
+    """Returns the mean NDCG of the lists that the scores make, of the default length of an answer."""
     worth = discounts(length)
     hits = np.take_along_axis(truth, best_items(scores, length), axis=1)
     ideal = np.cumsum(worth)[np.minimum(truth.sum(axis=1), length) - 1]

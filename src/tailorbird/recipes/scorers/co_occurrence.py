@@ -61,7 +61,7 @@ def train(matrix: sparse.csr_matrix) -> CoOccurrence:
     """Counts pairs in a (user or session, item) matrix of ones."""
     from tailorbird.recipes.scorers import pair_kernels
 
-    counts = np.asarray(matrix.sum(axis=0)).ravel() + 0.5
+    counts = np.asarray(matrix.sum(axis=0)).ravel() + 0.5  # so that the log of one that nobody had is finite
     groups = groups_of(matrix.indptr, matrix.indices, matrix.shape[1])
     weights = whole(np.maximum(groups.sizes, 1) ** -DAMPING)
     pairs = groups.pairs()

@@ -11,12 +11,14 @@ from tailorbird.recipes.recipe import Interactions
 FIRST_ITEMS = 10
 """How many of a user's first rows tell what users do first: as many as the longest history of a newcomer in P6 of
 bench/quality; not tuned."""
+UNSEEN = 1e-3
+"""Rows that an item has beforehand, so that logs are finite: a thousandth of a first row; not tuned."""
 
 
 def first_shares(data: Interactions) -> NDArray[np.float32]:
     """Returns the log share of each item among the first rows of all users."""
     place = np.arange(len(data.user)) - user_bounds(data)[data.user]
-    counts = np.bincount(data.item[place < FIRST_ITEMS], minlength=len(data.items)) + 1e-3
+    counts = np.bincount(data.item[place < FIRST_ITEMS], minlength=len(data.items)) + UNSEEN
     return np.asarray(np.log(counts / counts.sum()), np.float32)
 
 

@@ -13,14 +13,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorbird.data.clocks import DAY
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
-RECENT_HALF_LIFE = 90 * 86400.0
+RECENT_HALF_LIFE = 90.0 * DAY
 """Seconds; for what is popular now: a season, short enough to forget the last one; not tuned, its weight in the blend
 is learned."""
+MOST_TABLES = 200
+"""Moments at which the counts are kept: of a year's even traffic one every two days, where half-lives are of months."""
 MOST_CELLS = 8_000_000
-"""Bound on the table (32 MB): 200 moments, fewer where there are many items."""
+"""Bound on all of them (32 MB): there are fewer moments where items are many."""
 FLOOR = 0.01
 """Share of the average item's count that every item has at least, so that logs are finite and average is worth 4.6 more
 than nothing."""
@@ -58,7 +61,7 @@ def train(data: Interactions, half_life: float) -> DecayedPopularity:
     order = np.argsort(data.timestamp, kind="stable")
     time, item = data.timestamp[order], data.item[order]
     weight = np.ones(len(order)) if data.weight is None else data.weight[order]
-    tables = 1 if np.isinf(half_life) else int(np.clip(MOST_CELLS // len(data.items), 1, 200))
+    tables = 1 if np.isinf(half_life) else int(np.clip(MOST_CELLS // len(data.items), 1, MOST_TABLES))
     ends = np.unique(np.linspace(0, len(time), tables + 1).astype(np.int64)[1:])
     ends = ends[ends > 0]
     counts = np.zeros(len(data.items))

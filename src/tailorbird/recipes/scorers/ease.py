@@ -45,6 +45,8 @@ LAST = 200
 WEIGHTS = (1 / np.sqrt(1 + np.arange(LAST))).astype(np.float32)
 """By recency, falling slowly: peers chose the last 3 items on Amazon Beauty, 10 on MovieLens small, and all of them for
 newcomers (docs/reference/quality.md)."""
+BLOCK = 4096
+"""Items of a table that is dense for a while: 40 MB for `MOST_USERS`."""
 FLOOR = 0.003
 """Weight at which an item is as good as unrelated: weights below it, many of them negative, are noise; not tuned."""
 
@@ -115,9 +117,9 @@ def train(data: Interactions) -> FewItems | ManyItems:
     matrix = matrix[newest_users(data, MOST_USERS)]
     kernel = _regularised_inverse(matrix).astype(np.float32)
     diagonal = np.ones(matrix.shape[1])
-    for start in range(0, matrix.shape[1], 4096):
-        block = matrix[:, start : start + 4096].toarray()
-        diagonal[start : start + 4096] -= np.einsum("ui,ui->i", block, kernel @ block)
+    for start in range(0, matrix.shape[1], BLOCK):
+        block = matrix[:, start : start + BLOCK].toarray()
+        diagonal[start : start + BLOCK] -= np.einsum("ui,ui->i", block, kernel @ block)
     return ManyItems(matrix, kernel, diagonal.astype(np.float32))
 
 

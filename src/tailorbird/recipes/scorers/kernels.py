@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+# Arrays of one dimension or two.
 FLOATS, FLOATS_2D = (types.Array(types.float32, d, "C", readonly=True) for d in (1, 2))
 OUT, OUT_2D = (types.Array(types.float32, d, "C") for d in (1, 2))
 INTS, LONGS = types.Array(types.int32, 1, "C", readonly=True), types.Array(types.int64, 1, "C", readonly=True)

@@ -25,6 +25,7 @@ HELPER = numba.njit(error_model="numpy", nogil=True)
 SHIFT = 36
 """Weights are multiples of 2 ** -36: a weight of 0.001 is right to eight digits, and 100 million ones add up."""
 ONE = float(2**SHIFT)
+"""A weight of 1."""
 DENSE = 16
 """Sorting n numbers takes about as long as looking at so many times n."""
 
@@ -33,6 +34,7 @@ OfItem = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]
 
 _both: Callable[[tuple[Any, ...]], Any] = types.Tuple
 GROUPS, OF_ITEM = _both((LONGS, INTS)), _both((LONGS, INTS, INTS))
+# Arrays as those of `kernels`.
 DOUBLES = types.Array(types.float64, 1, "C", readonly=True)
 GIVEN_BOOLS = types.Array(types.boolean, 1, "C", readonly=True)
 NEW_INTS_2D = types.Array(types.int32, 2, "C")

@@ -37,6 +37,8 @@ WEIGHT_DECAY = 0.01
 ROWS = 700_000
 """Interactions read in all epochs together: some 25 seconds of one core at the default width. A million cost 40 seconds
 and brought no quality."""
+SMOOTHING = 0.1
+"""Of a step in the loss that is told: the mean of some ten; nothing depends on it."""
 MOST_EPOCHS = 20
 """More learn a small set by heart."""
 MOST_LANES = 32
@@ -127,7 +129,7 @@ def train(
                 progress(done, Epoch(epoch + 1, epochs, loss))
                 fresh, state, user = net(batch(rows, order[:, start : start + plan.bptt], rng), state, user)
                 descend(net, optimizer, fresh, RATE * schedule(done))
-                loss += 0.1 * (float(fresh.item()) - loss)
+                loss += SMOOTHING * (float(fresh.item()) - loss)
     progress(1.0, Epoch(epochs, epochs, loss))
     return Recurrent(weights(net, known, features.items), features.users, features.context)
 

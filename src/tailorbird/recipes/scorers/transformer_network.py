@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tailorbird.recipes.scorers.transformer import EDGES, EPSILON
+from tailorbird.recipes.scorers.transformer_training import PADDING
 
-PADDING = -1
-"""No item has this number."""
+SPREAD = 0.02
+"""Standard deviation of vectors before training: that of BERT and GPT-2; not tuned."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ class Network(nn.Module):
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.blocks))
         self.norm = nn.LayerNorm(shape.width, eps=EPSILON)
         self.bias = nn.Parameter(log_shares)
-        nn.init.normal_(self.item.weight, std=0.02)
+        nn.init.normal_(self.item.weight, std=SPREAD)
 
     def vectors(self) -> Tensor:
         """Returns (item, width): what stands for each item, as input and as output; START is the last."""
@@ -166,7 +167,7 @@ class Network(nn.Module):
 
 
 def _start(features: int, width: int) -> nn.Parameter:
-    return nn.Parameter(0.02 * torch.randn(features, width))
+    return nn.Parameter(SPREAD * torch.randn(features, width))
 
 
 def buckets(seconds: Tensor) -> Tensor:

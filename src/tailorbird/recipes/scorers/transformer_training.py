@@ -40,8 +40,6 @@ WEIGHT_DECAY = 0.01
 """AdamW's own default in torch."""
 WARM_UP = 0.05
 """Share of the steps until the full rate, so that the vectors of the start are not shaken loose; not tuned."""
-BATCH_CELLS = 16_000_000
-"""Bound on (place, item) scores of a batch: 64 MB each time they are held."""
 SORTED = 30
 """Batches whose windows are sorted by length together: enough to pad little, few enough that batches stay random."""
 POPULARITY = 0.75
@@ -66,7 +64,7 @@ class TransformerPlan:
     epochs: int
     seed: int
     length: int = 50
-    """Distinct recent items that it sees."""
+    """Distinct recent items that it sees: as many as SASRec (Kang and McAuley, ICDM 2018) on all but MovieLens."""
     blocks: int = 2
     """Two or three is what tuned peers have (Klenitskiy and Vasilev); two are a third cheaper."""
     heads: int = 1
@@ -82,7 +80,7 @@ class TransformerPlan:
     features: bool = False
     """Whether metadata and context are."""
     patience: int = 5
-    """Epochs without a better validation after which it ends."""
+    """Epochs without a better validation after which it ends; not tuned."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +155,7 @@ def build(
 
     from tailorbird.recipes.scorers.transformer_network import Network, Shape
 
-    counts = np.bincount(data.item, minlength=len(data.items)) + 0.5
+    counts = np.bincount(data.item, minlength=len(data.items)) + 0.5  # logs are finite
     shape = Shape(
         items=len(data.items),
         width=plan.width,
@@ -236,7 +234,7 @@ def move_mean(mean: Network, net: Network, share: float) -> None:
 
 
 def schedule(done: float) -> float:
-    """Returns the share of the full learning rate: a linear rise, then half a cosine."""
+    """Returns the share of the full learning rate: a linear rise from next to nothing, then half a cosine."""
     if done < WARM_UP:
         return max(done, 0.001) / WARM_UP
     return 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
