@@ -55,6 +55,7 @@ class Shop(World):
         self.load("clicks", 0)
         self.items = self.made("Items", ITEMS_SCHEMA)
         self.fill(self.items, "items", items_csv())
+        self.tracking = self.call("create_event_tracker", name="t", datasetGroupArn=self.group)["trackingId"]
         self.popular, self.sims, self.personal = map(self.trained, (POPULARITY, SIMS, PERSONALIZATION))
 
     def trained(self, recipe: str) -> str:
@@ -71,7 +72,7 @@ class Shop(World):
         return str(created["filterArn"])
 
     def ask(self, campaign: str, **more: Any) -> list[str]:
-        answer = self.call("get_recommendations", campaignArn=campaign, userId="1", numResults=5, **more)
+        answer = self.call("get_recommendations", **{"campaignArn": campaign, "userId": "1", "numResults": 5, **more})
         return [each["itemId"] for each in answer["itemList"]]
 
     def elsewhere(self, *steps: tuple[str, dict[str, Any]]) -> None:
@@ -126,7 +127,6 @@ def test_only_an_answer_that_is_in_memory_is_at_hand(shop: Shop) -> None:
     campaign = shop.campaign("at hand", shop.personal)
     genre = shop.filter("genre", GENRE.format('"Drama"'))
     seen = shop.filter("seen", 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")')
-    tracking = shop.call("create_event_tracker", name="at hand", datasetGroupArn=shop.group)["trackingId"]
 
     def at_hand(function: str = "get_recommendations", **more: Any) -> bool:
         request = {"campaignArn": campaign, "userId": "1", **more}
@@ -142,7 +142,6 @@ def test_only_an_answer_that_is_in_memory_is_at_hand(shop: Shop) -> None:
     assert not at_hand(filterArn=genre), "an item came, so that the metadata are read anew"
     shop.ask(campaign, filterArn=genre)
     assert at_hand(filterArn=genre)
-    shop.ask(campaign, filterArn=seen)
     assert not at_hand(filterArn=seen), "a filter of events reads the user's rows"
     with pytest.raises(InvalidInputException, match="answers GetRecommendations only"):
         at_hand("get_personalized_ranking", inputList=["1"])
@@ -150,12 +149,41 @@ def test_only_an_answer_that_is_in_memory_is_at_hand(shop: Shop) -> None:
     assert not at_hand("put_events")
     assert not at_hand(promotions=[{}])
     event = {"eventType": "click", "itemId": "2", "sentAt": shop.now}
-    shop.call("put_events", trackingId=tracking, sessionId="s", userId="1", eventList=[event])
+    shop.call("put_events", trackingId=shop.tracking, sessionId="s", userId="1", eventList=[event])
     assert not at_hand(), "the user acted"
     shop.ask(campaign)
     assert at_hand()
     shop.now += questions.MOMENT
     assert not at_hand(), "another moment"
+
+
+def test_what_a_filter_forbids_a_user_is_at_hand_until_he_acts_or_rows_come(shop: Shop) -> None:
+    """The commonest filter: what one has clicked is shown no more, at once."""
+    campaign = shop.campaign("unseen", shop.popular)
+    unseen = shop.filter("unseen", 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("click")')
+    request = {"campaignArn": campaign, "userId": "filtered", "filterArn": unseen, "numResults": 5}
+
+    def listed() -> list[str]:
+        found = runtime.at_hand("get_recommendations", shop.workspace, request)
+        assert found is not None, "nobody did anything"
+        return [each.item for each in found["itemList"]]
+
+    def ask() -> list[str]:
+        assert runtime.at_hand("get_recommendations", shop.workspace, request) is None, "something came"
+        return shop.ask(campaign, userId="filtered", filterArn=unseen)
+
+    shown = ask()
+    assert listed() == shown
+    event = {"eventType": "click", "itemId": shown[0], "sentAt": shop.now}
+    shop.call("put_events", trackingId=shop.tracking, sessionId="s", userId="filtered", eventList=[event])
+    again = ask()
+    assert shown[0] not in again
+    assert listed() == again
+    rows = f"USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE\nfiltered,{shown[1]},{int(shop.now)},click\n"
+    shop.fill(shop.dataset, "unseen", rows.encode(), importMode="INCREMENTAL")
+    last = ask()
+    assert not {shown[0], shown[1]} & set(last)
+    assert listed() == last
 
 
 def test_a_filtered_list_is_at_hand_while_the_model_knows_its_items(shop: Shop) -> None:

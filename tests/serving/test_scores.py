@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tailorbird.serving import scores as kept
-from tailorbird.serving.scores import DERIVED, SCORE_DIGITS, RecentScores, Scores, scale
+from tailorbird.serving.scores import DERIVED, SCORE_DIGITS, Recent, Scores, scale
 
 values = st.lists(st.sampled_from([-np.inf, -3.0, -1.0, 0.0, 0.5, 2.0]), min_size=1, max_size=60)
 
@@ -45,26 +45,26 @@ def row(size: int = 10) -> Scores:
     return Scores(np.zeros(size, np.float32))
 
 
-def test_a_row_holds_only_under_its_mark() -> None:
-    recent, first = RecentScores(), row()
-    recent.keep("u1", (7, 100), first, 1 << 20)
+def test_what_is_kept_holds_only_under_its_mark() -> None:
+    recent, first = Recent[Scores](), row()
+    recent.keep("u1", (7, 100), first, 1, 1 << 20)
     assert recent.of("u1", (7, 100)) is first
     assert recent.of("u1", (8, 100)) is None, "the user acted"
     assert recent.of("u2", (7, 100)) is None
-    recent.keep("u1", (8, 100), row(), 1 << 20)
+    recent.keep("u1", (8, 100), row(), 1, 1 << 20)
     assert recent.of("u1", (7, 100)) is None, "it was replaced"
 
 
-def test_rows_are_held_up_to_so_many_bytes() -> None:
-    recent, most = RecentScores(), 3 * row(100).size
+def test_so_many_bytes_are_kept() -> None:
+    recent = Recent[str]()
     for user in range(10):
-        recent.keep(user, 0, row(100), most)
+        recent.keep(user, 0, "made", 100, 300)
     assert [user for user in range(10) if recent.of(user, 0)] == [7, 8, 9], "the three that asked last are held"
     recent.of(7, 0)
-    recent.keep("new", 0, row(100), most)
+    recent.keep("new", 0, "made", 100, 300)
     assert recent.of(7, 0), "it asked again meanwhile"
-    recent.keep("large", 0, row(10_000), most)
-    assert recent._held <= most
+    recent.keep("large", 0, "made", 10_000, 300)
+    assert recent._held <= 300
 
 
 def test_what_is_derived_is_made_once_for_a_mask_that_stays_as_it_is() -> None:

@@ -21,7 +21,7 @@ from tailorbird.recipes.recipe_types import RecipeType
 from tailorbird.serving import exploration, models, questions
 from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.models import ServedModel
-from tailorbird.serving.questions import Deployment
+from tailorbird.serving.questions import Deployment, FilterQuestion
 from tailorbird.serving.scores import Mask
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -225,12 +225,16 @@ def influences(workspace: Workspace, artifact: str) -> tuple[str, ...]:
     return model.influences if isinstance(model, InfluencedModel) else ()
 
 
+def filter_question(filter_: syntax.Filter, request: Document) -> FilterQuestion:
+    """What a request asks of a filter, by its filterValues, userId and itemId."""
+    return FilterQuestion(filter_, request.get("filterValues", {}), request.get("userId"), request.get("itemId"))
+
+
 def mask(
     deployment: Deployment, filter_: syntax.Filter, request: Document, others: Sequence[str] | None = None
 ) -> Mask:
-    """What a filter allows for a request, by its filterValues, userId and itemId.
+    """What a filter allows for a request.
 
     others: items that the model does not know, of which to tell it instead of the model's.
     """
-    values, user, item = request.get("filterValues", {}), request.get("userId"), request.get("itemId")
-    return questions.mask(deployment, filter_, values, user, item, others)
+    return questions.mask(deployment, filter_question(filter_, request), others)

@@ -122,7 +122,8 @@ def _question(target: Target, request: dict[str, Any]) -> Question:
 def at_hand(function: str, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any] | None:
     """The answer, where that needs nothing but what is in memory and a look at an index: some hundred microseconds.
 
-    That is where the model said what it says already, and a filter asks for nothing but metadata that are in memory.
+    That is where the model said what it says already, and a filter asks for nothing but metadata that are in memory,
+    or it was asked the same of the user, who did nothing since.
     None otherwise: whatever reads rows, makes a model or writes may take seconds, for which no other request should
     wait.
     """
@@ -134,11 +135,11 @@ def at_hand(function: str, workspace: Workspace, request: dict[str, Any]) -> dic
     target, deployment = found
     operation, answer = QUICK[function]
     _check_asked(target, request, operation)
-    filters = _filters(target, request)
-    if filters:
-        unknown = deployment.served.unknown(request.get("inputList", ()))
-        if unknown or any(each.needs_user for each in filters) or not deployment.has_table():
-            return None
+    filters = [deployments.filter_question(each, request) for each in _filters(target, request)]
+    if filters and deployment.served.unknown(request.get("inputList", ())):
+        return None
+    if not all(questions.has_mask(deployment, each) for each in filters):
+        return None
     scores = questions.kept_scores(workspace, deployment, _question(target, request))
     return None if scores is None else answer(request, target, deployment, scores)
 

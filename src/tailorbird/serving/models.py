@@ -20,7 +20,7 @@ from tailorbird.recipes import RECIPES, new_items, objective
 from tailorbird.recipes.recipe import IncrementalModel, Model, Recipe, SelfUpdatingModel, from_nobody
 from tailorbird.serving import exploration_pools
 from tailorbird.serving.exploration_pools import ExplorationPool
-from tailorbird.serving.scores import RecentScores
+from tailorbird.serving.scores import Mask, Recent, Scores
 from tailorbird.storage.artifacts import ExplorationPools, ModelManifest
 from tailorbird.workspace import Workspace
 
@@ -46,8 +46,10 @@ class ServedModel:
     """Which later events or items the model took up; None for the trained one."""
     pool: ExplorationPool | None = None
     """What may be explored; None where the recipe takes up no new items between trainings."""
-    recent: RecentScores = field(init=False, default_factory=RecentScores)
+    recent: Recent[Scores] = field(init=False, default_factory=Recent)
     """What it said lately; another one for what becomes of the model."""
+    recent_masks: Recent[Mask] = field(init=False, default_factory=Recent)
+    """Of filters that ask for the user, those of the users who asked lately."""
 
     @cached_property
     def numbers(self) -> Mapping[str, int]:

@@ -32,6 +32,8 @@ month. Not tuned."""
 MOMENT = 300
 """Seconds for which a request's time stays the same, so that a user who does nothing gets the same scores. The
 shortest half-life that a recipe knows is of days, of which this is a thousandth."""
+MASKS_SHARE = 4
+"""Part of the bytes of kept scores that kept masks may take: of a catalogue, a mask is an eighth of a row of scores."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +52,19 @@ class Deployment:
     def table(self) -> MetadataTable:
         """The newest metadata of the model's items; made when a filter first needs it."""
         make = partial(models.item_table, self.workspace, self.served, self.items)
-        return self.workspace.cache.get("table", self._table_key, make)
+        return self.workspace.cache.get("table", self.table_key, make)
 
     def has_table(self) -> bool:
         """Whether `table` is made already."""
-        return self.workspace.cache.peek("table", self._table_key) is not None
+        return self.workspace.cache.peek("table", self.table_key) is not None
 
     def others(self, others: Sequence[str]) -> MetadataTable:
         """The newest metadata of items that the model does not know; all is missing of one without a record."""
-        return models.others_table(self.workspace, self._table_key, self.served, self.items, others)
+        return models.others_table(self.workspace, self.table_key, self.served, self.items, others)
 
     @cached_property
-    def _table_key(self) -> Hashable:
+    def table_key(self) -> Hashable:
+        """Another one for other metadata."""
         return models.table_key(self.workspace, self.artifact, self.served, self.items)
 
 
@@ -113,7 +116,7 @@ def scores(workspace: Workspace, deployment: Deployment, question: Question) -> 
     if found is None:
         asked = query(workspace, deployment, question.user, question.item, question.context)
         found = Scores(served.model.score([replace(asked, influence=question.influence)])[0])
-        served.recent.keep(asker, mark, found, workspace.config.scores_kept)
+        served.recent.keep(asker, mark, found, found.size, workspace.config.scores_kept)
     return found
 
 
@@ -185,40 +188,66 @@ def check_target(filter_: syntax.Filter) -> None:
         raise InvalidInputException(f"The filter selects {filter_.target}; recommendations need one of ItemID.")
 
 
-def mask(
-    deployment: Deployment,
-    filter_: syntax.Filter,
-    values: Mapping[str, str],
-    user: str | None,
-    item: str | None,
-    others: Sequence[str] | None = None,
-) -> Mask:
+@dataclass(frozen=True)
+class FilterQuestion:
+    """What is asked of a filter, as the request has it."""
+
+    filter: syntax.Filter
+    values: Mapping[str, str]
+    """The request's filterValues."""
+    user: str | None
+    item: str | None
+
+    @cached_property
+    def asker(self) -> Hashable:
+        """Equal where the same is asked."""
+        values = tuple(sorted(self.values.items())) if self.values else ()
+        item = self.item if self.filter.needs_current_item else None
+        return self.filter.text, values, item, self.user if self.filter.needs_user else None
+
+
+def mask(deployment: Deployment, asked: FilterQuestion, others: Sequence[str] | None = None) -> Mask:
     """Which of the model's items, or of others, the filter allows for this request; raises InvalidInput.
 
-    The mask may be written to only where its flags say so: else it is kept for all who ask the same.
+    It may be written to only where its flags say so: else it is kept for whoever asks the same.
     """
-    check_target(filter_)
-    if others is not None or filter_.needs_user:
-        return _mask(deployment, filter_, values, user, item, others)
+    check_target(asked.filter)
+    if others is not None:
+        return _mask(deployment, asked, others)
+    if not asked.filter.needs_user:
+        return deployment.table.masks.get("mask", asked.asker, lambda: _kept(_mask(deployment, asked)))
+    mark = _mask_mark(deployment, asked)  # before what it tells of is read
+    recent = deployment.served.recent_masks
+    found = recent.of(asked.asker, mark)
+    if found is None:
+        found = _kept(_mask(deployment, asked))
+        recent.keep(asked.asker, mark, found, found.nbytes, deployment.workspace.config.scores_kept // MASKS_SHARE)
+    return found
 
-    def make() -> Mask:
-        made = _mask(deployment, filter_, values, user, item)
-        made.flags.writeable = False
-        return made
 
-    key = filter_.text, tuple(sorted(values.items())), item if filter_.needs_current_item else None
-    return deployment.table.masks.get("mask", key, make)
+def has_mask(deployment: Deployment, asked: FilterQuestion) -> bool:
+    """Whether `mask` needs only what is in memory, and a look at an index or two, for the model's items."""
+    if not deployment.has_table() or not asked.filter.needs_user:
+        return deployment.has_table()
+    return deployment.served.recent_masks.of(asked.asker, _mask_mark(deployment, asked)) is not None
 
 
-def _mask(
-    deployment: Deployment,
-    filter_: syntax.Filter,
-    values: Mapping[str, str],
-    user: str | None,
-    item: str | None,
-    others: Sequence[str] | None = None,
-) -> Mask:
+def _mask_mark(deployment: Deployment, asked: FilterQuestion) -> Hashable:
+    """What changes with all that a filter asks of a user: what was done, imported or put, and the items' metadata."""
+    workspace, interactions, user = deployment.workspace, deployment.interactions, asked.user or ""
+    known = history.mark(workspace, interactions, deployment.users, user)
+    imported = workspace.tables.bulk_version(interactions.place)
+    return known, imported, deployment.table_key, _moment(user, workspace.clock())
+
+
+def _kept(mask: Mask) -> Mask:
+    mask.flags.writeable = False
+    return mask
+
+
+def _mask(deployment: Deployment, asked: FilterQuestion, others: Sequence[str] | None = None) -> Mask:
     table, numbers = rows(deployment, others)
+    filter_, user = asked.filter, asked.user
 
     def touched(types: frozenset[str] | None) -> NDArray[np.int32]:
         found = history.touched(deployment.workspace, deployment.interactions, user or "", types)
@@ -227,10 +256,10 @@ def _mask(
     asking = None
     if user is not None and filter_.needs_user:
         asking = asking_user(deployment, user, touched)
-    current = numbers.get(item, evaluate.UNKNOWN_ITEM) if item is not None else None
+    current = numbers.get(asked.item, evaluate.UNKNOWN_ITEM) if asked.item is not None else None
     # Whether a text is one value or a list is asked of the model's items, for other items too.
     own = table if others is None else deployment.table
-    given = filter_values.read(filter_, values, own, asking)
+    given = filter_values.read(filter_, asked.values, own, asking)
     return evaluate.evaluate(filter_, table, given, asking, current)
 
 

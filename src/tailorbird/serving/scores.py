@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,38 +79,38 @@ class Scores:
         return 2 * self.values.nbytes + 8 * ORDERED
 
 
-class RecentScores:
-    """The rows of those who asked a model lately; safe to use from many threads."""
+class Recent(Generic[T]):
+    """What was made for those who asked a model lately; safe to use from many threads."""
 
     def __init__(self) -> None:
         self._held = 0
-        self._rows: OrderedDict[Hashable, tuple[Hashable, Scores]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[Hashable, T, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, asker: Hashable, mark: Hashable) -> Scores | None:
-        """The row of an asker, if one is kept that was made under this mark."""
+    def of(self, asker: Hashable, mark: Hashable) -> T | None:
+        """What is kept for an asker, if it was made under this mark."""
         with self._lock:
-            kept = self._rows.get(asker)
+            kept = self._kept.get(asker)
             if kept is None or kept[0] != mark:
                 return None
-            self._rows.move_to_end(asker)
+            self._kept.move_to_end(asker)
             return kept[1]
 
-    def keep(self, asker: Hashable, mark: Hashable, scores: Scores, most: int) -> None:
-        """Keeps the row of an asker, made under a mark.
+    def keep(self, asker: Hashable, mark: Hashable, value: T, size: int, most: int) -> None:
+        """Keeps what was made for an asker under a mark, of `size` bytes.
 
         most: bytes to hold; of more, those who asked longest ago are forgotten.
         """
         with self._lock:
             self._drop(asker)
-            self._rows[asker] = mark, scores
-            self._held += scores.size
+            self._kept[asker] = mark, value, size
+            self._held += size
             while self._held > most:
-                self._drop(next(iter(self._rows)))
+                self._drop(next(iter(self._kept)))
 
     def _drop(self, asker: Hashable) -> None:
-        if (kept := self._rows.pop(asker, None)) is not None:
-            self._held -= kept[1].size
+        if (kept := self._kept.pop(asker, None)) is not None:
+            self._held -= kept[2]
 
 
 @dataclass(frozen=True)
