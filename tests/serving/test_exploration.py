@@ -12,6 +12,7 @@ from tailorbird.evaluation import ranking
 from tailorbird.recipes import RECIPES, new_items
 from tailorbird.recipes.recipe import silent
 from tailorbird.recipes.top_k import best_items
+from tailorbird.serving import exploration
 from tailorbird.serving.exploration import DAY, Draw, Exploration, explore
 from tailorbird.serving.exploration_pools import ExplorationPool
 from tailorbird.serving.scores import Scores
@@ -79,6 +80,23 @@ def test_propensities_are_the_frequencies() -> None:
             # An item that was placed before cannot come again.
             possible = np.mean([item not in draw.items[:place] for draw in found])
             assert weights[item] == pytest.approx(possible, abs=0.15), (place, item)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_draws_are_placed_as_one_after_the_other(seed: int) -> None:
+    """Where none of the best can be drawn, nothing needs to be looked at between two draws."""
+    settings = Exploration(weight=0.5)
+    best = np.arange(PLACES)
+    places = exploration._places(Scores(scores()), best, None, pool(), settings)
+    assert places.chances is not None
+    assert not places.young
+    turns = sorted(np.random.default_rng(seed).choice(PLACES, min(3, PLACES), replace=False).tolist())
+    found, plainly = (
+        fill(places, turns, places.chances, np.random.default_rng(seed))
+        for fill in (exploration._inserted, exploration._placed)
+    )
+    assert found.items == plainly.items
+    assert found.propensities == pytest.approx(plainly.propensities)
 
 
 def test_ignored_impressions_lower_an_items_share_and_clicks_raise_it() -> None:

@@ -79,8 +79,12 @@ def explore(
     places = scores.derived(what, allowed, lambda: _places(scores, best, allowed, pool, settings))
     if places.chances is None:
         return places.unexplored
-    turns = rng.random(len(best)) < places.chances.share
-    return _placed(places, turns.tolist(), places.chances, rng) if turns.any() else places.unexplored
+    turns = np.flatnonzero(rng.random(len(best)) < places.chances.share).tolist()
+    if not turns:
+        return places.unexplored
+    if places.young or len(turns) >= places.chances.many:
+        return _placed(places, turns, places.chances, rng)
+    return _inserted(places, turns, places.chances, rng)
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,11 @@ class _Places:
     """None where nothing is explored."""
     unexplored: Draw
     """The answer where no place is."""
+
+    @cached_property
+    def young(self) -> bool:
+        """Whether one of `best` could come by a draw too."""
+        return any(self.own)
 
 
 def _places(
@@ -198,17 +207,34 @@ def _unexplored(best: NDArray[np.integer[Any]], own: NDArray[np.float64], chance
     return Draw(best.tolist(), ((1 - explored) + explored * own / np.maximum(1 - taken, TINY)).tolist())
 
 
-def _placed(places: _Places, turns: list[bool], chances: _Chances, rng: np.random.Generator) -> Draw:
-    """Fills the places one after the other, by a draw where it is their turn, else from the best."""
+def _inserted(places: _Places, turns: list[int], chances: _Chances, rng: np.random.Generator) -> Draw:
+    """As `_placed`, where no item of the best can be drawn and enough others can: half of an answer's time."""
+    items, propensities = places.best.copy(), places.unexplored.propensities.copy()
+    drawn: set[int] = set()
+    left = 1.0
+    for turn in turns:
+        item, chance = _drawn(chances, drawn, left, rng)
+        drawn.add(item)
+        items.insert(turn, item)
+        propensities[turn] = chances.share * chance / max(left, TINY)
+        left -= chance
+    return Draw(items[: len(places.best)], propensities)
+
+
+def _placed(places: _Places, turns: list[int], chances: _Chances, rng: np.random.Generator) -> Draw:
+    """Fills the places one after the other, by a draw where it is their turn, else from the best.
+
+    turns: the explored places, in order.
+    """
     placed: dict[int, float] = {}
     left, waiting = 1.0, chances.many
     queue = zip(places.best, places.own, strict=True)
     head, own = next(queue)
-    for turn in turns:
+    for place in range(len(places.best)):
         while head in placed:
             head, own = next(queue)
         explored = chances.share if waiting else 0.0
-        item, chance = _drawn(chances, placed, left, rng) if turn and waiting else (head, own)
+        item, chance = _drawn(chances, placed, left, rng) if place in turns and waiting else (head, own)
         placed[item] = 1 - explored if item == head else 0.0
         if chance:
             placed[item] += explored * chance / max(left, TINY)
