@@ -27,10 +27,15 @@ FIELDS = [
 ]
 SCHEMA = schema.parse(json.dumps({"type": "record", "name": "Items", "fields": FIELDS}))
 BLANK = st.text(st.sampled_from(BLANKS), max_size=2)
+WORDS = [*NULL_WORDS, "${user}", "{{ u }}", "{{", "None", "NaN", "true", "1", "inf", "NUL", "İ"]
 TEXTS = st.one_of(
     st.sampled_from(["7", "u7", "1.5", "1600000000"]),
     st.text(st.sampled_from("0123456789.-+eExX_ "), max_size=20),
-    st.tuples(BLANK, st.sampled_from([*NULL_WORDS, "None", "NaN", "true", "1", "inf", "NUL", "İ"]), BLANK).map("".join),
+    st.tuples(
+        BLANK,
+        st.sampled_from([*NULL_WORDS, "${user}", "{{ u }}", "{{", "None", "NaN", "true", "1", "inf", "NUL", "İ"]),
+        BLANK,
+    ).map("".join),
     st.integers(-(2**70), 2**70).map(str),
     st.sampled_from(
         [str(number + by) for number in (0, 2**31, -(2**31), 2**53, 10**11, 20010101) for by in (-1, 0, 1)]

@@ -160,6 +160,9 @@ def test_words_for_no_value_are_no_ids(way: Journey) -> None:
         "(null)",
         "-",
         "[object Object]",
+        "${userId}",
+        "{{ user.id }}",
+        "[]",
         "\ufeff",
     )
     for word in words:

@@ -140,7 +140,7 @@ def test_wrong_records_change_nothing(way: Journey, properties: str, words: str)
     assert way.export("ITEMS", "PUT") == before
 
 
-@pytest.mark.parametrize("word", ["null", "undefined", "[object Object]", "\u200b", "\x1f"])
+@pytest.mark.parametrize("word", ["null", "undefined", "[object Object]", "{}", "${itemId}", "\u200b", "\x1f"])
 def test_a_word_for_no_value_is_no_id(way: Journey, word: str) -> None:
     refused = way.events.exceptions.InvalidInputException
     genre = '{"genre": "Noir", "year": 1}'

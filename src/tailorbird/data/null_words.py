@@ -16,22 +16,28 @@ RESERVED_WORD = "null"
 """No value in any column (spec control-plane 4.1)."""
 NULL_WORDS = (
     "", RESERVED_WORD, "none", "nan", "undefined", r"\n", "<na>", "nat", "nil", "n/a", "#n/a", "(null)", "-",
-    "[object object]", "[object null]", "[object undefined]", "[object promise]",
+    "[object object]", "[object array]", "[object null]", "[object undefined]", "[object promise]", "{}", "[]", "%s",
 )  # fmt: skip
 r"""In lower case, without blanks around them: SQL's NULL, Python's None, pandas' nan, NaT and <NA>, JavaScript's
 undefined and NaN, the \N of PostgreSQL's COPY, MySQL and Hive, Go's and Ruby's nil, Excel's #N/A, what log files write,
-and what JavaScript makes of an object, or of an answer not waited for, that is joined to a text. NA is none of them: it
-is Namibia."""
+what JavaScript makes of an object, or of an answer not waited for, that is joined to a text, and what is empty or was
+not filled in. NA is none of them: it is Namibia."""
+PLACES = ("${", "{{")
+"""What the names of values begin with in templates of shells, JavaScript, Jinja and the like; they end in a brace. A
+text that is such a name whole was not filled in."""
 
 
 def is_null(text: str) -> bool:
     """Whether a text means nothing where an id, an event type, a number or a boolean is wanted."""
-    return bare(text).lower() in NULL_WORDS
+    word = bare(text).lower()
+    return word in NULL_WORDS or (word.startswith(PLACES) and word.endswith("}"))
 
 
 def null_words(text: pl.Expr) -> pl.Expr:
     """As `is_null`, for a column of texts."""
-    return text.str.strip_chars(BLANKS).str.to_lowercase().is_in(NULL_WORDS)
+    word = text.str.strip_chars(BLANKS).str.to_lowercase()
+    unfilled = pl.any_horizontal(word.str.starts_with(place) for place in PLACES) & word.str.ends_with("}")
+    return word.is_in(NULL_WORDS) | unfilled
 
 
 def is_null_text(text: str) -> bool:
