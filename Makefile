@@ -78,7 +78,7 @@ quality: $(VENV)/.installed-bench ## measure quality beside peers: make quality 
 
 bench: $(VENV)/.installed-bench ## measure speed of answers beside peers (needs TAILORBIRD_DATA, wrk and two cores)
 	@command -v wrk >/dev/null || { echo "wrk is needed: apt-get install wrk"; exit 1; }
-	PYTHONPATH=src:bench $(BIN)/python -m serving --kept build/bench
+	PYTHONPATH=src:bench $(BIN)/python -m serving --kept build/bench --write .
 
 reference: $(VENV)/.installed ## make docs/reference anew
 	$(BIN)/tailorbird reference > docs/reference/operations.md

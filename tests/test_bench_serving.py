@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from serving import load
+from serving import load, report
 from serving.servers import Server, application
 
 BODY = b'{"itemList":[]}'
@@ -42,3 +43,13 @@ def test_each_due_request_is_asked_and_its_answer_looked_at(bare: Server) -> Non
     assert len(took) == len(answers) == 100
     assert (np.array(took) > 0).all()
     assert all(answer.endswith(BODY) for answer in answers)
+
+
+def test_the_tables_are_those_of_the_file_of_figures(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    (tmp_path / report.FOLDER).mkdir(parents=True)
+    for name in ("README.md", f"{report.FOLDER}/{report.KEPT}"):
+        shutil.copy(root / name, tmp_path / name)
+    report.write(tmp_path)
+    for name in ("README.md", f"{report.FOLDER}/performance.md"):
+        assert (tmp_path / name).read_text(encoding="utf-8") == (root / name).read_text(encoding="utf-8")

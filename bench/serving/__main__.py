@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import statistics
 import sys
 import tempfile
@@ -24,8 +25,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from serving import shop
+from serving import report, shop
 from serving.load import Flood, ask, at_rate, each_once, flat_out
+from serving.report import ACTED, FILTERED, FIRST, KNOWN, Row, Run
 from serving.servers import CORES, SERVER_CORE, Server, application, free_port, tailorbird
 from serving.shop import Films, Shop
 from tailorbird.cli.variables import environment
@@ -71,6 +73,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="how long to ask each time (default 3)")
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=RECIPES)
     parser.add_argument("--kept", type=Path, metavar="FOLDER", help="where installations are kept between runs")
+    parser.add_argument(
+        "--write", type=Path, metavar="ROOT", help="the checkout whose tables are to be made of this run"
+    )
     arguments = parser.parse_args()
     data = os.environ.get("TAILORBIRD_DATA")
     if not data:
@@ -81,7 +86,9 @@ def main() -> None:
         folder = (arguments.kept or Path(place)).absolute() / arguments.data
         bench = Bench(films, folder, arguments.rounds, arguments.seconds)
         bench.install(arguments.recipes)
-        bench.run()
+        found = bench.run()
+    if arguments.write:
+        report.keep(arguments.write, arguments.data, found)
 
 
 class Bench:
@@ -114,7 +121,7 @@ class Bench:
             installed = Installed(campaigns, made.filter(group), made.tracker(group))
         state.write_bytes(msgspec.json.encode(installed))
 
-    def run(self) -> None:
+    def run(self) -> Run:
         """Measures all cases and prints the table."""
         installed = msgspec.json.decode((self._folder / STATE).read_bytes(), type=Installed)
         with ExitStack() as stack:
@@ -129,11 +136,13 @@ class Bench:
             floods = {server.name: self._rounds_of(server, known) for server in (bare, *peers)}
             least = floods["bare"]
             best = max((floods[name] for name in PEERS), key=lambda flood: flood.rate)
-            for name, flood in floods.items():
-                _print(name, flood, least, best)
+            rows = [Row(name, flood) for name, flood in floods.items()]
+            for row in rows:
+                _print(row, least, best)
             for case in cases:
-                _print(case.name, self._measure(case, installed), least, best)
-            self._at_half_load(known)
+                rows.append(Row(case.name, self._measure(case, installed), report.goal(case.name, least, best)))
+                _print(rows[-1], least, best)
+            return Run(_machine(), rows, *self._at_half_load(known))
 
     def _measure(self, case: Case, installed: Installed) -> Flood:
         if not case.first:
@@ -157,16 +166,18 @@ class Bench:
             [flat_out(server, made.signed(case.path, case.bodies), self._seconds) for _ in range(self._rounds)]
         )
 
-    def _at_half_load(self, case: Case) -> None:
-        """Prints how long answers take at half of what the server can do, and looks at each of them."""
+    def _at_half_load(self, case: Case) -> tuple[tuple[float, float, float], int]:
+        """How long answers take at half of what the server can do, and its memory; looks at each of them."""
         with self._tailorbird() as server:
             requests = self._shop().signed(case.path, case.bodies)
             ask(server, requests[0])
             rate = flat_out(server, requests, self._seconds).rate / 2
             took = at_rate(server, requests, rate, self._seconds * 3, _check)
-            p50, p99 = np.percentile(took, 50), np.percentile(took, 99)
+            p50, p99 = np.percentile(took, [50, 99]).tolist()
+            memory = server.memory()
             print(f"\nat {rate:.0f} answers/s, due at fixed times: p50 {p50:.2f} ms, p99 {p99:.2f} ms")
-            print(f"memory of the process: {server.memory() / 1e6:.0f} MB")
+            print(f"memory of the process: {memory / 1e6:.0f} MB")
+            return (rate, p50, p99), memory
 
     def _sample(self, installed: Installed) -> bytes:
         """An answer of Tailorbird's."""
@@ -193,11 +204,11 @@ def _cases(installed: Installed, films: Films) -> list[Case]:
         asked = {"campaignArn": installed.campaigns[recipe], "numResults": ANSWERS}
         genres = {"filterArn": installed.filter, "filterValues": {"GENRES": '"Drama"'}}
         found += [
-            Case(f"{name}, a known user again", PATH, [asked | {"userId": user} for user in again]),
-            Case(f"{name}, the same with a filter", PATH, [asked | {"userId": user} | genres for user in again]),
-            Case(f"{name}, each user for the first time", PATH, [asked | {"userId": user} for user in users], True),
+            Case(f"{name}, {KNOWN}", PATH, [asked | {"userId": user} for user in again]),
+            Case(f"{name}, {FILTERED}", PATH, [asked | {"userId": user} | genres for user in again]),
+            Case(f"{name}, {FIRST}", PATH, [asked | {"userId": user} for user in users], True),
             Case(
-                f"{name}, each user after an event of his own",
+                f"{name}, {ACTED}",
                 PATH,
                 [asked | {"userId": user} for user in users],
                 True,
@@ -232,9 +243,17 @@ def _median(floods: Sequence[Flood]) -> Flood:
     return Flood(middle("rate"), middle("cpu"), middle("p50"), middle("p99"))
 
 
-def _print(name: str, flood: Flood, bare: Flood, peer: Flood) -> None:
+def _machine() -> str:
+    """What it was measured on, for readers."""
+    told = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((text.partition(":")[2].strip() for text in told if text.startswith("model name")), platform.machine())
+    return f"{model}, {len(CORES)} cores, Python {platform.python_version()}"
+
+
+def _print(row: Row, bare: Flood, peer: Flood) -> None:
+    flood = row.flood
     print(
-        f"{name:54}{flood.rate:>10.0f}{flood.cpu:>9.0f}{flood.rate / bare.rate:>9.1%}{flood.rate / peer.rate:>8.2f}"
+        f"{row.name:54}{flood.rate:>10.0f}{flood.cpu:>9.0f}{flood.rate / bare.rate:>9.1%}{flood.rate / peer.rate:>8.2f}"
         f"{flood.p50:>8.2f}{flood.p99:>8.2f}",
         flush=True,
     )
