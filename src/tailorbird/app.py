@@ -1,4 +1,7 @@
-"""START HERE: configuration → workspace → ASGI application. The only file that joins the layers."""
+"""START HERE: an open workspace → the ASGI application, the only file that joins `wire` and `api`.
+
+The socket, the HTTP server and the dispatcher's thread are in `cli/server.py`, which runs it.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +57,7 @@ def make_endpoint(workspace: Workspace, aws_local: AwsLocal | None, health: Heal
             preflight=partial(_preflight, aws_local) if aws_local else None,
             secret_of=secret_of,
             default_region=config.region,
+            own_key=workspace.access_key.access_key_id,
             alive=health.alive,
             ready=lambda: [*health.ready(), *(aws_local.hindrances() if aws_local else [])],
             damages=lambda: [*health.damages(), *(aws_local.damages() if aws_local else [])],

@@ -52,6 +52,27 @@ def test_what_is_at_hand_is_answered_in_the_loop_and_the_rest_in_a_thread() -> N
     assert [thread == threading.get_ident() for thread in threads] == [True, False]
 
 
+def test_only_the_own_key_is_looked_up_in_the_loop() -> None:
+    """To find another one may load what knows the keys of users, for seconds."""
+    threads: list[int] = []
+
+    def secret_of(key: str, token: str) -> str:
+        threads.append(threading.get_ident())
+        return "secret"
+
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for key in ("OWN", "OTHER", "OWNER"):
+        credential = f"Credential={key}/{now[:8]}/us-east-1/personalize/aws4_request"
+        headers = {
+            "host": "localhost",
+            "x-amz-date": now,
+            "authorization": f"AWS4-HMAC-SHA256 {credential}, SignedHeaders=host;x-amz-date, Signature=00",
+        }
+        service = Service(lambda *_: {}, None, None, secret_of, "us-east-1", own_key="OWN")
+        assert asked(Endpoint(service), headers) == 403
+    assert [thread == threading.get_ident() for thread in threads] == [True, False, False]
+
+
 def asked(endpoint: Endpoint, headers: dict[str, str]) -> int:
     """The status of the answer to a POST of {}."""
     found: list[dict[str, Any]] = []

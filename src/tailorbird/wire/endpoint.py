@@ -1,7 +1,8 @@
 """HTTP in, HTTP out: request → operation → answer, in the shape of the AWS protocol it came in.
 
-Plain ASGI. What needs no body is checked first; then the body is read here. What follows may block, so it runs in a
-pool of threads, but for answers that are at hand: those are given in the event loop. This is the only place where an
+Plain ASGI. What needs no body is checked first; then the body is taken in, verified and parsed here. What follows may
+block, so it runs in a pool of threads, as does what is large or asks for a key that is not in memory; but answers that
+are at hand are given in the event loop. This is the only place where an
 unexpected error is caught: it becomes InternalFailure, and the log has the rest; only a full disk is
 ServiceUnavailable.
 """
@@ -63,6 +64,8 @@ class Service:
     secret_of: signature.SecretOf
     """Secret access key of an access key id and a session token."""
     default_region: str
+    own_key: str = ""
+    """The access key id whose secret is in memory; to look for another one may take seconds."""
     at_hand: Callable[[str, str, dict[str, Any]], dict[str, Any] | None] = lambda function, region, parameters: None
     """What `call` answers where that is in memory, so that to hand it to a thread would cost as much again; or None."""
     alive: Callable[[], list[str]] = list
@@ -171,11 +174,11 @@ class Endpoint:
             form = forms.begin(head, body.content(), self._service.secret_of, time.time())
             await body.receive(incoming, forms.limit(form, self._service.other_body_limit), self._threads)
             return lambda: self._store(head, form, body.content()), False
-        admission = self._admit(head)
+        admission = await self._admission(head)
         await body.receive(incoming, self._limit(head, admission), self._threads)
         if not admission.ours or body.size > SMALL:
             return lambda: self._answer(head, body, admission), False
-        call = self._read(head, body, admission)
+        call = self._call_of(head, body, admission)
         found = self._service.at_hand(call.operation.function, call.region, call.parameters)
         return (lambda: self._call(call), False) if found is None else (lambda: _response(call.operation, found), True)
 
@@ -189,6 +192,12 @@ class Endpoint:
         if self._service.preflight is None or model.find(None, head.path) is not None:
             return Response(200, [], b"")
         return self._service.preflight(head)
+
+    async def _admission(self, head: Request) -> Admission:
+        """As `_admit`, without keeping the event loop waiting for the secret of a key that is not in memory."""
+        if f"Credential={self._service.own_key}/" in head.headers.get("authorization", ""):
+            return self._admit(head)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._admit, head)
 
     def _admit(self, head: Request) -> Admission:
         """What the request is taken for by its head; raises AwsError where it needs no body for that."""
@@ -211,7 +220,7 @@ class Endpoint:
     def _answer(self, head: Request, body: Body, admission: Admission) -> Response:
         """Verifies, dispatches and answers a request whose body is there."""
         if admission.ours:
-            return self._call(self._read(head, body, admission))
+            return self._call(self._call_of(head, body, admission))
         request = self._proved(head, body, admission)
         assert admission.scope is not None, "without one it is ours"
         return self._of_other_service(admission.scope.service, request, admission.claim)
@@ -222,8 +231,8 @@ class Endpoint:
             signature.prove(head, admission.claim, body.sha256())
         return Request(head.method, head.path, head.query, head.headers, body.content())
 
-    def _read(self, head: Request, body: Body, admission: Admission) -> Call:
-        """The call of an operation that a request makes; raises AwsError."""
+    def _call_of(self, head: Request, body: Body, admission: Admission) -> Call:
+        """The call of an operation that a request makes, its signature verified; raises AwsError."""
         request = self._proved(head, body, admission)
         operation = model.find(request.headers.get("x-amz-target"), request.path) if request.method == "POST" else None
         if operation is None:
