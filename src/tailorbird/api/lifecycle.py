@@ -1,7 +1,7 @@
 """The life of a resource: one JSON document, from its creation to its removal.
 
 The document has the resource's Describe shape, plus members that only we see (they begin with `_`, or are
-ARNs and tags that another answer needs). Its `status` is also the queue of jobs: see `jobs.py`.
+ARNs and tags that another answer needs). Its `status` is also the queue of jobs: see `jobs/dispatcher.py`.
 """
 
 from __future__ import annotations
@@ -119,6 +119,8 @@ class Resource:
     """(kind, member): documents that go along when this resource goes."""
     internal: bool = False
     """Whether clients never see it: it has no operations."""
+    deletable: bool = True
+    """Whether there is a Delete; jobs and solution versions have none of their own (spec control-plane 3)."""
     taggable: bool = True
     has_status: bool = True
     newest_first: bool = False

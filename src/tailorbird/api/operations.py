@@ -6,22 +6,12 @@ from tailorbird.api import events, extensions, records, runtime, standard
 from tailorbird.api.resources import OPERATIONS as WRITTEN
 from tailorbird.api.resources import RESOURCES
 
-# Jobs and solution versions have no Delete of their own (spec control-plane 3).
-NOT_DELETED = (
-    "DatasetImportJob",
-    "DatasetExportJob",
-    "DataDeletionJob",
-    "SolutionVersion",
-    "BatchInferenceJob",
-    "BatchSegmentJob",
-)
-
 
 def _derived() -> dict[str, standard.Operation]:
     table: dict[str, standard.Operation] = {}
     for resource in RESOURCES.values():
         if not resource.internal:
-            table |= standard.operations(resource, deletable=resource.name not in NOT_DELETED)
+            table |= standard.operations(resource)
     return table | standard.tag_operations(RESOURCES)
 
 

@@ -36,14 +36,14 @@ OWN = "arn:aws:personalize:::"
 """What the ARNs of recipes, algorithms and feature transformations begin with, which have no account."""
 
 
-def operations(resource: Resource, deletable: bool) -> dict[str, Operation]:
+def operations(resource: Resource) -> dict[str, Operation]:
     """The operations that every resource has, by the names of their functions."""
     noun = lifecycle.words(resource.name).replace(" ", "_")
     table: dict[str, Operation] = {
         f"describe_{noun}": partial(_describe, resource),
         f"list_{noun}s": partial(page_of_documents, resource),
     }
-    if deletable:
+    if resource.deletable:
         table[f"delete_{noun}"] = partial(_delete, resource)
     return table
 

@@ -17,7 +17,7 @@ from tailorbird.recipes import recipe_names
 from tailorbird.recipes.recipe import SCORES_AT_ONCE, Recipe, ThematicModel
 from tailorbird.serving import questions, ranked_items, themes
 from tailorbird.serving.exploration import Exploration
-from tailorbird.serving.questions import Deployment
+from tailorbird.serving.questions import Deployment, FilterQuestion
 from tailorbird.serving.scores import Scores
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -53,28 +53,30 @@ def infer(workspace: Workspace, document: Document, progress: Callable[[float, s
 
 def _answers(
     workspace: Workspace,
-    asked: batch.BatchTarget,
+    target: batch.BatchTarget,
     influence: dict[str, float],
     count: int,
     explores: Exploration | None,
     lines: list[bytes],
 ) -> list[Document]:
     """One answer a line, in the order of the lines; scored together."""
-    deployment, filter_ = asked.deployment, asked.filter
+    deployment, filter_ = target.deployment, target.filter
     ranks = "itemList" in deployment.served.recipe.recipe_type.line
 
     def prepare(request: Document) -> tuple[Any, list[str], Any, Any]:
-        question = questions.query(workspace, deployment, request.get("userId"), request.get("itemId"))
+        question = questions.query(deployment, request.get("userId"), request.get("itemId"))
         question = replace(question, influence=influence)
         items = request["itemList"] if ranks else []
         if filter_ is None:
             return question, items, None, None
         others = deployment.served.unknown(items)
+        values = request.get("filterValues", {})
+        asked = FilterQuestion(filter_, values, request.get("userId"), request.get("itemId"))
         return (
             question,
             items,
-            deployments.mask(deployment, filter_, request),
-            deployments.mask(deployment, filter_, request, others) if others else None,
+            questions.mask(deployment, asked),
+            questions.mask(deployment, asked, others) if others else None,
         )
 
     answers, waiting = batch.open_lines(lines, deployment.served.recipe.recipe_type.line, prepare, filter_)
@@ -114,6 +116,7 @@ def _themed(
 RESOURCE = Resource(
     "BatchInferenceJob",
     arn="{jobName}",
+    deletable=False,
     parents=("SolutionVersion",),
     job=infer,
 )

@@ -58,6 +58,7 @@ def _answers(audience: Audience, filter_: syntax.Filter | None, count: int, line
 RESOURCE = Resource(
     "BatchSegmentJob",
     arn="{jobName}",
+    deletable=False,
     parents=("SolutionVersion",),
     job=select,
 )

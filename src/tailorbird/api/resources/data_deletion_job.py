@@ -116,6 +116,7 @@ def _count(workspace: Workspace, target: Dataset, users: Sequence[str], sessions
 RESOURCE = Resource(
     "DataDeletionJob",
     arn="{jobName}",
+    deletable=False,
     parents=("DatasetGroup",),
     newest_first=True,
     job=erase,

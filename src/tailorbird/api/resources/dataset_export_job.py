@@ -68,6 +68,7 @@ def _quoted(name: str) -> pl.Expr:
 RESOURCE = Resource(
     "DatasetExportJob",
     arn="{jobName}",
+    deletable=False,
     parents=("Dataset",),
     job=export,
 )

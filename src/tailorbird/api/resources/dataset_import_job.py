@@ -126,6 +126,7 @@ def is_csv(name: str, location: str) -> bool:
 RESOURCE = Resource(
     "DatasetImportJob",
     arn="{jobName}",
+    deletable=False,
     parents=("Dataset",),
     job=import_rows,
     queue="datasetArn",

@@ -113,6 +113,7 @@ def _dispose(workspace: Workspace, document: Document) -> None:
 RESOURCE = Resource(
     "SolutionVersion",
     arn="{solutionName}/{hexId}",
+    deletable=False,
     parents=("Solution",),
     job=train,
     dispose=_dispose,
