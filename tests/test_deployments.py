@@ -145,6 +145,9 @@ def test_only_an_answer_that_is_in_memory_is_at_hand(shop: Shop) -> None:
     assert not at_hand(filterArn=seen), "a filter of events reads the user's rows"
     with pytest.raises(InvalidInputException, match="answers GetRecommendations only"):
         at_hand("get_personalized_ranking", inputList=["1"])
+    with statements(shop) as read:
+        assert not at_hand(filterArn=shop.group.replace("dataset-group", "filter")), "nobody asked for it"
+    assert read == []
     assert not at_hand("get_action_recommendations")
     assert not at_hand("put_events")
     assert not at_hand(promotions=[{}])

@@ -147,7 +147,7 @@ def test_a_threshold_holds_for_its_type_at_training_and_at_serving(world: World,
     )
 
     def history() -> int:
-        return len(questions.query(world.workspace, deployment, "u1", None).items)
+        return len(questions.query(deployment, "u1", None).items)
 
     before = history()
     assert before == np.count_nonzero(spy.data.users[spy.data.user] == "u1")

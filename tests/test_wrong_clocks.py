@@ -99,7 +99,7 @@ class Shop(World):
 
     def asked(self, version: str, user: str) -> tuple[list[str], Query]:
         deployment = deployments.deployment_of(self.workspace, version, deployments.group(self.workspace, self.group))
-        query = questions.query(self.workspace, deployment, user, None)
+        query = questions.query(deployment, user, None)
         return deployment.served.model.items[query.items].tolist(), query
 
 

@@ -5,7 +5,7 @@ This is the one place that does it; requests and batch jobs ask here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
 from typing import Any
@@ -18,11 +18,10 @@ from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
 from tailorbird.recipes.recipe import InfluencedModel, Recipe
 from tailorbird.recipes.recipe_types import RecipeType
-from tailorbird.serving import exploration, models, questions
+from tailorbird.serving import exploration, models
 from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.models import ServedModel
-from tailorbird.serving.questions import Deployment, FilterQuestion
-from tailorbird.serving.scores import Mask
+from tailorbird.serving.questions import Deployment
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
@@ -42,8 +41,16 @@ class Group:
     arn: str
     dataset: Callable[[str], Dataset | None]
     """From a type, in upper case, to the dataset with its schema, if there is one."""
-    filter: Callable[[str], syntax.Filter]
-    """From the ARN of an ACTIVE filter to its checked expression; raises ResourceNotFound, InvalidInput."""
+    read_filter: Callable[[str], syntax.Filter]
+    filters: dict[str, syntax.Filter] = field(default_factory=dict, compare=False)
+    """Those that were asked for, by their ARNs."""
+
+    def filter(self, arn: str) -> syntax.Filter:
+        """The checked expression of an ACTIVE filter; raises ResourceNotFound, InvalidInput."""
+        found = self.filters.get(arn)
+        if found is None:
+            found = self.filters[arn] = self.read_filter(arn)
+        return found
 
 
 @dataclass(frozen=True)
@@ -167,7 +174,7 @@ def _recommender(workspace: Workspace, document: Document) -> Target:
 def group(workspace: Workspace, arn: str) -> Group:
     """The dataset group of an ARN; its own document is not looked at."""
     dataset = cache(partial(lookup.dataset_of, workspace, arn))
-    return Group(arn, dataset, cache(partial(_filter, workspace, arn, dataset)))
+    return Group(arn, dataset, partial(_filter, workspace, arn, dataset))
 
 
 def _filter(workspace: Workspace, group_arn: str, dataset: Callable[[str], Dataset | None], arn: str) -> syntax.Filter:
@@ -223,18 +230,3 @@ def influences(workspace: Workspace, artifact: str) -> tuple[str, ...]:
     """What rankingInfluence may name for the model kept under an artifact's ARN."""
     model = models.open_model(workspace, artifact).model
     return model.influences if isinstance(model, InfluencedModel) else ()
-
-
-def filter_question(filter_: syntax.Filter, request: Document) -> FilterQuestion:
-    """What a request asks of a filter, by its filterValues, userId and itemId."""
-    return FilterQuestion(filter_, request.get("filterValues", {}), request.get("userId"), request.get("itemId"))
-
-
-def mask(
-    deployment: Deployment, filter_: syntax.Filter, request: Document, others: Sequence[str] | None = None
-) -> Mask:
-    """What a filter allows for a request.
-
-    others: items that the model does not know, of which to tell it instead of the model's.
-    """
-    return questions.mask(deployment, filter_question(filter_, request), others)

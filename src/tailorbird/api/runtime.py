@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 from msgspec.structs import replace
@@ -11,9 +12,8 @@ from msgspec.structs import replace
 from tailorbird.api import deployments
 from tailorbird.api.deployments import Target
 from tailorbird.errors import InvalidInputException
-from tailorbird.filters import syntax
 from tailorbird.serving import actions, metadata, questions, ranked_items
-from tailorbird.serving.questions import Deployment, Question
+from tailorbird.serving.questions import Deployment, FilterQuestion, Question
 from tailorbird.serving.ranked_items import Ranking
 from tailorbird.serving.scores import Mask, Scores
 from tailorbird.storage.recommendation_log import LoggedAnswer, new_id
@@ -30,79 +30,48 @@ DEFAULT_ACTIONS = 5
 MOST_ACTIONS = 100
 
 
-def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    """Items for a user, or related to an item: 25 or numResults of them, fewer where a filter leaves fewer."""
+class _Answer(Protocol):
+    """Answers a request from what was resolved for it."""
+
+    def __call__(
+        self, request: dict[str, Any], target: Target, deployment: Deployment, scores: Scores | None = None
+    ) -> dict[str, Any]:
+        """scores: what the model says, where that is known."""
+        ...
+
+
+def answered(function: str, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a request of the operation of a function's name."""
+    operation, answer = ANSWERS[function]
     target = deployments.target(workspace, request)
-    _check_asked(target, request, "GetRecommendations")
-    return _recommendations(request, target, deployments.deployment_of(workspace, target.artifact, target.group))
+    _check_asked(target, request, operation)
+    return answer(request, target, deployments.deployment_of(workspace, target.artifact, target.group))
 
 
-def _recommendations(
-    request: dict[str, Any], target: Target, deployment: Deployment, scores: Scores | None = None
-) -> dict[str, Any]:
-    """scores: where they are known."""
-    workspace, served = deployment.workspace, deployment.served
-    columns = _columns(target, request)
-    wanted = request.get("numResults") or DEFAULT_RESULTS
-    _check_length("numResults", wanted, columns)
-    question = _question(target, request)
-    asked = request | {"itemId": question.item}
-    allowed = _allowed(target, deployment, asked)
-    if scores is None:
-        scores = questions.scores(workspace, deployment, question)
-    if request.get("promotions"):
-        promoted = _promoted(target, deployment, asked, request["promotions"], wanted)
-        ranking = ranked_items.with_promotions(
-            served, scores, allowed, wanted, promoted, target.explores, shows_scores=target.shows_scores
-        )
-    else:
-        ranking = ranked_items.top(served, scores, allowed, wanted, target.explores, shows_scores=target.shows_scores)
-    return _answer("itemList", target, deployment, ranking, columns)
+def at_hand(function: str, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any] | None:
+    """What `answered` answers, where that needs nothing but what is in memory and a look at an index: 0.1 ms.
 
-
-def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    """The given items in the order that suits the user; those that the model does not know come last."""
-    target = deployments.target(workspace, request)
-    _check_asked(target, request, "GetPersonalizedRanking")
-    return _personalized_ranking(request, target, deployments.deployment_of(workspace, target.artifact, target.group))
-
-
-def _personalized_ranking(
-    request: dict[str, Any], target: Target, deployment: Deployment, scores: Scores | None = None
-) -> dict[str, Any]:
-    """scores: where they are known."""
-    columns = _columns(target, request)
-    if not request["inputList"]:
-        raise InvalidInputException("inputList must hold at least one item id.")
-    _check_length("inputList", len(request["inputList"]), columns)
-    allowed = _allowed(target, deployment, request)
-    others = deployment.served.unknown(request["inputList"])
-    others_allowed = _allowed(target, deployment, request, others) if others else None
-    if scores is None:
-        scores = questions.scores(deployment.workspace, deployment, _question(target, request))
-    ranking = ranked_items.reorder(deployment.served, scores, request["inputList"], allowed, others_allowed)
-    return _answer("personalizedRanking", target, deployment, ranking, columns)
-
-
-def get_action_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
-    """Actions for a user: 5 or numResults of them, fewer where fewer may be offered."""
-    target = deployments.target(workspace, request)
-    _check_asked(target, request, "GetActionRecommendations")
-    deployment = deployments.deployment_of(workspace, target.artifact, target.group)
-    user = request["userId"]
-    wanted = request.get("numResults") or DEFAULT_ACTIONS
-    if wanted > MOST_ACTIONS:
-        raise InvalidInputException(f"numResults asks for {wanted} actions; at most {MOST_ACTIONS} are possible.")
-    offered = actions.offer(workspace, deployments.actions_of(target.group))
-    responses = actions.responses(workspace, target.group.dataset("ACTION_INTERACTIONS"), user)
-    allowed = actions.available(offered, responses, workspace.clock())
-    if "filterArn" in request:
-        filter_ = target.group.filter(request["filterArn"])
-        values = request.get("filterValues", {})
-        allowed &= actions.mask(workspace, deployment, offered, filter_, values, user, responses)
-    best = actions.ranked(workspace, deployment, offered, user, allowed, wanted)
-    listed = [{"actionId": action, "score": score} for action, score in best]
-    return {"actionList": listed, "recommendationId": _remembered(workspace, target, [action for action, _ in best])}
+    That is where the model said what it says already, and a filter asks for nothing but metadata that are in memory,
+    or it was asked the same of the user, who did nothing since. None otherwise: whatever reads rows or documents, makes
+    a model or writes may take seconds, for which no other request should wait.
+    """
+    if function not in QUICK or "promotions" in request or "metadataColumns" in request:
+        return None
+    found = deployments.in_memory(workspace, request)
+    if found is None:
+        return None
+    target, deployment = found
+    operation, answer = ANSWERS[function]
+    _check_asked(target, request, operation)
+    if "filterArn" in request and request["filterArn"] not in target.group.filters:
+        return None
+    filters = _filters(target, request)
+    if filters and deployment.served.unknown(request.get("inputList", ())):
+        return None
+    if not all(questions.has_mask(deployment, each) for each in filters):
+        return None
+    scores = questions.kept_scores(deployment, _question(target, request))
+    return None if scores is None else answer(request, target, deployment, scores)
 
 
 def _check_asked(target: Target, request: dict[str, Any], operation: str) -> None:
@@ -114,67 +83,105 @@ def _check_asked(target: Target, request: dict[str, Any], operation: str) -> Non
             raise InvalidInputException(f"{member} is required for {target.name}.")
 
 
+def _recommendations(
+    request: dict[str, Any], target: Target, deployment: Deployment, scores: Scores | None = None
+) -> dict[str, Any]:
+    """Items for a user, or related to an item: 25 or numResults of them, fewer where a filter leaves fewer."""
+    columns = _columns(target, request)
+    wanted = request.get("numResults") or DEFAULT_RESULTS
+    _check_length("numResults", wanted, columns)
+    allowed = _allowed(target, deployment, request)
+    if scores is None:
+        scores = questions.scores(deployment, _question(target, request))
+    if request.get("promotions"):
+        promotion = _promotion(target, deployment, request, request["promotions"], wanted)
+        ranking = ranked_items.with_promotions(
+            deployment.served, scores, allowed, wanted, promotion, target.explores, shows_scores=target.shows_scores
+        )
+    else:
+        ranking = ranked_items.top(
+            deployment.served, scores, allowed, wanted, target.explores, shows_scores=target.shows_scores
+        )
+    return _listed("itemList", target, deployment, ranking, columns)
+
+
+def _personalized_ranking(
+    request: dict[str, Any], target: Target, deployment: Deployment, scores: Scores | None = None
+) -> dict[str, Any]:
+    """The given items in the order that suits the user; those that the model does not know come last."""
+    columns = _columns(target, request)
+    if not request["inputList"]:
+        raise InvalidInputException("inputList must hold at least one item id.")
+    _check_length("inputList", len(request["inputList"]), columns)
+    allowed = _allowed(target, deployment, request)
+    others = deployment.served.unknown(request["inputList"])
+    others_allowed = _allowed(target, deployment, request, others) if others else None
+    if scores is None:
+        scores = questions.scores(deployment, _question(target, request))
+    ranking = ranked_items.reorder(deployment.served, scores, request["inputList"], allowed, others_allowed)
+    return _listed("personalizedRanking", target, deployment, ranking, columns)
+
+
+def _actions(
+    request: dict[str, Any], target: Target, deployment: Deployment, scores: Scores | None = None
+) -> dict[str, Any]:
+    """Actions for a user: 5 or numResults of them, fewer where fewer may be offered."""
+    workspace, user = deployment.workspace, request["userId"]
+    wanted = request.get("numResults") or DEFAULT_ACTIONS
+    if wanted > MOST_ACTIONS:
+        raise InvalidInputException(f"numResults asks for {wanted} actions; at most {MOST_ACTIONS} are possible.")
+    offered = actions.offer(workspace, deployments.actions_of(target.group))
+    responses = actions.responses(workspace, target.group.dataset("ACTION_INTERACTIONS"), user)
+    allowed = actions.available(offered, responses, workspace.clock())
+    if "filterArn" in request:
+        filter_ = target.group.filter(request["filterArn"])
+        values = request.get("filterValues", {})
+        allowed &= actions.mask(deployment, offered, filter_, values, user, responses)
+    best = actions.ranked(deployment, offered, user, allowed, wanted)
+    listed = [{"actionId": action, "score": score} for action, score in best]
+    return {"actionList": listed, "recommendationId": _remembered(workspace, target, [action for action, _ in best])}
+
+
+def _item(target: Target, request: dict[str, Any]) -> str | None:
+    """The item that related ones are asked for; other recipes do not look at itemId."""
+    return request.get("itemId") if "itemId" in target.required else None
+
+
 def _question(target: Target, request: dict[str, Any]) -> Question:
-    item = request.get("itemId") if "itemId" in target.required else None
-    return Question(request.get("userId"), item, request.get("context", {}), target.influence)
+    return Question(request.get("userId"), _item(target, request), request.get("context", {}), target.influence)
 
 
-def at_hand(function: str, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any] | None:
-    """The answer, where that needs nothing but what is in memory and a look at an index: some hundred microseconds.
-
-    That is where the model said what it says already, and a filter asks for nothing but metadata that are in memory,
-    or it was asked the same of the user, who did nothing since.
-    None otherwise: whatever reads rows, makes a model or writes may take seconds, for which no other request should
-    wait.
-    """
-    if function not in QUICK or "promotions" in request or "metadataColumns" in request:
-        return None
-    found = deployments.in_memory(workspace, request)
-    if found is None:
-        return None
-    target, deployment = found
-    operation, answer = QUICK[function]
-    _check_asked(target, request, operation)
-    filters = [deployments.filter_question(each, request) for each in _filters(target, request)]
-    if filters and deployment.served.unknown(request.get("inputList", ())):
-        return None
-    if not all(questions.has_mask(deployment, each) for each in filters):
-        return None
-    scores = questions.kept_scores(workspace, deployment, _question(target, request))
-    return None if scores is None else answer(request, target, deployment, scores)
-
-
-def _filters(target: Target, request: dict[str, Any]) -> list[syntax.Filter]:
-    """The automatic filter, and the request's."""
+def _filters(target: Target, request: dict[str, Any]) -> list[FilterQuestion]:
+    """What is asked of the automatic filter, and of the request's."""
     filters = [] if target.automatic_filter is None else [target.automatic_filter]
-    return [*filters, target.group.filter(request["filterArn"])] if "filterArn" in request else filters
+    if "filterArn" in request:
+        filters.append(target.group.filter(request["filterArn"]))
+    values, user, item = request.get("filterValues", {}), request.get("userId"), _item(target, request)
+    return [FilterQuestion(each, values, user, item) for each in filters]
 
 
 def _allowed(
     target: Target, deployment: Deployment, request: dict[str, Any], others: Sequence[str] | None = None
 ) -> Mask | None:
     """What the request's filter and the automatic one leave of the model's items, or of others."""
-    masks = [deployments.mask(deployment, each, request, others) for each in _filters(target, request)]
+    masks = [questions.mask(deployment, each, others) for each in _filters(target, request)]
     return masks[0] if len(masks) == 1 else np.all(masks, axis=0) if masks else None
 
 
-def _promoted(
-    target: Target,
-    deployment: Deployment,
-    request: dict[str, Any],
-    promotions: list[dict[str, Any]],
-    wanted: int,
+def _promotion(
+    target: Target, deployment: Deployment, request: dict[str, Any], promotions: list[dict[str, Any]], wanted: int
 ) -> ranked_items.Promotion:
     """The request's promotion; the request's own filter does not hold for its items (spec 4.3)."""
     if not target.promotes:
         raise InvalidInputException(f"{target.name} does not take promotions: leave them out.")
+    promoted = promotions[0]
     for member in ("name", "percentPromotedItems", "filterArn"):
-        if member not in promotions[0]:
+        if member not in promoted:
             raise InvalidInputException(f"promotions[0].{member} is required.")
-    promotion = {"userId": request.get("userId"), "itemId": request.get("itemId"), **promotions[0]}
-    filter_ = target.group.filter(promotion["filterArn"])
-    allowed = deployments.mask(deployment, filter_, promotion)
-    return ranked_items.Promotion(promotion["name"], wanted * promotion["percentPromotedItems"] // 100, allowed)
+    filter_, values = target.group.filter(promoted["filterArn"]), promoted.get("filterValues", {})
+    asked = FilterQuestion(filter_, values, request.get("userId"), _item(target, request))
+    places = wanted * promoted["percentPromotedItems"] // 100
+    return ranked_items.Promotion(promoted["name"], places, questions.mask(deployment, asked))
 
 
 def _columns(target: Target, request: dict[str, Any]) -> tuple[str, ...]:
@@ -206,7 +213,7 @@ def _check_length(member: str, length: int, columns: tuple[str, ...]) -> None:
         raise InvalidInputException(f"{member} asks for {length} items; at most {most} are possible{with_}.")
 
 
-def _answer(
+def _listed(
     listed: str, target: Target, deployment: Deployment, ranking: Ranking, columns: tuple[str, ...]
 ) -> dict[str, Any]:
     items, ids = ranking.items, [each.item for each in ranking.items]
@@ -224,14 +231,13 @@ def _remembered(workspace: Workspace, target: Target, ids: list[str], propensiti
     return made
 
 
-QUICK = {
+ANSWERS: dict[str, tuple[str, _Answer]] = {
     "get_recommendations": ("GetRecommendations", _recommendations),
     "get_personalized_ranking": ("GetPersonalizedRanking", _personalized_ranking),
+    "get_action_recommendations": ("GetActionRecommendations", _actions),
 }
+"""The operation's name, as recipe types have it, and what answers."""
+QUICK = ("get_recommendations", "get_personalized_ranking")
 """What may be answered in the event loop, see `at_hand`."""
 
-OPERATIONS = {
-    "get_recommendations": get_recommendations,
-    "get_personalized_ranking": get_personalized_ranking,
-    "get_action_recommendations": get_action_recommendations,
-}
+OPERATIONS = {function: partial(answered, function) for function in ANSWERS}

@@ -1,4 +1,4 @@
-"""Filter expressions: text to frozen dataclasses, and the values of placeholders.
+"""Filter expressions: text to frozen dataclasses. Values of placeholders are read in `values`.
 
     parse("EXCLUDE ItemID WHERE Items.PRICE > $MAX")     a Filter; well formed whatever the data
 

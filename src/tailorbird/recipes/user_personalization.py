@@ -12,7 +12,7 @@ What the size of the data decides: beyond 4,000 items EASE uses the 2,500 users 
 of what follows what shrinks beyond some million rows (matrices.py); the transformer takes part from 200,000
 distinct rows to 300,000 items, for as many epochs as `TOKENS` allow. Below, it costs more than it adds.
 
-The second generation (second_generation.py) is the same blend with another transformer.
+The second generation (user_personalization_v2.py) is the same blend with another transformer.
 """
 
 from __future__ import annotations

@@ -79,7 +79,6 @@ def available(offered: Offer, responses: list[ActionResponse], now: float) -> Ma
 
 
 def mask(
-    workspace: Workspace,
     deployment: Deployment,
     offered: Offer,
     filter_: syntax.Filter,
@@ -105,13 +104,11 @@ def mask(
     return evaluate.evaluate(filter_, offered.table, given, asking, None)
 
 
-def ranked(
-    workspace: Workspace, deployment: Deployment, offered: Offer, user: str, allowed: Mask, count: int
-) -> list[tuple[str, float]]:
+def ranked(deployment: Deployment, offered: Offer, user: str, allowed: Mask, count: int) -> list[tuple[str, float]]:
     """The `count` best allowed actions with their propensities; equal ones by VALUE, the larger first, then by id."""
     model = deployment.served.model
     assert isinstance(model, PropensityModel), "only campaigns of such models are asked for actions"
-    scores = model.score([query(workspace, deployment, user, None)])[0]
+    scores = model.score([query(deployment, user, None)])[0]
     known = dict(zip(model.actions.tolist(), scores.tolist(), strict=True))
     shown = np.array([round(known.get(action, 0.0), SCORE_DIGITS) for action in offered.ids])
     order = np.lexsort((-offered.numeric("VALUE", 0.0), -shown))

@@ -80,14 +80,13 @@ class Question:
 
 
 def query(
-    workspace: Workspace,
     deployment: Deployment,
     user: str | None,
     item: str | None,
     context: Mapping[str, str] | None = None,
 ) -> Query:
     """The question to the model: what this user did up to now, and which item related ones are asked for."""
-    served = deployment.served
+    workspace, served = deployment.workspace, deployment.served
     items, times = served.history.of("")  # of nobody
     if user:
         items, times = history.with_events(
@@ -107,27 +106,27 @@ def query(
     return replace(question, user=attributes, context=_context(deployment.interactions, context or {}))
 
 
-def scores(workspace: Workspace, deployment: Deployment, question: Question) -> Scores:
+def scores(deployment: Deployment, question: Question) -> Scores:
     """What the model says to the question; as it said before, unless the user acted or another moment began."""
     # What is not known yet must not be kept under a mark of what is, so the mark is taken before.
-    asker, mark = _kept_under(workspace, deployment, question)
+    asker, mark = _kept_under(deployment, question)
     served = deployment.served
     found = served.recent.of(asker, mark)
     if found is None:
-        asked = query(workspace, deployment, question.user, question.item, question.context)
+        asked = query(deployment, question.user, question.item, question.context)
         found = Scores(served.model.score([replace(asked, influence=question.influence)])[0])
-        served.recent.keep(asker, mark, found, found.size, workspace.config.scores_kept)
+        served.recent.keep(asker, mark, found, found.size, deployment.workspace.config.scores_kept)
     return found
 
 
-def kept_scores(workspace: Workspace, deployment: Deployment, question: Question) -> Scores | None:
+def kept_scores(deployment: Deployment, question: Question) -> Scores | None:
     """What `scores` answers if the model need not be asked; costs a look at an index or two."""
-    return deployment.served.recent.of(*_kept_under(workspace, deployment, question))
+    return deployment.served.recent.of(*_kept_under(deployment, question))
 
 
-def _kept_under(workspace: Workspace, deployment: Deployment, question: Question) -> tuple[Hashable, Hashable]:
+def _kept_under(deployment: Deployment, question: Question) -> tuple[Hashable, Hashable]:
     """Who asks what, and a mark that changes with what is known of them."""
-    users = deployment.users if deployment.served.recipe.features else None
+    workspace, users = deployment.workspace, deployment.users if deployment.served.recipe.features else None
     context, influence = (
         tuple(sorted(each.items())) if each else () for each in (question.context, question.influence)
     )
