@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tailorbird.serving import scores as kept
-from tailorbird.serving.scores import DERIVED, SCORE_DIGITS, Recent, Scores, scale
+from tailorbird.serving.scores import DERIVED, LISTED, SCORE_DIGITS, Recent, Scores, scale
 
 values = st.lists(st.sampled_from([-np.inf, -3.0, -1.0, 0.0, 0.5, 2.0]), min_size=1, max_size=60)
 
@@ -74,6 +74,9 @@ def test_what_is_derived_is_made_once_for_a_mask_that_stays_as_it_is() -> None:
     for mask, what in ((None, "all"), (kept, "kept"), (own, "own")) * 2:
         scores.derived("list", mask, lambda what=what: made.append(what))
     assert made == ["all", "kept", "own", "own"]
+    for _ in range(2):
+        scores.derived("long", None, lambda: made.append("long"), LISTED + 1)
+    assert made[4:] == ["long", "long"]
     for number in range(100):
         scores.derived(number, None, object)
     assert len(scores._derived) <= DERIVED

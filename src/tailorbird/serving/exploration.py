@@ -76,7 +76,7 @@ def explore(
     scores: the model's, one for each item of the pool. best: its best allowed items in order.
     """
     what = "places", pool.name, settings, len(best)
-    places = scores.derived(what, allowed, lambda: _places(scores, best, allowed, pool, settings))
+    places = scores.derived(what, allowed, lambda: _places(scores, best, allowed, pool, settings), len(best))
     if places.chances is None:
         return places.unexplored
     turns = np.flatnonzero(rng.random(len(best)) < places.chances.share).tolist()

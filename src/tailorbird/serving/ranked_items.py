@@ -77,7 +77,7 @@ def top(
     list is part of a longer one. shows_scores: whether any are shown.
     """
     what = "best", count, shows_scores, scale
-    own = scores.derived(what, allowed, lambda: _own(served, scores, allowed, count, scale, shows_scores))
+    own = scores.derived(what, allowed, lambda: _own(served, scores, allowed, count, scale, shows_scores), count)
     if explores is None:
         return Ranking(own.items)
     if served.pool is None:

@@ -18,8 +18,12 @@ from tailorbird.recipes.top_k import best_items
 ORDERED = 1000
 """Best items that are put in order once: twice the longest answer, so that a filter which forbids half of them finds
 enough; of a row of ml-1m's 3,416 items that takes 60 µs, and a stricter filter has all items put in order."""
-DERIVED = 8
-"""Things made of a row that are kept: answers and chances to be explored, under a few filters."""
+DERIVED = 6
+"""Things made of a row that are kept: chances to be explored, and answers without and with a filter or two."""
+LISTED = 50
+"""Items of an answer of which something is kept; the usual one has 25, and the longest, of 500, take 100 kB each."""
+DERIVED_BYTES = 32 << 10
+"""Of `DERIVED` things of `LISTED` items, about: a ranked item takes 150 bytes with its place in a dict."""
 
 SCORE_DIGITS = 7
 """Spec recipes-and-runtime 4.2."""
@@ -57,12 +61,13 @@ class Scores:
         values = self.values if allowed is None else np.where(allowed, self.values, -np.inf)
         return _finite(values, best_items(values[None, :], count)[0])
 
-    def derived(self, what: Hashable, allowed: Mask | None, make: Callable[[], T]) -> T:
+    def derived(self, what: Hashable, allowed: Mask | None, make: Callable[[], T], length: int = 0) -> T:
         """What `make` makes of the row and a mask; the newest `DERIVED` such are kept.
 
-        Not kept is what a mask that may be written to makes: such a one is of this request alone.
+        Not kept is what is of more than `LISTED` items, its `length`, and what a mask that may be written to makes:
+        such a one is of this request alone.
         """
-        if allowed is not None and allowed.flags.writeable:
+        if length > LISTED or (allowed is not None and allowed.flags.writeable):
             return make()
         key = what, id(allowed)
         kept = self._derived.get(key)
@@ -75,8 +80,8 @@ class Scores:
 
     @property
     def size(self) -> int:
-        """Bytes in memory, about: the row, its order, and as much again of what is derived."""
-        return 2 * self.values.nbytes + 8 * ORDERED
+        """Bytes in memory, about: the row, its order, and what is derived, chances of all items among it."""
+        return 2 * self.values.nbytes + 4 * ORDERED + DERIVED_BYTES
 
 
 class Recent(Generic[T]):
