@@ -25,3 +25,14 @@ def test_kinds_may_have_more_room_than_models() -> None:
 
     assert [get(key, 3) for key in (1, 2, 3, 1, 2, 3)] == [0, 1, 2, 0, 1, 2]
     assert [get(key) for key in (1, 2, 3, 1)] == [3, 4, 5, 6]
+
+
+def test_a_peek_is_a_use() -> None:
+    """What is only looked at is used no less: the others go first."""
+    cache = Cache(2)
+    for key in ("a", "b"):
+        cache.get("kind", key, lambda key=key: key)
+    assert cache.peek("kind", "a") == "a"
+    cache.get("kind", "c", lambda: "c")
+    assert cache.peek("kind", "a") == "a"
+    assert cache.peek("kind", "b") is None

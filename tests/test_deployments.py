@@ -148,6 +148,11 @@ def test_only_an_answer_that_is_in_memory_is_at_hand(shop: Shop) -> None:
     with statements(shop) as read:
         assert not at_hand(filterArn=shop.group.replace("dataset-group", "filter")), "nobody asked for it"
     assert read == []
+    with pytest.raises(InvalidInputException, match="one of the two"):
+        at_hand(recommenderArn=campaign)
+    with pytest.raises(InvalidInputException, match="recommender"):
+        shop.call("get_recommendations", recommenderArn=campaign, userId="1")
+    assert runtime.at_hand("get_recommendations", shop.workspace, {"recommenderArn": campaign, "userId": "1"}) is None
     assert not at_hand("get_action_recommendations")
     assert not at_hand("put_events")
     assert not at_hand(promotions=[{}])

@@ -30,6 +30,7 @@ def make_endpoint(workspace: Workspace, aws_local: AwsLocal | None, health: Heal
         if config.aws_quotas:
             rates.take(function, parameters)
         try:
+            # Of GetRecommendations and its like, those of `api/runtime.py`.
             return OPERATIONS[function](workspace.at(region), parameters)
         except errors.DamagedFile as error:
             workspace.faults.met(error)

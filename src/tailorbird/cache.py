@@ -72,9 +72,13 @@ class Cache:
 
     def peek(self, kind: str, key: Hashable, version: Hashable = None) -> Any:
         """The value of `key` if `get` would not make it; None otherwise, and while it is being made."""
-        slots = self._kinds.get(kind)
-        slot = None if slots is None else slots.get(key)
-        if slot is None or slot.expires is None or slot.expires < time.monotonic() or slot.version != version:
+        with self._lock:
+            slots = self._kinds.get(kind)
+            slot = None if slots is None else slots.get(key)
+            if slots is None or slot is None:
+                return None
+            slots.move_to_end(key)
+        if slot.expires is None or slot.expires < time.monotonic() or slot.version != version:
             return None
         return slot.value
 

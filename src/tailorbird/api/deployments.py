@@ -85,13 +85,11 @@ def target(workspace: Workspace, request: dict[str, Any]) -> Target:
     the next request resolves anew. What a group looks up later is no older than that. The model is not kept here but
     asked for by each request (`deployment_of`), since pools, trends and items move on without a document.
     """
-    if ("campaignArn" in request) == ("recommenderArn" in request):
-        raise InvalidInputException("Give either campaignArn or recommenderArn, one of the two.")
-    kind, resolve = ("Campaign", _campaign) if "campaignArn" in request else ("Recommender", _recommender)
-    arn = _asked(request)
+    kind, arn = _asked(request)
+    resolve = _campaign if kind == "Campaign" else _recommender
     return workspace.cache.get(
         "target",
-        (workspace.region, arn),
+        (workspace.region, kind, arn),
         lambda: resolve(workspace, _in_service(workspace, kind, arn)),
         version=_version(workspace),
         kept=KEPT,
@@ -103,14 +101,18 @@ def _version(workspace: Workspace) -> Hashable:
     return workspace.catalogue.version(), workspace.tables.changed()
 
 
-def _asked(request: dict[str, Any]) -> str:
-    """The ARN of what is asked; empty where there is none."""
-    return str(request.get("campaignArn") or request.get("recommenderArn", ""))
+def _asked(request: dict[str, Any]) -> tuple[str, str]:
+    """The kind of resource that is asked, and its ARN; raises InvalidInput."""
+    if ("campaignArn" in request) == ("recommenderArn" in request):
+        raise InvalidInputException("Give either campaignArn or recommenderArn, one of the two.")
+    if "campaignArn" in request:
+        return "Campaign", request["campaignArn"]
+    return "Recommender", request["recommenderArn"]
 
 
 def in_memory(workspace: Workspace, request: dict[str, Any]) -> tuple[Target, Deployment] | None:
     """What is asked, if neither a document nor a model has to be read for it, and the catalogue is small."""
-    key = workspace.region, _asked(request)
+    key = workspace.region, *_asked(request)
     found: Target | None = workspace.cache.peek("target", key, _version(workspace))
     served = models.in_memory(workspace, found.artifact) if found is not None else None
     if found is None or served is None or len(served.model.items) > AT_HAND_ITEMS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from msgspec.structs import replace
@@ -30,14 +30,19 @@ DEFAULT_ACTIONS = 5
 MOST_ACTIONS = 100
 
 
+class _Known(NamedTuple):
+    """What was found in memory for a request."""
+
+    scores: Scores
+    allowed: Mask | None
+
+
 class _Answer(Protocol):
     """Answers a request from what was resolved for it."""
 
     def __call__(
-        self, request: dict[str, Any], target: Target, deployment: Deployment, scores: Scores | None = None
-    ) -> dict[str, Any]:
-        """scores: what the model says, where that is known."""
-        ...
+        self, request: dict[str, Any], target: Target, deployment: Deployment, known: _Known | None = None
+    ) -> dict[str, Any]: ...
 
 
 def answered(function: str, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
@@ -51,9 +56,9 @@ def answered(function: str, workspace: Workspace, request: dict[str, Any]) -> di
 def at_hand(function: str, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any] | None:
     """What `answered` answers, where that needs nothing but what is in memory and a look at an index: 0.1 ms.
 
-    That is where the model said what it says already, and a filter asks for nothing but metadata that are in memory,
-    or it was asked the same of the user, who did nothing since. None otherwise: whatever reads rows or documents, makes
-    a model or writes may take seconds, for which no other request should wait.
+    That is where the model said what it says already, and a filter asks for nothing but metadata that are in memory
+    (its first mask may take 2 ms), or it was asked the same of the user, who did nothing since. None otherwise:
+    whatever reads rows or documents, makes a model or writes may take seconds, for which no other request should wait.
     """
     if function not in QUICK or "promotions" in request or "metadataColumns" in request:
         return None
@@ -68,10 +73,12 @@ def at_hand(function: str, workspace: Workspace, request: dict[str, Any]) -> dic
     filters = _filters(target, request)
     if filters and deployment.served.unknown(request.get("inputList", ())):
         return None
-    if not all(questions.has_mask(deployment, each) for each in filters):
-        return None
     scores = questions.kept_scores(deployment, _question(target, request))
-    return None if scores is None else answer(request, target, deployment, scores)
+    masks = [] if scores is None else [questions.kept_mask(deployment, each) for each in filters]
+    found_masks = [mask for mask in masks if mask is not None]
+    if scores is None or len(found_masks) < len(filters):
+        return None
+    return answer(request, target, deployment, _Known(scores, _together(found_masks)))
 
 
 def _check_asked(target: Target, request: dict[str, Any], operation: str) -> None:
@@ -84,15 +91,13 @@ def _check_asked(target: Target, request: dict[str, Any], operation: str) -> Non
 
 
 def _recommendations(
-    request: dict[str, Any], target: Target, deployment: Deployment, scores: Scores | None = None
+    request: dict[str, Any], target: Target, deployment: Deployment, known: _Known | None = None
 ) -> dict[str, Any]:
     """Items for a user, or related to an item: 25 or numResults of them, fewer where a filter leaves fewer."""
     columns = _columns(target, request)
     wanted = request.get("numResults") or DEFAULT_RESULTS
     _check_length("numResults", wanted, columns)
-    allowed = _allowed(target, deployment, request)
-    if scores is None:
-        scores = questions.scores(deployment, _question(target, request))
+    scores, allowed = known or _found(target, deployment, request)
     if request.get("promotions"):
         promotion = _promotion(target, deployment, request, request["promotions"], wanted)
         ranking = ranked_items.with_promotions(
@@ -106,24 +111,22 @@ def _recommendations(
 
 
 def _personalized_ranking(
-    request: dict[str, Any], target: Target, deployment: Deployment, scores: Scores | None = None
+    request: dict[str, Any], target: Target, deployment: Deployment, known: _Known | None = None
 ) -> dict[str, Any]:
     """The given items in the order that suits the user; those that the model does not know come last."""
     columns = _columns(target, request)
     if not request["inputList"]:
         raise InvalidInputException("inputList must hold at least one item id.")
     _check_length("inputList", len(request["inputList"]), columns)
-    allowed = _allowed(target, deployment, request)
+    scores, allowed = known or _found(target, deployment, request)
     others = deployment.served.unknown(request["inputList"])
     others_allowed = _allowed(target, deployment, request, others) if others else None
-    if scores is None:
-        scores = questions.scores(deployment, _question(target, request))
     ranking = ranked_items.reorder(deployment.served, scores, request["inputList"], allowed, others_allowed)
     return _listed("personalizedRanking", target, deployment, ranking, columns)
 
 
 def _actions(
-    request: dict[str, Any], target: Target, deployment: Deployment, scores: Scores | None = None
+    request: dict[str, Any], target: Target, deployment: Deployment, known: _Known | None = None
 ) -> dict[str, Any]:
     """Actions for a user: 5 or numResults of them, fewer where fewer may be offered."""
     workspace, user = deployment.workspace, request["userId"]
@@ -160,11 +163,21 @@ def _filters(target: Target, request: dict[str, Any]) -> list[FilterQuestion]:
     return [FilterQuestion(each, values, user, item) for each in filters]
 
 
+def _found(target: Target, deployment: Deployment, request: dict[str, Any]) -> _Known:
+    """As `_Known`, in whatever time that takes."""
+    allowed = _allowed(target, deployment, request)  # first, since it refuses what is wrong with the filters
+    return _Known(questions.scores(deployment, _question(target, request)), allowed)
+
+
 def _allowed(
     target: Target, deployment: Deployment, request: dict[str, Any], others: Sequence[str] | None = None
 ) -> Mask | None:
     """What the request's filter and the automatic one leave of the model's items, or of others."""
-    masks = [questions.mask(deployment, each, others) for each in _filters(target, request)]
+    return _together([questions.mask(deployment, each, others) for each in _filters(target, request)])
+
+
+def _together(masks: list[Mask]) -> Mask | None:
+    """What all of them allow; None where there are none."""
     return masks[0] if len(masks) == 1 else np.all(masks, axis=0) if masks else None
 
 

@@ -44,6 +44,8 @@ class Deployment:
     artifact: str
     """ARN under which the model is kept."""
     served: ServedModel
+    """As of now: `history` is that of its training, `numbers` and `ids` name its items, `recent` keeps what it said,
+    and `pool` is what may be explored."""
     interactions: Dataset
     items: Dataset | None
     users: Dataset | None
@@ -224,11 +226,14 @@ def mask(deployment: Deployment, asked: FilterQuestion, others: Sequence[str] | 
     return found
 
 
-def has_mask(deployment: Deployment, asked: FilterQuestion) -> bool:
-    """Whether `mask` needs only what is in memory, and a look at an index or two, for the model's items."""
-    if not deployment.has_table() or not asked.filter.needs_user:
-        return deployment.has_table()
-    return deployment.served.recent_masks.of(asked.asker, _mask_mark(deployment, asked)) is not None
+def kept_mask(deployment: Deployment, asked: FilterQuestion) -> Mask | None:
+    """What `mask` answers for the model's items, if that is in memory or made of what is; costs a look at an index."""
+    if not deployment.has_table():
+        return None
+    if not asked.filter.needs_user:
+        return mask(deployment, asked)
+    check_target(asked.filter)
+    return deployment.served.recent_masks.of(asked.asker, _mask_mark(deployment, asked))
 
 
 def _mask_mark(deployment: Deployment, asked: FilterQuestion) -> Hashable:
@@ -258,7 +263,7 @@ def _mask(deployment: Deployment, asked: FilterQuestion, others: Sequence[str] |
     current = numbers.get(asked.item, evaluate.UNKNOWN_ITEM) if asked.item is not None else None
     # Whether a text is one value or a list is asked of the model's items, for other items too.
     own = table if others is None else deployment.table
-    given = filter_values.read(filter_, asked.values, own, asking)
+    given = filter_values.read(filter_, asked.values, own, asking)  # of its placeholders
     return evaluate.evaluate(filter_, table, given, asking, current)
 
 

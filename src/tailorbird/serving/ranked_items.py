@@ -77,6 +77,7 @@ def top(
     list is part of a longer one. shows_scores: whether any are shown.
     """
     what = "best", count, shows_scores, scale
+    # Made once for these scores and this mask, unless the mask may still change.
     own = scores.derived(what, allowed, lambda: _own(served, scores, allowed, count, scale, shows_scores), count)
     if explores is None:
         return Ranking(own.items)

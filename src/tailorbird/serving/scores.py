@@ -73,8 +73,8 @@ class Scores:
         kept = self._derived.get(key)
         if kept is None or kept[0] is not allowed:
             kept = self._derived[key] = allowed, make()
-            if len(self._derived) > DERIVED:
-                self._derived.pop(next(iter(self._derived)), None)
+            for old in list(self._derived)[:-DERIVED]:  # a copy, since other threads may add meanwhile
+                self._derived.pop(old, None)
         found: T = kept[1]
         return found
 

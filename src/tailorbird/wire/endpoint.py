@@ -138,7 +138,7 @@ class Endpoint:
         if not incoming.begun and expects:
             headers.append((b"connection", b"close"))  # the body was not asked for: the next bytes may be anything
         headers += self._cors(head)
-        # An answer that begins before its request is whole tells the connection that it may go (see `Connection`).
+        # An answer that begins before its request is whole tells the connection that it may go.
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         if incoming.begun or not expects:
             try:
@@ -195,7 +195,8 @@ class Endpoint:
 
     async def _admission(self, head: Request) -> Admission:
         """As `_admit`, without keeping the event loop waiting for the secret of a key that is not in memory."""
-        if f"Credential={self._service.own_key}/" in head.headers.get("authorization", ""):
+        authorization = head.headers.get("authorization", "")
+        if f"Credential={self._service.own_key}/" in authorization and authorization.count("Credential=") == 1:
             return self._admit(head)
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._admit, head)
 
