@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,3 +37,11 @@ def data_folder() -> Path:
     if not folder:
         pytest.skip("TAILORBIRD_DATA names no folder of data sets")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def torch() -> Any:
+    """PyTorch, which takes seconds to load: in the process that runs such a test, not in each that collects it."""
+    import torch
+
+    return torch

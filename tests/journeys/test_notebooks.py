@@ -10,8 +10,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import nbclient
-import nbformat
 import numpy as np
 import pytest
 
@@ -60,6 +58,9 @@ def environment(server: Server, movielens: Path) -> dict[str, str]:
 
 def execute(name: str, folder: Path, variables: dict[str, str]) -> Any:
     """Runs a notebook in `folder` and returns it with its outputs; a failing cell raises its error."""
+    import nbclient  # seconds, which every process of the test run would need to collect its tests
+    import nbformat
+
     notebook = nbformat.read(folder / name, as_version=4)
     client = nbclient.NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
@@ -99,6 +100,8 @@ def images(notebook: Any) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_notebooks_are_stored_without_outputs(name: str) -> None:
+    import nbformat
+
     notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
