@@ -13,6 +13,8 @@ from support import Server
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 """As in workers: threads that wait for each other would else spin, and on busy cores make training ten times slower."""
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+"""A run starts some two hundred servers, workers and commands: without this each compiles the whole source anew."""
 
 FIRST = ("test_real_data.py", "test_exam.py", "test_hrnn.py", "test_v2.py", "test_notebooks.py", "test_connections.py")
 """Files that take longest: were one the last to begin, the other cores would wait for it."""
@@ -22,10 +24,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in FIRST)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running server of the test module's own, on an empty data folder."""
-    running = Server(tmp_path_factory.mktemp("server") / "data").start()
+    """A running server that all files of a test process share: each has names, groups and buckets of its own."""
+    yield from _running(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running server of the test module's own, on an empty data folder: six seconds of a core, workers included."""
+    yield from _running(tmp_path_factory)
+
+
+def _running(folders: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(folders.mktemp("server") / "data").start()
     yield running
     running.stop()
 
