@@ -17,7 +17,17 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 """A run starts some two hundred servers, workers and commands: without this each compiles the whole source anew."""
 
-FIRST = ("test_real_data.py", "test_exam.py", "test_hrnn.py", "test_v2.py", "test_notebooks.py", "test_connections.py")
+FIRST = (
+    "test_real_data.py",
+    "test_exam.py",
+    "test_hrnn.py",
+    "test_v2.py",
+    "test_crash.py",
+    "test_installation.py",
+    "test_kills.py",
+    "test_notebooks.py",
+    "test_connections.py",
+)
 """Files that take longest: were one the last to begin, the other cores would wait for it."""
 
 
