@@ -78,7 +78,7 @@ class Dispatcher:
     def start(self) -> None:
         """Starts the thread; jobs that an earlier server left behind are taken up too.
 
-        One worker is started ahead of its first job; each takes two seconds of a core and 130 MB.
+        One worker is started ahead of its first job; each takes a second of a core and 130 MB.
         """
         self._executor.submit(worker.warm)
         self._thread.start()
