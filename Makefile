@@ -1,6 +1,6 @@
 # Everything a newcomer needs; each target makes what it depends on.
 .DEFAULT_GOAL := help
-.PHONY: help demo quality bench reference test all-tests test-full test-newer test-made-up check lint lock serve notebooks clean
+.PHONY: help demo quality bench reference test all-tests kernels test-full test-newer test-made-up check lint lock serve notebooks clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -55,10 +55,13 @@ notebooks: $(VENV)/.installed-dev ## open the six steps in JupyterLab; needs a s
 test: $(VENV)/.installed-dev tests/javascript/node_modules ## lint, layers and all tests
 	$(MAKE) --no-print-directory --jobs 2 lint all-tests
 
-all-tests:
+all-tests: kernels
 	$(TESTS)
 
-test-full: $(VENV)/.installed-dev tests/javascript/node_modules ## also the long tests, and the others on a newer Python
+kernels: $(VENV)/.installed-dev # compiled once, which takes ten seconds, rather than by each of the processes that begin together
+	@$(BIN)/python -c 'import tailorbird.recipes.scorers.kernels, tailorbird.recipes.scorers.pair_kernels'
+
+test-full: $(VENV)/.installed-dev tests/javascript/node_modules kernels ## also the long tests, and the others on a newer Python
 	TAILORBIRD_LONG=1 $(TESTS)
 	$(MAKE) --no-print-directory test-newer
 
@@ -69,7 +72,7 @@ test-newer: tests/javascript/node_modules ## the tests without real data, on the
 		$(MAKE) --no-print-directory PYTHON="$$newer" VENV=".venv-$$version" test-made-up; \
 	else echo "No Python newer than $(PYTHON) was found: the tests ran on that one alone."; fi
 
-test-made-up: $(VENV)/.installed-dev
+test-made-up: $(VENV)/.installed-dev kernels
 	$(BIN)/python --version
 	env -u TAILORBIRD_DATA -u TAILORBIRD_LONG $(TESTS)
 

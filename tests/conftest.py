@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +14,20 @@ from support import Server
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 """As in workers: threads that wait for each other would else spin, and on busy cores make training ten times slower."""
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+"""A run starts some two hundred servers, workers and commands: without this each compiles the whole source anew."""
 
-FIRST = ("test_real_data.py", "test_exam.py", "test_hrnn.py", "test_v2.py", "test_notebooks.py", "test_connections.py")
+FIRST = (
+    "test_real_data.py",
+    "test_exam.py",
+    "test_hrnn.py",
+    "test_v2.py",
+    "test_crash.py",
+    "test_installation.py",
+    "test_kills.py",
+    "test_notebooks.py",
+    "test_connections.py",
+)
 """Files that take longest: were one the last to begin, the other cores would wait for it."""
 
 
@@ -21,10 +35,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in FIRST)
 
 
-@pytest.fixture(scope="module")
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays until the end: each look for cycles through it all would take half a second."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running server of the test module's own, on an empty data folder."""
-    running = Server(tmp_path_factory.mktemp("server") / "data").start()
+    """A running server that all files of a test process share: each has names, groups and buckets of its own."""
+    yield from _running(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running server of the test module's own, on an empty data folder: six seconds of a core, workers included."""
+    yield from _running(tmp_path_factory)
+
+
+def _running(folders: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(folders.mktemp("server") / "data").start()
     yield running
     running.stop()
 
@@ -36,3 +66,11 @@ def data_folder() -> Path:
     if not folder:
         pytest.skip("TAILORBIRD_DATA names no folder of data sets")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def torch() -> Any:
+    """PyTorch, which takes seconds to load: in the process that runs such a test, not in each that collects it."""
+    import torch
+
+    return torch

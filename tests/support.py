@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 from urllib.parse import quote
 
@@ -21,9 +22,11 @@ import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from typer.testing import CliRunner
 
 from tailorbird import config as configuration
-from tailorbird.cli import variables
+from tailorbird.cli import main
+from tailorbird.cli import variables as of_environment
 
 ROLE = "arn:aws:iam::123456789012:role/PersonalizeRole"
 SERVICES = ("personalize", "personalize-events", "personalize-runtime", "s3", "iam", "sts")
@@ -55,7 +58,7 @@ class Server:
 
     def environment(self) -> dict[str, str]:
         """What `tailorbird env` prints, without a process for it."""
-        return variables.environment(configuration.load({}, data_dir=self.data_dir))
+        return of_environment.environment(configuration.load({}, data_dir=self.data_dir))
 
     def client(self, service: str, **options: Any) -> Any:
         values = self._values = getattr(self, "_values", None) or self.environment()
@@ -94,6 +97,16 @@ class Server:
         self.process.stdout.close()
         self.log.close()
         return status
+
+
+def terminal(*words: str, **variables: str) -> CompletedProcess[str]:
+    """A command of the terminal as it ended, called in this process: to start one of its own takes a second of a core.
+
+    An error that it does not tell in a sentence is raised.
+    """
+    others = dict.fromkeys(os.environ.keys() - clean_environment().keys())
+    ran = CliRunner().invoke(main.app, words, env=others | {"COLUMNS": "300"} | variables, catch_exceptions=False)
+    return CompletedProcess(words, ran.exit_code, ran.stdout, ran.stderr)
 
 
 @contextmanager

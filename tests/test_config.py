@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from support import clean_environment
+from support import terminal
 from tailorbird import config
 
 
-def tailorbird(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tailorbird", *words],
-        env=clean_environment() | settings,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_a_value_is_told_with_its_source_and_a_secret_is_not(tmp_path: Path) -> None:
-    told = tailorbird(
+    told = terminal(
         "config", "--data-dir", str(tmp_path), TAILORBIRD_WORKERS="3", TAILORBIRD_S3_SECRET_KEY="hush"
     ).stdout
     lines = {line.split()[0]: line.split() for line in told.splitlines()}
@@ -34,12 +22,12 @@ def test_a_value_is_told_with_its_source_and_a_secret_is_not(tmp_path: Path) -> 
 
 
 def test_the_folder_is_not_made_by_looking_at_settings(tmp_path: Path) -> None:
-    assert tailorbird("config", "--data-dir", str(tmp_path / "no")).returncode == 0
+    assert terminal("config", "--data-dir", str(tmp_path / "no")).returncode == 0
     assert not (tmp_path / "no").exists()
 
 
 def test_a_slip_in_a_name_is_warned_of_with_the_nearest_setting() -> None:
-    told = tailorbird("config", TAILORBIRD_WORKER="3")
+    told = terminal("config", TAILORBIRD_WORKER="3")
     assert told.returncode == 0
     assert "TAILORBIRD_WORKER is no setting; did you mean TAILORBIRD_WORKERS?" in told.stderr
 

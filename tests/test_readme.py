@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,15 +34,17 @@ def run(server: Server, folder: Path, program: str) -> subprocess.CompletedProce
 def test_the_example_runs_twice_and_says_how_it_ended(server: Server, folder: Path) -> None:
     with (folder / "clicks.csv").open("ab") as clicks:
         clicks.write(b",1,click,1600000000\r\n" + b"17850.0,1,click,1600000000\r\n" * 2)
+    jobs: list[dict[str, Any]] = []
     for number in (1, 2):
         ended = run(server, folder, IMPORT)
         assert ended.returncode == 0, ended.stderr
         assert ended.stdout.startswith("ACTIVE ")
         assert "1 dropped" in ended.stdout
         assert "Warning: 2 rows have a USER_ID that some program made a number" in ended.stdout
-        jobs = server.client("personalize").list_dataset_import_jobs()["datasetImportJobs"]
+        group = ended.stdout.split()[1]
+        data = group.replace(":dataset-group/", ":dataset/") + "/INTERACTIONS"
+        jobs += server.client("personalize").list_dataset_import_jobs(datasetArn=data)["datasetImportJobs"]
         assert [job["status"] for job in jobs] == ["ACTIVE"] * number
-    group = ended.stdout.split()[1]
     made = run(server, folder, f"import boto3\npersonalize, group = boto3.client('personalize'), {group!r}\n{FILTER}")
     assert made.returncode == 0, made.stderr
     (found,) = wait_for(lambda: server.client("personalize").list_filters(datasetGroupArn=group)["Filters"])

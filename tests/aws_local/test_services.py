@@ -248,6 +248,16 @@ def test_caller_identity_names_the_account(client):
     assert identity["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
 
 
+def test_ids_are_the_same_in_a_new_process(client, restart):
+    from moto.iam.models import iam_backends
+
+    iam = client("iam")
+    made = iam.create_role(RoleName="r", AssumeRolePolicyDocument=TRUST)["Role"]["RoleId"]
+    iam_backends.clear()  # as where moto was just loaded
+    restart()
+    assert iam.get_role(RoleName="r")["Role"]["RoleId"] == made
+
+
 def test_roles_and_policies(client, restart):
     iam = client("iam")
     role = iam.create_role(RoleName="PersonalizeRole", AssumeRolePolicyDocument=TRUST)["Role"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
 import os
@@ -24,6 +25,7 @@ from tailorbird.config import Config
 from tailorbird.faults import LONGEST_SECONDS, Faults
 from tailorbird.jobs import executors
 from tailorbird.jobs.dispatcher import Dispatcher
+from tailorbird.storage.catalogue import Catalogue
 from world import SIMS, World
 
 HOUR, DAY = 3600.0, 86400.0
@@ -176,6 +178,8 @@ def test_a_page_of_the_catalogue_that_cannot_be_read_stops_no_other_document(
     with file.open("r+b") as opened:
         opened.seek(pages[0])
         opened.write(b"\xff" * size)
+    again = Catalogue(world.workspace.config.catalogue_url)
+    world.workspace = dataclasses.replace(world.workspace, catalogue=again)
     dispatcher = Dispatcher(world.workspace)
     steps(dispatcher, 5)
     assert world.workspace.catalogue.get(arns[0]) is None
@@ -184,6 +188,26 @@ def test_a_page_of_the_catalogue_that_cannot_be_read_stops_no_other_document(
     assert str(file) in told.error
     assert "backup" in told.error
     assert told.exc_info is None
+
+
+def test_what_another_process_begins_is_noticed_by_a_dispatcher_that_had_nothing_to_do(world: World) -> None:
+    world.prepare()
+    dispatcher = Dispatcher(world.workspace)
+    steps(dispatcher)
+    assert not dispatcher._moving
+    beside = Catalogue(world.workspace.config.catalogue_url)
+    arn = f"{world.workspace.arn_prefix}filter/gone"
+    beside.insert("Filter", arn, {"filterArn": arn, "status": "DELETE PENDING", "_deletedAt": world.now + 1})
+    dispatcher.step()
+    assert dispatcher._moving
+    dispatcher.step()
+    assert dispatcher._moving, "it waits for its time, though no document changes"
+    world.now += 1
+    dispatcher.step()
+    assert beside.get(arn) is None
+    dispatcher.step()
+    assert not dispatcher._moving
+    beside.close()
 
 
 def test_a_fault_is_told_once_and_tried_later_and_later(caplog: pytest.LogCaptureFixture) -> None:
@@ -245,7 +269,7 @@ def test_a_clock_that_is_put_back_freezes_nothing(world: World, caplog: pytest.L
     assert [each["status"] for each in world.versions(solution)] == ["ACTIVE"], "its first training"
     assert "the clock was put back" in caplog.messages
     world.load("second", 1)
-    world.now += 60
+    world.now += 1
     steps(dispatcher)
     assert len(world.versions(solution)) == 1, "the next one is due a week after the first"
 

@@ -81,7 +81,7 @@ def attribute(shop: Shop, *metrics: tuple[str, str, str], path: str = "reports/"
 @pytest.fixture(scope="module")
 def shop(server: Server) -> Shop:
     """Clicks are counted from now on; there was one before."""
-    journey = Shop(server, "shop")
+    journey = Shop(server, "counted-shop")
     journey.open()
     journey.click("before", "1", sentAt=time.time() - 7200)
     metrics = (("CLICK", "countClicks", "samplecount()"), ("click", "years", "SUM(items.year)"))

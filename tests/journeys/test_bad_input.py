@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import pytest
 
 from journeys.steps import INTERACTIONS_SCHEMA, Journey, as_csv, interactions_csv
-from support import ROLE, Server, clean_environment, refused, settled
+from support import ROLE, Server, refused, settled, terminal
 
 HEADER = ("USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP")
 
@@ -103,9 +101,9 @@ def test_a_failure_is_told_once(server: Server, way: Journey) -> None:
 
 def tailorbird(server: Server, *words: str) -> str:
     """What the command line prints about the server's data folder."""
-    command = [sys.executable, "-m", "tailorbird", *words, "--data-dir", str(server.data_dir)]
-    wide = clean_environment() | {"COLUMNS": "200"}
-    return subprocess.run(command, capture_output=True, check=True, text=True, env=wide).stdout
+    ran = terminal(*words, "--data-dir", str(server.data_dir))
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
 
 
 def test_too_little_data_to_train(server: Server) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,20 +15,34 @@ from support import ROLE, Server, settled, wait_for
 RECIPE = "aws-user-personalization"
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Any:
-    running = Server(tmp_path / "data", lease_seconds=2).start()
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("server") / "data", lease_seconds=2, update_seconds=2).start()
     yield running
     running.stop()
 
 
-def die_and_return(server: Server, journey: Journey, *, workers: bool = False) -> Journey:
+@pytest.fixture(scope="module")
+def trained(server: Server) -> Journey:
+    """What kills must leave as it is: data, and solution versions of three recipes."""
+    journey = Journey(server, "crash")
+    journey.data()
+    journey.train("aws-popularity-count", "aws-sims", "aws-item-affinity")
+    return journey
+
+
+@pytest.fixture
+def way(trained: Journey) -> Journey:
+    """Connected to the server where it is since the last kill."""
+    trained.connect()
+    return trained
+
+
+def die_and_return(way: Journey, *, workers: bool = False) -> None:
     """Kills the server without warning, starts it on the same folder, and reconnects."""
-    server.kill(workers=workers)
-    server.start()
-    again = Journey(server, journey.name)
-    again.arns = journey.arns
-    return again
+    way.server.kill(workers=workers)
+    way.server.start()
+    way.connect()
 
 
 def in_progress(describe: Callable[..., Any], member: str, **arn: str) -> None:
@@ -45,7 +58,7 @@ def long_csv(seed: int) -> bytes:
 
 
 def test_killed_during_import(server: Server) -> None:
-    way = Journey(server, "crash")
+    way = Journey(server, "long")
     way.data()
     before = journey_rows(server)
     way.s3.put_object(Bucket=way.bucket, Key="long.csv", Body=long_csv(1))
@@ -57,9 +70,9 @@ def test_killed_during_import(server: Server) -> None:
         importMode="INCREMENTAL",
     )["datasetImportJobArn"]
     in_progress(way.personalize.describe_dataset_import_job, "datasetImportJob", datasetImportJobArn=arn)
-    again = die_and_return(server, way)
+    die_and_return(way)
     assert journey_rows(server) in (before, before + rows_of(long_csv(1)))
-    ended = settled(again.personalize.describe_dataset_import_job, "datasetImportJob", datasetImportJobArn=arn)
+    ended = settled(way.personalize.describe_dataset_import_job, "datasetImportJob", datasetImportJobArn=arn)
     assert ended["status"] == "ACTIVE", ended
     assert journey_rows(server) == before + rows_of(long_csv(1))
 
@@ -74,9 +87,7 @@ def rows_of(body: bytes) -> int:
     return body.count(b"\n") - 1
 
 
-def test_killed_during_training_and_batch(server: Server) -> None:
-    way = Journey(server, "crash")
-    way.data()
+def test_killed_during_training_and_batch(way: Journey) -> None:
     solution = way.personalize.create_solution(
         name="crash", datasetGroupArn=way.arns["group"], recipeArn=f"arn:aws:personalize:::recipe/{RECIPE}"
     )["solutionArn"]
@@ -84,7 +95,7 @@ def test_killed_during_training_and_batch(server: Server) -> None:
     way.arns[f"{RECIPE} version"] = version
     in_progress(way.personalize.describe_solution_version, "solutionVersion", solutionVersionArn=version)
     # A training takes half a second, in which a worker that is left alone might end it.
-    way = die_and_return(server, way, workers=True)
+    die_and_return(way, workers=True)
     with pytest.raises(way.personalize.exceptions.ResourceInUseException):
         way.personalize.create_campaign(name="early", solutionVersionArn=version)
     assert way.version(RECIPE)["status"] == "ACTIVE"
@@ -94,31 +105,26 @@ def test_killed_during_training_and_batch(server: Server) -> None:
     way.begin_batch("inference", RECIPE, "many", [{"userId": str(user % 80)} for user in range(30_000)])
     wait_for(lambda: way.batch_job("inference", "many")["status"] == "CREATE IN_PROGRESS")
     time.sleep(0.3)
-    way = die_and_return(server, way)
+    die_and_return(way)
     assert way.batch_output("many") is None, "the job was over before the server was killed: make it longer"
     answers = way.batch_answers("inference", "many")
     assert len(answers) == 30_000
     assert all(answer["error"] is None for answer in answers)
 
 
-def test_killed_while_making_segments(server: Server) -> None:
-    way = Journey(server, "crash")
-    way.data()
-    way.train("aws-item-affinity")
-    recipe = "aws-item-affinity"
-    way.begin_batch("segment", recipe, "many", [{"itemId": str(number % 150)} for number in range(25_000)])
-    wait_for(lambda: way.batch_job("segment", "many")["status"] == "CREATE IN_PROGRESS")
-    way = die_and_return(server, way)
-    assert way.batch_output("many") is None, "the job was over before the server was killed: make it longer"
-    answers = way.batch_answers("segment", "many")
+def test_killed_while_making_segments(way: Journey) -> None:
+    way.begin_batch(
+        "segment", "aws-item-affinity", "segments", [{"itemId": str(number % 150)} for number in range(25_000)]
+    )
+    wait_for(lambda: way.batch_job("segment", "segments")["status"] == "CREATE IN_PROGRESS")
+    die_and_return(way)
+    assert way.batch_output("segments") is None, "the job was over before the server was killed: make it longer"
+    answers = way.batch_answers("segment", "segments")
     assert len(answers) == 25_000
     assert all(len(answer["output"]["usersList"]) == 25 for answer in answers)
 
 
-def test_acknowledged_events_survive_a_kill(server: Server) -> None:
-    way = Journey(server, "crash")
-    way.data()
-    way.train("aws-popularity-count")
+def test_acknowledged_events_survive_a_kill(way: Journey) -> None:
     way.deploy("aws-popularity-count")
     tracker = way.personalize.create_event_tracker(name="t", datasetGroupArn=way.arns["group"])["trackingId"]
     for item in range(30):
@@ -130,37 +136,31 @@ def test_acknowledged_events_survive_a_kill(server: Server) -> None:
                 {"sentAt": 1_700_000_000 + item, "eventType": "watch", "itemId": str(item), "eventId": f"e{item}"}
             ],
         )
-    way = die_and_return(server, way)
+    die_and_return(way)
     watched = way.filter("watched", 'INCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("watch")')
     found = way.recommend("aws-popularity-count", userId="u", filterArn=watched, numResults=100)
     assert set(found) == {str(item) for item in range(30)}
 
 
-def test_a_stop_on_request_is_orderly_and_the_job_goes_on_later(server: Server) -> None:
-    way = Journey(server, "crash")
-    way.data()
-    way.personalize.create_solution(
+def test_a_stop_on_request_is_orderly_and_the_job_goes_on_later(way: Journey) -> None:
+    solution = way.personalize.create_solution(
         name="s", datasetGroupArn=way.arns["group"], recipeArn=f"arn:aws:personalize:::recipe/{RECIPE}"
-    )
-    solution = way.personalize.list_solutions()["solutions"][0]["solutionArn"]
+    )["solutionArn"]
     version = way.personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
     in_progress(way.personalize.describe_solution_version, "solutionVersion", solutionVersionArn=version)
-    assert server.stop() == 0
-    server.start()
-    way = Journey(server, "crash")
+    assert way.server.stop() == 0
+    way.server.start()
+    way.connect()
     way.arns[f"{RECIPE} version"] = version
     assert way.version(RECIPE)["status"] == "ACTIVE"
 
 
-def test_an_update_goes_on_after_a_kill(tmp_path: Path) -> None:
-    server = Server(tmp_path / "data", update_seconds=2).start()
-    way = Journey(server, "crash")
-    way.data()
-    way.train("aws-popularity-count", "aws-sims")
-    way.deploy("aws-popularity-count")
-    arn, wanted = way.arns["aws-popularity-count"], way.arns["aws-sims version"]
+def test_an_update_goes_on_after_a_kill(way: Journey) -> None:
+    given, wanted = way.arns["aws-popularity-count version"], way.arns["aws-sims version"]
+    arn = way.personalize.create_campaign(name="updated", solutionVersionArn=given)["campaignArn"]
+    assert settled(way.personalize.describe_campaign, "campaign", campaignArn=arn)["status"] == "ACTIVE"
     way.personalize.update_campaign(campaignArn=arn, solutionVersionArn=wanted)
-    way = die_and_return(server, way)
+    die_and_return(way)
 
     def campaign() -> dict[str, Any]:
         return way.personalize.describe_campaign(campaignArn=arn)["campaign"]
@@ -168,5 +168,4 @@ def test_an_update_goes_on_after_a_kill(tmp_path: Path) -> None:
     assert campaign()["latestCampaignUpdate"]["solutionVersionArn"] == wanted
     wait_for(lambda: campaign()["solutionVersionArn"] == wanted)
     assert campaign()["latestCampaignUpdate"]["status"] == "ACTIVE"
-    assert len(way.recommend("aws-popularity-count", itemId="3")) == 25
-    server.stop()
+    assert len(way.runtime.get_recommendations(campaignArn=arn, itemId="3")["itemList"]) == 25

@@ -46,9 +46,9 @@ USE_CASES = {
 @pytest.fixture(scope="module")
 def shop(server: Server) -> Journey:
     """A domain group with data; `click` of the usual data is View here, and `watch` purchase, in lower case."""
-    way = Journey(server, "shop")
+    way = Journey(server, "storefront")
     way.s3.create_bucket(Bucket=way.bucket)
-    created = way.personalize.create_dataset_group(name="shop", domain="ECOMMERCE")
+    created = way.personalize.create_dataset_group(name="storefront", domain="ECOMMERCE")
     assert created["domain"] == "ECOMMERCE"
     way.arns["group"] = created["datasetGroupArn"]
     way.dataset("INTERACTIONS", INTERACTIONS_SCHEMA, domain="ECOMMERCE")

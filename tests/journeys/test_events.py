@@ -293,7 +293,7 @@ def test_action_interactions(way: Journey) -> None:
     arn = way.arns["ACTION_INTERACTIONS"]
     tracking_id = way.personalize.describe_dataset(datasetArn=arn)["dataset"]["trackingId"]
     assert "trackingId" not in way.personalize.describe_dataset(datasetArn=way.arns["INTERACTIONS"])["dataset"]
-    assert len(way.personalize.list_event_trackers()["eventTrackers"]) == 1
+    assert len(way.personalize.list_event_trackers(datasetGroupArn=way.arns["group"])["eventTrackers"]) == 1
     rows = [("USER_ID", "ACTION_ID", "EVENT_TYPE", "TIMESTAMP", "RECOMMENDATION_ID"), ("1", "join", "Taken", "5", "")]
     rows += [("1", "call", "Not taken", "6", ""), ("1", "call", "eaten", "7", "")]
     assert way.import_job("ACTION_INTERACTIONS", as_csv(rows), "actions")["status"] == "ACTIVE"
@@ -354,7 +354,7 @@ def test_properties_that_are_no_column_are_told_of_once(way: Journey) -> None:
 
 
 def test_actions_are_for_custom_groups(way: Journey) -> None:
-    group = way.personalize.create_dataset_group(name="shop", domain="ECOMMERCE")["datasetGroupArn"]
+    group = way.personalize.create_dataset_group(name="events-shop", domain="ECOMMERCE")["datasetGroupArn"]
     with pytest.raises(way.personalize.exceptions.InvalidInputException, match="domain"):
         way.personalize.create_dataset(
             name="a",

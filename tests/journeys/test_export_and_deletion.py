@@ -174,7 +174,7 @@ def test_imports_trainings_and_deletions_of_a_group_do_not_meet(server: Server) 
     way = Journey(server, "meet")
     way.data()
     busy = way.personalize.exceptions.ResourceInUseException
-    rows = [str(user) for user in range(1_000_000, 1_400_000)]
+    rows = [str(user) for user in range(1_000_000, 1_100_000)]
     way.s3.put_object(Bucket=way.bucket, Key="many.csv", Body="\n".join(["USER_ID", *rows]).encode())
 
     def delete(job: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import boto3
 import pytest
 
 from journeys.steps import Journey
-from support import Server, clean_environment, refused
+from support import Server, clean_environment, refused, terminal
 from tailorbird.evaluation.beyond_accuracy import COHORTS, METRICS, TWO_NDCGS
 
 PERSONAL, SIMS, SEGMENTS = "aws-user-personalization", "aws-sims", "aws-item-affinity"
@@ -70,11 +69,9 @@ def test_extended_metrics(way: Journey, ours: Any) -> None:
     assert ours.get_extended_metrics(resourceArn=way.arns[f"{SEGMENTS} version"])["metrics"] == []
 
 
-def tailorbird(server: Server, *command: str) -> str:
+def tailorbird(server: Server, *words: str) -> str:
     """The exit status of a command, and what it printed."""
-    environment = clean_environment() | {"COLUMNS": "160", "PATH": os.environ["PATH"]}
-    arguments = [sys.executable, "-m", "tailorbird", *command, "--data-dir", str(server.data_dir)]
-    ended = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=300)
+    ended = terminal(*words, "--data-dir", str(server.data_dir), COLUMNS="160")
     return f"{ended.returncode} {ended.stdout}"
 
 

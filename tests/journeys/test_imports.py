@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from journeys.steps import INTERACTIONS_SCHEMA, ITEMS_SCHEMA, Journey, as_csv, interactions_csv, items_csv
-from support import ROLE, Server, clean_environment, settled
+from support import ROLE, Server, clean_environment, settled, terminal
 
 LONG = bool(os.environ.get("TAILORBIRD_LONG"))
 HEADER = ("USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP")
@@ -30,8 +30,8 @@ def way(server: Server) -> Journey:
 
 def warnings_of(way: Journey, arn: str) -> list[str]:
     """The warnings that `tailorbird job` prints."""
-    command = [sys.executable, "-m", "tailorbird", "job", arn, "--data-dir", str(way.server.data_dir)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True, env=clean_environment())
+    ran = terminal("job", arn, "--data-dir", str(way.server.data_dir))
+    assert ran.returncode == 0, ran.stderr
     return [line.removeprefix("Warning: ") for line in ran.stdout.splitlines() if line.startswith("Warning: ")]
 
 
@@ -130,13 +130,7 @@ def test_good_data_raise_no_warning(way: Journey) -> None:
 def doctor(folder: Path, body: bytes, schema: dict[str, Any] = INTERACTIONS_SCHEMA) -> tuple[int, str]:
     (folder / "data.csv").write_bytes(body)
     (folder / "schema.json").write_text(json.dumps(schema))
-    command = [sys.executable, "-m", "tailorbird", "doctor", str(folder / "data.csv")]
-    ran = subprocess.run(
-        [*command, "--schema", str(folder / "schema.json")],
-        capture_output=True,
-        text=True,
-        env=clean_environment() | {"COLUMNS": "300"},
-    )
+    ran = terminal("doctor", str(folder / "data.csv"), "--schema", str(folder / "schema.json"))
     return ran.returncode, ran.stdout + ran.stderr
 
 
@@ -193,9 +187,7 @@ def test_why_many_users_become_one_is_said_by_the_doctor_and_by_the_job(way: Jou
     assert status == 0
     ended = way.import_job("INTERACTIONS", body, "odd")
     assert ended["status"] == "ACTIVE"
-    command = [sys.executable, "-m", "tailorbird", "job", ended["datasetImportJobArn"]]
-    command += ["--data-dir", str(way.server.data_dir)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, env=clean_environment()).stdout
+    told = terminal("job", ended["datasetImportJobArn"], "--data-dir", str(way.server.data_dir)).stdout
     for text in (examined, told):
         for words in ODD:
             assert len(re.findall(words, text)) == 1, (words, text)
@@ -229,16 +221,7 @@ def test_the_doctor_reads_a_schema_of_a_windows_editor(tmp_path: Path) -> None:
         (json.dumps(INTERACTIONS_SCHEMA).encode("utf-16"), 1, "The schema cannot be used: it is not UTF-8"),
     ):
         (tmp_path / "schema.json").write_bytes(data)
-        command = [
-            sys.executable,
-            "-m",
-            "tailorbird",
-            "doctor",
-            str(tmp_path),
-            "--schema",
-            str(tmp_path / "schema.json"),
-        ]
-        ran = subprocess.run(command, capture_output=True, text=True, env=clean_environment())
+        ran = terminal("doctor", str(tmp_path), "--schema", str(tmp_path / "schema.json"))
         assert ran.returncode == status
         assert words in ran.stdout
 
@@ -318,8 +301,8 @@ def test_a_million_rows_within_a_gigabyte(tmp_path: Path, kind: str) -> None:
         for name in header.split(",")
     ]
     schema = json.dumps({"type": "record", "name": kind, "fields": fields})
-    command = [sys.executable, "-c", MILLION, str(tmp_path), kind, schema]
-    ran = subprocess.run(command, capture_output=True, text=True, env=clean_environment())
+    program = [sys.executable, "-c", MILLION, str(tmp_path), kind, schema]
+    ran = subprocess.run(program, capture_output=True, text=True, env=clean_environment())
     assert ran.returncode == 0, ran.stderr
     rows, megabytes = map(int, ran.stdout.split()[-2:])
     assert rows == 1_000_000

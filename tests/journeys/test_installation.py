@@ -19,7 +19,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from journeys.steps import INTERACTIONS_SCHEMA, Journey, interactions_csv
-from support import ROLE, Server, clean_environment, settled, wait_for
+from support import ROLE, Server, clean_environment, settled, terminal, wait_for
 
 SCRIPT = Path(sys.executable).with_name("tailorbird")
 
@@ -79,10 +79,10 @@ def test_other_places_that_cannot_be_had(tmp_path: Path, words: tuple[str, str],
 
 @pytest.mark.parametrize("words", [("env",), ("jobs",), ("check",), ("job", "arn:x"), ("metrics", "arn:x")])
 def test_only_serve_makes_an_installation(tmp_path: Path, words: tuple[str, ...]) -> None:
-    told = said(tailorbird(*words, "--data-dir", str(tmp_path / "mistyped")))
+    told = said(terminal(*words, "--data-dir", str(tmp_path / "mistyped")))
     assert f"no installation in {tmp_path / 'mistyped'}" in told
     assert not (tmp_path / "mistyped").exists()
-    said(tailorbird(*words, "--data-dir", str(tmp_path)))
+    said(terminal(*words, "--data-dir", str(tmp_path)))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,11 +7,10 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nbclient
-import nbformat
 import numpy as np
 import pytest
 
@@ -58,14 +57,32 @@ def environment(server: Server, movielens: Path) -> dict[str, str]:
     }
 
 
-def execute(name: str, folder: Path, variables: dict[str, str]) -> Any:
-    """Runs a notebook in `folder` and returns it with its outputs; a failing cell raises its error."""
+def execute(name: str, folder: Path, kernel: Any) -> Any:
+    """Runs a notebook in `folder` and returns it with its outputs; a failing cell raises its error.
+
+    All run in one kernel, which takes seconds to load pandas and matplotlib, and begin with no variable of the others.
+    """
+    import nbclient  # seconds, which every process of the test run would need to collect its tests
+    import nbformat
+
     notebook = nbformat.read(folder / name, as_version=4)
-    client = nbclient.NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
-    )
-    client.execute(env=variables)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("%reset -f"))
+    client = nbclient.NotebookClient(notebook, km=kernel, timeout=300)
+    client.execute()
+    client.kc.stop_channels()
     return notebook
+
+
+@pytest.fixture(scope="module")
+def kernel(empty_server: Server, folder: Path) -> Iterator[Any]:
+    """Where notebooks run, in `folder`."""
+    from jupyter_client.manager import KernelManager
+
+    started = KernelManager(kernel_name="python3")
+    started.start_kernel(env=environment(empty_server, folder / "movielens"), cwd=str(folder))
+    yield started
+    started.shutdown_kernel(now=True)
+    started.cleanup_resources()
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +96,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def executed(server: Server, folder: Path) -> dict[str, Any]:
+def executed(kernel: Any, folder: Path) -> dict[str, Any]:
     """The first five notebooks with their outputs, by number."""
-    variables = environment(server, folder / "movielens")
-    return {name[:2]: execute(name, folder, variables) for name in NAMES[:5]}
+    return {name[:2]: execute(name, folder, kernel) for name in NAMES[:5]}
 
 
 def outputs(notebook: Any, cell: str) -> str:
@@ -99,6 +115,8 @@ def images(notebook: Any) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_notebooks_are_stored_without_outputs(name: str) -> None:
+    import nbformat
+
     notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -129,9 +147,9 @@ def test_the_report_names_the_spoiled_cells(executed: dict[str, Any]) -> None:
     assert "2006–2007" in clean
 
 
-def test_trained_and_deployed(executed: dict[str, Any], folder: Path, server: Server) -> None:
+def test_trained_and_deployed(executed: dict[str, Any], folder: Path, empty_server: Server) -> None:
     state = json.loads((folder / "working" / "state.json").read_text())
-    personalize = server.client("personalize")
+    personalize = empty_server.client("personalize")
     assert len(state["versions"]) == 4
     for arn in state["versions"].values():
         version = personalize.describe_solution_version(solutionVersionArn=arn)["solutionVersion"]
@@ -148,10 +166,10 @@ def test_clicks_change_the_list_and_filters_follow(executed: dict[str, Any], fol
 
 
 @pytest.mark.usefixtures("executed")
-def test_clean_up_leaves_nothing(server: Server, folder: Path) -> None:
-    execute(NAMES[5], folder, environment(server, folder / "movielens"))
-    personalize = server.client("personalize")
+def test_clean_up_leaves_nothing(empty_server: Server, folder: Path, kernel: Any) -> None:
+    execute(NAMES[5], folder, kernel)
+    personalize = empty_server.client("personalize")
     assert personalize.list_dataset_groups()["datasetGroups"] == []
     assert personalize.list_schemas()["schemas"] == []
-    assert server.client("s3").list_buckets()["Buckets"] == []
+    assert empty_server.client("s3").list_buckets()["Buckets"] == []
     assert not (folder / "working" / "state.json").exists()

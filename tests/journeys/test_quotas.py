@@ -57,7 +57,7 @@ def test_aws_quotas_are_enforced_where_wanted(strict: Server) -> None:
 
 
 def test_quotas_are_generous_by_default(server: Server) -> None:
-    way = Journey(server, "generous")
+    way = Journey(server, "generous", region_name="eu-north-1")
     for number in range(20):
         group = way.personalize.create_dataset_group(name=f"many-{number}")["datasetGroupArn"]
     way.arns["group"] = group

@@ -45,7 +45,7 @@ def test_a_body_over_the_limit_is_refused_and_the_server_goes_on(server: Server)
 
 
 def test_pages_are_stable_while_others_insert(server: Server) -> None:
-    client = server.client("personalize")
+    client = server.client("personalize", region_name="eu-west-2")
     for number in range(7):
         client.create_dataset_group(name=f"page-{number}")
     first = client.list_dataset_groups(maxResults=3)

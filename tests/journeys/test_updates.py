@@ -280,14 +280,15 @@ def test_metric_attribution(way: Journey) -> None:
 
 
 def test_segments_say_what_is_missing(way: Journey) -> None:
+    version = way.arns[f"{SIMS} version"]
     refused(
         "InvalidInputException",
         "aws-item-affinity",
         way.personalize.create_batch_segment_job,
         jobName="users",
-        solutionVersionArn=way.arns[f"{SIMS} version"],
+        solutionVersionArn=version,
         roleArn=ROLE,
         jobInput={"s3DataSource": {"path": "s3://b/in.json"}},
         jobOutput={"s3DataDestination": {"path": "s3://b/out/"}},
     )
-    assert way.personalize.list_batch_segment_jobs()["batchSegmentJobs"] == []
+    assert way.personalize.list_batch_segment_jobs(solutionVersionArn=version)["batchSegmentJobs"] == []

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from recipes.tastes import DAY, NEW_ITEMS, OLD_ITEMS, question, tastes
 from tailorbird.evaluation import ranking
@@ -17,7 +16,7 @@ from tailorbird.recipes.scorers.recurrent import SESSION_GAP, Recurrent
 from tailorbird.recipes.scorers.recurrent_training import PopularityLogits, RecurrentPlan
 
 
-def test_numpy_gives_what_torch_gives():
+def test_numpy_gives_what_torch_gives(torch):
     data, plan = tastes(users=8), RecurrentPlan(width=33, bptt=32, forget=0.0, seed=0)
     known, recent = features.of(data), decayed_popularity.train(data, np.inf)
     touched = np.bincount(data.item, minlength=len(data.items)) > 0

@@ -6,13 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from torch.nn import functional
 
 from tailorbird.recipes import features
 from tailorbird.recipes.matrices import keep_users
 from tailorbird.recipes.recipe import Column, Interactions, Query, silent
-from tailorbird.recipes.scorers import cross_entropy, transformer, transformer_network, transformer_training
+from tailorbird.recipes.scorers import transformer, transformer_training
 from tailorbird.recipes.scorers.transformer_training import TransformerPlan
 
 PLAN = TransformerPlan(32, 30, seed=0, sampled=0, tokens=150, dropout=0.1)
@@ -61,7 +59,7 @@ def described(users: int = 60, items: int = 20, length: int = 8) -> Interactions
 
 
 @pytest.mark.parametrize("rich", [False, True])
-def test_numpy_gives_what_torch_gives(rich):
+def test_numpy_gives_what_torch_gives(rich, torch):
     data = described()
     plan = TransformerPlan(34, 1, seed=0, length=6, heads=2, times=rich, features=rich)
     user, context, item = (
@@ -95,7 +93,9 @@ def test_numpy_gives_what_torch_gives(rich):
         np.testing.assert_allclose(model.score([asked]), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_entries_have_the_gradient_of_an_index():
+def test_entries_have_the_gradient_of_an_index(torch):
+    from tailorbird.recipes.scorers import transformer_network
+
     torch.manual_seed(0)
     column, index, given = torch.randn(7, requires_grad=True), torch.randint(6, (4, 3, 5)), torch.randn(4, 3, 5)
     found, expected = transformer_network.entries(column, index), column[index]
@@ -122,7 +122,7 @@ def test_sampled_softmax_learns_too():
     assert (best == (np.arange(30) + 1) % 30).mean() > 0.9
 
 
-def test_a_sample_stands_for_all_items():
+def test_a_sample_stands_for_all_items(torch):
     """Over many draws the corrected sum over a sample has the mean of the sum over all items."""
     torch.manual_seed(0)
     states, vectors, bias = torch.randn(1, 4), torch.randn(51, 4), torch.randn(50)
@@ -136,13 +136,15 @@ def test_a_sample_stands_for_all_items():
     )
 
 
-def test_the_loss_in_parts_is_torchs_and_so_is_its_gradient(monkeypatch):
+def test_the_loss_in_parts_is_torchs_and_so_is_its_gradient(monkeypatch, torch):
+    from tailorbird.recipes.scorers import cross_entropy
+
     torch.manual_seed(0)
     monkeypatch.setattr(cross_entropy, "CELLS", 90)  # of 30 items: three questions at a time
     given = states, vectors, bias = [torch.randn(*shape).requires_grad_() for shape in ((10, 4), (31, 4), (30,))]
     targets, weights = torch.randint(30, (10,)), torch.rand(10)
-    scores = functional.linear(states, vectors[:-1], bias)
-    expected = (functional.cross_entropy(scores, targets, reduction="none") * weights).sum()
+    scores = torch.nn.functional.linear(states, vectors[:-1], bias)
+    expected = (torch.nn.functional.cross_entropy(scores, targets, reduction="none") * weights).sum()
     whole = transformer_training.Softmax(np.arange(30), 0, torch.device("cpu"))
     found = whole.loss(states, targets, weights, vectors, bias)
     torch.testing.assert_close(found, expected)
@@ -194,7 +196,7 @@ def test_what_weighs_more_is_learned_more():
         assert shares[heavy] > 1.5 * shares[light]
 
 
-def test_same_seed_same_weights_and_torch_keeps_its_own_state():
+def test_same_seed_same_weights_and_torch_keeps_its_own_state(torch):
     data = cycles(users=20, items=30, length=5)
     torch.manual_seed(5)
     one = train(data, replace(PLAN, epochs=1))
@@ -206,7 +208,7 @@ def test_same_seed_same_weights_and_torch_keeps_its_own_state():
         np.testing.assert_array_equal(array, other.arrays[name])
 
 
-def test_a_later_event_does_not_change_what_an_earlier_one_sees():
+def test_a_later_event_does_not_change_what_an_earlier_one_sees(torch):
     data = described()
     encoders = features.fit(data.user_columns), features.fit(data.context)
     told = transformer_training.training_histories(data, *encoders)
@@ -221,7 +223,9 @@ def test_a_later_event_does_not_change_what_an_earlier_one_sees():
     torch.testing.assert_close(long[:4], short)
 
 
-def test_buckets_of_time_are_the_same_in_both():
+def test_buckets_of_time_are_the_same_in_both(torch):
+    from tailorbird.recipes.scorers import transformer_network
+
     seconds = np.unique(np.concatenate([transformer.EDGES + shift for shift in (-1, 0, 1)]))
     seconds = np.concatenate([[-5, 0], seconds, [2**40]])
     found = transformer.buckets(seconds)

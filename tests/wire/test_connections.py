@@ -40,6 +40,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         ).start()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    put(server, signed(server, b""), b"")  # waits for the built-in S3, which loads in the background and takes memory
     yield server
     server.stop()
 

@@ -66,9 +66,9 @@ class Caller:
 
 
 @pytest.fixture(scope="module")
-def caller(server: Server) -> Caller:
+def caller(empty_server: Server) -> Caller:
     """On an installation in which the names that occur below mean something."""
-    client = server.client("personalize")
+    client = empty_server.client("personalize")
     group = client.create_dataset_group(name="x")["datasetGroupArn"]
     schema = client.create_schema(name="s", schema=json.dumps(INTERACTIONS_SCHEMA))["schemaArn"]
     client.create_dataset(name="d", datasetType="Interactions", datasetGroupArn=group, schemaArn=schema)
@@ -76,7 +76,7 @@ def caller(server: Server) -> Caller:
     client.create_filter(
         name="x", datasetGroupArn=group, filterExpression='INCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("a")'
     )
-    return Caller(server)
+    return Caller(empty_server)
 
 
 def proper(name: str, status: int, answer: Any) -> None:
@@ -217,7 +217,7 @@ def test_operations_that_are_not(caller: Caller, target: str, path: str) -> None
     proper(target, status, answer)
 
 
-def test_the_server_is_alive_and_logged_no_defect(caller: Caller, server: Server) -> None:
+def test_the_server_is_alive_and_logged_no_defect(caller: Caller, empty_server: Server) -> None:
     assert caller.alive()
-    with open(server.log.name) as log:
+    with open(empty_server.log.name) as log:
         assert "internal error" not in log.read()

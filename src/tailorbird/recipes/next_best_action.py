@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import scipy  # whose `optimize` takes half a second to load: only where it is used, not at each start
 from numpy.typing import NDArray
-from scipy import optimize, sparse
+from scipy import sparse
 
 from tailorbird.data.clocks import DAY
 from tailorbird.recipes.matrices import user_bounds, user_item
@@ -180,7 +181,7 @@ def _fit(features: NDArray[np.float32], taken: NDArray[np.bool_]) -> NDArray[np.
         return float(value), x.T @ (_logistic(logits) - y) + penalty * weights
 
     start = np.zeros(x.shape[1])
-    return np.asarray(optimize.minimize(loss, start, jac=True, method="L-BFGS-B").x)
+    return np.asarray(scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B").x)
 
 
 def _logistic(logits: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -206,6 +206,12 @@ class Catalogue:
         with self._connection() as connection:
             return list(connection.execute(query).scalars())
 
+    def any_moving(self, statuses: Sequence[str]) -> bool:
+        """Whether any document is in one of the statuses or has a member `_due`, of whatever moment."""
+        moving = _documents.c.status.in_(statuses) | _documents.c.due.is_not(None)
+        with self._connection() as connection:
+            return connection.execute(sa.select(_documents.c.number).where(moving).limit(1)).first() is not None
+
     def update(self, arn: str, change: Callable[[Document], Document | None]) -> Document | None:
         """Replaces a document by what `change` makes of it and returns the new one.
 

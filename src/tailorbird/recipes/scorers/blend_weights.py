@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # whose `optimize` takes half a second to load: only where it is used, not at each start
 from numpy.typing import NDArray
-from scipy import optimize
 
 from tailorbird.recipes.matrices import user_bounds
 from tailorbird.recipes.recipe import Interactions, Query
@@ -208,7 +208,7 @@ def fit(table: ScoredSamples) -> tuple[NDArray[np.float32], NDArray[np.float32]]
     ridge = np.full(2 * kinds + 1 + repeat_consumption.BUCKETS, RIDGE)
     ridge[2 * kinds] = 0
     start = np.concatenate([np.full(kinds, START), np.zeros(kinds + 1 + repeat_consumption.BUCKETS)])
-    best = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x
+    best = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x
     return unpack(best, kinds)
 
 
