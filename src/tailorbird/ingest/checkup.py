@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from tailorbird.data import training, values
-from tailorbird.data.null_words import NULL_WORDS, null_words
+from tailorbird.data.null_words import NOTHING
 from tailorbird.data.schema import Schema
 from tailorbird.ingest.category_checkup import CategoryCheckup
 from tailorbird.ingest.id_checkup import IdCheckup
@@ -40,7 +40,7 @@ class Checkup:
         self._texts = [
             field.name.upper()
             for field in schema.fields
-            if field.type == "string" and field.name.upper() not in values.LABELS
+            if field.type == "string" and field.name.upper() not in values.NAMES
         ]
         self._words: dict[str, tuple[int, str]] = {}
         """Of a column of texts: how many are null words, and the first of them."""
@@ -74,8 +74,7 @@ class Checkup:
             self._bare += int(frame.select(pl.all_horizontal(pl.exclude("ITEM_ID").is_null())).to_series().sum())
 
     def _see_words(self, texts: pl.Series) -> None:
-        short = texts.filter(texts.str.len_bytes() <= max(map(len, NULL_WORDS)))
-        found = short.to_frame().filter(null_words(pl.col(short.name)))[short.name]
+        found = texts.filter(texts.str.contains(NOTHING))
         if len(found):
             count, first = self._words.get(texts.name, (0, found[0]))
             self._words[texts.name] = count + len(found), first
