@@ -138,6 +138,12 @@ def interactions(workspace: Workspace, dataset: Dataset) -> tuple[pl.DataFrame, 
     return settled(distinct, workspace.clock()).drop(*BESIDE), newest
 
 
+def repetitions(workspace: Workspace, dataset: Dataset) -> int:
+    """How many rows say in every column what an earlier one says: they count once."""
+    found, _ = rows(workspace, dataset)
+    return len(found) - found.n_unique([name for name in found.columns if name not in BESIDE])
+
+
 def settled(found: pl.DataFrame, now: float, alone: float | None = None) -> pl.DataFrame:
     """Interactions, as `rows` has them, without times after `now` (epoch seconds; see `clocks`), and with `STATED`.
 
