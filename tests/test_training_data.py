@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from journeys.steps import as_csv, schema
+from journeys.steps import as_csv, interactions_csv, schema
 from journeys.steps import field as column
 from tailorbird.api import deployments
 from tailorbird.data.training import LEAST_INTERACTIONS
@@ -184,6 +184,16 @@ def test_an_update_replaces_the_events_for_the_next_version(world: World, spy: S
 def test_events_that_say_nothing_are_refused(world: World, spy: Spy, config: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidInputException, match=words):
         world.solution(recipeArn=ARN, solutionConfig=config)
+
+
+def test_a_training_says_that_rows_are_the_same(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.prepare()
+    header, *lines = interactions_csv().decode().splitlines()
+    world.fill(world.dataset, "twice", "\n".join([header, *lines[:700], *lines[:700]]).encode())
+    version = trained(world, world.solution(recipeArn="arn:aws:personalize:::recipe/aws-popularity-count"))
+    assert "it has 700, and 700 rows repeat another in every column and count once." in version["failureReason"]
+    world.workspace.close()
 
 
 def test_too_few_of_the_listed_events_are_named(world: World, spy: Spy) -> None:

@@ -250,6 +250,57 @@ def test_filters_look_at_the_newest_hundred_though_others_state_later_times(shop
     assert "i19" in history.touched(shop.workspace, shop.opened("INTERACTIONS"), "u1", None)
 
 
+def test_views_of_a_clock_ahead_take_the_place_of_no_other(shop: Shop) -> None:
+    """Whichever came first, and though both came in one file."""
+    target, honest = shop.opened("INTERACTIONS"), [f"i{item}" for item in range(ITEMS)]
+    ahead = [f"old{number}" for number in range(history.CONSIDERED_BY_FILTERS)]
+    shop.put([("first", item, int(shop.now) + DAY + place) for place, item in enumerate(ahead)])
+    shop.put([("first", item, int(shop.now) - 100 + place) for place, item in enumerate(honest)])
+    shop.put([("late", item, int(shop.now) - 100 + place) for place, item in enumerate(honest)])
+    shop.put([("late", item, FAR + place) for place, item in enumerate(ahead)])
+    rows = [("filed", item, FAR + place) for place, item in enumerate(ahead)]
+    shop.enter("filed", rows + [("filed", item, shop.end - 5000 - place) for place, item in enumerate(honest)])
+    for user in ("first", "late", "filed"):
+        found = history.touched(shop.workspace, target, user, frozenset({"click"}))
+        assert found >= set(honest), user
+    assert len(history.touched(shop.workspace, target, "late", None)) == ITEMS + len(ahead), "nor the other way"
+    left = history.CONSIDERED_BY_FILTERS - ITEMS
+    assert len(history.touched(shop.workspace, target, "first", None)) == ITEMS + left, "and grows old like any other"
+
+
+def test_what_came_before_all_that_can_be_believed_is_the_oldest(shop: Shop) -> None:
+    version, _ = shop.served("aws-popularity-count")
+    shop.put([("new", "i3", FAR), ("new", "i4", FAR)])
+    shop.put([("new", item, int(shop.now) - 100 + place) for place, item in enumerate(("i5", "i6", "i7"))])
+    expected = ["i3", "i4", "i5", "i6", "i7"]
+    assert shop.asked(version, "new")[0] == expected
+    shop.now += DAY
+    assert shop.asked(version, "new")[0] == expected, "as time goes by as well"
+    data = shop.snapshot()
+    own = data.user == data.users.tolist().index("new")
+    assert data.items[data.item[own]].tolist() == expected, "to a training, too"
+
+
+def test_an_action_that_was_taken_nobody_knows_when_is_offered_again(shop: Shop) -> None:
+    shop.fill(shop.made("Actions", ACTIONS), "actions", as_csv([("ACTION_ID", "REPEAT_FREQUENCY"), ("join", "3")]))
+    target = shop.made("Action_interactions", RESPONSES)
+    tracker = shop.call("describe_dataset", datasetArn=target)["dataset"]["trackingId"]
+    taken = {"actionId": "join", "userId": "u1", "sessionId": "s", "eventType": "Taken", "timestamp": FAR}
+    shop.call("put_action_interactions", trackingId=tracker, actionInteractions=[taken])
+    offered = offers.offer(shop.workspace, shop.opened("ACTIONS"))
+
+    def is_offered(days: int) -> bool:
+        shop.now += days * DAY
+        given = actions.of_user(shop.workspace, shop.opened("ACTION_INTERACTIONS"), "u1")
+        assert given[0].kind == "taken"
+        return bool(offers.available(offered, given, shop.now).all())
+
+    assert is_offered(4)
+    taken["timestamp"] = int(shop.now)
+    shop.call("put_action_interactions", trackingId=tracker, actionInteractions=[taken])
+    assert [is_offered(days) for days in (0, 2, 1)] == [False, False, True], "what can be believed is waited for"
+
+
 def test_actions_keep_their_propensity_and_are_offered_again(shop: Shop) -> None:
     shop.fill(shop.made("Actions", ACTIONS), "actions", as_csv([("ACTION_ID", "REPEAT_FREQUENCY"), ("join", "1")]))
     rows = [("USER_ID", "ACTION_ID", "EVENT_TYPE", "TIMESTAMP")]
@@ -296,7 +347,7 @@ AHEAD = int(NOW) + clocks.TOLERANCE + 1
         ([AHEAD, 9, 5], [1, 1, 1], [9, 9, 5]),
         ([9, 5, FAR, 11, AHEAD], [0, 0, 1, 2, 3], [9, 5, 9, 11, 11]),
         ([AHEAD, 11, 9], [3, 2, 1], [11, 11, 9]),
-        ([AHEAD, 9, 5], [0, 1, 2], [9, 9, 5]),
+        ([AHEAD, 9, 5], [0, 1, 2], [5, 9, 5]),
         ([AHEAD, FAR], [1, 2], [int(NOW)] * 2),
     ],
 )
@@ -305,3 +356,20 @@ def test_a_time_ahead_is_the_newest_that_had_arrived(times: list[int], arrival: 
     assert clocks.settled(given, np.array(arrival, np.int64), NOW).tolist() == expected
     assert given.tolist() == times
     assert clocks.newest(given, NOW) == max((time for time in times if time < AHEAD), default=0)
+
+
+@pytest.mark.parametrize(
+    ("times", "arrival", "user", "expected"),
+    [
+        ([9, FAR, 7, 5], [0, 1, 2, 3], [0, 1, 1, 1], [9, 5, 7, 5]),
+        ([9, FAR, 20], [0, 1, 2], [0, 1, 1], [9, 9, 20]),
+        ([9, FAR, 20], [0, 1, 2], [0, 1, 0], [9, 9, 20]),
+        ([FAR, 9, 20], [0, 1, 2], [1, 0, 0], [20, 9, 20]),
+        ([9, FAR, 7], [0, 1, 1], [0, 1, 1], [9, 9, 7]),
+    ],
+)
+def test_a_time_ahead_is_never_before_what_its_user_did_after(
+    times: list[int], arrival: list[int], user: list[int], expected: list[int]
+) -> None:
+    given = [np.array(each, np.int64) for each in (times, arrival, user)]
+    assert clocks.settled(given[0], given[1], NOW, user=given[2]).tolist() == expected

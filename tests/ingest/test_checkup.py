@@ -48,10 +48,10 @@ def warnings(times: list[int], users: list[str] | None = None, frames: int = 3) 
     [
         ([20_231_001 + n % 28 for n in range(1000)], "1,000 rows have a TIMESTAMP that looks like a date such as"),
         (
-            [45_000 + n % 900 for n in range(1000)],
+            [45_000 + n % 910 for n in range(1000)],
             "1,000 rows have a TIMESTAMP that looks like one of Excel's day numbers",
         ),
-        ([19_000 + n % 900 for n in range(1000)], "1,000 rows have a TIMESTAMP that looks like a number of days since"),
+        ([19_000 + n % 910 for n in range(1000)], "1,000 rows have a TIMESTAMP that looks like a number of days since"),
         ([1950 + n % 70 for n in range(1000)], "1,000 rows have a TIMESTAMP that looks like a year, the first 1950 ("),
         ([2_026_001 + n % 365 for n in range(1000)], "1,000 rows have a TIMESTAMP that looks like a year and a day"),
         (
@@ -225,7 +225,7 @@ def categories(*genres: str) -> list[str]:
     [
         (['["A", "B"]'], "1 row has a GENRE that is spelled as a list"),
         (["['A']", "A"], "1 row has a GENRE that is spelled as a list"),
-        (["('A', 'B')", "[A, B]", "{A,B}", "[]"], "4 rows have a GENRE that is spelled as a list"),
+        (["('A', 'B')", "[A, B]", "{A,B}"], "3 rows have a GENRE that is spelled as a list"),
         (["A, B", "A", "B"], "1 row has a GENRE that looks like several categories with commas between"),
         (["A;B", "A|B"], "1 row has a GENRE that looks like several categories with semicolons between"),
         (["A,B", "B,C,A", "C,A"], "3 rows have a GENRE that looks like several categories with commas between"),
@@ -269,7 +269,7 @@ def test_categories_that_count_as_one(genres, words):
         ("24/7", "24", "7", "AC/DC", "Men/Women"),
         ("Food &amp; Drink", "Drink", "Health &amp; Beauty", "Beauty"),
         ("他说，好", "动作、片", "a; b"),
-        ("(no genres listed)", "[unknown]", "{}", "O'Hara", "a,", "a"),
+        ("(no genres listed)", "[unknown]", "O'Hara", "a,", "a"),
     ],
 )
 def test_categories_that_are_fine(genres):
@@ -330,16 +330,60 @@ def test_too_few_users_and_rows_that_repeat_are_told_and_the_whole_is_summed_up(
         checkup.see(rows)
     told = " ".join(checkup.warnings())
     assert "1 user has 2 rows or more; a training needs 25 such users" in told
-    assert "50% of the rows repeat an earlier one in every column" in told
+    assert "50% of the rows repeat an earlier one in every column, and count once" in told
+    assert "a training needs 1,000" not in told
     assert checkup.summary() == "2,000 events, 1 user, 90 items, from 1970-01-01 00:00 to 1972-09-26 00:00 (UTC)."
+
+
+def test_floors_are_of_different_rows_as_a_training_counts_them():
+    checkup = Checkup(INTERACTIONS, NOW)
+    rows = pl.DataFrame({"USER_ID": [f"u{n % 30}" for n in range(700)], "ITEM_ID": [f"i{n % 90}" for n in range(700)]})
+    for _ in range(2):
+        checkup.see(rows.with_columns(TIMESTAMP=NOW - pl.int_range(700, dtype=pl.Int64)))
+    assert "There are 700 different rows; a training needs 1,000, recorded events included." in checkup.warnings()
+    checkup = Checkup(INTERACTIONS, NOW)
+    for _ in range(2):
+        checkup.see(pl.DataFrame({"USER_ID": [f"u{n}" for n in range(999)], "ITEM_ID": "i", "TIMESTAMP": [NOW] * 999}))
+    told = " ".join(checkup.warnings())
+    assert "There are 999 different rows;" in told
+    assert "0 users have 2 rows or more" in told, "the same row twice is no second one"
+    assert "999 of 999 users have one row only" in told
+
+
+ACTION_INTERACTIONS = made(
+    "Action_interactions", USER_ID="string", ACTION_ID="string", EVENT_TYPE="string", TIMESTAMP="long"
+)
+
+
+def responses(*counts: tuple[int, int]) -> list[str]:
+    """Warnings of responses to actions, of which each was taken and was not taken so often."""
+    rows = [
+        (f"u{number}", f"a{action}", kind, NOW - number)
+        for action, count in enumerate(counts)
+        for kind, many in zip(("TAKEN", "VIEWED"), count, strict=True)
+        for number in range(many)
+    ]
+    checkup = Checkup(ACTION_INTERACTIONS, NOW)
+    frame = pl.DataFrame(rows, ["USER_ID", "ACTION_ID", "EVENT_TYPE", "TIMESTAMP"], orient="row")
+    for part in frame.iter_slices(100):
+        checkup.see(part)
+    return checkup.warnings()
+
+
+def test_responses_have_floors_of_their_own():
+    assert responses(*[(50, 50)] * 6) == [], "no item interactions are asked for"
+    (told,) = responses((60, 50), (49, 60), (60, 49), (60, 60))
+    assert told.startswith("2 of 4 actions have 50 rows TAKEN and 50 others")
 
 
 def test_repetitions_of_many_rows_are_estimated_from_few(monkeypatch):
     monkeypatch.setattr(row_checkup, "MOST_KEPT", 1000)
     checkup = row_checkup.RowCheckup()
     for _ in range(2):
-        checkup.add(pl.DataFrame({"n": range(50_000)}))
+        checkup.add(pl.DataFrame({"USER_ID": [str(user) for user in range(50_000)]}))
     assert checkup.repeated() == 0.5
+    assert checkup.distinct() == pytest.approx(50_000, rel=0.2)
+    assert checkup.lengths() is None
     assert len(checkup._kept) <= 1000
 
 

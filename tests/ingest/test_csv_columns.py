@@ -10,8 +10,8 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from tailorbird.blanks import BLANKS
-from tailorbird.data import schema
-from tailorbird.data.null_words import NULL_WORDS
+from tailorbird.data import schema, values
+from tailorbird.data.null_words import NULL_WORDS, is_null_name
 from tailorbird.ingest.csv_columns import conversion
 
 FIELDS = [
@@ -27,13 +27,17 @@ FIELDS = [
 ]
 SCHEMA = schema.parse(json.dumps({"type": "record", "name": "Items", "fields": FIELDS}))
 BLANK = st.text(st.sampled_from(BLANKS), max_size=2)
-WORDS = [*NULL_WORDS, "${user}", "{{ u }}", "{{", "None", "NaN", "true", "1", "inf", "NUL", "İ"]
+SHEET_ERRORS = ["#REF!", "#DIV/0!", "#NAME?", "#BEZUG!", "#NV", "#N/D", "Err:502", "########"]
+WORDS = [
+    *NULL_WORDS, *SHEET_ERRORS, "#1", "#a b!", "Err:", "${user}", "{{ u }}", "{{", "None", "NaN", "true", "1", "inf",
+    "NUL", "İ",
+]  # fmt: skip
 TEXTS = st.one_of(
     st.sampled_from(["7", "u7", "1.5", "1600000000"]),
     st.text(st.sampled_from("0123456789.-+eExX_ "), max_size=20),
     st.tuples(
         BLANK,
-        st.sampled_from([*NULL_WORDS, "${user}", "{{ u }}", "{{", "None", "NaN", "true", "1", "inf", "NUL", "İ"]),
+        st.sampled_from(WORDS),
         BLANK,
     ).map("".join),
     st.integers(-(2**70), 2**70).map(str),
@@ -59,3 +63,23 @@ def test_a_glance_says_what_a_close_look_says(field, texts, key):
     assert cells.to_list() == wanted.to_list()
     assert (codes is None) == (wanted_codes is None)
     assert codes is None or codes.to_list() == wanted_codes.to_list()
+
+
+@pytest.mark.parametrize("text", SHEET_ERRORS)
+def test_what_spreadsheets_show_for_no_value_is_no_name_and_a_fault_of_a_number(text):
+    for name, kept in (("ITEM_ID", None), ("TITLE", text), ("PRICE", None)):
+        column = conversion(SCHEMA.field(name), key=name == "ITEM_ID")
+        cells, codes = column.look(pl.Series(name, ["7", f" {text}"]))
+        assert cells.to_list()[1] == (kept and f" {text}")
+        assert (codes is None) == (name == "TITLE"), "counted and told"
+    assert is_null_name(text)
+    with pytest.raises(values.UnusableValue, match="PRICE is not a finite number"):
+        values.read(SCHEMA.field("PRICE"), text)
+    assert values.read(SCHEMA.field("ITEM_ID"), text) is None
+
+
+@pytest.mark.parametrize("text", ["#1", "#", "#rock", "#a b!", "err:5", "error", "#who/what", "$5", "{a}", "e"])
+def test_names_that_only_look_like_it_are_kept(text):
+    assert values.read(SCHEMA.field("ITEM_ID"), text) == text
+    cells, codes = conversion(SCHEMA.field("ITEM_ID"), key=True).look(pl.Series("ITEM_ID", [text]))
+    assert (cells.to_list(), codes) == ([text], None)

@@ -163,6 +163,9 @@ def test_words_for_no_value_are_no_ids(way: Journey) -> None:
         "${userId}",
         "{{ user.id }}",
         "[]",
+        "#REF!",
+        "Err:502",
+        "########",
         "\ufeff",
     )
     for word in words:

@@ -17,7 +17,7 @@ import msgspec
 from tailorbird import aws_texts
 from tailorbird.api import deployments, lookup
 from tailorbird.api.lifecycle import JobFailed
-from tailorbird.data.null_words import is_null
+from tailorbird.data.null_words import is_null_name
 from tailorbird.data.values import NUMBER
 from tailorbird.errors import AwsError, InvalidInputException
 from tailorbird.filters import syntax
@@ -232,7 +232,7 @@ def _question(given: Any, needed: tuple[str, ...]) -> Document:
         kind = ", not a list of them" if isinstance(given, list) else ""
         raise InvalidInputException(f"A line must be an object such as {_example(needed)}{kind}.")
     texts = {name: _text(name, given[name]) for name in TEXTS if name in given}
-    found: Document = {name: text for name, text in texts.items() if not is_null(text)}
+    found: Document = {name: text for name, text in texts.items() if not is_null_name(text)}
     if isinstance(given.get("itemList"), list):
         found["itemList"] = [_item(number, each) for number, each in enumerate(given["itemList"])]
     if missing := [name for name in needed if not found.get(name)]:

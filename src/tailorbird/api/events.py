@@ -10,7 +10,7 @@ from tailorbird.api import lifecycle, lookup, properties, recording
 from tailorbird.api.recording import FOUND, FOUND_SECONDS
 from tailorbird.data import clocks, impressions
 from tailorbird.data.datasets import IMPRESSION, SOURCE, Dataset
-from tailorbird.data.null_words import is_null
+from tailorbird.data.null_words import is_null_name
 from tailorbird.errors import InvalidInputException, ResourceNotFoundException
 from tailorbird.ingest.csv_columns import ACTION_EVENTS
 from tailorbird.storage.live import Event
@@ -182,7 +182,8 @@ def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, a
     kind = target.schema.field("EVENT_TYPE")
     if kind is not None and not kind.nullable and row["EVENT_TYPE"] is None:
         raise IncompleteEvent(where, "eventType is a word for no value: every event has a type.")
-    return Event(user, session, int(when), row, event.get("eventId"))
+    event_id = event.get("eventId", "")
+    return Event(user, session, int(when), row, None if is_null_name(event_id) else event_id)
 
 
 def _who(event: dict[str, Any], where: str) -> tuple[str, str]:
@@ -190,12 +191,12 @@ def _who(event: dict[str, Any], where: str) -> tuple[str, str]:
     user, session = event.get("userId", ""), event["sessionId"]
     if session == NO_SESSION:
         raise IncompleteEvent(where, f"sessionId is {NO_SESSION!r}.", expected=True)
-    if is_null(user):
-        if is_null(session):
+    if is_null_name(user):
+        if is_null_name(session):
             raise IncompleteEvent(where, "userId and sessionId are words for no value: nobody can be told by them.")
         return session, session
     # A session of the user's own name, or of none, says nothing of who was anonymous.
-    return user, "" if user == session or is_null(session) else session
+    return user, "" if user == session or is_null_name(session) else session
 
 
 def _answers(workspace: Workspace, group: str, events: list[dict[str, Any]]) -> dict[str, LoggedAnswer]:
@@ -216,7 +217,8 @@ def _impression_and_source(
     impression = impressions.joined(event.get("impression", shown.items if shown else []))
     if impression and row.get("IMPRESSION") is None:
         told["IMPRESSION" if target.schema.field("IMPRESSION") else IMPRESSION] = impression
-    source = event.get("metricAttribution", {}).get("eventAttributionSource") or row.get("EVENT_ATTRIBUTION_SOURCE")
+    source = event.get("metricAttribution", {}).get("eventAttributionSource", "")
+    source = row.get("EVENT_ATTRIBUTION_SOURCE") if is_null_name(source) else source
     if source or shown:
         told[SOURCE] = source or (shown.by if shown else None)
     return told

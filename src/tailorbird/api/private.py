@@ -24,7 +24,7 @@ MEMBERS = {
     "_nextSolutionArn": "Solution of the version that a campaign is being changed to, likewise.",
     "_owner": "Token of the worker that holds a job: only its holder may finish it.",
     "_progress": "How far a job is: share, text, and what a network tells of its training.",
-    "_report": "What an import left out and why, or what a batch job answered.",
+    "_report": "What an import left out and why, whom a deletion did not find, or what a batch job answered.",
     "_scheduledFrom": "Epoch seconds from which a solution's schedule counts, after its rate was changed.",
     "_started": "Epoch seconds at which a job was begun last.",
     "_trainedAt": "Epoch seconds at which a recommender's last retraining was due.",

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from tailorbird.data import values
+from tailorbird.data.null_words import is_null_name
 from tailorbird.data.schema import Field
 from tailorbird.errors import InvalidInputException
 
@@ -50,5 +51,7 @@ def _joined(field: Field, given: Any) -> Any:
     if not several or not isinstance(given, list):
         return given
     found = [each for each in given if each is not None]
+    if not field.categorical:  # the items of an impression
+        found = [each for each in found if not (isinstance(each, str) and is_null_name(each))]
     whole = all(isinstance(each, str | int) and not isinstance(each, bool) for each in found)
     return "|".join(map(str, found)) if whole else given

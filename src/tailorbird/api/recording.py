@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any
 
 from tailorbird.api import lookup
+from tailorbird.data import values
 from tailorbird.data.datasets import Dataset
 from tailorbird.ingest import spellings
 from tailorbird.storage.live import Event
@@ -24,6 +26,11 @@ TOLD_SECONDS = 60.0
 LONGEST_NAME = 100
 """Letters of a property's name in the log, enough to find it; clients choose names as long as they like."""
 
+LOST = (
+    "events left out as repetitions of an eventId that another user's event had, or one about another item or action: "
+    "give each event an eventId of its own, or none"
+)
+
 log = logging.getLogger(__name__)
 
 Put = Callable[[Workspace, dict[str, Any]], None]
@@ -38,16 +45,31 @@ def append(workspace: Workspace, target: Dataset, events: Sequence[Event]) -> No
 
     The dataset is looked at afterwards: what is acknowledged was recorded before the deletion of its dataset began.
     """
-    workspace.live.append(target.place, events)
+    kept = workspace.live.append(target.place, events)
     if not lookup.is_here(workspace, target):
         raise DatasetGone(target.arn)
+    if lost := sum(_is_another(*pair) for pair in kept):
+        _tell_lost(workspace, target, lost)
 
 
-def tell(workspace: Workspace, target: Dataset, text: str) -> None:
-    """Logs what a client does wrong, once a minute: it does so with every event."""
-    workspace.cache.get(
-        "told", (target.arn, text), lambda: log.warning(text, extra={"dataset": target.arn}), TOLD_SECONDS
-    )
+def _is_another(given: Event, kept: Event) -> bool:
+    """Whether the event is no repetition of the one that is kept under its eventId, whatever its client says."""
+    if not kept.row:
+        return given.subject != kept.subject
+    return [given.subject, *map(given.row.get, values.IDS)] != [kept.subject, *map(kept.row.get, values.IDS)]
+
+
+def _tell_lost(workspace: Workspace, target: Dataset, lost: int) -> None:
+    """Logs how many events counted as repetitions since the server's start, though they are of others."""
+    total: Counter[str] = workspace.cache.get("lost", target.arn, Counter)
+    total["events"] += lost
+    tell(workspace, target, LOST, count=total["events"])
+
+
+def tell(workspace: Workspace, target: Dataset, text: str, **more: object) -> None:
+    """Logs what a client does wrong, once a minute: it does so with every event. more: what the line tells beside."""
+    told = {"dataset": target.arn, **more}
+    workspace.cache.get("told", (target.arn, text), lambda: log.warning(text, extra=told), TOLD_SECONDS)
 
 
 def tell_unread(workspace: Workspace, target: Dataset, names: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from tailorbird.api import lifecycle, lookup, properties, recording
 from tailorbird.api.recording import FOUND, FOUND_SECONDS, lasting
 from tailorbird.data.datasets import Dataset
-from tailorbird.data.null_words import is_null
+from tailorbird.data.null_words import is_null_name
 from tailorbird.errors import InvalidInputException
 from tailorbird.storage.live import Event
 from tailorbird.workspace import Workspace
@@ -46,7 +46,7 @@ def _row(target: Dataset, record: dict[str, Any], id_member: str, where: str) ->
         if name not in fields:
             columns = ", ".join(field.name for field in target.schema.fields)
             raise InvalidInputException(f"{where}.properties: {name} is no column of the dataset, which has {columns}.")
-    if is_null(record[id_member]):
+    if is_null_name(record[id_member]):
         raise InvalidInputException(
             f"{where}.{id_member} is {record[id_member]!r}, a word for no value: give the id, or leave it out."
         )

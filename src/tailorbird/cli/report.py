@@ -92,9 +92,13 @@ def print_job(config: Config, name: str, follow: bool = False) -> bool:
 
 
 def _print_report(told: Document, failed: bool) -> None:
-    """What an import, an export or a batch job did; `failed` where the first error was told as its reason."""
+    """What a job did with rows, users or lines; `failed` where the first error was told as its reason."""
     if "problems" in told:
         print_import(told)
+    elif "usersNamed" in told:
+        say(f"{counted(told['usersNamed'], 'user')} named, {told['usersFound']:,} found")
+        for warning in told["warnings"]:
+            say(f"Warning: {warning}")
     elif "rowsWritten" in told:
         say(f"{counted(told['rowsWritten'], 'row')} written")
     elif "linesRead" in told:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from tailorbird.data import datasets
-from tailorbird.data.datasets import Dataset, interactions, latest_records
+from tailorbird.data import clocks, datasets
+from tailorbird.data.datasets import STATED, Dataset, interactions, latest_records
 from tailorbird.data.interactions import ActionResponses, Interactions
 from tailorbird.workspace import Workspace
 
@@ -24,6 +24,8 @@ class ActionResponse(NamedTuple):
     kind: str
     """taken, not_taken or viewed."""
     action: str
+    wrong: bool = False
+    """Whether the time that it came with could not be believed."""
 
 
 def kind_of(event_type: str) -> str:
@@ -61,7 +63,9 @@ def of_user(workspace: Workspace, dataset: Dataset, user: str) -> list[ActionRes
     events = workspace.live.of_subject(dataset.place, user)
     rows, moved = datasets.of_user(workspace.tables, dataset, user)
     recorded = dataset.frame([event for event in events if event.number > moved])
-    found = datasets.settled(pl.concat([rows, recorded]), workspace.clock()).sort(
-        "TIMESTAMP", descending=True, maintain_order=True
-    )
-    return list(map(ActionResponse, found["TIMESTAMP"], map(kind_of, found["EVENT_TYPE"]), found["ACTION_ID"]))
+    now = workspace.clock()
+    # Where no time can be believed nothing tells when it was: as of now at every look, no REPEAT_FREQUENCY would end.
+    found = datasets.settled(pl.concat([rows, recorded]), now, alone=0.0)
+    found = found[clocks.newest_first(found["TIMESTAMP"].to_numpy())]
+    wrong = clocks.ahead(found[STATED].to_numpy(), now).tolist()
+    return list(map(ActionResponse, found["TIMESTAMP"], map(kind_of, found["EVENT_TYPE"]), found["ACTION_ID"], wrong))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from tailorbird.data import clocks
@@ -137,10 +138,22 @@ def interactions(workspace: Workspace, dataset: Dataset) -> tuple[pl.DataFrame, 
     return settled(distinct, workspace.clock()).drop(*BESIDE), newest
 
 
-def settled(found: pl.DataFrame, now: float) -> pl.DataFrame:
-    """Interactions, as `rows` has them, without times after `now` (epoch seconds; see `clocks`), and with `STATED`."""
+def repetitions(workspace: Workspace, dataset: Dataset) -> int:
+    """How many rows say in every column what an earlier one says: they count once."""
+    found, _ = rows(workspace, dataset)
+    return len(found) - found.n_unique([name for name in found.columns if name not in BESIDE])
+
+
+def settled(found: pl.DataFrame, now: float, alone: float | None = None) -> pl.DataFrame:
+    """Interactions, as `rows` has them, without times after `now` (epoch seconds; see `clocks`), and with `STATED`.
+
+    alone: which time they have where none can be believed; now, unless given.
+    """
     stated = found["TIMESTAMP"]
-    times = clocks.settled(stated.to_numpy(), found[NUMBER].to_numpy(), now)
+    times = stated.to_numpy()
+    if clocks.ahead(times, now).any():
+        user = found["USER_ID"].rank("dense").to_numpy().astype(np.int64) - 1
+        times = clocks.settled(times, found[NUMBER].to_numpy(), now, user=user, alone=alone)
     return found.with_columns(stated.alias(STATED), pl.Series("TIMESTAMP", times, pl.Int64))
 
 

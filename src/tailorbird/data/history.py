@@ -131,19 +131,18 @@ def recorded(
 def touched(workspace: Workspace, dataset: Dataset, user: str, types: frozenset[str] | None) -> set[str]:
     """Ids of the items that the user interacted with, by events of these types (lower case; None: of any type).
 
-    Only the newest 100 interactions of each type count. Imported rows and events that were just recorded
-    count alike.
+    Only the newest 100 interactions of each type count (see `clocks.Window`). Imported rows and events that were just
+    recorded count alike.
     """
-    seen: dict[str, int] = {}
+    window, now = clocks.Window(CONSIDERED_BY_FILTERS), workspace.clock()
     found: set[str] = set()
     rows = _past_interactions(workspace, dataset, user)
     times, arrival = (np.array([getattr(row, name) for row in rows], np.int64) for name in ("timestamp", "number"))
-    times = clocks.settled(times, arrival, workspace.clock())
-    for row in [rows[place] for place in np.argsort(-times, kind="stable").tolist()]:
-        event_type = row.event_type.lower()
-        seen[event_type] = seen.get(event_type, 0) + 1
-        if seen[event_type] <= CONSIDERED_BY_FILTERS and (types is None or event_type in types):
-            found.add(row.item)
+    wrong = clocks.ahead(times, now).tolist()
+    for place in clocks.newest_first(clocks.settled(times, arrival, now)).tolist():
+        event_type = rows[place].event_type.lower()
+        if window.holds(event_type, wrong=wrong[place]) and (types is None or event_type in types):
+            found.add(rows[place].item)
     return found
 
 

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tailorbird.data.datasets import IMPRESSION, Dataset, rows
+from tailorbird.data.null_words import is_null_name, null_names
 from tailorbird.data.schema import STRING_LENGTH
 from tailorbird.workspace import Workspace
 
@@ -31,9 +32,12 @@ class ImpressionCounts:
 
 
 def joined(items: Iterable[str]) -> str:
-    """The first items as the column IMPRESSION has them, as many as it takes, without ids that hold the separator."""
+    """The first items as the column IMPRESSION has them, as many as it takes, without ids that hold the separator.
+
+    Words for no value are none of them.
+    """
     text = ""
-    for item in [each for each in items if SEPARATOR not in each][:MOST_SHOWN]:
+    for item in [each for each in items if SEPARATOR not in each and not is_null_name(each)][:MOST_SHOWN]:
         longer = f"{text}{SEPARATOR}{item}" if text else item
         if len(longer) > STRING_LENGTH:
             break
@@ -46,5 +50,5 @@ def counts(workspace: Workspace, dataset: Dataset) -> ImpressionCounts:
     found, _ = rows(workspace, dataset)
     told = [pl.col(name) for name in ("IMPRESSION", IMPRESSION) if name in found.columns]
     shown = found.select(pl.coalesce(told).str.split(SEPARATOR).list.unique().alias("ITEM_ID")).explode("ITEM_ID")
-    counted = shown.filter(pl.col("ITEM_ID") != "").group_by("ITEM_ID").len().sort("ITEM_ID")
+    counted = shown.filter(~null_names(pl.col("ITEM_ID"))).group_by("ITEM_ID").len().sort("ITEM_ID")
     return ImpressionCounts(counted["ITEM_ID"].to_numpy().astype(np.str_), counted["len"].to_numpy().astype(np.int64))

@@ -14,6 +14,12 @@ class NotEnoughData(Exception):
     """The data are under a floor of spec recipes-and-runtime 1.2 or 1.3; the text is a failureReason."""
 
 
+LEAST_TAKEN = 50
+"""Responses of an action of which something is learned (spec recipes-and-runtime 1.4, as the next one)."""
+LEAST_NOT_TAKEN = 50
+"""Likewise, by those who did not take it."""
+
+
 @dataclass(frozen=True)
 class ActionResponses:
     """What users did with the actions that were offered to them.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ from tailorbird.data.datasets import STATED, Dataset, interactions, latest_recor
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.interactions import Column, Interactions, NotEnoughData
 from tailorbird.data.schema import Field, Schema
+from tailorbird.numbers import counted
 from tailorbird.workspace import Workspace
 
 LEAST_INTERACTIONS = 1000
@@ -72,7 +74,7 @@ def load(
     rows, newest = interactions(workspace, interactions_dataset)
     rows = _selected(rows, selection.events)
     if selection.floors:
-        _check_floors(rows, selection.events)
+        _check_floors(rows, selection.events, partial(datasets.repetitions, workspace, interactions_dataset))
     items = datasets.items(workspace, items_dataset) if items_dataset else None
     rows, items = _within_ceiling(rows, items, selection.most_items)
     data = replace(_encode(rows, items, selection, interactions_dataset.schema), read=int(workspace.clock()))
@@ -97,13 +99,14 @@ def _selected(rows: pl.DataFrame, rules: Sequence[EventRule]) -> pl.DataFrame:
     return rows.filter(event_rules.admitted(rules)) if rules else rows
 
 
-def _check_floors(rows: pl.DataFrame, rules: Sequence[EventRule]) -> None:
+def _check_floors(rows: pl.DataFrame, rules: Sequence[EventRule], repetitions: Callable[[], int]) -> None:
+    """Raises NotEnoughData. rows: each once. repetitions: counts those that say what another one says."""
     if len(rows) < LEAST_INTERACTIONS:
         few = aws_texts.FEW_INTERACTIONS.format(least=LEAST_INTERACTIONS)
         types = ", ".join(rule.event_type for rule in rules if rule.event_type is not None)
         after = aws_texts.AFTER_FILTERING.format(event_type=types) if types else ""
         raise NotEnoughData(
-            f"{few}{after}: it has {len(rows)}. Import more interactions "
+            f"{few}{after}: it has {len(rows)}{_besides(repetitions())}. Import more interactions "
             "or record more events, then create another solution version."
         )
     lengths = rows.group_by("USER_ID").len()["len"]
@@ -112,7 +115,12 @@ def _check_floors(rows: pl.DataFrame, rules: Sequence[EventRule]) -> None:
     if active < least:
         few = aws_texts.FEW_USERS.format(least=least, each=LEAST_INTERACTIONS_OF_USER)
         share = f", {LEAST_SHARE_OF_USERS:.0%} of its {len(lengths)} users" if least > LEAST_USERS else ""
-        raise NotEnoughData(f"{few}{share}: it has {active}.")
+        raise NotEnoughData(f"{few}{share}: it has {active}{_besides(repetitions())}.")
+
+
+def _besides(repeated: int) -> str:
+    rows = counted(repeated, "row repeats", "rows repeat")
+    return f", and {rows} another in every column and count once" if repeated else ""
 
 
 def _within_ceiling(

@@ -10,7 +10,7 @@ import math
 import re
 
 from tailorbird.blanks import bare
-from tailorbird.data.null_words import is_null, is_null_text
+from tailorbird.data.null_words import is_null, is_null_name, is_null_text
 from tailorbird.data.schema import CATEGORICAL_LENGTH, ID_LENGTH, STRING_LENGTH, TEXT_LENGTH, Field
 from tailorbird.numbers import to_number, to_whole
 
@@ -24,6 +24,8 @@ TIMES = frozenset({"TIMESTAMP", "CREATION_TIMESTAMP", "EXPIRATION_TIMESTAMP"})
 """Columns that hold epoch seconds."""
 IDS = ("USER_ID", "ITEM_ID", "ACTION_ID")
 LABELS = frozenset({*IDS, "EVENT_TYPE"})
+"""Columns of names that rows have in common: never cut."""
+NAMES = LABELS | {"RECOMMENDATION_ID", "EVENT_ATTRIBUTION_SOURCE"}
 """Columns of texts in which every null word means nothing, not only the reserved one."""
 BOOLEANS = {"true": True, "false": False}
 """In any case: pandas writes True, Excel TRUE."""
@@ -87,8 +89,9 @@ def read(field: Field, given: object) -> Value:
 
 
 def _is_nothing(field: Field, text: str) -> bool:
-    free = field.type == "string" and field.name.upper() not in LABELS
-    return is_null_text(text) if free else is_null(text)
+    if field.name.upper() in NAMES:
+        return is_null_name(text)
+    return is_null_text(text) if field.type == "string" else is_null(text)
 
 
 def _text(field: Field, given: object) -> str:

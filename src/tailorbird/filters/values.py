@@ -9,8 +9,8 @@ from functools import cache, partial
 from tailorbird.blanks import bare
 from tailorbird.data.actions import DECLINED, TAKEN
 from tailorbird.data.clocks import EARLIEST
-from tailorbird.data.null_words import is_null, is_null_text
-from tailorbird.data.values import DAY, LABELS, TIMES
+from tailorbird.data.null_words import is_null_name, is_null_text
+from tailorbird.data.values import DAY, NAMES, TIMES
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import lists
 from tailorbird.filters.check import DATE, misfit
@@ -39,7 +39,7 @@ def read(
             known=cache(partial(_is_known, predicates, table, user, filter_.target != "UserID")),
             many=any(predicate.operator == "IN" for predicate in predicates),
             names=_names(name, predicates),
-            says_nothing=is_null if all(each.column.name in LABELS for each in predicates) else is_null_text,
+            says_nothing=is_null_name if all(each.column.name in NAMES for each in predicates) else is_null_text,
             number=_example(predicates) if set(kinds) == {"numbers"} else "",
             categorical="categories" in kinds,
         )

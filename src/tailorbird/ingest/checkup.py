@@ -8,10 +8,11 @@ from typing import Any
 import polars as pl
 
 from tailorbird.data import training, values
-from tailorbird.data.null_words import NULL_WORDS, null_words
+from tailorbird.data.null_words import NOTHING
 from tailorbird.data.schema import Schema
 from tailorbird.ingest.category_checkup import CategoryCheckup
 from tailorbird.ingest.id_checkup import IdCheckup
+from tailorbird.ingest.response_checkup import ResponseCheckup
 from tailorbird.ingest.row_checkup import RowCheckup
 from tailorbird.ingest.spellings import Oddities, Twins, hashed, odd_spellings
 from tailorbird.ingest.time_checkup import TimeCheckup
@@ -40,12 +41,13 @@ class Checkup:
         self._texts = [
             field.name.upper()
             for field in schema.fields
-            if field.type == "string" and field.name.upper() not in values.LABELS
+            if field.type == "string" and field.name.upper() not in values.NAMES
         ]
         self._words: dict[str, tuple[int, str]] = {}
         """Of a column of texts: how many are null words, and the first of them."""
         self._rows = self._bare = 0
         self._equal = RowCheckup()
+        self._responses = ResponseCheckup() if schema.dataset_type == "ACTION_INTERACTIONS" else None
         self._bounds = pl.Series("TIMESTAMP", [], pl.Int64)
         self._types: set[str] = set()
 
@@ -64,18 +66,22 @@ class Checkup:
                 part.add(frame[name])
         for name in self._texts:
             self._see_words(frame[name])
+        self._see_rows(frame)
+
+    def _see_rows(self, frame: pl.DataFrame) -> None:
         if "TIMESTAMP" in frame.columns:
             bounds = pl.concat([self._bounds, frame["TIMESTAMP"]])
             self._bounds = pl.concat([bounds.bottom_k(1), bounds.top_k(1)])
             self._equal.add(frame)
+        if self._responses is not None:
+            self._responses.add(frame)
         if "EVENT_TYPE" in frame.columns:
             self._types.update(frame["EVENT_TYPE"].drop_nulls().unique())
         if self.schema.dataset_type == "ITEMS":
             self._bare += int(frame.select(pl.all_horizontal(pl.exclude("ITEM_ID").is_null())).to_series().sum())
 
     def _see_words(self, texts: pl.Series) -> None:
-        short = texts.filter(texts.str.len_bytes() <= max(map(len, NULL_WORDS)))
-        found = short.to_frame().filter(null_words(pl.col(short.name)))[short.name]
+        found = texts.filter(texts.str.contains(NOTHING))
         if len(found):
             count, first = self._words.get(texts.name, (0, found[0]))
             self._words[texts.name] = count + len(found), first
@@ -96,7 +102,8 @@ class Checkup:
                 "empty where there is none."
                 for name, (count, first) in self._words.items()
             ),
-            *(self._of_interactions() if "TIMESTAMP" in self._times else self._of_records()),
+            *(self._of_events() if "TIMESTAMP" in self._times else self._of_records()),
+            *(self._responses.warnings() if self._responses is not None else ()),
         ]
 
     def summary(self) -> str:
@@ -127,9 +134,8 @@ class Checkup:
         twins.add(types)
         return twins.warnings(hashed(types))
 
-    def _of_interactions(self) -> list[str]:
-        users = self._ids["USER_ID"].counts.total()
-        singles = int((users["count"] == 1).sum())
+    def _of_events(self) -> list[str]:
+        share = self._equal.repeated()
         return _holding(
             (
                 self._rows > 1 and self._times["TIMESTAMP"].same,
@@ -140,13 +146,27 @@ class Checkup:
                 f"All rows have the EVENT_TYPE {', '.join(self._types)}: tell kinds of events apart if there are more.",
             ),
             (
+                share >= REPEATED,
+                f"{share:.0%} of the rows repeat an earlier one in every column, and count once: look whether the "
+                "data were exported or joined twice.",
+            ),
+        ) + (self._floors() if self.schema.dataset_type == "INTERACTIONS" else [])
+
+    def _floors(self) -> list[str]:
+        """What a training of item recipes needs; it counts different rows, as here."""
+        lengths = self._equal.lengths()
+        users = self._ids["USER_ID"].counts.total()["count"] if lengths is None else lengths
+        singles, rows = int((users == 1).sum()), self._equal.distinct()
+        different = "" if rows == self._rows else "different "
+        return _holding(
+            (
                 singles >= MANY_SINGLES * max(1, len(users)),
                 f"{singles:,} of {counted(len(users), 'user has', 'users have')} "
                 "one row only: nothing can be learnt or measured on them.",
             ),
             (
-                self._rows < training.LEAST_INTERACTIONS,
-                f"There {'is' if self._rows == 1 else 'are'} {counted(self._rows, 'row')}; "
+                rows < training.LEAST_INTERACTIONS,
+                f"There {'is' if rows == 1 else 'are'} {counted(rows, different + 'row')}; "
                 f"a training needs {training.LEAST_INTERACTIONS:,}, recorded events "
                 "included.",
             ),
@@ -155,11 +175,6 @@ class Checkup:
                 f"{counted(len(users) - singles, 'user has', 'users have')} "
                 f"{training.LEAST_INTERACTIONS_OF_USER} rows or more; "
                 f"a training needs {training.LEAST_USERS} such users, recorded events included.",
-            ),
-            (
-                (share := self._equal.repeated()) >= REPEATED,
-                f"{share:.0%} of the rows repeat an earlier one in every column, and count again: look whether the "
-                "data were exported or joined twice.",
             ),
         )
 

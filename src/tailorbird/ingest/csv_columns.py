@@ -6,7 +6,6 @@ over-long categorical value that spec 5.1 names.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -16,17 +15,13 @@ import polars as pl
 
 from tailorbird.blanks import BLANKS
 from tailorbird.data import values
-from tailorbird.data.null_words import NULL_WORDS, RESERVED_WORD, null_words
+from tailorbird.data.null_words import NOTHING, RESERVED_WORD, null_names, null_words
 from tailorbird.data.schema import Field
 from tailorbird.data.values import LATEST_TIMESTAMP as LATEST_TIMESTAMP
 from tailorbird.data.values import TIMES as TIMES
 
 ACTION_EVENTS = ("TAKEN", "NOT_TAKEN", "VIEWED")
 """Event types of action interactions; a space counts as an underscore, case does not matter (spec 4.2)."""
-
-
-_NOTHING = f"(?i)^[{re.escape(BLANKS)}]*(?:{'|'.join(map(re.escape, NULL_WORDS))})[{re.escape(BLANKS)}]*$"
-"""All texts that are null words; for polars."""
 
 
 class Effect(Enum):
@@ -132,9 +127,9 @@ def conversion(field: Field, *, key: bool, words: Sequence[str] = ()) -> Convers
     text = pl.col(field.name)
     bare = text.str.strip_chars(BLANKS)
     bad = Effect.DROP if key else Effect.EMPTY
-    label = field.name.upper() in values.LABELS
+    named = field.name.upper() in values.NAMES
     empty = bare == ""
-    blank = empty if field.type == "string" and not label else null_words(text)
+    blank = null_names(text) if named else empty if field.type == "string" else null_words(text)
     value, faults = _KINDS.get(field.type, _integer)(field, text, bad)
     if words:
         value = bare.str.to_uppercase().str.replace_all(" ", "_", literal=True)
@@ -153,7 +148,7 @@ _Parts = tuple[pl.Expr, list[CellFault]]
 
 def _string(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
     faults = []
-    if field.name.upper() not in values.LABELS:
+    if field.name.upper() not in values.NAMES:
         reserved = f"{field.name} is the word null, which is reserved: leave the cell empty"
         faults.append(CellFault(text == RESERVED_WORD, reserved, bad))
     most = values.longest(field)
@@ -209,7 +204,7 @@ def _glance(field: Field) -> Glance | None:
     if field.type == "boolean":
         return None
     if field.type == "string":
-        sure = (text.str.len_bytes() <= values.longest(field)) & ~text.str.contains(_NOTHING)
+        sure = (text.str.len_bytes() <= values.longest(field)) & ~text.str.contains(NOTHING)
         value = pl.when(text != "").then(text) if field.nullable else text
     elif field.type in ("float", "double"):
         value = text.cast(pl.Float64, strict=False)

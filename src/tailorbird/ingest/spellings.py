@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from tailorbird.blanks import BLANKS
 from tailorbird.data.schema import Field
 from tailorbird.data.values import LABELS
 from tailorbird.numbers import counted
@@ -211,6 +212,19 @@ class _Strays:
 def hashed(texts: pl.Series) -> pl.Series:
     """A number for each text, the same in each series."""
     return texts.hash(seed=0).alias("id")
+
+
+def likeness(texts: pl.Series) -> pl.Series:
+    """What the spellings of one id have in common: without case, width, quotes, zeros before it, or .0 behind it."""
+    return (
+        texts.str.normalize("NFKC")
+        .str.replace_all(_UNSEEN, "")
+        .str.replace(r"""^b(['"].*['"])$""", "$1")
+        .str.strip_chars(BLANKS + "'\"`´‘’“”„«»")
+        .str.to_lowercase()
+        .str.replace(r"^(-?[0-9]+)\.0+$", "$1")
+        .str.replace(r"^0+([0-9])", "$1")
+    )
 
 
 def shown(text: str) -> str:

@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from tailorbird.data.clocks import DAY
+from tailorbird.data.interactions import LEAST_NOT_TAKEN as LEAST_NOT_TAKEN
+from tailorbird.data.interactions import LEAST_TAKEN as LEAST_TAKEN
 from tailorbird.recipes.matrices import user_bounds, user_item
 from tailorbird.recipes.recipe import ActionResponses, Interactions, Progress, Query, Recipe
 from tailorbird.recipes.recipe_types import PERSONALIZED_ACTIONS
@@ -29,12 +31,9 @@ from tailorbird.recipes.scorers.sums import WeightedItems, add_rows, bounds_of, 
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
-LEAST_TAKEN = 50
-"""Responses of an action of which something is learned (spec recipes-and-runtime 1.4, as the next two)."""
-LEAST_NOT_TAKEN = 50
-"""Likewise, by those who did not take it."""
 WINDOW = 6 * 7 * DAY
-"""The responses of these seconds before the newest must be as many, for an action to have a propensity."""
+"""The responses of these seconds before the newest must be as many, for an action to have a propensity (spec
+recipes-and-runtime 1.4)."""
 DIMENSIONS = 32
 """Factors that sum up a user: some 50 responses of an action, the fewest that there may be, cannot teach more
 weights."""

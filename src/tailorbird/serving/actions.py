@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tailorbird.data import actions
 from tailorbird.data.actions import ActionResponse
-from tailorbird.data.clocks import DAY
+from tailorbird.data.clocks import DAY, Window
 from tailorbird.data.datasets import Dataset, latest_records, stamp
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import evaluate, syntax
@@ -91,11 +91,11 @@ def mask(
         raise InvalidInputException(f"The filter selects {filter_.target}; actions need one of ActionID.")
 
     def touched(types: frozenset[str] | None) -> NDArray[np.int32]:
-        seen: dict[str, int] = {}
+        window = Window(CONSIDERED_BY_FILTERS)
         found = set()
         for response in responses:
-            seen[response.kind] = seen.get(response.kind, 0) + 1
-            if seen[response.kind] <= CONSIDERED_BY_FILTERS and (types is None or response.kind in types):
+            held = window.holds(response.kind, wrong=response.wrong)
+            if held and (types is None or response.kind in types):
                 found.add(response.action)
         return np.array([offered.numbers[action] for action in found if action in offered.numbers], np.int32)
 

@@ -99,6 +99,8 @@ class Event:
 class _Ticket:
     rows: list[dict[str, Any]]
     settled: bool = False
+    repeated: bool = False
+    """Whether some of the rows that were written together with these were there already."""
     error: Exception | None = None
 
 
@@ -134,8 +136,12 @@ class Live:
                 connection.execute(sa.text(statement), parameters)
         return newest
 
-    def append(self, dataset: str, events: Sequence[Event]) -> None:
-        """Returns once the events are on disk; repeated ones are kept once (spec control-plane 6)."""
+    def append(self, dataset: str, events: Sequence[Event]) -> list[tuple[Event, Event]]:
+        """Returns once the events are on disk; repeated ones are kept once (spec control-plane 6).
+
+        Returns, where some were repeated, each that has an eventId and the event that is kept under it, whose `row` is
+        empty if it moved into a table.
+        """
         ticket = _Ticket(
             [
                 {
@@ -155,6 +161,19 @@ class Live:
                 self._commit_waiting()
         if ticket.error is not None:
             raise ticket.error
+        return self._repetitions(dataset, events) if ticket.repeated else []
+
+    def _repetitions(self, dataset: str, events: Sequence[Event]) -> list[tuple[Event, Event]]:
+        given = [(event.key, event) for event in events if event.event_id is not None]
+        columns = (_events.c.key, *(_events.c[name] for name in ("subject", "session", "timestamp", "row", "number")))
+        query = sa.select(*columns).where(_events.c.dataset == dataset, _events.c.key.in_([key for key, _ in given]))
+        with self._engine.connect() as connection:
+            found = connection.execute(query).all() if given else []
+        kept = {
+            each.key: Event(each.subject, each.session, each.timestamp, msgspec.json.decode(each.row or "{}"))
+            for each in found
+        }
+        return [(event, kept[key]) for key, event in given if key in kept]
 
     def _commit_waiting(self) -> None:
         """Writes all tickets that wait, in one transaction; called by whoever holds the lock.
@@ -169,14 +188,15 @@ class Live:
             try:
                 with self._engine.begin() as connection:
                     statement = self._insert(_events).on_conflict_do_nothing()
-                    connection.execute(statement, [row for ticket in waiting for row in ticket.rows])
+                    rows = [row for ticket in waiting for row in ticket.rows]
+                    repeated = connection.execute(statement, rows).rowcount != len(rows)
             except Exception as error:
                 for ticket in waiting:
                     ticket.error = error
                     ticket.settled = len(together) == 1
             else:
                 for ticket in waiting:
-                    ticket.error, ticket.settled = None, True
+                    ticket.error, ticket.settled, ticket.repeated = None, True, repeated
 
     def of_subject(self, dataset: str, subject: str, after: int = 0) -> list[Event]:
         """A subject's events with numbers above `after`, in the order in which they arrived."""

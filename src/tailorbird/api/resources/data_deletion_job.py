@@ -13,7 +13,7 @@ from tailorbird.api.lifecycle import JobFailed, Resource
 from tailorbird.api.resources import dataset
 from tailorbird.data.datasets import SESSION, Dataset
 from tailorbird.data.schema import Field, Schema
-from tailorbird.ingest import csv_files
+from tailorbird.ingest import csv_files, named_users
 from tailorbird.numbers import counted
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.objects import ObjectError
@@ -24,12 +24,16 @@ RACING = ("DatasetImportJob", *dataset.TRAININGS)
 
 _USERS = Schema("Users", (Field("USER_ID", "string", nullable=False, categorical=False, textual=False),))
 
+_Found = Sequence[tuple[Dataset, Sequence[str], Sequence[str]]]
+"""Each dataset, with the users and sessions that go."""
+
 
 def erase(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
     """Counts the users' rows, then removes them from the live store and after that from the tables.
 
     In this order: a compaction that took such a row up before is discarded when the table is written anew, and
-    a later one finds none. Models forget the users when they are trained again.
+    a later one finds none. Models forget the users when they are trained again. A job that names users in another
+    spelling than the data's is COMPLETED, and its failureReason says so: a promise is not kept.
     """
     arn, group = document["dataDeletionJobArn"], document["datasetGroupArn"]
     if racing := lifecycle.unfinished(workspace, RACING, datasetGroupArn=group):
@@ -38,15 +42,29 @@ def erase(workspace: Workspace, document: Document, progress: Callable[[float, s
     found = [(each, users, _sessions(workspace, each, users)) for each in _datasets(workspace, group)]
     if "_counted" not in document:
         # Kept before anything goes, so that a second run does not count what is left.
-        counted = sum(_count(workspace, *each) for each in found)
-        workspace.catalogue.update(arn, lambda old: {"_counted": counted} | old)
-        document = {"_counted": counted} | document
+        seen = {
+            "_counted": sum(_count(workspace, *each) for each in found),
+            "_report": _report(workspace, found, users),
+        }
+        workspace.catalogue.update(arn, lambda old: seen | old)
+        document = seen | document
     for done, (each, _, sessions) in enumerate(found):
         progress(0.5 + 0.5 * done / len(found), f"deleting from {each.arn}")
         workspace.live.erase(each.place, users, anonymous=False)
         workspace.live.erase(each.place, sessions, anonymous=True)
         workspace.tables.remove(each.place, arn, partial(_theirs, each, users, sessions))
-    return {"numDeleted": document["_counted"]}
+    told = document.get("_report", {})
+    return {"numDeleted": document["_counted"]} | ({"failureReason": told["cause"]} if "cause" in told else {})
+
+
+def _report(workspace: Workspace, found: _Found, users: Sequence[str]) -> Document:
+    """What to say of the named users, before any is deleted."""
+    known = [pl.Series(dtype=pl.String)]
+    for each, _, _ in found:
+        column = _user(each).name
+        known.append(pl.Series([event.subject for event in workspace.live.all(each.place)], dtype=pl.String).unique())
+        known.append(workspace.tables.view(each.place, [column]).rows[column].cast(pl.String).unique())
+    return named_users.report(_USERS.fields[0], users, pl.concat([each.rename("") for each in known]).unique())
 
 
 def _users(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> list[str]:
@@ -94,11 +112,15 @@ def _sessions(workspace: Workspace, target: Dataset, users: Sequence[str]) -> li
     return sorted(workspace.live.sessions(target.place, users))
 
 
-def _theirs(target: Dataset, users: Sequence[str], sessions: Sequence[str], columns: Sequence[str]) -> pl.Expr:
-    """The condition for a row of a part with these columns to be about the users."""
+def _user(target: Dataset) -> Field:
     field = target.schema.field("USER_ID")
     assert field is not None, "only datasets with users are looked at"
-    user = pl.col(field.name)
+    return field
+
+
+def _theirs(target: Dataset, users: Sequence[str], sessions: Sequence[str], columns: Sequence[str]) -> pl.Expr:
+    """The condition for a row of a part with these columns to be about the users."""
+    user = pl.col(_user(target).name)
     theirs = user.is_in(pl.Series(users, dtype=pl.String).implode())
     if SESSION not in columns:
         return theirs
