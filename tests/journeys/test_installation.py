@@ -66,7 +66,6 @@ def test_an_address_that_cannot_be_had_is_one_sentence(tmp_path: Path, host: str
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("--port", "70000"), "--port"),
         (("--data-dir", "/proc/none"), "/proc/none cannot be used: No such file"),
         (("--data-dir", "/etc/hostname"), "cannot be used: /etc/hostname is a file."),
         (("--data-dir", "/etc/hostname/data"), "cannot be used: /etc/hostname is a file."),
