@@ -29,6 +29,8 @@ from tailorbird.workspace import Workspace
 AT_HAND_ITEMS = 20_000
 """Items of a catalogue about which the event loop answers: the first mask of a filter takes 2.4 ms for 10,000, 20 ms
 for 100,000, and other requests wait."""
+SEGMENTS = "BatchSegmentJob"
+"""What recipes of segments are asked by."""
 KEPT = 1000
 """Targets in memory, of some kilobytes each: ten times what AWS's quotas allow a region."""
 
@@ -78,13 +80,11 @@ def target(workspace: Workspace, request: dict[str, Any]) -> Target:
     the next request resolves anew. What a group looks up later is no older than that. The model is not kept here but
     asked for by each request (`deployment_of`), since pools, trends and items move on without a document.
     """
-    if ("campaignArn" in request) == ("recommenderArn" in request):
-        raise InvalidInputException("Give either campaignArn or recommenderArn, one of the two.")
-    kind, resolve = ("Campaign", _campaign) if "campaignArn" in request else ("Recommender", _recommender)
-    arn = _asked(request)
+    kind, arn = _asked(request)
+    resolve = _campaign if kind == "Campaign" else _recommender
     return workspace.cache.get(
         "target",
-        (workspace.region, arn),
+        (workspace.region, kind, arn),
         lambda: resolve(workspace, _in_service(workspace, kind, arn)),
         version=_version(workspace),
         kept=KEPT,
@@ -96,14 +96,18 @@ def _version(workspace: Workspace) -> Hashable:
     return workspace.catalogue.version(), workspace.tables.changed()
 
 
-def _asked(request: dict[str, Any]) -> str:
-    """The ARN of what is asked; empty where there is none."""
-    return str(request.get("campaignArn") or request.get("recommenderArn", ""))
+def _asked(request: dict[str, Any]) -> tuple[str, str]:
+    """The kind of what is asked, and its ARN; raises InvalidInput where the request does not name one."""
+    if ("campaignArn" in request) == ("recommenderArn" in request):
+        raise InvalidInputException("Give either campaignArn or recommenderArn, one of the two.")
+    return (
+        ("Campaign", request["campaignArn"]) if "campaignArn" in request else ("Recommender", request["recommenderArn"])
+    )
 
 
 def in_memory(workspace: Workspace, request: dict[str, Any]) -> tuple[Target, Deployment] | None:
     """What is asked, if neither a document nor a model has to be read for it, and the catalogue is small."""
-    key = workspace.region, _asked(request)
+    key = workspace.region, *_asked(request)
     found: Target | None = workspace.cache.peek("target", key, _version(workspace))
     served = models.in_memory(workspace, found.artifact) if found is not None else None
     if found is None or served is None or len(served.model.items) > AT_HAND_ITEMS:
@@ -148,19 +152,22 @@ def _exploration(recipe: Recipe, config: dict[str, Any]) -> Exploration | None:
 
 def _recommender(workspace: Workspace, document: Document) -> Target:
     case = lookup.use_case(document["recipeArn"])
-    config = document.get("recommenderConfig", {})
+    config, here = document.get("recommenderConfig", {}), group(workspace, document["datasetGroupArn"])
+    automatic = parse_filter(case.filter_expression) if case.filter_expression is not None else None
+    if automatic is not None:
+        _check_columns(automatic, here.arn, here.dataset)
     return Target(
         arn=document["recommenderArn"],
         name=case.name,
         recipe_type=case.recipe_type,
         artifact=document["_artifact"],
-        group=group(workspace, document["datasetGroupArn"]),
+        group=here,
         required=case.required,
         metadata=config.get("enableMetadataWithRecommendations", False),
         explores=serving_config.exploration(config) if case.recipe.explores else None,
         promotes=case.promotes,
         shows_scores=False,
-        automatic_filter=parse_filter(case.filter_expression) if case.filter_expression is not None else None,
+        automatic_filter=automatic,
     )
 
 
@@ -178,8 +185,13 @@ def _filter(workspace: Workspace, group_arn: str, dataset: Callable[[str], Datas
     if document["datasetGroupArn"] != group_arn:
         raise InvalidInputException(f"The filter {arn} belongs to {document['datasetGroupArn']}, not to {group_arn}.")
     parsed = parse_filter(document["filterExpression"])
-    # A dataset may have been deleted since the filter was created: an EXCLUDE would then exclude nothing.
-    for column in parsed.columns:
+    _check_columns(parsed, group_arn, dataset)
+    return parsed
+
+
+def _check_columns(filter_: syntax.Filter, group_arn: str, dataset: Callable[[str], Dataset | None]) -> None:
+    """Raises InvalidInput where a dataset or column is gone since the filter was made: an EXCLUDE would do nothing."""
+    for column in filter_.columns:
         if column.name in IDS:  # the model's
             continue
         found = dataset(column.dataset)
@@ -188,7 +200,6 @@ def _filter(workspace: Workspace, group_arn: str, dataset: Callable[[str], Datas
                 f"The filter asks for {column}, which {group_arn} does not have any more: "
                 "create the dataset with this field again, and import its rows."
             )
-    return parsed
 
 
 def deployment_of(workspace: Workspace, artifact: str, group: Group) -> Deployment:
@@ -203,12 +214,14 @@ def _deployment(workspace: Workspace, artifact: str, group: Group, served: Serve
 
 
 def _interactions(workspace: Workspace, artifact: str, group: Group) -> Dataset:
+    """The dataset, which may be gone: a model goes on with the users' histories that it was trained on."""
     found = group.dataset("INTERACTIONS")
-    if found is not None:
-        return found
-    if models.open_model(workspace, artifact).recipe.needs_interactions:
-        raise InvalidInputException(f"{group.arn} has no Interactions dataset any more: create it again.")
-    return datasets.no_interactions(group.arn)
+    if found is None and models.open_model(workspace, artifact).recipe.recipe_type.batch_job == SEGMENTS:
+        raise InvalidInputException(
+            f"{group.arn} has no Interactions dataset any more, whose users segments are made of: create it again, "
+            "and import its rows."
+        )
+    return found or datasets.no_interactions(group.arn)
 
 
 def actions_of(group: Group) -> Dataset:
