@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -266,6 +267,55 @@ def test_a_new_pool_counts_from_the_next_answer_on(shop: Shop) -> None:
     assert "brand-new" not in before.items
     assert "brand-new" in after.pool.items
     assert "brand-new" in after.model.items
+
+
+def test_models_serve_on_without_the_interactions_that_they_learned_from(shop: Shop, tmp_path: Path) -> None:
+    shutil.copytree(shop.workspace.config.data_dir, tmp_path / "data")
+    alone = World(tmp_path)
+    alone.now = shop.now
+    related, segments = (
+        alone.call(
+            "create_solution",
+            name=name,
+            datasetGroupArn=shop.group,
+            recipeArn=f"arn:aws:personalize:::recipe/aws-{name}",
+        )["solutionArn"]
+        for name in ("similar-items", "item-affinity")
+    )
+    versions = [shop.popular, shop.sims, shop.personal]
+    for solution in (related, segments):
+        versions.append(alone.call("create_solution_version", solutionArn=solution)["solutionVersionArn"])
+        alone.work()
+    segment = versions.pop()
+    asked = []
+    for number, version in enumerate(versions):
+        campaign = alone.call("create_campaign", name=f"alone-{number}", solutionVersionArn=version)["campaignArn"]
+        asked.append({"campaignArn": campaign, "userId": "1", "itemId": "5", "numResults": 5})
+    seen = alone.call(
+        "create_filter",
+        name="alone-seen",
+        datasetGroupArn=shop.group,
+        filterExpression='EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")',
+    )["filterArn"]
+    before = [alone.call("get_recommendations", **each)["itemList"] for each in asked]
+    assert alone.call("get_recommendations", filterArn=seen, **asked[0])["itemList"]
+    alone.call("delete_dataset", datasetArn=shop.dataset)
+    alone.later(60)
+    for _ in range(2):  # the second from memory
+        for each, items in zip(asked, before, strict=True):
+            after = alone.call("get_recommendations", **each)["itemList"]
+            assert len(after) == len(items) > 0
+    assert alone.call("get_recommendations", **asked[0])["itemList"] == before[0]
+    with pytest.raises(InvalidInputException, match=r"Interactions\.EVENT_TYPE, which .* does not have any more"):
+        alone.call("get_recommendations", filterArn=seen, **asked[0])
+    target = deployments.group(alone.workspace, shop.group)
+    with pytest.raises(
+        InvalidInputException, match="no Interactions dataset any more, whose users segments are made of"
+    ):
+        deployments.deployment_of(alone.workspace, segment, target)
+    alone.later(3 * 3600)  # what takes up new items between trainings does not fail
+    assert shop.personal not in updates.due(alone.workspace)
+    alone.workspace.close()
 
 
 def test_a_deleted_dataset_is_refused_at_once(shop: Shop) -> None:

@@ -37,3 +37,9 @@ def to_whole(text: str) -> int | None:
     if len(digits) > _MOST_DIGITS:
         return None
     return -int(digits) if text[0] == "-" else int(digits)
+
+
+def whole_value(text: str) -> int | None:
+    """As `to_whole`, but also where the number is written with a fraction of zero, as floats are: 55.0, 1e2."""
+    number = to_number(text)
+    return int(number) if number is not None and number.is_integer() else to_whole(text)

@@ -21,7 +21,7 @@ from tailorbird.cli import main
 from tailorbird.errors import DamagedFile
 from tailorbird.jobs.dispatcher import Dispatcher
 from tailorbird.jobs.health import Health
-from tailorbird.storage import artifacts, checksums
+from tailorbird.storage import artifacts, checksums, database
 from tailorbird.storage.live import Event
 from tailorbird.storage.recommendation_log import LoggedAnswer
 from tailorbird.workspace import open_workspace
@@ -309,6 +309,84 @@ def test_a_damaged_event_is_told(tmp_path: Path) -> None:
         connection.execute("UPDATE events SET row = 'no JSON'")
     with pytest.raises(DamagedFile, match=r"live\.db holds a row that is not JSON"):
         world.workspace.live.all("d")
+    world.workspace.close()
+
+
+def test_one_changed_bit_anywhere_in_a_sealed_row_is_told() -> None:
+    text, beside = checksums.sealed(b'{"name":"\xc3\xa9","at":1.5}', b"d\nu1"), b"d\nu1"
+    assert database.as_sealed(text, beside) == {"name": "\xe9", "at": 1.5}
+    passed = set()
+    for place, byte in enumerate(text):
+        for bit in range(8):
+            changed = text[:place] + bytes([byte ^ 1 << bit]) + text[place + 1 :]
+            try:
+                database.as_sealed(changed, beside)
+            except ValueError:
+                continue
+            passed.add(place)
+    name = text.index(b"crc32")
+    assert passed <= set(range(name, name + 5)), "but in the name of the seal, which holds no data"
+    for place, byte in enumerate(beside):
+        with pytest.raises(ValueError, match="its checksum is another"):
+            database.as_sealed(text, beside[:place] + bytes([byte ^ 1]) + beside[place + 1 :])
+
+
+CHANGES = {
+    "a tracking id": ("catalogue", "documents", "body", '"trackingId":"', "kind = 'EventTracker'"),
+    "a recipe": ("catalogue", "documents", "body", '"recipeArn":"arn:aws:personalize:::recipe/', "kind = 'Solution'"),
+    "a campaign's version": ("catalogue", "documents", "body", '"solutionVersionArn":"', "kind = 'Campaign'"),
+    "an item": ("live", "events", "row", '"ITEM_ID":"', "key LIKE 'content:%'"),
+    "an item of an event with an id": ("live", "events", "row", '"ITEM_ID":"', "key LIKE 'id:%'"),
+    "a user": ("live", "events", "subject", "", "number > 0"),
+    "a key": ("live", "events", "key", "", "number > 0"),
+}
+"""By what is changed: the database, the table, the column, what stands before the bit, and in which row."""
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_bit_in_a_row_of_a_database_is_told(installation: Installation, change: str) -> None:
+    name, table, column, before, where = CHANGES[change]
+    if not installation.call("list_event_trackers", datasetGroupArn=installation.group)["eventTrackers"]:
+        tracker = installation.call("create_event_tracker", name="t", datasetGroupArn=installation.group)
+        for more in ({}, {"eventId": "e"}):
+            event = {"eventType": "click", "sentAt": installation.now, "itemId": "i1", **more}
+            installation.call(
+                "put_events", trackingId=tracker["trackingId"], userId="u1", sessionId="s", eventList=[event]
+            )
+    assert installation.check().exit_code == 0
+    with closing(sqlite3.connect(installation.folder / f"{name}.db")) as connection, connection:
+        key, text = connection.execute(f"SELECT rowid, {column} FROM {table} WHERE {where}").fetchone()
+        place = text.index(before) + len(before)
+        changed = text[:place] + chr(ord(text[place]) ^ 1) + text[place + 1 :]
+        statement = f"UPDATE {table} SET {column} = ? WHERE rowid = ?"
+        connection.execute(statement, [changed, key])
+    result = installation.check()
+    with closing(sqlite3.connect(installation.folder / f"{name}.db")) as connection, connection:
+        connection.execute(statement, [text, key])
+    assert result.exit_code == 1
+    assert (
+        f"{name}.db holds a damaged {'document of arn:' if name == 'catalogue' else 'event, number '}" in result.output
+    )
+    assert "its checksum is another" in result.output
+    assert installation.check().exit_code == 0
+
+
+def test_rows_of_older_versions_have_no_seal_and_are_read(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    group = world.call("create_dataset_group", name="g")["datasetGroupArn"]
+    world.workspace.live.append("d", [Event("u", "s", 1, {"ITEM_ID": "a"})])
+    for name, table, column in (("catalogue", "documents", "body"), ("live", "events", "row")):
+        with closing(sqlite3.connect(tmp_path / "data" / f"{name}.db")) as connection, connection:
+            (text,) = connection.execute(f"SELECT {column} FROM {table}").fetchone()
+            assert '"crc32"' in text
+            connection.execute(f"UPDATE {table} SET {column} = ?", [text.partition(',"crc32"')[0] + "}"])
+    assert world.call("describe_dataset_group", datasetGroupArn=group)["datasetGroup"]["name"] == "g"
+    assert world.workspace.live.all("d")[0].row == {"ITEM_ID": "a"}
+    result = CliRunner().invoke(main.app, ["check", "--data-dir", str(tmp_path / "data")])
+    assert result.exit_code == 0, result.output
+    world.workspace.catalogue.update(group, lambda document: document | {"roleArn": "r"})
+    with closing(sqlite3.connect(tmp_path / "data" / "catalogue.db")) as connection:
+        assert connection.execute("SELECT body FROM documents").fetchone()[0].count('"crc32"') == 1
     world.workspace.close()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pytest
@@ -101,6 +101,25 @@ def test_only_the_ranges_asked_for_are_searched():
     assert len(spy.settings) <= 3, "values that were tried are not trained on again"
     assert {(each.flag, each.distance) for each in spy.settings} == {(False, Settings().distance)}
     assert best == {"steps": best["steps"], "flag": False}
+
+
+@pytest.mark.parametrize(("trials", "parallel"), [(1, 1), (1, 10), (2, 1), (3, 2)])
+def test_as_many_trials_as_were_asked_for_are_tried_also_one(trials, parallel, monkeypatch):
+    monkeypatch.setattr(tuning.os, "cpu_count", lambda: 10)
+    told, plan = [], tuning.Search(tunable(Settings), trials, parallel)
+    best = tuning.tune(recipe(Spy()), Settings(), walks(users=60), plan, 0, lambda _, text: told.append(text))
+    assert best.keys() == plan.domains.keys()
+    assert sum(", best " in text for text in told) == -(-trials // parallel)
+    assert f"trial {trials}/{trials}: " in told[-1]
+    assert trials > 1 or best == asdict(Settings()), "the only trial is the solution's own settings"
+
+
+def test_every_range_of_every_recipe_can_be_searched():
+    for each in RECIPES.values():
+        for name, domain in tunable(each.settings).items():
+            assert tuning._distribution(domain), name
+            if domain.type not in (bool, str):
+                assert tuning._distribution(between(name, domain, domain.low, domain.low)).single()
 
 
 def test_a_search_can_be_stopped():

@@ -110,6 +110,26 @@ def test_what_cannot_be_told_is_refused_with_the_right_form(group: dict[str, Any
         answer(group | {"values": {"P": text}}, parse(group["filter"]))
 
 
+@pytest.mark.parametrize(("group", "text"), REFUSED, ids=[f"{group['filter']} {text}" for group, text in REFUSED])
+def test_what_a_refusal_advises_is_read_when_it_is_written_so(group: dict[str, Any], text: str):
+    filter_ = parse(group["filter"])
+    with pytest.raises(InvalidInputException) as refusal:
+        answer(group | {"values": {"P": text}}, filter_)
+    answer(group | {"values": {"P": advice(refusal.value.message)}}, filter_)
+
+
+ADVICE = re.compile(
+    r'such as (".*?"); a quote inside|Instead, write (".+"): each value|alone, such as (\S+?)[.;]?(?: |$)'
+)
+
+
+def advice(message: str) -> str:
+    """The text that a message says to write."""
+    found = ADVICE.search(message)
+    assert found is not None, message
+    return next(filter(None, found.groups()))
+
+
 def test_all_examples_of_the_specification_are_there():
     numbers = {int(found[1]) for case in CASES["cases"] if (found := re.match(r"5\.5 #(\d+)", case["name"]))}
     assert numbers == set(range(1, 36))

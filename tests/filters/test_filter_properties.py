@@ -16,6 +16,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from filters.test_filter_cases import advice
 from tailorbird.data.schema import Field, Schema
 from tailorbird.errors import InvalidInputException, LimitExceededException
 from tailorbird.filters.check import MAX_FIELDS, check
@@ -279,6 +280,27 @@ def test_any_value_is_read_or_refused_with_the_right_form(text: str):
     else:
         assert found
     assert split("P", text, Comparand(lambda whole: True)) if text.strip() else True
+
+
+KNOWN = frozenset({"x", "y", "xy"})
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.text(alphabet="\"',xyz[](){}|;\\ “”/#!*.-_=\u200b", max_size=10), st.booleans(), st.booleans())
+@example('"x", "y",', True, False)
+@example('["x", null]', True, False)
+def test_what_a_refusal_advises_is_read(text: str, many: bool, bears: bool):
+    compared = Comparand(KNOWN.__contains__, many=many, bears=lambda sign: bears)
+    found = result_or_message(lambda: split("P", text, compared))
+    if isinstance(found, str):
+        assert split("P", advice(found), compared), found
+
+
+def test_hyphens_are_of_a_value_where_others_have_them_or_it_is_in_quotes():
+    for bears, text in ((True, "x-y"), (True, "x_y"), (True, "x.y"), (False, '"x-y"'), (False, "x-z"), (False, "z_w")):
+        assert split("P", text, Comparand(KNOWN.__contains__, bears=lambda sign, has=bears: has)) == (text.strip('"'),)
+    with pytest.raises(InvalidInputException, match='Instead, write "x","y"'):
+        split("P", "x-y", Comparand(KNOWN.__contains__, bears=lambda sign: False))
 
 
 UNITS = [

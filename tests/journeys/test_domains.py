@@ -262,3 +262,14 @@ def test_algorithms_tell_their_hyperparameters(shop: Journey) -> None:
     ):
         refused("ResourceNotFoundException", "magic", describe, **{member: f"arn:aws:personalize:::{kind}/magic"})
         refused("InvalidInputException", kind.split("-")[0], describe, **{member: RECIPE + "aws-sims"})
+
+
+def test_without_interactions_only_what_hides_them_is_refused(shop: Journey, recommenders: dict[str, str]) -> None:
+    """The last one of this module: the dataset is gone afterwards."""
+    assert ask(shop, recommenders[FOR_YOU], userId="3")
+    shop.personalize.delete_dataset(datasetArn=shop.arns["INTERACTIONS"])
+    wait_for(lambda: not shop.personalize.list_datasets(datasetGroupArn=shop.arns["group"])["datasets"][1:])
+    assert len(ask(shop, recommenders[PURCHASES])) == 25
+    asked = {"recommenderArn": recommenders[FOR_YOU], "userId": "3"}
+    words = "asks for Interactions.EVENT_TYPE, which"
+    refused("InvalidInputException", words, shop.runtime.get_recommendations, **asked)

@@ -66,7 +66,6 @@ def test_an_address_that_cannot_be_had_is_one_sentence(tmp_path: Path, host: str
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("--port", "70000"), "--port"),
         (("--data-dir", "/proc/none"), "/proc/none cannot be used: No such file"),
         (("--data-dir", "/etc/hostname"), "cannot be used: /etc/hostname is a file."),
         (("--data-dir", "/etc/hostname/data"), "cannot be used: /etc/hostname is a file."),
@@ -118,6 +117,35 @@ def test_the_line_that_a_server_prints_works_in_a_shell_that_knows_no_tailorbird
         ran = tailorbird(*words, "--data-dir", str(folder))
         assert (ran.returncode, ran.stdout) == (1, "")
         assert words[1] in ran.stderr
+
+
+SIGNALLED = """
+import os, signal, sys
+from pathlib import Path
+from tailorbird import config
+from tailorbird.cli import server
+import uvicorn
+owner, name = {"dispatcher": (server.Dispatcher, "start"), "uvicorn": (uvicorn.Server, "run")}[sys.argv[2]]
+begun = getattr(owner, name)
+def start(*words, **more):
+    os.kill(os.getpid(), getattr(signal, sys.argv[3]))
+    return begun(*words, **more)
+setattr(owner, name, start)
+server.serve(config.load({}, data_dir=Path(sys.argv[1]), port=0, workers=1))
+server.leave()
+"""
+"""A server that is told to stop at one moment of its start."""
+
+
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [("dispatcher", "SIGTERM"), ("uvicorn", "SIGINT")],
+)
+def test_a_server_that_is_told_to_stop_while_it_starts_stops(tmp_path: Path, moment: str, number: str) -> None:
+    words = [sys.executable, "-c", SIGNALLED, str(tmp_path / "data"), moment, number]
+    ran = subprocess.run(words, capture_output=True, text=True, env=clean_environment(), timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    assert '"message":"stopped"' in ran.stderr
 
 
 def test_clients_get_a_url_that_they_can_use(tmp_path: Path) -> None:

@@ -135,6 +135,17 @@ REFUSALS: dict[str, tuple[str | None, dict[str, Any], str]] = {
         ranges(categoricalHyperParameterRanges=[{"name": "recency_mask", "values": ["maybe"]}]),
         "categoricalHyperParameterRanges.recency_mask",
     ),
+    "no values": (
+        PERSONAL,
+        ranges(categoricalHyperParameterRanges=[{"name": "recency_mask", "values": []}]),
+        "categoricalHyperParameterRanges.recency_mask: values is empty",
+    ),
+    "one parameter by two names": (
+        PERSONAL,
+        config(algorithmHyperParameters={"training.hidden_dimension": "55", "hidden_dimension": "66"}),
+        "algorithmHyperParameters: hidden_dimension is there twice, as 55 and as 66",
+    ),
+    "a fraction of a whole number": (SIMS, config(algorithmHyperParameters={COUNT: "2.5"}), COUNT),
     "too many jobs": (SIMS, resources(maxNumberOfTrainingJobs="41"), "hpoResourceConfig.maxNumberOfTrainingJobs"),
     "no jobs": (SIMS, resources(maxParallelTrainingJobs="0"), "hpoResourceConfig.maxParallelTrainingJobs"),
     "jobs as words": (SIMS, resources(maxParallelTrainingJobs="two"), "hpoResourceConfig.maxParallelTrainingJobs"),

@@ -40,9 +40,26 @@ def test_the_prefix_of_describe_solution_is_accepted():
     assert settings_of(USER, {"training.bptt": "16"}, {}).bptt == 16
 
 
+@pytest.mark.parametrize("text", ["5", "5.0", "5.", "0.5e1", "+5", " 5.00 "])
+def test_a_whole_number_may_be_written_as_floats_are(text):
+    """As in columns of whole numbers."""
+    assert settings_of(SIMS, {"min_cointeraction_count": text}, {}).min_cointeraction_count == 5
+
+
+def test_a_parameter_by_two_names_counts_where_both_say_the_same():
+    assert settings_of(USER, {"training.bptt": "16", "bptt": "16.0"}, {}).bptt == 16
+
+
 @pytest.mark.parametrize(
     ("recipe", "algorithm", "features", "message"),
     [
+        (USER, {"training.bptt": "16", "bptt": "17"}, {}, "bptt is there twice, as 16 and as 17; name it once"),
+        (
+            RECIPES["aws-trending-now"],
+            {},
+            {"trend_discovery_frequency": "1 day", "data.trend_discovery_frequency": "30 minutes"},
+            "trend_discovery_frequency is there twice, as 1 day and as 30 minutes",
+        ),
         (SIMS, {"min_cointeraction_count": "11"}, {}, "a whole number from 0 to 10; given: '11'"),
         (SIMS, {"min_cointeraction_count": "3.5"}, {}, "a whole number from 0 to 10"),
         (SIMS, {"min_cointeraction_count": "1_0"}, {}, "a whole number from 0 to 10"),

@@ -14,7 +14,7 @@ from tailorbird.data.event_rules import EventRule
 from tailorbird.data.schema import NUMERIC, Schema
 from tailorbird.errors import InvalidInputException
 from tailorbird.evaluation import tuning
-from tailorbird.numbers import to_number
+from tailorbird.numbers import to_number, whole_value
 from tailorbird.recipes import objective, recipe_names, settings_of
 from tailorbird.recipes.recipe import Recipe
 from tailorbird.recipes.settings import Domain, among, between, renamed, tunable
@@ -191,7 +191,7 @@ def _ranges(recipe: Recipe, lists: dict[str, Any], possible: dict[str, Domain]) 
             named.add(name)
             domain, place = allowed[name], f"{where}.{name}"
             if domain.type in (bool, str):
-                yield name, among(place, domain, entry.get("values", []))
+                yield name, among(place, domain, entry["values"]) if "values" in entry else domain
             else:
                 low, high = entry.get("minValue", domain.low), entry.get("maxValue", domain.high)
                 yield name, between(place, domain, low, high)
@@ -200,12 +200,12 @@ def _ranges(recipe: Recipe, lists: dict[str, Any], possible: dict[str, Domain]) 
 def _count(resources: dict[str, Any], member: str, default: int, most: int) -> int:
     """A number that AWS sends as text."""
     text = resources.get(member, str(default))
-    # More digits are too many whatever they are, and of thousands int() raises another error.
-    if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= most):
+    count = whole_value(text)
+    if count is None or not 1 <= count <= most:
         raise InvalidInputException(
             f'hpoConfig.hpoResourceConfig.{member} must be a whole number from "1" to "{most}"; given: {text!r}.'
         )
-    return int(text)
+    return count
 
 
 def without_prefix(name: str) -> str:

@@ -95,7 +95,8 @@ def _claim(workspace: Workspace, document: Document, claimed: list[str]) -> None
 
 
 def _is_news(document: Document, stamp: Document) -> bool:
-    return stamp not in (document.get("_updatedData"), document["_data"])
+    # A deleted dataset is none: where there are no interactions there is nothing to be taken up.
+    return "INTERACTIONS" in stamp and stamp not in (document.get("_updatedData"), document["_data"])
 
 
 def _artifact(document: Document) -> str:

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-import msgspec
-
 from tailorbird.api import lifecycle, lookup
 from tailorbird.api.resources import RESOURCES
 from tailorbird.aws_local import journal, object_files
@@ -20,7 +18,7 @@ from tailorbird.cli import report
 from tailorbird.config import Config
 from tailorbird.errors import DamagedFile
 from tailorbird.numbers import counted
-from tailorbird.storage import database, wal
+from tailorbird.storage import database, live, wal
 from tailorbird.storage.artifacts import Artifacts
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.database import Database
@@ -90,6 +88,8 @@ def _databases(config: Config, found: _Inventory) -> Iterator[DamagedFile]:
             yield each.damaged("is missing")
     if stores[0].file.exists() and stores[0].file not in cut:
         yield from _documents(stores[0], found)
+    if stores[1].file.exists() and stores[1].file not in cut:
+        yield from _events(stores[1])
 
 
 def _connection(of: Database) -> sqlite3.Connection:
@@ -113,20 +113,41 @@ def _documents(of: Database, found: _Inventory) -> Iterator[DamagedFile]:
     """Documents that cannot be read, or are not those of their row; keeps the others."""
     try:
         with closing(_connection(of)) as connection:
-            for arn, kind, status, body in connection.execute("SELECT arn, kind, status, body FROM documents"):
-                row = [value.decode(errors="replace") for value in (arn, kind, status)]
+            for *columns, due, body in connection.execute("SELECT arn, kind, status, due, body FROM documents"):
+                row = [value.decode(errors="replace") for value in columns]
                 try:
-                    found.documents.append((row[1], _document(row, body)))
+                    found.documents.append((row[1], _document(row, due, body)))
                 except (ValueError, KeyError) as error:
                     yield of.damaged(f"holds a damaged document of {row[0]} ({error})")
     except sqlite3.DatabaseError:
         return  # told by SQLite's own check
 
 
-def _document(row: Sequence[str], body: bytes) -> Document:
+def _events(of: Database) -> Iterator[DamagedFile]:
+    """Events and records that are not as they were written; those that moved into a table have nothing left here."""
+    columns = ", ".join(live.SEALED)
+    try:
+        with closing(_connection(of)) as connection:
+            for number, row, *sealed in connection.execute(
+                f"SELECT number, row, {columns} FROM events WHERE row IS NOT NULL"  # noqa: S608 - names of our own
+            ):
+                beside = live.beside(
+                    value.decode(errors="replace") if isinstance(value, bytes) else value for value in sealed
+                )
+                try:
+                    database.as_sealed(row, beside)
+                except ValueError as error:
+                    yield of.damaged(f"holds a damaged event, number {number} ({error})")
+    except sqlite3.DatabaseError:
+        return  # told by SQLite's own check
+
+
+def _document(row: Sequence[str], due: float | None, body: bytes) -> Document:
     """A document that is the one of its row; raises ValueError, KeyError."""
     arn, kind, status = row
-    document = msgspec.json.decode(body, type=Document)
+    document = database.as_sealed(body)
+    if document.get("_due") != due:
+        raise ValueError("its time of being due is another in the document")
     if kind not in RESOURCES:
         raise ValueError(f"its kind is {kind!r}")
     if (lifecycle.own_arn(kind, document), document.get("status", "")) != (arn, status):

@@ -82,9 +82,14 @@ def _serve(config: Config, lock: Lock, listening: socket.socket, ready: Callable
         threading.Thread(target=aws_local.warm, daemon=True, name="warm").start()
     dispatcher = Dispatcher(workspace)
     server = _http_server(config, app.make_endpoint(workspace, aws_local, Health(workspace, dispatcher)))
-    # uvicorn ends on these two by itself and then raises them once more, which must not cut the clean-up short.
+
+    def end(*_: object) -> None:
+        server.should_exit = True
+
+    # uvicorn ends on these two by itself and then raises them once more, which must not cut the clean-up short. One
+    # that comes before uvicorn listens to them, or after, counts as well.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, end)
     dispatcher.start()
     threading.Thread(target=_announce, args=(server, url, ready), daemon=True, name="announce").start()
     try:

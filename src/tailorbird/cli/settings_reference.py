@@ -7,26 +7,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from tailorbird.config import Config, variable
+from tailorbird.config import Config, variable, wanted
 
 HEAD = """# Settings
 
 Made by `make reference` from [`config.py`](../../src/tailorbird/config.py); do not edit. A setting is an environment
-variable; options of the command line override it. `tailorbird config` prints the values in force and where each came
-from. Folders are separated as in `PATH`, web origins by commas.
+variable; options of the command line override it, and one without a text counts as not set.
+`tailorbird config` prints the values in force and where each came from. Folders are separated as in `PATH`, web origins
+by commas.
 
-| variable | default | |
-|---|---|---|
+| variable | default | values | |
+|---|---|---|---|
 """
-
-SECRETS = frozenset({"s3_secret_key", "database_url"})
-"""Settings whose values are never printed; the URL of a database may hold its password."""
 
 
 def page() -> str:
     """The page, as Markdown."""
     rows = (
-        f"| `{variable(option.name)}` | {_code(option.default)} | {option.metadata['description']} |"
+        f"| `{variable(option.name)}` | {_code(option.default)} | {wanted(option)} | {option.metadata['description']} |"
         for option in fields(Config)
     )
     return HEAD + "\n".join(rows) + "\n"
@@ -36,7 +34,7 @@ def in_force(config: Config, environment: Mapping[str, str]) -> Iterator[tuple[s
     """(variable, value, default, where the value came from) of every setting."""
     for option in fields(Config):
         value = getattr(config, option.name)
-        told = "(set, not shown)" if option.name in SECRETS and value else _text(value)
+        told = "(set, not shown)" if option.metadata["secret"] and value else _text(value)
         yield (
             variable(option.name),
             told,
@@ -46,7 +44,7 @@ def in_force(config: Config, environment: Mapping[str, str]) -> Iterator[tuple[s
 
 
 def _source(name: str, value: Any, default: Any, environment: Mapping[str, str]) -> str:
-    if variable(name) in environment:
+    if environment.get(variable(name), "").strip():
         return "environment"
     # The folder is made absolute when it is read.
     return "default" if _text(value) in (_text(default), os.path.abspath(_text(default))) else "command line"

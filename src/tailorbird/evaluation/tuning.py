@@ -90,9 +90,9 @@ def tune(
     distributions = {name: _distribution(domain) for name, domain in search.domains.items()}
     threads = min(search.parallel, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads, "trial") as pool:
-        while len(study.trials) < search.trials:
-            count = min(threads, search.trials - len(study.trials))
-            batch = [study.ask(distributions) for _ in range(count)]
+        # Not by the length of study.trials, where the trial that waits counts already.
+        for done in range(0, search.trials, threads):
+            batch = [study.ask(distributions) for _ in range(min(threads, search.trials - done))]
             for stage in range(len(stages)):
                 scores = list(pool.map(partial(score, stage), batch))
                 batch = _survivors(study, batch, scores, stage, last=stage == len(stages) - 1)

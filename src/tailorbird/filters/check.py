@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from tailorbird.blanks import bare
 from tailorbird.data.schema import Field, Schema
-from tailorbird.data.values import CLOCK_DATE, LAST_DAY, LATEST_TIMESTAMP, TIMES
+from tailorbird.data.values import CLOCK_DATE, DAY, LAST_DAY, LATEST_TIMESTAMP, TIMES
 from tailorbird.errors import LimitExceededException
 from tailorbird.filters.syntax import SPELLING, ColumnReference, Filter, Predicate, refuse
 from tailorbird.numbers import to_number
@@ -74,7 +74,11 @@ def _misfits(predicate: Predicate, left: Field, right: Field | None) -> Iterator
 def misfit(column: ColumnReference, text: str) -> str:
     """Why a column of epoch seconds cannot be compared with a number; empty where it can."""
     number = to_number(text) if column.name in TIMES else None
-    if number is None or number < LATEST_TIMESTAMP or LAST_DAY[0] <= number < LAST_DAY[1]:
+    if number is None:
+        return ""
+    if re.match(DAY, bare(text), re.ASCII):  # as seconds, some night of August 1970
+        return DATE.format(column=column, value=text)
+    if number < LATEST_TIMESTAMP or LAST_DAY[0] <= number < LAST_DAY[1]:
         return ""
     words = DATE if re.match(CLOCK_DATE, bare(text), re.ASCII) else MILLISECONDS
     return words.format(column=column, value=text)

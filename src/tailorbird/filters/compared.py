@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tailorbird.blanks import BLANKS
@@ -23,10 +23,16 @@ EDGES = BLANKS + QUOTES + APOSTROPHES + "".join(BRACKETS) + "".join(BRACKETS.val
 
 _UNSEEN = re.compile(f"[{re.escape(BLANKS.replace(' ', ''))}]")
 _NAME = re.compile(r"\$?([\w.]+)\s*[:=]+\s*")
-_SIGNS = re.compile(r"[^\w.'’-]+")
-"""What may join values, but hardly stands inside one: of hyphens, underscores and full stops ids are made, and one that
-is gone may well consist of others, as 12-34 does of 12 and 34."""
-_JOINTS = ("|".join(SEPARATORS), _SIGNS.pattern, r"\s+")
+_SIGNS = re.compile(r"[^\w.'’-]+|[._-]{2,}")
+"""What may join values, but hardly stands inside one; more than one of `_HYPHENS` too, as in 1..5."""
+_HYPHENS = re.compile("[._-]")
+"""Of these ids are made, and one that is gone may well consist of others, as 12-34 does of 12 and 34; but hardly where
+no other value has such a sign."""
+_INNER_QUOTES = f"[{re.escape(QUOTES)}{APOSTROPHES}]+"
+_JOINTS = ("|".join(SEPARATORS), _INNER_QUOTES, _SIGNS.pattern, r"\s+", _HYPHENS.pattern)
+_DECORATION = re.compile(r"^[\W_]+|[\W_]+$")
+"""Signs around a value, as in #1, @1, 1! and 1/."""
+_WILDCARDS = "*%"
 _SPELLINGS: tuple[Callable[[str], str], ...] = (
     str,
     lambda text: unicodedata.normalize("NFC", text),
@@ -55,6 +61,8 @@ class Comparand:
     """Where numbers are compared: an example."""
     categorical: bool = False
     """Whether a bar parts several values in one cell."""
+    bears: Callable[[str], bool] = lambda sign: True
+    """Whether one of the values has a sign in it."""
 
     def respelt(self, value: str) -> str | None:
         """The value that has another spelling here, or stands here behind the column's name."""
@@ -65,7 +73,28 @@ class Comparand:
 
     def is_joined(self, value: str) -> bool:
         """Whether two or more values are joined by signs; of one in quotes they are a part."""
-        return sum(self.respelt(part) is not None for part in _SIGNS.split(value) if part) > 1
+        if sum(self.respelt(part) is not None for part in _SIGNS.split(value) if part) > 1:
+            return True
+        parts = _HYPHENS.split(value)
+        return len(parts) > 1 and all(map(self.known, parts)) and not any(map(self.bears, _HYPHENS.findall(value)))
+
+    def is_decorated(self, value: str) -> bool:
+        """Whether it is a value with signs around it, or a pattern; in quotes, they are a part of it."""
+        return value.strip(_WILDCARDS) != value or self._undecorated(value) is not None
+
+    def _undecorated(self, value: str) -> str | None:
+        bare = _DECORATION.sub("", value)
+        return self.respelt(bare) if bare else None
+
+    def hides(self, value: str) -> bool:
+        """Whether a value in quotes says nothing, or is only values in more quotes, brackets, blanks or separators."""
+        if self.says_nothing(value) or not value.strip(_WILDCARDS) or self.respelt(value) is not None:
+            return True
+        parts = re.split("|".join(SEPARATORS), value) if self.many else [value]
+        return self._are_known(parts) or self._are_known(re.split(_INNER_QUOTES, value))
+
+    def _are_known(self, parts: Iterable[str]) -> bool:
+        return all(map(self.known, (bare for part in parts if (bare := part.strip(EDGES)))))
 
     def meant(self, value: str) -> tuple[str, ...]:
         """The values that a text most likely means which is none; empty where that cannot be told."""
@@ -74,7 +103,8 @@ class Comparand:
             numbers = words if all(map(self.known, words)) else _NUMBER.findall(unicodedata.normalize("NFKC", value))
             return tuple(numbers) if numbers == words or len(numbers) == 1 else ()
         for parts in ([value], *(re.split(pattern, value) for pattern in _JOINTS)):
-            found = [self.respelt(part) for part in (part.strip(EDGES) for part in parts) if part]
+            bare = [part for part in (part.strip(EDGES) for part in parts) if part]
+            found = [self.respelt(part) or self._undecorated(part) for part in bare]
             if found and None not in found:
                 return tuple(part for part in found if part is not None)
         return ()

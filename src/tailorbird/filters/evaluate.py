@@ -143,6 +143,10 @@ class _PreparedColumn(Protocol):
         """Returns whether a row has this text as what IN compares, or else the comparators; any number counts."""
         ...
 
+    def bears(self, sign: str) -> bool:
+        """Returns whether the value of a row has the sign in it."""
+        ...
+
 
 class _Missing:
     """A column without a value in any row."""
@@ -159,6 +163,9 @@ class _Missing:
         return ()
 
     def has(self, operator: str, text: str) -> bool:
+        return False
+
+    def bears(self, sign: str) -> bool:
         return False
 
 
@@ -186,6 +193,9 @@ class _Numbers:
 
     def has(self, operator: str, text: str) -> bool:
         return to_number(text) is not None
+
+    def bears(self, sign: str) -> bool:
+        return True
 
 
 class _Strings:
@@ -233,6 +243,9 @@ class _Strings:
 
     def has(self, operator: str, text: str) -> bool:
         return text in (self._parts_of if operator == "IN" else self._codes_of)
+
+    def bears(self, sign: str) -> bool:
+        return any(sign in whole for whole in self._wholes)
 
     def _split(self, whole: str) -> tuple[str, ...]:
         return tuple(whole.split(self._separator)) if self._separator else (whole,)

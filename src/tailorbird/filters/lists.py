@@ -10,8 +10,9 @@ The rules, in this order:
 2. A text without quotes that the column has is one value. Any other is parted at its separators, the weakest first:
    nothing has it as a whole, so nothing is lost.
 3. A value that the column does not have is taken for one that is gone. But where it shows signs of a list, of quotes
-   or of markup, or is values of the column in another spelling (`a/b`, `a:b`, `itemId=a`, `1.0`), it is refused: it
-   would match nothing, and an EXCLUDE would then exclude nothing without a word.
+   or of markup, or is values of the column in another spelling (`a/b`, `a..b`, `#a`, `itemId=a`, `1.0`), it is
+   refused: it would match nothing, and an EXCLUDE would then exclude nothing without a word. In quotes, signs are of
+   the value, so that even such a one may be named.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import msgspec
 from tailorbird.blanks import BLANKS
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import refusals
-from tailorbird.filters.compared import APOSTROPHES, BRACKETS, EDGES, QUOTES, SEPARATORS, Comparand, Known
+from tailorbird.filters.compared import APOSTROPHES, BRACKETS, QUOTES, SEPARATORS, Comparand, Known
 
 _MARKUP = re.compile(
     rf"[{re.escape(QUOTES)}\[\](){{}}<>\\]|^[{APOSTROPHES}]|[{APOSTROPHES}]$|^\$\w|%[0-9A-Fa-f]{{2}}|&#?\w+$"
@@ -52,13 +53,13 @@ def split(name: str, text: str, compared: Comparand) -> tuple[str, ...]:
     if known(text) and not (values and text[0] == '"'):
         return (text,)
     if values := values or _json(text):
-        odd = _hides
+        odd: Callable[[Comparand, str], bool] = Comparand.hides
     elif BRACKETS.get(text[:1], " ") == text[-1:]:
         return _bracketed(name, text, compared)
     else:
         values, odd = tuple(_parted(text, known)), _is_odd
     strange = (value for value in values if not known(value))
-    suspect = next((value for value in strange if compared.number or odd(value, compared)), None)
+    suspect = next((value for value in strange if compared.number or odd(compared, value)), None)
     if suspect is not None:
         _refuse(refusals.of_value(name, text, values, suspect, compared))
     return values
@@ -106,18 +107,11 @@ def _parted(text: str, known: Known, separators: tuple[str, ...] = SEPARATORS) -
     return [value for part in parts for value in _parted(part, known, separators[1:])]
 
 
-def _is_odd(value: str, compared: Comparand) -> bool:
+def _is_odd(compared: Comparand, value: str) -> bool:
     """Whether a value without quotes says nothing, bears a sign of markup, or is several words that are values."""
     if compared.says_nothing(value) or _MARKUP.search(value) or any(map(compared.known, value.split())):
         return True
-    return compared.respelt(value) is not None or compared.is_joined(value)
-
-
-def _hides(value: str, compared: Comparand) -> bool:
-    """Whether a value in quotes says nothing, or is only values in more quotes, brackets, blanks or separators."""
-    parts = re.split("|".join(SEPARATORS), value) if compared.many else [value]
-    bare = [part for part in (part.strip(EDGES) for part in parts) if part]
-    return compared.says_nothing(value) or all(map(compared.known, bare)) or compared.respelt(value) is not None
+    return compared.respelt(value) is not None or compared.is_joined(value) or compared.is_decorated(value)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -44,8 +44,9 @@ def of_value(name: str, text: str, values: Sequence[str], suspect: str, compared
         return f"{begin} {why}. {FORM}."
     why += f": {_cause(text, suspect, meant, compared)}" if len(meant) > 1 else _but(suspect, meant)
     instead = [compared.meant(value) or (value,) if not compared.known(value) else (value,) for value in values]
-    whole = _listed([word for words in instead for word in words])
-    listed = whole if len(whole) <= _LONGEST else _listed(meant)
+    # What is refused in quotes, too, is no advice: the nothing behind a last comma, say.
+    good = [word for words in instead for word in words if compared.known(word) or not compared.hides(word)]
+    listed = whole if len(whole := _listed(good)) <= _LONGEST else _listed(meant)
     return f"{begin} {why}. Instead, write {listed}: each value in double quotes, commas between."
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 
-from tailorbird.blanks import bare
 from tailorbird.data.actions import DECLINED, TAKEN
-from tailorbird.data.clocks import EARLIEST
 from tailorbird.data.null_words import is_null_name, is_null_text
-from tailorbird.data.values import DAY, NAMES, TIMES
+from tailorbird.data.values import NAMES, TIMES
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import lists
-from tailorbird.filters.check import DATE, misfit
+from tailorbird.filters.check import misfit
 from tailorbird.filters.compared import Comparand, plain
 from tailorbird.filters.evaluate import MetadataTable, User, event_types, rows_touched
 from tailorbird.filters.syntax import EVENT_DATASETS, ColumnReference, Filter, Predicate
@@ -42,9 +39,10 @@ def read(
             says_nothing=is_null_name if all(each.column.name in NAMES for each in predicates) else is_null_text,
             number=_example(predicates) if set(kinds) == {"numbers"} else "",
             categorical="categories" in kinds,
+            bears=partial(_bears, predicates, table, filter_.target != "UserID"),
         )
         found[name] = lists.split(name, texts[name], compared)
-        _check_times(name, found[name], [predicate.column for predicate in predicates], table)
+        _check_times(name, found[name], [predicate.column for predicate in predicates])
     return found
 
 
@@ -101,6 +99,13 @@ def _has(predicate: Predicate, table: MetadataTable, user: User | None, asking: 
     return table.column(column.name).has(predicate.operator, text)
 
 
+def _bears(predicates: Sequence[Predicate], table: MetadataTable, asking: bool, sign: str) -> bool:
+    """Whether a row of the metadata has a value with a sign in it."""
+    columns = (each.column for each in predicates if each.column.dataset not in EVENT_DATASETS)
+    own = (each for each in columns if each.dataset != "USERS" or not asking)
+    return any(table.column(each.name).bears(sign) for each in own)
+
+
 def _example(predicates: Sequence[Predicate]) -> str:
     """A number such as the columns hold."""
     return "1717243200" if any(predicate.column.name in TIMES for predicate in predicates) else "100"
@@ -119,16 +124,8 @@ def _kind(predicate: Predicate, table: MetadataTable, user: User | None, asking:
     return table.column(column.name).kind
 
 
-def _check_times(name: str, values: tuple[str, ...], columns: Sequence[ColumnReference], table: MetadataTable) -> None:
+def _check_times(name: str, values: tuple[str, ...], columns: Sequence[ColumnReference]) -> None:
     for column in (column for column in columns if column.name in TIMES):
         for value in values:
-            problem = misfit(column, value)
-            if not problem and re.match(DAY, bare(value), re.ASCII) and _is_in_seconds(column, table):
-                problem = DATE.format(column=column, value=value)
-            if problem:
+            if problem := misfit(column, value):
                 raise InvalidInputException(f"filterValues.{name}: {problem}")
-
-
-def _is_in_seconds(column: ColumnReference, table: MetadataTable) -> bool:
-    """Whether a row has a time after 1995: as seconds, a date such as 20231114 is of 1970."""
-    return column.dataset in ("ITEMS", "ACTIONS") and bool(table.column(column.name).match(">=", [str(EARLIEST)]).any())

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from tailorbird.blanks import bare
 from tailorbird.errors import InvalidInputException
-from tailorbird.numbers import to_number, to_whole
+from tailorbird.numbers import to_number, whole_value
 
 Value = bool | int | float | str
 
@@ -93,13 +93,15 @@ def between(name: str, domain: Domain, low: float, high: float) -> Domain:
 
 
 def among(name: str, domain: Domain, values: Sequence[str]) -> Domain:
-    """Returns the part of a categorical domain that holds these values, all where none is given.
+    """Returns the part of a categorical domain that holds these values.
 
     Raises:
-        InvalidInputException: a value that is not in the domain; `name` is what it calls it.
+        InvalidInputException: no value, or one that is not in the domain; `name` is what it calls it.
     """
+    if not values:
+        raise InvalidInputException(f"{name}: values is empty; name what to try, or leave values out to try all.")
     found = dict.fromkeys(text(_parse(name, domain, value)) for value in values)
-    return dataclasses.replace(domain, choices=tuple((value,) for value in found)) if found else domain
+    return dataclasses.replace(domain, choices=tuple((value,) for value in found))
 
 
 def values(domain: Domain) -> tuple[Value, ...]:
@@ -137,7 +139,11 @@ def read(
                 raise InvalidInputException(
                     f"{field_name}: the recipe has no parameter {full_name!r}. It has: {choice}."
                 )
-            values[name] = _parse(f"{field_name}.{full_name}", allowed[name], text)
+            value = _parse(f"{field_name}.{full_name}", allowed[name], text)
+            if values.setdefault(name, value) != value:
+                raise InvalidInputException(
+                    f"{field_name}: {name} is there twice, as {values[name]} and as {value}; name it once."
+                )
     made = settings(**values)
     for least in (name for name in known if name.startswith("min_")):
         greatest = least.replace("min_", "max_", 1)
@@ -165,4 +171,4 @@ def _converted(kind: type, text: str) -> bool | int | float | None:
     """The value that `text` spells; None where it spells none of this kind."""
     if kind is bool:
         return {"true": True, "false": False}.get(bare(text).lower())
-    return to_number(text) if kind is float else to_whole(text)
+    return to_number(text) if kind is float else whole_value(text)

@@ -18,6 +18,7 @@ import msgspec
 import sqlalchemy as sa
 
 from tailorbird.errors import DamagedFile, NoSpace
+from tailorbird.storage import checksums
 
 _DAMAGED = {
     sqlite3.SQLITE_CORRUPT: "is damaged",
@@ -81,11 +82,17 @@ class Database:
         return None if found else DamagedFile(self.file, "is empty: it has no tables", RENEWAL, self.holds)
 
     def decode(self, text: str) -> Any:
-        """The value of a JSON text that is stored in it; raises DamagedFile."""
+        """The value of a JSON text that is stored in it, without its seal; raises DamagedFile.
+
+        Whether the seal is whole is asked by `tailorbird check` alone: a resource that differs by a bit still serves.
+        """
         try:
-            return msgspec.json.decode(text)
+            value = msgspec.json.decode(text)
         except ValueError as error:
             raise self.damaged(f"holds a row that is not JSON ({error}): {text[:200]!r}") from error
+        if isinstance(value, dict):
+            value.pop(checksums.SEAL, None)
+        return value
 
     def open(self, *, durable: bool = True) -> sa.Engine:
         """Returns an engine whose commits survive a power cut (SQLite: synchronous=FULL).
@@ -96,7 +103,7 @@ class Database:
             self.url,
             pool_size=CONNECTIONS,
             max_overflow=CONNECTIONS,
-            json_serializer=lambda value: msgspec.json.encode(value).decode(),
+            json_serializer=_encode,
             json_deserializer=self.decode,
         )
         if engine.dialect.name == "sqlite":
@@ -116,6 +123,20 @@ class Database:
             raise NoSpace(self.file.parent) from error
         if code in _DAMAGED or str(error).startswith(_NO_TEXT):
             raise self.damaged(f"{_DAMAGED.get(code, 'is damaged')} ({error})") from error
+
+
+def as_sealed(text: bytes, beside: bytes = b"") -> dict[str, Any]:
+    """A JSON object that is as it was sealed, as far as it was; raises ValueError. beside: see `checksums.sealed`."""
+    found = msgspec.json.decode(checksums.unsealed(text, beside), type=dict[str, Any])
+    if checksums.SEAL in found:
+        raise ValueError("its checksum is none")
+    return found
+
+
+def _encode(value: Any) -> str:
+    """A JSON text; an object is sealed."""
+    text = msgspec.json.encode(value)
+    return (checksums.sealed(text) if isinstance(value, dict) else text).decode()
 
 
 class PreparedQuery:

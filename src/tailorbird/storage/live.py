@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from tailorbird.storage import checksums
 from tailorbird.storage.database import RECOVERY, Database, PreparedQuery
 
 _metadata = sa.MetaData()
@@ -65,6 +66,8 @@ _OF_SUBJECT = (
     "SELECT subject, session, timestamp, row, number FROM events "
     "WHERE row IS NOT NULL AND dataset = :dataset AND subject = :subject AND number > :after ORDER BY number"
 )
+SEALED = ("dataset", "subject", "timestamp", "key", "session")
+"""Columns that the seal of a row covers as well."""
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -142,19 +145,7 @@ class Live:
         Returns, where some were repeated, each that has an eventId and the event that is kept under it, whose `row` is
         empty if it moved into a table.
         """
-        ticket = _Ticket(
-            [
-                {
-                    "dataset": dataset,
-                    "subject": event.subject,
-                    "timestamp": event.timestamp,
-                    "key": event.key,
-                    "session": event.session,
-                    "row": msgspec.json.encode(event.row | event.told).decode(),
-                }
-                for event in events
-            ]
-        )
+        ticket = _Ticket([_sealed_row(dataset, event) for event in events])
         self._queue.append(ticket)
         with self._writing:
             if not ticket.settled:
@@ -170,7 +161,7 @@ class Live:
         with self._engine.connect() as connection:
             found = connection.execute(query).all() if given else []
         kept = {
-            each.key: Event(each.subject, each.session, each.timestamp, msgspec.json.decode(each.row or "{}"))
+            each.key: Event(each.subject, each.session, each.timestamp, self._database.decode(each.row or "{}"))
             for each in found
         }
         return [(event, kept[key]) for key, event in given if key in kept]
@@ -282,6 +273,24 @@ class Live:
         self._newest_of.close()
         self._of_subject.close()
         self._engine.dispose()
+
+
+def _sealed_row(dataset: str, event: Event) -> dict[str, Any]:
+    """The columns of an event; what it says is sealed together with the others."""
+    columns = {
+        "dataset": dataset,
+        "subject": event.subject,
+        "timestamp": event.timestamp,
+        "key": event.key,
+        "session": event.session,
+    }
+    row = msgspec.json.encode(event.row | event.told)
+    return columns | {"row": checksums.sealed(row, beside(columns.values())).decode()}
+
+
+def beside(columns: Iterable[object]) -> bytes:
+    """What the seal of a row covers besides: the values of `SEALED`, in that order."""
+    return "\n".join(map(str, columns)).encode(errors="surrogatepass")
 
 
 def _about(dataset: str, subjects: Sequence[str], anonymous: bool) -> tuple[sa.ColumnElement[bool], ...]:
