@@ -14,7 +14,7 @@ from tailorbird.ingest.category_checkup import CategoryCheckup
 from tailorbird.ingest.id_checkup import IdCheckup
 from tailorbird.ingest.row_checkup import RowCheckup
 from tailorbird.ingest.spellings import Oddities, Twins, hashed, odd_spellings
-from tailorbird.ingest.time_checkup import TimeCheckup
+from tailorbird.ingest.time_checkup import TimeCheckup, wider
 from tailorbird.numbers import counted
 
 REPEATED = 0.1
@@ -65,8 +65,7 @@ class Checkup:
         for name in self._texts:
             self._see_words(frame[name])
         if "TIMESTAMP" in frame.columns:
-            bounds = pl.concat([self._bounds, frame["TIMESTAMP"]])
-            self._bounds = pl.concat([bounds.bottom_k(1), bounds.top_k(1)])
+            self._bounds = wider(self._bounds, frame["TIMESTAMP"])
             self._equal.add(frame)
         if "EVENT_TYPE" in frame.columns:
             self._types.update(frame["EVENT_TYPE"].drop_nulls().unique())
