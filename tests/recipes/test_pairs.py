@@ -81,6 +81,32 @@ def test_neighbours_are_those_of_the_definition(histories, least, discount, bloc
     assert all((row[np.count_nonzero(row >= 0) :] == -1).all() for row in found)
 
 
+@pytest.mark.parametrize("least", [1, 3, 10])
+@pytest.mark.parametrize("room", [1, 7, sims.LIST_LENGTH])
+def test_of_many_neighbours_the_first_are_kept(monkeypatch, least, room):
+    data = rare(np.random.default_rng(least))
+    monkeypatch.setattr(sims, "NEIGHBOURS", room)
+    found = train(data, least).neighbours
+    assert (found[:, -1] >= 0).mean() > 0.8, "most items have more"
+    assert [row[row >= 0].tolist() for row in found] == [row[:room] for row in plain(data, least, 0.5)]
+
+
+def test_a_model_for_some_questions_gives_the_lists_of_the_whole_one():
+    data = rare(np.random.default_rng(0))
+    queries = [from_nobody(item) for item in (7, 0, 120, None, 7)]
+    part = sims.answering(data, sims.Settings(), silent, queries)
+    whole = sims.train(data, sims.Settings(), silent)
+    np.testing.assert_array_equal(part.best(queries, 25), whole.best(queries, 25))
+    assert np.flatnonzero((part.neighbours >= 0).any(axis=1)).tolist() == [0, 7, 120]
+
+
+def rare(rng: np.random.Generator) -> Interactions:
+    """Some items are in many histories, and most in one or two."""
+    shares = np.arange(1, 151) ** -0.9
+    items = (rng.choice(150, 30, p=shares / shares.sum()) for _ in range(40))
+    return interactions([[(int(item), 1) for item in rng.permutation(150)[each]] for each in items], 150)
+
+
 @FEW
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 5, 1000]), st.sampled_from([1, 40, 10**7]))
 def test_the_largest_pairs_are_those_of_the_matrix_product(seed, most, block):

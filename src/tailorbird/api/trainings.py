@@ -18,7 +18,7 @@ from tailorbird.api.lifecycle import JobFailed
 from tailorbird.data import actions, datasets, event_rules, exploration_pool, history, training
 from tailorbird.data.datasets import Dataset
 from tailorbird.data.training import Snapshot
-from tailorbird.evaluation import protocols, tuning
+from tailorbird.evaluation import beyond_accuracy, protocols, tuning
 from tailorbird.filters import item_attributes
 from tailorbird.ingest import time_checkup
 from tailorbird.numbers import counted
@@ -113,12 +113,10 @@ def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
     data = snapshot.interactions
     order, tuned, done = _choice(order, data, workspace.config.seed, progress)
     recipe, settings = order.recipe, order.settings
-    evaluation = protocols.of(recipe, settings, data, _segment_columns(order, items), workspace.config.seed)
     half = (done + TRAINED) / 2
-    candidate = _model(order, evaluation.train, part(progress, done, half, "training for the metrics"))
-    metrics = {"model": evaluation.measure(candidate), "popularity": evaluation.baseline()}
-    extended = evaluation.extended(candidate)
-    model = _model(order, data, part(progress, half, TRAINED, "training on everyone"))
+    watch = part(progress, done, half, "training for the metrics")
+    metrics, extended = _metrics(order, data, _segment_columns(order, items), workspace.config.seed, watch)
+    model = _steered(order, data, recipe.train(data, settings, part(progress, half, TRAINED, "training on everyone")))
     progress(TRAINED, "writing the artifact")
     learned = event_rules.written(order.selection.events)
     manifest = ModelManifest(recipe.name, snapshot.newest_event, learned, order.updates_items)
@@ -232,8 +230,21 @@ def _segment_columns(order: Order, items: Dataset | None) -> tuple[str, ...]:
     return seen
 
 
-def _model(order: Order, data: Interactions, progress: Progress) -> Model:
-    model = order.recipe.train(data, order.settings, progress)
+def _metrics(
+    order: Order, data: Interactions, columns: Sequence[str], seed: int, progress: Progress
+) -> tuple[dict[str, dict[str, float]], list[beyond_accuracy.Row]]:
+    """AWS's metrics and those beside them of a model that was trained without the test users and is not needed again.
+
+    columns: of the items, that segments can be asked by.
+    """
+    evaluation = protocols.of(order.recipe, order.settings, data, columns, seed)
+    train = evaluation.train
+    model = _steered(order, train, order.recipe.candidate(train, order.settings, progress, evaluation.queries))
+    return {"model": evaluation.measure(model), "popularity": evaluation.baseline()}, evaluation.extended(model)
+
+
+def _steered(order: Order, data: Interactions, model: Model) -> Model:
+    """The model itself, or with the order's objective."""
     if order.objective is None or data.reward is None:
         return model
     return objective.steer(model, data.reward, order.objective.sensitivity)

@@ -12,7 +12,7 @@ from typing import Any
 
 from tailorbird.evaluation import actions, beyond_accuracy, ranking, segments, trends
 from tailorbird.recipes import popularity, recipe_types
-from tailorbird.recipes.recipe import Interactions, Model, Recipe, silent
+from tailorbird.recipes.recipe import Interactions, Model, Query, Recipe, silent
 from tailorbird.recipes.recipe_types import RecipeType
 
 Metrics = dict[str, float]
@@ -29,6 +29,8 @@ class Evaluation:
     """The same metrics of what any recipe should beat."""
     extended: Callable[[Model], list[beyond_accuracy.Row]] = lambda model: []
     """Metrics beside AWS's own; none of segments and of actions."""
+    queries: Sequence[Query] = ()
+    """What a model is asked where lists are measured; users are asked about without their histories too."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ def _ranking(subject: Subject, questions: Callable[[ranking.RankingSplit], ranki
         lambda model: ranking.measure(model, held_out),
         partial(ranking.popularity_baseline, held_out),
         lambda model: beyond_accuracy.compare(model, held_out),
+        held_out.queries,
     )
 
 

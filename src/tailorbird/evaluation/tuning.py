@@ -77,7 +77,8 @@ def tune(
         if given not in known:  # where few values are possible they are proposed again
             share, name = trial.number / search.trials, f"trial {trial.number + 1}/{search.trials}"
             watch = part(progress, share, share, name)
-            model = recipe.train(stages[stage], replace(settings, **trial.params), watch)
+            tried = replace(settings, **trial.params)
+            model = recipe.candidate(stages[stage], tried, watch, evaluation.queries)
             known[given] = evaluation.measure(model)[METRIC]
         return known[given]
 
@@ -113,7 +114,8 @@ def choose(
         watch = part(progress, number / len(rivals), (number + 1) / len(rivals), recipe.name)
         evaluation = _validation(recipe, settings, data, seed)
         try:
-            metrics = evaluation.measure(recipe.train(evaluation.train, settings, watch))
+            model = recipe.candidate(evaluation.train, settings, watch, evaluation.queries)
+            metrics = evaluation.measure(model)
         except NotEnoughData as error:
             reasons.append(f"{recipe.name}: {error}")
             watch(1.0, f"left out, {error}")

@@ -15,7 +15,7 @@ from tailorbird.ingest.id_checkup import IdCheckup
 from tailorbird.ingest.response_checkup import ResponseCheckup
 from tailorbird.ingest.row_checkup import RowCheckup
 from tailorbird.ingest.spellings import Oddities, Twins, hashed, odd_spellings
-from tailorbird.ingest.time_checkup import TimeCheckup
+from tailorbird.ingest.time_checkup import TimeCheckup, wider
 from tailorbird.numbers import counted
 
 REPEATED = 0.1
@@ -70,8 +70,7 @@ class Checkup:
 
     def _see_rows(self, frame: pl.DataFrame) -> None:
         if "TIMESTAMP" in frame.columns:
-            bounds = pl.concat([self._bounds, frame["TIMESTAMP"]])
-            self._bounds = pl.concat([bounds.bottom_k(1), bounds.top_k(1)])
+            self._bounds = wider(self._bounds, frame["TIMESTAMP"])
             self._equal.add(frame)
         if self._responses is not None:
             self._responses.add(frame)

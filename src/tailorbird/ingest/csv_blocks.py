@@ -45,20 +45,15 @@ class Plain:
     """Whole lines that end with LF, in UTF-8."""
     width: int
     """Values of each record."""
+    texts: pl.DataFrame | None = None
+    """All columns, where they are read already, as `table` has them."""
     odd: Records = field(default_factory=lambda: Records([], []))
     """Records without quotes among them that have more values, or fewer."""
 
     def table(self, places: Iterable[int]) -> pl.DataFrame:
         """The texts of the columns at some places, which are their names; an empty value is an empty text."""
-        names = [str(place) for place in range(self.width)]
-        # The header keeps polars from taking a block's first bytes for a byte order mark or a packed file's.
-        return pl.read_csv(
-            ",".join(names).encode() + b"\n" + self.data,
-            schema=dict.fromkeys(names, pl.String),
-            columns=[str(place) for place in sorted(set(places))],
-            quote_char='"' if b'"' in self.data else None,
-            empty_string_is_null=False,
-        )
+        columns = [str(place) for place in sorted(set(places))]
+        return self.texts.select(columns) if self.texts is not None else _table(self.data, self.width, columns)
 
     def records(self) -> Records:
         """All of the block, a record at a time."""
@@ -67,12 +62,42 @@ class Plain:
         return Records([*every], [*every.values()])
 
 
+def _table(data: bytes, width: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Some columns of a block, or all, where a line with more values raises ComputeError."""
+    names = [str(place) for place in range(width)]
+    # The header keeps polars from taking a block's first bytes for a byte order mark or a packed file's.
+    return pl.read_csv(
+        ",".join(names).encode() + b"\n" + data,
+        schema=dict.fromkeys(names, pl.String),
+        columns=columns,
+        quote_char='"' if b'"' in data else None,
+        empty_string_is_null=False,
+    )
+
+
+def _whole(data: bytes, first: int, width: int) -> Plain | None:
+    """A block without quotes, if all its lines have `width` values."""
+    rows = data.count(b"\n")
+    if data.count(b",") != rows * (width - 1):
+        return None
+    # So if a line had fewer values, another one would have more, which polars refuses.
+    try:
+        texts = _table(data, width)
+    except pl.exceptions.ComputeError:
+        return None
+    return Plain(range(first, first + rows), data, width, texts) if texts.height == rows else None
+
+
 def plain(text: str, first: int, width: int) -> Plain | None:
     """The block of some whole lines, the last without its LF, if it is plain; first: number of its first line."""
-    data = f"{text}\n".encode().replace(b"\r\n", b"\n")
+    data = f"{text}\n".encode()
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n")
     # A value alone in its line may be a blank line instead, which is no record.
     if width < 2 or b"\r" in data:
         return None
+    if b'"' not in data and (found := _whole(data, first, width)):
+        return found
     bytes_ = np.frombuffer(data, np.uint8)
     between = np.flatnonzero((bytes_ == _COMMA) | (bytes_ == _END))
     if b'"' in data:
@@ -107,7 +132,7 @@ def _with_odd(data: bytes, uneven: list[int], first: int, width: int) -> Plain:
     for number in uneven:
         even[number] = 0
     rest = b"\n".join([*compress(lines, even), b""])
-    return Plain([*compress(numbers, even)], rest, width, Records([first + at for at in odd], [*odd.values()]))
+    return Plain([*compress(numbers, even)], rest, width, odd=Records([first + at for at in odd], [*odd.values()]))
 
 
 def _wrap_values(bytes_: NDArray[np.uint8], quotes: NDArray[np.intp]) -> bool:

@@ -100,26 +100,39 @@ class Conversion:
 
     def look(self, texts: pl.Series) -> tuple[pl.Series, pl.Series | None]:
         """The final values of a column's texts, and the code of each one's fault where there are any."""
-        table = texts.to_frame()
-        if self.glance is None:
-            return self.close_look(table)
-        seen = table.select(self.glance.value.alias(texts.name), self.glance.sure.alias("sure"))
-        doubtful = (~seen["sure"]).arg_true()
-        if doubtful.is_empty():
-            return seen[texts.name], None
-        cells, codes = self.close_look(table[doubtful])
+        return looks([self], texts.to_frame())[0]
+
+    def look_again(self, texts: pl.Series, seen: pl.Series, sure: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+        """As `look`, where the glance has seen these values and is sure of some."""
+        if sure.all():
+            return seen, None
+        doubtful = (~sure).arg_true()
+        cells, codes = self.close_look(texts.to_frame()[doubtful])
         place = np.arange(len(texts))
         place[doubtful.to_numpy()] = len(texts) + np.arange(len(doubtful))
         if codes is not None:
             none = pl.repeat(None, len(texts), dtype=codes.dtype, eager=True).alias(codes.name)
             codes = pl.concat([none, codes])[place]
-        return pl.concat([seen[texts.name], cells])[place], codes
+        return pl.concat([seen, cells])[place], codes
 
     def close_look(self, table: pl.DataFrame) -> tuple[pl.Series, pl.Series | None]:
         """As `look`, but at each cell as if it were odd."""
         result = table.lazy().with_columns(self.code).select(self.cell, self.code_name).collect()
         codes = result[self.code_name]
         return result[self.field.name], codes if codes.null_count() < len(codes) else None
+
+
+def looks(columns: Sequence[Conversion], table: pl.DataFrame) -> list[tuple[pl.Series, pl.Series | None]]:
+    """What each column's `look` at its texts in the table says, with one glance at all of them."""
+    glances = {column.field.name: column.glance for column in columns if column.glance is not None}
+    values = (glance.value.alias(name) for name, glance in glances.items())
+    seen = table.select(*values, *(glance.sure.alias(f"{name} sure") for name, glance in glances.items()))
+    return [
+        column.look_again(table[name], seen[name], seen[f"{name} sure"])
+        if (name := column.field.name) in glances
+        else column.close_look(table.select(name))
+        for column in columns
+    ]
 
 
 def conversion(field: Field, *, key: bool, words: Sequence[str] = ()) -> Conversion:

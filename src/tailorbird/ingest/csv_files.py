@@ -20,7 +20,7 @@ from tailorbird.data.schema import Field, Schema
 from tailorbird.data.values import IDS
 from tailorbird.ingest import csv_header, csv_records
 from tailorbird.ingest.csv_blocks import Plain, Records
-from tailorbird.ingest.csv_columns import ACTION_EVENTS, Conversion, Effect, conversion
+from tailorbird.ingest.csv_columns import ACTION_EVENTS, Conversion, Effect, conversion, looks
 from tailorbird.ingest.csv_dialect import is_spaced
 from tailorbird.ingest.csv_header import shown, visible
 from tailorbird.ingest.csv_streams import Batch, Metered
@@ -352,7 +352,7 @@ def _checked(table: pl.DataFrame, lines: Sequence[int], layout: _Layout, name: s
     columns = layout.columns
     if layout.spaced:
         table = table.with_columns(pl.all().str.strip_chars(" \t"))
-    found = [column.look(table[column.field.name]) for column in columns]
+    found = looks(columns, table)
     result = pl.DataFrame([cells for cells, _ in found])
     faulty = [(column, codes) for column, (_, codes) in zip(columns, found, strict=True) if codes is not None]
     if faulty:

@@ -45,6 +45,12 @@ it, and what is added: in
 data whose times are only an order, 1, 2, 3, some are such numbers too. As seconds all of them lie in 1970."""
 
 
+def wider(bounds: pl.Series, times: pl.Series) -> pl.Series:
+    """The least and the greatest of some times and of those so far, nothing where there is none."""
+    ends = pl.Series(bounds.name, [times.min(), times.max()], pl.Int64).drop_nulls()
+    return pl.concat([bounds, ends]).sort()[[0, -1]] if len(bounds) or len(ends) else bounds
+
+
 class TimeCheckup:
     """Looks at the times of one column."""
 
@@ -62,9 +68,9 @@ class TimeCheckup:
         """Takes note of some rows' times; null where there is none."""
         times = times.drop_nulls().alias("time")
         self._rows += len(times)
-        bounds = pl.concat([self._bounds, times])
-        self._bounds = pl.concat([bounds.bottom_k(1), bounds.top_k(1)])
-        if times.is_between(clocks.EARLIEST, clocks.believed(self._now)).all():
+        bounds = wider(self._bounds, times)
+        self._bounds = bounds
+        if bounds.is_between(clocks.EARLIEST, clocks.believed(self._now)).all():
             return  # all shapes are of smaller numbers, or of times to come
         conditions = {shape: condition for shape, (condition, _, _, _) in SHAPES.items()}
         conditions["early"] = clocks.EARLIEST > _TIME

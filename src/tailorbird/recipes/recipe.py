@@ -204,6 +204,8 @@ class Recipe:
     """May raise NotEnoughData, whose text becomes the failureReason."""
     model: type[TrainedModel]
     """The class of what `train` returns, which reads it again, and says by its protocols what more it can do."""
+    answering: Callable[[Interactions, Any, Progress, Sequence[Query]], Model] | None = None
+    """As `train`, of a model that lists for these questions about items alone: where that is much less work."""
     algorithm: str = ""
     """Name behind algorithmArn; empty means the recipe's own name (spec 1.1), as for the next."""
     feature_transformation: str = ""
@@ -239,6 +241,12 @@ class Recipe:
     """Which data it uses."""
     paper: str = ""
     """Where the algorithm is published."""
+
+    def candidate(self, data: Interactions, settings: Any, progress: Progress, queries: Sequence[Query]) -> Model:
+        """Trains a model to be measured by the lists that it gives on some questions; without any, on all."""
+        if self.answering is None or not queries:
+            return self.train(data, settings, progress)
+        return self.answering(data, settings, progress, queries)
 
     @property
     def needs_interactions(self) -> bool:

@@ -14,7 +14,7 @@ Source: spec recipes-and-runtime 1.3 and 1.4; Linden et al., Amazon.com Recommen
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -118,31 +118,49 @@ class Sims:
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> Sims:
     """Counts co-interactions in blocks of items and keeps each item's best neighbours."""
-    from tailorbird.recipes.scorers import pair_kernels
+    return _sims(data, settings, progress, np.arange(len(data.items)), NEIGHBOURS)
+
+
+def answering(data: Interactions, settings: Settings, progress: Progress, queries: Sequence[Query]) -> Sims:
+    """As `train`, with lists of `LIST_LENGTH` for the items that are asked about and none for the others."""
+    asked = np.unique([query.item for query in queries if query.item is not None]).astype(np.int64)
+    return _sims(data, settings, progress, asked, LIST_LENGTH)
+
+
+def _sims(data: Interactions, settings: Settings, progress: Progress, asked: NDArray[np.int64], room: int) -> Sims:
+    """A model with `room` neighbours of each item that is asked about."""
+    from tailorbird.recipes.scorers import neighbour_kernels
 
     progress(0.0, "counting users per item")
     users = users_per_item(data)
+    # The popular items first, which most pairs are with: together they stay in the processor's cache.
+    names = np.argsort(-users, kind="stable").astype(np.int32)
+    number = np.empty_like(names)
+    number[names] = np.arange(len(names), dtype=np.int32)
     kept = cut_histories(data, settings.min_user_history_length_percentile, settings.max_user_history_length_percentile)
+    kept = replace(kept, item=number[kept.item])
     keep = within_percentiles(
         users,
         settings.min_item_interaction_count_percentile,
         settings.max_item_interaction_count_percentile,
-    )
+    )[names]
     of_users, of_baskets = grouped(kept, kept.user), baskets(kept)
     del kept  # as large as the data
     weight = whole(BASKET * np.maximum(of_baskets.sizes, 1) ** -BASKET_DAMPING)
     near = whole(DECAY ** np.arange(reach(len(of_users.items), WINDOW)))
-    strong = CLOSE, np.maximum(users, 1) ** (settings.popularity_discount_factor / 2)
-    weak = WEAK_CLOSE, np.maximum(users, 1) ** WEAK_POPULARITY
+    common = np.maximum(users[names], 1)
+    strong = CLOSE, common ** (settings.popularity_discount_factor / 2)
+    weak = WEAK_CLOSE, common**WEAK_POPULARITY
     least = max(settings.min_cointeraction_count, 1)
-    neighbours = np.full((len(data.items), min(NEIGHBOURS, len(data.items))), -1, np.int32)
+    neighbours = np.full((len(names), min(room, len(names))), -1, np.int32)
+    order = np.sort(number[asked])
 
     def place(items: slice) -> None:
         counted = of_users.parts, (*of_baskets.parts, weight), near
-        pair_kernels.nearest(items.start, *counted, keep, least, LIST_LENGTH, strong, weak, neighbours[items])
+        neighbour_kernels.nearest(order[items], *counted, keep, least, LIST_LENGTH, strong, weak, names, neighbours)
 
-    for items, _ in in_blocks(of_users.pairs(), place):
-        progress(items.stop / len(data.items), f"item {items.stop} of {len(data.items)}")
+    for items, _ in in_blocks(of_users.pairs()[order], place):
+        progress(items.stop / len(order), f"item {items.stop} of {len(order)}")
     return Sims(data.items, neighbours, (users / (users.max() + 1)).astype(np.float32))
 
 
@@ -161,6 +179,7 @@ RECIPES = (
         Settings,
         train,
         Sims,
+        answering,
         feature_transformation="sims",
         when="On an item's page, and in a basket: more like this. Items with few interactions have few neighbours.",
         learns_from="interactions: who, with what, and how close to each other in the user's history",
