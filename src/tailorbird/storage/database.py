@@ -165,6 +165,8 @@ class PreparedQuery:
             with self._engine.connect() as connection:
                 return connection.execute(sa.text(self._statement), parameters).all()
         with self._turn:
+            if self._direct is None:
+                raise sa.exc.ResourceClosedError(f"{self._database.file} was closed")
             try:
                 # All are fetched, as this ends the statement, and with it the view of this moment.
                 found: list[tuple[Any, ...]] = self._direct.execute(self._statement, parameters).fetchall()
@@ -174,9 +176,11 @@ class PreparedQuery:
         return found
 
     def close(self) -> None:
-        """Gives the connection back."""
+        """Gives the connection back, once nobody uses it: to use one that is closed ends the process."""
         if self._pooled is not None:
-            self._pooled.close()
+            with self._turn:
+                self._direct = None
+                self._pooled.close()
 
 
 def _prepare_sqlite(connection: Any, synchronous: str) -> None:
