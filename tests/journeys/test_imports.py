@@ -247,7 +247,7 @@ def test_a_column_that_is_lost_is_told_by_the_doctor_and_by_the_job(way: Journey
     assert status == 0
     assert f"Warning: {words}" in text
     assert "The import would succeed, without the 4 values emptied." in text
-    ended = way.import_job("ITEMS", items, "lost")
+    ended = way.import_job("ITEMS", items, "lost-column")
     assert [words in told for told in warnings_of(way, ended["datasetImportJobArn"])].count(True) == 1
 
 

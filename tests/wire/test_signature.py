@@ -121,7 +121,7 @@ def test_whatever_botocore_presigns_for_s3_is_accepted(key, params, token, expir
     path = "/bucket/" + percent_encode(key, safe="/~")
     request = sign(S3SigV4QueryAuth, "s3", "GET", path, params, body=b"", token=token, expires=expires)
     assert "authorization" not in request.headers
-    assert check(request) == Scope(ACCESS_KEY, "eu-west-1", "s3")
+    assert check(request, after=-30.0) == Scope(ACCESS_KEY, "eu-west-1", "s3")  # busy machines take a second
 
 
 @settings(max_examples=200, deadline=None)

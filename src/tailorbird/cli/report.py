@@ -21,8 +21,6 @@ from tailorbird.numbers import counted
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import open_workspace
 
-_console = Console()
-_errors = Console(stderr=True)
 FOLLOW_SECONDS = 0.5
 """Between two looks at a job: as often as a worker tells of it (jobs/lease.py)."""
 LONGER = "longer than estimated"
@@ -81,7 +79,7 @@ def print_job(config: Config, name: str, follow: bool = False) -> bool:
     if document["status"] in lifecycle.UNFINISHED and "_progress" in document:
         say(_progress(document))
     if "_metrics" in document:
-        _console.print(_metrics(document["_metrics"]))
+        Console().print(_metrics(document["_metrics"]))
         say(BASELINES)
         if any(name.startswith("normalized") for name in document["_metrics"]["model"]):
             say(TWO_NDCGS)
@@ -111,7 +109,7 @@ def _follow(config: Config, arn: str, document: Document) -> Document:
     """Shows a bar until the job has ended; returns its document as it is then, or as it last was."""
     workspace = open_workspace(config)
     columns = (BarColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=_console) as bar:
+    with Progress(*columns, console=Console()) as bar:
         task = bar.add_task("", total=1.0)
         while document["status"] in lifecycle.UNFINISHED:
             bar.update(task, completed=document.get("_progress", {}).get("share", 0.0), description=_progress(document))
@@ -144,7 +142,7 @@ def print_metrics(config: Config, name: str) -> bool:
     for row in answer["metrics"]:
         cells = [cell for one in (row["model"], row["popularity"]) for cell in (f"{one['value']:.4f}", _interval(one))]
         table.add_row(row["name"], row["cohort"], str(row["questions"]), *cells)
-    _console.print(table)
+    Console().print(table)
     say(TWO_NDCGS)
     return True
 
@@ -173,14 +171,14 @@ def print_import(report: Document) -> None:
         say(f"Warning: {warning}")
 
 
-def say(text: str, console: Console = _console) -> None:
+def say(text: str, *, error: bool = False) -> None:
     """A line as it is: not wrapped, not coloured, no mark-up read into users' data."""
-    console.print(text, soft_wrap=True, highlight=False, markup=False)
+    Console(stderr=error).print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def complain(text: str) -> None:
     """As `say`, of what a command cannot do: to standard error."""
-    say(text, _errors)
+    say(text, error=True)
 
 
 def _table(*columns: str) -> Table:
