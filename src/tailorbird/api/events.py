@@ -172,9 +172,11 @@ def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, a
         "recommendationid": event.get("recommendationId"),
         "eventattributionsource": event.get("metricAttribution", {}).get("eventAttributionSource"),
     }
-    values = properties.read(event.get("properties"), f"{where}.properties")
-    unread |= values.keys() - given.keys() - {properties.plain(field.name) for field in target.schema.fields}
-    values |= {name: value for name, value in given.items() if value is not None}
+    known = given.keys() | {properties.plain(field.name) for field in target.schema.fields}
+    told = {name: value for name, value in given.items() if value is not None}
+    values = properties.read(event.get("properties"), f"{where}.properties", known - told.keys())
+    unread |= values.keys() - known
+    values |= told
     row = properties.row(target.schema.fields, values, where)
     if row[COLUMNS[about]] is None:
         expected = event["eventType"].lower() == IDENTIFICATION

@@ -42,7 +42,7 @@ def erase(workspace: Workspace, document: Document, progress: Callable[[float, s
     found = [(each, users, _sessions(workspace, each, users)) for each in _datasets(workspace, group)]
     if "_counted" not in document:
         # Kept before anything goes, so that a second run does not count what is left.
-        seen = {
+        seen: Document = {
             "_counted": sum(_count(workspace, *each) for each in found),
             "_report": _report(workspace, found, users),
         }
