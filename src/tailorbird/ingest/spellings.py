@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -230,5 +231,5 @@ def likeness(texts: pl.Series) -> pl.Series:
 
 
 def shown(text: str) -> str:
-    """The text in quotes, with what cannot be seen as escapes."""
-    return json.dumps(text, ensure_ascii=not text.isprintable())
+    """The text in quotes, with what cannot be seen, or looks like other letters, as escapes."""
+    return json.dumps(text, ensure_ascii=not text.isprintable() or not unicodedata.is_normalized("NFC", text))
