@@ -38,3 +38,19 @@ def test_numbers_without_bounds_are_told_on_their_line() -> None:
     assert "out of range" in first["error"]
     assert "out of range" in second["error"]
     assert to_number(long.decode()) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [('["30"]', '"30"'), ("30", "30"), ("[30, 31.5]", '"30","31.5"'), ('["a, b", "c"]', '"a, b","c"')],
+)
+def test_a_list_of_values_is_read_as_the_text_that_it_stands_for(given: str, read: str) -> None:
+    asked: list[dict[str, Any]] = []
+    answers(f'{{"userId":"1","filterValues":{{"P":{given}}}}}'.encode(), prepare=asked.append)
+    assert [question["filterValues"] for question in asked] == [{"P": read}]
+
+
+@pytest.mark.parametrize("given", ['[["30"]]', "[null]", "[true]", '[{"a": 1}]', '["a\\"b"]', "null", '{"a": 1}'])
+def test_what_is_no_list_of_values_is_told(given: str) -> None:
+    (answer,) = answers(f'{{"userId":"1","filterValues":{{"P":{given}}}}}'.encode())
+    assert "filterValues must be an object of texts" in answer["error"]

@@ -93,6 +93,7 @@ def test_a_user_who_stays_for_his_spelling_is_told_of(
     assert "u2" not in world.left()
     assert job["failureReason"].startswith("Not everyone who may be meant was deleted: 1 id has no row")
     assert f'"{stays}"' in job["failureReason"]
+    assert (r"Mu\u0308ller" in job["failureReason"]) == (stays == "Müller"), "it would look the same"
     assert report.print_job(world.workspace.config, world.arn)
     told = capsys.readouterr().out
     assert "2 users named, 1 found" in told

@@ -13,7 +13,7 @@ import pytest
 from journeys.steps import as_csv, field, schema
 from tailorbird.api import deployments, lookup
 from tailorbird.cli import report
-from tailorbird.data import actions, clocks, exploration_pool, history, population, training
+from tailorbird.data import actions, clocks, compaction, exploration_pool, history, population, training
 from tailorbird.data.training import Selection
 from tailorbird.numbers import counted
 from tailorbird.recipes import hrnn, next_best_action
@@ -281,24 +281,36 @@ def test_what_came_before_all_that_can_be_believed_is_the_oldest(shop: Shop) -> 
     assert data.items[data.item[own]].tolist() == expected, "to a training, too"
 
 
-def test_an_action_that_was_taken_nobody_knows_when_is_offered_again(shop: Shop) -> None:
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("before", [None, 100])
+def test_an_action_taken_by_a_clock_ahead_is_waited_for_from_when_it_came(
+    shop: Shop, before: int | None, moved: bool
+) -> None:
     shop.fill(shop.made("Actions", ACTIONS), "actions", as_csv([("ACTION_ID", "REPEAT_FREQUENCY"), ("join", "3")]))
     target = shop.made("Action_interactions", RESPONSES)
     tracker = shop.call("describe_dataset", datasetArn=target)["dataset"]["trackingId"]
-    taken = {"actionId": "join", "userId": "u1", "sessionId": "s", "eventType": "Taken", "timestamp": FAR}
-    shop.call("put_action_interactions", trackingId=tracker, actionInteractions=[taken])
+    taken = {"actionId": "join", "userId": "u1", "sessionId": "s", "eventType": "Taken"}
+    for when in [FAR] if before is None else [int(shop.now) - before * DAY, FAR]:
+        event = taken | {"timestamp": when}
+        shop.call("put_action_interactions", trackingId=tracker, actionInteractions=[event])
+    opened = shop.opened("ACTION_INTERACTIONS")
+    if moved:
+        compaction.move(shop.workspace, opened)
+    shop.fill(
+        target,
+        "filed",
+        as_csv([("USER_ID", "ACTION_ID", "EVENT_TYPE", "TIMESTAMP"), ("u2", "join", "TAKEN", str(FAR))]),
+    )
     offered = offers.offer(shop.workspace, shop.opened("ACTIONS"))
 
-    def is_offered(days: int) -> bool:
+    def is_offered(user: str, days: int) -> bool:
         shop.now += days * DAY
-        given = actions.of_user(shop.workspace, shop.opened("ACTION_INTERACTIONS"), "u1")
+        given = actions.of_user(shop.workspace, opened, user)
         assert given[0].kind == "taken"
         return bool(offers.available(offered, given, shop.now).all())
 
-    assert is_offered(4)
-    taken["timestamp"] = int(shop.now)
-    shop.call("put_action_interactions", trackingId=tracker, actionInteractions=[taken])
-    assert [is_offered(days) for days in (0, 2, 1)] == [False, False, True], "what can be believed is waited for"
+    assert [is_offered("u1", days) for days in (0, 2, 1, 300)] == [False, False, True, True]
+    assert is_offered("u2", 0), "of an imported one nobody knows when it was"
 
 
 def test_actions_keep_their_propensity_and_are_offered_again(shop: Shop) -> None:

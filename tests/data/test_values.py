@@ -19,6 +19,7 @@ TYPES = ("string", "int", "long", "float", "boolean")
 FIELDS = [{"name": "ITEM_ID", "type": "string"}, {"name": "CREATION_TIMESTAMP", "type": ["null", "long"]}] + [
     {"name": f"A_{type_}", "type": ["null", type_]} for type_ in TYPES
 ]
+FIELDS.append({"name": "REPEAT_FREQUENCY", "type": ["null", "long"]})
 SCHEMA = schema.parse(json.dumps({"type": "record", "name": "Items", "fields": FIELDS}))
 
 CONTROLS = "\0\t\v\f\x1c\x1d\x1e\x1f\x7f\x85"
@@ -71,6 +72,7 @@ def alone(field: schema.Field, text: str) -> tuple[values.Value, str]:
 @given(st.lists(texts, min_size=1, max_size=30))
 @example(["\x1f5", "5\x1f", "true\x1f", "\x1f", "\u200b", "\ufeffnull", "\x1c1.5", "20231114093000\x1e"])
 @example(["0" * 4500, "0" * 4500 + "7", "-" + "0" * 4500 + "7", "9" * 4301, "-" + "9" * 4301, "1" * 20, "+000"])
+@example(["3.4028234e38", "3.4028235677973366e+38", "-3.5e38", "1e308", "-1", "-0", "-0.5", "0", "#REF!", "${x}"])
 @example(["1793337586.4376848", "-1.5", "9007199254740993", "9007199254740992.0", "253402300799", "20231114093000"])
 def test_a_file_and_a_single_value_are_read_alike(cells):
     header = ",".join(field["name"] for field in FIELDS)
@@ -106,7 +108,7 @@ def test_an_id_is_read_alike():
         "\ufeff",
         "\x1f",
     ):
-        data = f"{','.join(f['name'] for f in FIELDS)}\nok,,,,,,\n{word},,,,,,\n".encode()
+        data = f"{','.join(f['name'] for f in FIELDS)}\nok,,,,,,,\n{word},,,,,,,\n".encode()
         frames: list[pl.DataFrame] = []
         read([Source("a.csv", len(data), partial(io.BytesIO, data))], SCHEMA, frames.append, lambda *_: None)
         single, _ = alone(field, word)
@@ -147,6 +149,8 @@ def test_values_of_json(type_, given_value, wanted):
         ("long", True, "not a number"),
         ("boolean", 1, "neither true nor false"),
         ("int", 2**31, "declare it long"),
+        ("float", 1e308, "does not fit a float"),
+        ("float", "-3.5e38", "does not fit a float"),
         ("float", {}, "one value"),
     ],
 )
@@ -189,3 +193,25 @@ def test_what_is_no_number_raises_no_other_error(text):
         if text.strip("\x1f"):
             with pytest.raises(values.UnusableValue):
                 values.read(SCHEMA.field(f"A_{type_}"), text)
+
+
+def test_a_double_may_be_what_a_float_may_not():
+    field = schema.Field("EVENT_VALUE", "double", nullable=False, categorical=False, textual=False)
+    assert values.read(field, 1e308) == 1e308
+    assert values.read(SCHEMA.field("A_float"), values.FLOAT) == values.FLOAT
+
+
+def test_days_to_wait_are_not_negative():
+    field = SCHEMA.field("REPEAT_FREQUENCY")
+    assert [values.read(field, days) for days in (0, 3.5, "7")] == [0, 3, 7]
+    for days in (-1, "-0.5"):
+        with pytest.raises(values.UnusableValue, match="REPEAT_FREQUENCY is negative: write a number of days"):
+            values.read(field, days)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("A|B", ("A", "B")), ("|A", ("A",)), ("A||B", ("A", "B")), ("| |", ()), ("", ()), ("A ", ("A ",))],
+)
+def test_nothing_between_bars_is_no_category(text, wanted):
+    assert values.categories(text) == wanted

@@ -383,6 +383,20 @@ def test_arrays_and_strings_with_their_numpy_types_make_a_table():
     assert allowed.tolist() == [True, False]
 
 
+@pytest.mark.parametrize("cells", [["|A", "A||B", "|", None], ["|", "||", " | ", None]])
+def test_nothing_between_bars_is_no_category(cells):
+    table = MetadataTable([f"i{n}" for n in range(4)], {"G": cells}, ["G"])
+
+    def allowed(text):
+        return evaluate(parse(text), table, {}, None, None).tolist()
+
+    assert not any(allowed('INCLUDE ItemID WHERE Items.G IN ("")'))
+    assert not any(allowed('INCLUDE ItemID WHERE Items.G IN (" ")'))
+    assert allowed('INCLUDE ItemID WHERE Items.G IN ("A")') == [cell in ("|A", "A||B") for cell in cells]
+    assert table.column("G").parts(2) == ()
+    assert User({"G": "|A"}, lambda types: np.array([], np.int32), ["G"]).parts("G") == ("A",)
+
+
 def test_a_table_refuses_what_it_cannot_compare():
     with pytest.raises(ValueError, match="column A has 1 values for 2 ids"):
         MetadataTable(["i1", "i2"], {"A": [1]})

@@ -249,6 +249,7 @@ def categories(*genres: str) -> list[str]:
             ["A, B/C", "A", "B", "C"],
             "1 row has a GENRE that looks like several categories with signs of several kinds",
         ),
+        (["|A", "A||B", "|", "A|", "A|B"], "4 rows have a GENRE with a | at an end, or two with nothing between"),
         ([" A ", "A"], "1 row has a GENRE with spaces around a category"),
         (["A | B", "A|B"], "1 row has a GENRE with spaces around a category"),
     ],

@@ -257,11 +257,18 @@ def _values(given: Any) -> dict[str, str]:
         raise InvalidInputException(
             'filterValues must be an object of texts such as {"GENRE": "\\"Comedy\\",\\"Drama\\""}.'
         )
-    return {name: str(value) for name, value in values.items()}
+    return {name: _listed(value) if isinstance(value, list) else str(value) for name, value in values.items()}
 
 
 def _is_value(value: Any) -> bool:
+    """Whether it is a text, a number, or a list of such that can be written as one text."""
+    if isinstance(value, list):
+        return all(_is_value(each) and not isinstance(each, list) and '"' not in str(each) for each in value)
     return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _listed(values: list[Any]) -> str:
+    return ",".join(f'"{each}"' for each in values)
 
 
 def _check_places(given: Document, placeholders: tuple[str, ...]) -> None:

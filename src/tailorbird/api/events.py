@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tailorbird.api import lifecycle, lookup, properties, recording
 from tailorbird.api.recording import FOUND, FOUND_SECONDS
 from tailorbird.data import clocks, impressions
-from tailorbird.data.datasets import IMPRESSION, SOURCE, Dataset
+from tailorbird.data.datasets import ARRIVED, IMPRESSION, SOURCE, Dataset
 from tailorbird.data.null_words import is_null_name
 from tailorbird.errors import InvalidInputException, ResourceNotFoundException
 from tailorbird.ingest.csv_columns import ACTION_EVENTS
@@ -116,10 +116,14 @@ def _record(
         raise InvalidInputException(f"{left[0].where}.{left[0].reason}")
     for reason in {error.reason for error in left}:
         recording.tell(workspace, target, f"events left out: {reason}")
-    for text in _oddities(target, kept, clocks.believed(workspace.clock())):
+    now = workspace.clock()
+    latest = clocks.believed(now)
+    for text in _oddities(target, kept, latest):
         recording.tell(workspace, target, text)
     if kept:
-        recording.append(workspace, target, kept)
+        arrived = {ARRIVED: int(now)}
+        stamped = [replace(each, told=each.told | arrived) if each.timestamp > latest else each for each in kept]
+        recording.append(workspace, target, stamped)
 
 
 def _oddities(target: Dataset, kept: list[Event], latest: float) -> list[str]:
@@ -172,9 +176,11 @@ def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, a
         "recommendationid": event.get("recommendationId"),
         "eventattributionsource": event.get("metricAttribution", {}).get("eventAttributionSource"),
     }
-    values = properties.read(event.get("properties"), f"{where}.properties")
-    unread |= values.keys() - given.keys() - {properties.plain(field.name) for field in target.schema.fields}
-    values |= {name: value for name, value in given.items() if value is not None}
+    known = given.keys() | {properties.plain(field.name) for field in target.schema.fields}
+    told = {name: value for name, value in given.items() if value is not None}
+    values = properties.read(event.get("properties"), f"{where}.properties", known - told.keys())
+    unread |= values.keys() - known
+    values |= told
     row = properties.row(target.schema.fields, values, where)
     if row[COLUMNS[about]] is None:
         expected = event["eventType"].lower() == IDENTIFICATION

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -14,8 +14,11 @@ from tailorbird.data.schema import Field
 from tailorbird.errors import InvalidInputException
 
 
-def read(text: str | None, where: str) -> dict[str, Any]:
-    """The values by their plain names. `where` is the request's member; raises InvalidInput."""
+def read(text: str | None, where: str, columns: Collection[str]) -> dict[str, Any]:
+    """The values by their plain names. `where` is the request's member; columns: plain names that are looked for.
+
+    Raises InvalidInput, also where two names mean one of the columns and their values differ.
+    """
     if text is None:
         return {}
     try:
@@ -24,7 +27,15 @@ def read(text: str | None, where: str) -> dict[str, Any]:
         raise InvalidInputException(f"Error parsing properties json ({where}: {error}).") from error
     if not isinstance(decoded, dict):
         raise InvalidInputException(f"Error parsing properties json ({where} must be the text of a JSON object).")
-    return {plain(name): value for name, value in decoded.items()}
+    found: dict[str, Any] = {}
+    for name, value in decoded.items():
+        if plain(name) in columns and found.setdefault(plain(name), value) != value:
+            raise InvalidInputException(
+                f"{where}: {name} is {reprlib.repr(value)} here, and {reprlib.repr(found[plain(name)])} under another "
+                "spelling of the name: give one of them."
+            )
+        found[plain(name)] = value
+    return found
 
 
 def plain(name: str) -> str:

@@ -40,8 +40,8 @@ def _dataset(workspace: Workspace, arn: str) -> Dataset:
 
 
 def _row(target: Dataset, record: dict[str, Any], id_member: str, where: str) -> dict[str, Any]:
-    values = properties.read(record.get("properties"), f"{where}.properties")
     fields = {properties.plain(field.name): field for field in target.schema.fields}
+    values = properties.read(record.get("properties"), f"{where}.properties", fields)
     for name in values:
         if name not in fields:
             columns = ", ".join(field.name for field in target.schema.fields)
@@ -49,6 +49,11 @@ def _row(target: Dataset, record: dict[str, Any], id_member: str, where: str) ->
     if is_null_name(record[id_member]):
         raise InvalidInputException(
             f"{where}.{id_member} is {record[id_member]!r}, a word for no value: give the id, or leave it out."
+        )
+    inside = values.get(id_member.lower())
+    if inside is not None and str(inside) != record[id_member]:
+        raise InvalidInputException(
+            f"{where}.properties names another {id_member} than {where}.{id_member}: leave it out of properties."
         )
     values[id_member.lower()] = record[id_member]
     row = properties.row(target.schema.fields, values, where)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from tailorbird.data import clocks, datasets
-from tailorbird.data.datasets import STATED, Dataset, interactions, latest_records
+from tailorbird.data.datasets import ARRIVED, STATED, Dataset, interactions, latest_records
 from tailorbird.data.interactions import ActionResponses, Interactions
 from tailorbird.workspace import Workspace
 
@@ -66,6 +66,8 @@ def of_user(workspace: Workspace, dataset: Dataset, user: str) -> list[ActionRes
     now = workspace.clock()
     # Where no time can be believed nothing tells when it was: as of now at every look, no REPEAT_FREQUENCY would end.
     found = datasets.settled(pl.concat([rows, recorded]), now, alone=0.0)
+    arrived = pl.when(pl.col(STATED) > clocks.believed(now)).then(ARRIVED)
+    found = found.with_columns(pl.coalesce(arrived, "TIMESTAMP").alias("TIMESTAMP"))
     found = found[clocks.newest_first(found["TIMESTAMP"].to_numpy())]
     wrong = clocks.ahead(found[STATED].to_numpy(), now).tolist()
     return list(map(ActionResponse, found["TIMESTAMP"], map(kind_of, found["EVENT_TYPE"]), found["ACTION_ID"], wrong))

@@ -35,10 +35,13 @@ IMPRESSION = "LIVE IMPRESSION"
 SOURCE = "LIVE SOURCE"
 """What led to an event, a label or an ARN, for metrics."""
 
+ARRIVED = "LIVE ARRIVAL"
+"""Of an event whose own time cannot be believed, when it came, in epoch seconds; null in others, and in older ones."""
+
 STATED = "STATED TIMESTAMP"
 """Of interactions that are `settled`: the TIMESTAMP that they came with."""
 
-BESIDE = {NUMBER: pl.Int64, SESSION: pl.String, IMPRESSION: pl.String, SOURCE: pl.String}
+BESIDE = {NUMBER: pl.Int64, SESSION: pl.String, IMPRESSION: pl.String, SOURCE: pl.String, ARRIVED: pl.Int64}
 
 
 @dataclass(frozen=True)

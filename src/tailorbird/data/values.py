@@ -22,6 +22,8 @@ LAST_DAY = (253_402_214_400, 253_402_300_800)
 """Epoch seconds of 9999-12-31, which databases write for "never": no milliseconds, though of 1978 they would be."""
 TIMES = frozenset({"TIMESTAMP", "CREATION_TIMESTAMP", "EXPIRATION_TIMESTAMP"})
 """Columns that hold epoch seconds."""
+SPANS = frozenset({"REPEAT_FREQUENCY"})
+"""Columns that hold a number of days, of which a negative one says nothing."""
 IDS = ("USER_ID", "ITEM_ID", "ACTION_ID")
 LABELS = frozenset({*IDS, "EVENT_TYPE"})
 """Columns of names that rows have in common: never cut."""
@@ -32,6 +34,8 @@ BOOLEANS = {"true": True, "false": False}
 # What Avro's int and long must be below.
 INT = 2**31
 LONG = 2**63
+FLOAT = 3.4028234663852886e38
+"""The largest float of 32 bits, as Avro's is; a double goes on to 1.8e308."""
 EXACT = 2**53
 """Whole numbers below this survive being a float."""
 CLOCK_DATE = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d([0-5]\d)?(\.0*)?$"
@@ -41,6 +45,8 @@ DAY = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\.0*)?$"
 
 NO_NUMBER = "{name} is not a number: write it in digits, such as 12"
 NO_TIME = "{name} is not a number: write epoch seconds such as 1717243200"
+NEGATIVE = "{name} is negative: write a number of days, from 0 on"
+NO_FLOAT = "{name} does not fit a float, which ends at 3.4e38: write a smaller number"
 NOT_FINITE = "{name} is not a finite number: write it in digits, such as 12.5"
 NO_BOOLEAN = "{name} is neither true nor false: write one of these two words"
 NO_INT = "{name} does not fit an int: declare it long"
@@ -56,6 +62,11 @@ LONG_CATEGORY = "Length cannot be more than {most} characters for {name}..."
 
 class UnusableValue(ValueError):
     """A value that its column cannot hold; the message names the column and what to do."""
+
+
+def categories(text: str) -> tuple[str, ...]:
+    """The categories of a text such as Action|Drama; where nothing stands between two bars there is none."""
+    return tuple(part for part in text.split("|") if bare(part))
 
 
 def longest(field: Field) -> int:
@@ -118,12 +129,16 @@ def _number(field: Field, given: object) -> int | float:
     if number is None:
         reason = (NO_TIME if field.name.upper() in TIMES else NO_NUMBER) if whole else NOT_FINITE
         raise UnusableValue(reason.format(name=field.name))
+    if field.type == "float" and abs(number) > FLOAT:
+        raise UnusableValue(NO_FLOAT.format(name=field.name))
     return _whole(field, str(given), number) if whole else number
 
 
 def _whole(field: Field, text: str, number: float) -> int:
     if field.name.upper() in TIMES:
         _check_time(field, text, number)
+    if field.name.upper() in SPANS and number < 0:
+        raise UnusableValue(NEGATIVE.format(name=field.name))
     # "1995.0" and "1.5e9" are whole numbers, too.
     value = to_whole(text)
     if value is None:

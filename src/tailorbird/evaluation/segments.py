@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorbird.data.values import categories
 from tailorbird.evaluation.ranking import DIGITS
 from tailorbird.recipes import affinity
 from tailorbird.recipes.matrices import user_bounds, user_item
@@ -64,7 +65,7 @@ def items_by_value(data: Interactions, columns: Sequence[str]) -> list[NDArray[n
     found: dict[tuple[str, object], list[int]] = {}
     for column in columns:
         for item, value in enumerate(data.item_columns[column].values.tolist()):
-            for part in value.split("|") if isinstance(value, str) else (value,):
+            for part in categories(value) if isinstance(value, str) else (value,):
                 if part is not None and part == part:  # NaN is unequal to itself
                     found.setdefault((column, part), []).append(item)
     return [np.array(items, np.int32) for items in found.values()]

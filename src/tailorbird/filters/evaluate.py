@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from tailorbird.cache import Cache
+from tailorbird.data.values import categories
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters.syntax import (
     ANY_EVENT,
@@ -68,7 +69,7 @@ class User:
     def parts(self, name: str) -> tuple[str, ...]:
         """The values of an attribute that is text."""
         value = str(self.attributes[name])
-        return tuple(value.split("|")) if name in self.categories else (value,)
+        return categories(value) if name in self.categories else (value,)
 
 
 class MetadataTable:
@@ -204,7 +205,7 @@ class _Strings:
     def __init__(self, name: str, values: Sequence[str | None], multiple: bool) -> None:
         self._name = name
         self.kind = "categories" if multiple else "texts"
-        self._separator = "|" if multiple else None
+        self._multiple = multiple
         self._codes_of: dict[str, int] = {}
         codes_of = self._codes_of
         codes = (-1 if value is None else codes_of.setdefault(value, len(codes_of)) for value in values)
@@ -216,7 +217,7 @@ class _Strings:
             for whole, code in codes_of.items()
             for part in self._split(whole)
         ]
-        code, part = np.array(pairs, dtype=np.int32).T
+        code, part = np.array(pairs, dtype=np.int32).reshape(-1, 2).T
         shape = (len(codes_of) + 1, len(self._parts_of))
         parts_of_code = csr_array((np.ones(len(pairs), dtype=np.bool_), (code, part)), shape=shape)
         # The last row of the matrix is empty, and code -1 takes it.
@@ -248,7 +249,7 @@ class _Strings:
         return any(sign in whole for whole in self._wholes)
 
     def _split(self, whole: str) -> tuple[str, ...]:
-        return tuple(whole.split(self._separator)) if self._separator else (whole,)
+        return categories(whole) if self._multiple else (whole,)
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,10 @@ def _boolean(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
 
 def _float(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
     number = text.str.strip_chars(BLANKS).cast(pl.Float64, strict=False)
-    return number, [_fault(field, _no_number(number), values.NOT_FINITE, bad)]
+    faults = [_fault(field, _no_number(number), values.NOT_FINITE, bad)]
+    if field.type == "float":
+        faults.append(_fault(field, number.abs() > values.FLOAT, values.NO_FLOAT, bad))
+    return number, faults
 
 
 def _integer(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
@@ -200,6 +203,8 @@ def _integer(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
             _fault(field, late & bare.str.contains(values.CLOCK_DATE), values.DATE, bad),
             _fault(field, late, values.LATE, bad),
         ]
+    if field.name.upper() in values.SPANS:
+        faults.append(_fault(field, number < 0, values.NEGATIVE, bad))
     if field.type == "int":
         narrow = (value < -values.INT) | (value >= values.INT)
         faults.append(_fault(field, value.is_null() | narrow, values.NO_INT, bad))
@@ -221,12 +226,14 @@ def _glance(field: Field) -> Glance | None:
         value = pl.when(text != "").then(text) if field.nullable else text
     elif field.type in ("float", "double"):
         value = text.cast(pl.Float64, strict=False)
-        sure = value.is_finite().fill_null(False)
+        sure = (value.abs() <= values.FLOAT).fill_null(False)
     else:
         value = text.cast(pl.Int64, strict=False)
         least, end = (-values.INT, values.INT) if field.type == "int" else (None, None)
         if field.name.upper() in TIMES:
             least, end = 0, min(end or LATEST_TIMESTAMP, LATEST_TIMESTAMP)
+        if field.name.upper() in values.SPANS:
+            least, end = 0, end or values.LONG - 1
         sure = value.is_not_null()
         if least is not None:
             sure = value.is_between(least, end, closed="left").fill_null(False)

@@ -10,6 +10,7 @@ MOST_KEPT = 1 << 20
 """Hashes of rows that are kept, 16 bytes each: with fewer rows nothing is estimated, and of more the share is right to
 about .001."""
 _ALL = 1 << 64
+"""Above every hash, which have 64 bits."""
 
 
 class RowCheckup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -43,11 +44,13 @@ ODD_CATEGORIES = {
     r"""^\s*([\[({]\s*['"].*[\])}]|[\[{].*,.*[\]}]|\[\s*\])\s*$""": "a {name} that is spelled as a list, and counts as "
     "one category: write several as a|b",
     r"^\s|\s$|\s\||\|\s": "a {name} with spaces around a category, which make it another one: remove them",
+    r"^\s*\||\|\s*\||\|\s*$": "a {name} with a | at an end, or two with nothing between, which name no category: "
+    "remove them",
     **_ODD_TEXTS,
 }
 """As `ODD_LABELS`, for columns of several values joined with |."""
 
-_ORDINARY = "^[0-9A-Za-z_|-]*$"
+_ORDINARY = r"^([0-9A-Za-z_-]+(\|[0-9A-Za-z_-]+)*)?$"
 """Texts that no odd pattern finds: all of them ask for another letter."""
 
 
@@ -228,5 +231,5 @@ def likeness(texts: pl.Series) -> pl.Series:
 
 
 def shown(text: str) -> str:
-    """The text in quotes, with what cannot be seen as escapes."""
-    return json.dumps(text, ensure_ascii=not text.isprintable())
+    """The text in quotes, with what cannot be seen, or looks like other letters, as escapes."""
+    return json.dumps(text, ensure_ascii=not text.isprintable() or not unicodedata.is_normalized("NFC", text))

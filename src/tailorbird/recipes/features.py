@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from tailorbird.data.values import categories
 from tailorbird.recipes.recipe import Column, Interactions
 from tailorbird.recipes.scorers.sums import WeightedItems, bounds_of
 
@@ -125,7 +126,7 @@ def load(path: Path) -> Encoder:
 
 def parts(value: object) -> list[str]:
     """Returns the categories of a value such as Action|Drama; none where it is missing."""
-    return [part for part in str(value).split("|") if part] if value is not None and value == value else []
+    return list(categories(str(value))) if value is not None and value == value else []
 
 
 def as_number(value: object) -> float | None:
