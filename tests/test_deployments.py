@@ -310,6 +310,35 @@ def test_models_serve_on_without_the_interactions_that_they_learned_from(shop: S
     alone.workspace.close()
 
 
+def test_values_without_a_filter_are_told_once_at_every_door(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    popular, ranked = shop.campaign("unfiltered", shop.popular), shop.campaign("unfiltered-2", shop.personal)
+    genre = shop.filter("unfiltered", GENRE.format("$G"))
+    values = {"filterValues": {"G": '"Comedy"'}}
+    for _ in range(3):  # the later ones from memory
+        for campaign in (popular, ranked):
+            assert len(shop.ask(campaign, **values)) == 5
+            assert shop.ask(campaign, filterArn=genre, **values)
+    path = f"file://{shop.files}/lines.json"
+    (shop.files / "lines.json").write_text(json.dumps({"userId": "1", **values}) + "\n" * 3)
+    for number in range(2):
+        shop.call(
+            "create_batch_inference_job",
+            jobName=f"lines-{number}",
+            solutionVersionArn=shop.personal,
+            jobInput={"s3DataSource": {"path": path}},
+            jobOutput={"s3DataDestination": {"path": f"file://{shop.files}/out-{number}/"}},
+        )
+    shop.work()
+    told = [(each.of, each.message) for each in caplog.records if "nothing is filtered" in each.message]
+    assert sorted(told) == sorted(
+        [
+            (popular, "requests have filterValues and no filterArn: nothing is filtered"),
+            (ranked, "requests have filterValues and no filterArn: nothing is filtered"),
+            (shop.personal, "lines of batch jobs have filterValues, the jobs no filterArn: nothing is filtered"),
+        ]
+    )
+
+
 def test_a_deleted_dataset_is_refused_at_once(shop: Shop) -> None:
     campaign, genre = shop.campaign("last", shop.popular), shop.filter("last", GENRE.format('"Comedy"'))
     assert shop.ask(campaign, filterArn=genre)

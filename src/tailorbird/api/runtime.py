@@ -33,7 +33,7 @@ MOST_ACTIONS = 100
 def get_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Items for a user, or related to an item: 25 or numResults of them, fewer where a filter leaves fewer."""
     target = deployments.target(workspace, request)
-    _check_asked(target, request, "GetRecommendations")
+    _check_asked(workspace, target, request, "GetRecommendations")
     return _recommendations(request, target, deployments.deployment_of(workspace, target.artifact, target.group))
 
 
@@ -63,7 +63,7 @@ def _recommendations(
 def get_personalized_ranking(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """The given items in the order that suits the user; those that the model does not know come last."""
     target = deployments.target(workspace, request)
-    _check_asked(target, request, "GetPersonalizedRanking")
+    _check_asked(workspace, target, request, "GetPersonalizedRanking")
     return _personalized_ranking(request, target, deployments.deployment_of(workspace, target.artifact, target.group))
 
 
@@ -87,7 +87,7 @@ def _personalized_ranking(
 def get_action_recommendations(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:
     """Actions for a user: 5 or numResults of them, fewer where fewer may be offered."""
     target = deployments.target(workspace, request)
-    _check_asked(target, request, "GetActionRecommendations")
+    _check_asked(workspace, target, request, "GetActionRecommendations")
     deployment = deployments.deployment_of(workspace, target.artifact, target.group)
     user = request["userId"]
     wanted = request.get("numResults") or DEFAULT_ACTIONS
@@ -105,13 +105,18 @@ def get_action_recommendations(workspace: Workspace, request: dict[str, Any]) ->
     return {"actionList": listed, "recommendationId": _remembered(workspace, target, [action for action, _ in best])}
 
 
-def _check_asked(target: Target, request: dict[str, Any], operation: str) -> None:
-    """Raises InvalidInput where the operation is not that of the recipe's type, or a member is missing that it asks."""
+def _check_asked(workspace: Workspace, target: Target, request: dict[str, Any], operation: str) -> None:
+    """Raises InvalidInput where the operation is not that of the recipe's type, or a member is missing that it asks.
+
+    Values without a filter are told of in the log: AWS's model allows them.
+    """
     if operation != target.recipe_type.operation:
         raise InvalidInputException(f"A campaign of {target.name} answers {target.recipe_type.operation} only.")
     for member in target.required:
         if not request.get(member):
             raise InvalidInputException(f"{member} is required for {target.name}.")
+    if request.get("filterValues") and "filterArn" not in request:
+        deployments.tell_unfiltered(workspace, target.arn, "requests have filterValues and no filterArn")
 
 
 def _question(target: Target, request: dict[str, Any]) -> Question:
@@ -134,7 +139,7 @@ def at_hand(function: str, workspace: Workspace, request: dict[str, Any]) -> dic
         return None
     target, deployment = found
     operation, answer = QUICK[function]
-    _check_asked(target, request, operation)
+    _check_asked(workspace, target, request, operation)
     filters = [deployments.filter_question(each, request) for each in _filters(target, request)]
     if filters and deployment.served.unknown(request.get("inputList", ())):
         return None
