@@ -339,6 +339,34 @@ def test_values_without_a_filter_are_told_once_at_every_door(shop: Shop, caplog:
     )
 
 
+@pytest.mark.parametrize(
+    ("own", "kept"),
+    [
+        ({"syncWithLatestSolutionVersion": True}, {}),
+        ({"itemExplorationConfig": {"explorationWeight": "0.5"}}, {}),
+        (
+            {"syncWithLatestSolutionVersion": True, "enableMetadataWithRecommendations": True},
+            {"enableMetadataWithRecommendations": True},
+        ),
+    ],
+)
+def test_an_update_that_the_campaigns_own_config_hinders_says_which_one_to_send(
+    shop: Shop, own: dict[str, Any], kept: dict[str, Any]
+) -> None:
+    latest = shop.workspace.catalogue.get(shop.personal)["solutionArn"] + "/$LATEST"
+    name = "-".join(["own", *own])[:60]
+    campaign = shop.call("create_campaign", name=name, solutionVersionArn=latest, campaignConfig=own)["campaignArn"]
+    with pytest.raises(InvalidInputException, match="gives no campaignConfig") as refusal:
+        shop.call("update_campaign", campaignArn=campaign, solutionVersionArn=shop.popular)
+    advised = json.loads(refusal.value.message.partition("such as ")[2].removesuffix("."))
+    assert advised == kept
+    shop.call("update_campaign", campaignArn=campaign, solutionVersionArn=shop.popular, campaignConfig=advised)
+    shop.later(60)
+    shop.later(60)
+    now = shop.call("describe_campaign", campaignArn=campaign)["campaign"]
+    assert (now["solutionVersionArn"], now["campaignConfig"]) == (shop.popular, kept)
+
+
 def test_a_deleted_dataset_is_refused_at_once(shop: Shop) -> None:
     campaign, genre = shop.campaign("last", shop.popular), shop.filter("last", GENRE.format('"Comedy"'))
     assert shop.ask(campaign, filterArn=genre)
