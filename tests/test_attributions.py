@@ -14,6 +14,7 @@ from support import ROLE, Server
 from tailorbird.api import attributions, lifecycle, lookup
 from tailorbird.api.resources import RESOURCES
 from tailorbird.data import compaction
+from tailorbird.errors import InvalidInputException, ResourceAlreadyExistsException
 from tailorbird.jobs import dispatcher
 from tailorbird.storage.cloudwatch import CloudWatchError
 from tailorbird.workspace import Workspace
@@ -91,6 +92,34 @@ def test_what_came_before_a_change_counts_for_the_metrics_that_there_were(world:
     world.now += 1
     world.click(3)
     assert world.counted() == {("CLICKS", "MAIL"): 2.0, ("LATER", "MAIL"): 3.0}
+
+
+@pytest.mark.parametrize("name", ["clicks", "Clicks", "CLICKS", "clickS"])
+def test_names_that_cloudwatch_shows_alike_are_one_name(world: Counted, name: str) -> None:
+    """They would be added up."""
+    other = {"eventType": "buy", "metricName": name, "expression": "SAMPLECOUNT()"}
+    with pytest.raises(ResourceAlreadyExistsException, match="there is a metric 'clicks' already"):
+        world.call("update_metric_attribution", metricAttributionArn=world.attribution, addMetrics=[other])
+    twice = {"addMetrics": [METRIC | {"metricName": "one"}, METRIC | {"metricName": "One"}]}
+    with pytest.raises(ResourceAlreadyExistsException, match="there is a metric 'one' already"):
+        world.call("update_metric_attribution", metricAttributionArn=world.attribution, **twice)
+    world.call(
+        "update_metric_attribution",
+        metricAttributionArn=world.attribution,
+        addMetrics=[other],
+        removeMetrics=["clicks"],
+    )
+    world.call("delete_metric_attribution", metricAttributionArn=world.attribution)
+    world.later(1)
+    lifecycle.sweep(world.workspace, RESOURCES)
+    with pytest.raises(InvalidInputException, match="every metricName must be another, whatever its case"):
+        world.call(
+            "create_metric_attribution",
+            name="m",
+            datasetGroupArn=world.group,
+            metrics=[METRIC, other],
+            metricsOutputConfig={"roleArn": ROLE},
+        )
 
 
 def test_a_deleted_attribution_counts_what_came_before_and_a_new_one_what_comes_after(world: Counted) -> None:

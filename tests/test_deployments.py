@@ -318,6 +318,63 @@ def test_models_serve_on_without_the_interactions_that_they_learned_from(shop: S
     alone.workspace.close()
 
 
+def test_values_without_a_filter_are_told_once_at_every_door(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    popular, ranked = shop.campaign("unfiltered", shop.popular), shop.campaign("unfiltered-2", shop.personal)
+    genre = shop.filter("unfiltered", GENRE.format("$G"))
+    values = {"filterValues": {"G": '"Comedy"'}}
+    for _ in range(3):  # the later ones from memory
+        for campaign in (popular, ranked):
+            assert len(shop.ask(campaign, **values)) == 5
+            assert shop.ask(campaign, filterArn=genre, **values)
+    path = f"file://{shop.files}/lines.json"
+    (shop.files / "lines.json").write_text(json.dumps({"userId": "1", **values}) + "\n" * 3)
+    for number in range(2):
+        shop.call(
+            "create_batch_inference_job",
+            jobName=f"lines-{number}",
+            solutionVersionArn=shop.personal,
+            jobInput={"s3DataSource": {"path": path}},
+            jobOutput={"s3DataDestination": {"path": f"file://{shop.files}/out-{number}/"}},
+        )
+    shop.work()
+    told = [(each.of, each.message) for each in caplog.records if "nothing is filtered" in each.message]
+    assert sorted(told) == sorted(
+        [
+            (popular, "requests have filterValues and no filterArn: nothing is filtered"),
+            (ranked, "requests have filterValues and no filterArn: nothing is filtered"),
+            (shop.personal, "lines of batch jobs have filterValues, the jobs no filterArn: nothing is filtered"),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("own", "kept"),
+    [
+        ({"syncWithLatestSolutionVersion": True}, {}),
+        ({"itemExplorationConfig": {"explorationWeight": "0.5"}}, {}),
+        (
+            {"syncWithLatestSolutionVersion": True, "enableMetadataWithRecommendations": True},
+            {"enableMetadataWithRecommendations": True},
+        ),
+    ],
+)
+def test_an_update_that_the_campaigns_own_config_hinders_says_which_one_to_send(
+    shop: Shop, own: dict[str, Any], kept: dict[str, Any]
+) -> None:
+    latest = shop.workspace.catalogue.get(shop.personal)["solutionArn"] + "/$LATEST"
+    name = "-".join(["own", *own])[:60]
+    campaign = shop.call("create_campaign", name=name, solutionVersionArn=latest, campaignConfig=own)["campaignArn"]
+    with pytest.raises(InvalidInputException, match="gives no campaignConfig") as refusal:
+        shop.call("update_campaign", campaignArn=campaign, solutionVersionArn=shop.popular)
+    advised = json.loads(refusal.value.message.partition("such as ")[2].removesuffix("."))
+    assert advised == kept
+    shop.call("update_campaign", campaignArn=campaign, solutionVersionArn=shop.popular, campaignConfig=advised)
+    shop.later(60)
+    shop.later(60)
+    now = shop.call("describe_campaign", campaignArn=campaign)["campaign"]
+    assert (now["solutionVersionArn"], now["campaignConfig"]) == (shop.popular, kept)
+
+
 def test_a_deleted_dataset_is_refused_at_once(shop: Shop) -> None:
     campaign, genre = shop.campaign("last", shop.popular), shop.filter("last", GENRE.format('"Comedy"'))
     assert shop.ask(campaign, filterArn=genre)

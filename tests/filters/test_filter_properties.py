@@ -294,6 +294,8 @@ def test_what_a_refusal_advises_is_read(text: str, many: bool, bears: bool):
     found = result_or_message(lambda: split("P", text, compared))
     if isinstance(found, str):
         assert split("P", advice(found), compared), found
+        if itself := re.search(r'commas between\. (".+") is one value as well\.$', found):
+            assert len(split("P", itself[1], compared)) == 1
 
 
 def test_hyphens_are_of_a_value_where_others_have_them_or_it_is_in_quotes():
@@ -301,6 +303,8 @@ def test_hyphens_are_of_a_value_where_others_have_them_or_it_is_in_quotes():
         assert split("P", text, Comparand(KNOWN.__contains__, bears=lambda sign, has=bears: has)) == (text.strip('"'),)
     with pytest.raises(InvalidInputException, match='Instead, write "x","y"'):
         split("P", "x-y", Comparand(KNOWN.__contains__, bears=lambda sign: False))
+    with pytest.raises(InvalidInputException, match=r'Instead, write "x": .* "x!" is one value as well'):
+        split("P", "x!", Comparand(KNOWN.__contains__))
 
 
 UNITS = [

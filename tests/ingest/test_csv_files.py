@@ -575,3 +575,26 @@ def test_real_items_with_blank_years_and_a_range(data_folder):
     assert report.rows_dropped == 0
     assert report.cells_emptied == (~years).sum() > 0
     assert rows["TITLE"].to_list() == movies["TITLE"].to_list()
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n", b" \n", b"\t \r\n"])
+def test_blank_lines_are_passed_over_together(blank: bytes, monkeypatch: pytest.MonkeyPatch):
+    """Hundreds of megabytes of them are one of gzip, and a line at a time took a worker minutes."""
+    looked_at = []
+    plain_cells = csv_records._simple_cells
+
+    def spy(line: str) -> list[str] | None:
+        looked_at.append(line)
+        return plain_cells(line)
+
+    monkeypatch.setattr(csv_records, "_simple_cells", spy)
+    count = 3 * csv_records.BLOCK // len(blank)
+    data = b"A,B\n" + blank * count + b"x,y\n" + blank * count + b"z,u\n" + blank
+    found = [
+        (line, cells)
+        for part in csv_records.read(io.BytesIO(gzip.compress(data, 1)), "data.csv", [])
+        for records in [part if isinstance(part, csv_records.Records) else part.records()]
+        for line, cells in zip(records.lines, records.cells, strict=True)
+    ]
+    assert found == [(1, ["A", "B"]), (count + 2, ["x", "y"]), (2 * count + 3, ["z", "u"])]
+    assert len(looked_at) < 20

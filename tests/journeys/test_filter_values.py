@@ -85,13 +85,15 @@ def test_campaigns_rankings_and_promotions_refuse_slips(way: Journey, text: str)
 
 
 def test_lines_of_batch_jobs_are_read_alike(way: Journey) -> None:
-    lines = [{"userId": "1", "filterValues": {"IDS": text}} for text in (*LISTS, *SLIPS)]
+    listed = (*LISTS, ["1", "2"], [1, 2, "gone"])
+    lines = [{"userId": "1", "filterValues": {"IDS": given}} for given in (*listed, *SLIPS, [], ["1,2"])]
     way.begin_batch("inference", CAMPAIGN, "lines", lines, filterArn=way.arns["hide"], numResults=500)
     answers = way.batch_answers("inference", "lines")
-    for answer in answers[: len(LISTS)]:
+    for answer in answers[: len(listed)]:
+        assert answer["error"] is None, answer
         assert len(answer["output"]["recommendedItems"]) == len(everything(way)) - len(HIDDEN)
         assert not set(HIDDEN) & set(answer["output"]["recommendedItems"])
-    assert all(FORM in answer["error"] for answer in answers[len(LISTS) :])
+    assert all(FORM in answer["error"] for answer in answers[len(listed) :])
 
 
 def test_names_that_the_filter_does_not_have_are_told(way: Journey) -> None:
@@ -114,6 +116,7 @@ def test_values_in_a_wrong_place_of_a_line_are_told(way: Journey) -> None:
         "beside": ({"IDS": "1"}, "IDS belongs into filterValues"),
         "null": ({"filterValues": None}, None),
         "no text": ({"filterValues": {"IDS": True}}, "filterValues must be an object of texts"),
+        "no texts": ({"filterValues": {"IDS": [["1"]]}}, "filterValues must be an object of texts"),
         "inside": ({"IDS": "1", "filterValues": {"IDS": "1"}, "other": 1}, None),
     }
     lines = [{"userId": "1", **members} for members, _ in cases.values()]

@@ -13,7 +13,7 @@ from botocore.serialize import create_serializer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tailorbird.errors import InvalidInputException
+from tailorbird.errors import InvalidInputException, InvalidNextTokenException
 from tailorbird.wire import model, shapes
 
 OPERATIONS = model.operations()
@@ -159,3 +159,18 @@ def test_refuses_with_the_member_and_the_constraint(operation: str, parameters: 
 def test_drops_unknown_members_and_nulls() -> None:
     given_parameters = {"name": "a", "colour": "red", "domain": None}
     assert shapes.parse(OPERATIONS["CreateDatasetGroup"].input, given_parameters) == {"name": "a"}
+
+
+TOKENS = ("é", "a" * 1501, "\u0000é", "令牌", 5, ["a"], {}, True)
+PAGED = [name for name, operation in OPERATIONS.items() if "nextToken" in operation.input.members]
+
+
+@pytest.mark.parametrize("name", PAGED)
+def test_a_token_that_no_page_has_is_the_error_that_every_list_has(name: str) -> None:
+    operation = OPERATIONS[name]
+    assert "InvalidNextTokenException" in operation.errors
+    given = dict.fromkeys(operation.input.required_members, "arn:aws:personalize:us-east-1:123456789012:schema/s")
+    for token in TOKENS:
+        with pytest.raises(InvalidNextTokenException, match="at 'nextToken' is not valid"):
+            shapes.parse(operation.input, given | {"nextToken": token})
+    assert shapes.parse(operation.input, given | {"nextToken": "a" * 1500})["nextToken"]

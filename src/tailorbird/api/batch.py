@@ -144,6 +144,11 @@ def run(
                     if count.lines + len(lines) > most_lines:
                         raise JobFailed(f"Such a job takes {most_lines} input lines at most: make several jobs.")
                     answers = answered(lines)
+                    if "filterArn" not in document and any(map(_has_values, answers)):
+                        arn = document["solutionVersionArn"]
+                        deployments.tell_unfiltered(
+                            workspace, arn, "lines of batch jobs have filterValues, the jobs no filterArn"
+                        )
                     out.writelines(msgspec.json.encode(answer) + b"\n" for answer in answers)
                     count.add(file, lines, answers)
                     done = f"{file.name}: {count.read} of {total} bytes, {count.failed} errors"
@@ -151,6 +156,10 @@ def run(
     except ObjectError as error:
         raise JobFailed(f"{aws_texts.BATCH_OUTPUT}. {error}") from error
     return count.outcome()
+
+
+def _has_values(answer: Document) -> bool:
+    return isinstance(answer["input"], dict) and bool(answer["input"].get("filterValues"))
 
 
 def _inputs(workspace: Workspace, path: str) -> list[ObjectFile]:
@@ -251,24 +260,22 @@ def _item(number: int, value: Any) -> str:
 
 
 def _values(given: Any) -> dict[str, str]:
-    """The filterValues of a line; none where they are left out or null."""
+    """The filterValues of a line, a list as the text that it is; none where they are left out or null."""
     values = {} if given is None else given
-    if not isinstance(values, dict) or not all(_is_value(value) for value in values.values()):
+    if not isinstance(values, dict) or not all(
+        all(map(_is_value, value)) if isinstance(value, list) else _is_value(value) for value in values.values()
+    ):
         raise InvalidInputException(
             'filterValues must be an object of texts such as {"GENRE": "\\"Comedy\\",\\"Drama\\""}.'
         )
-    return {name: _listed(value) if isinstance(value, list) else str(value) for name, value in values.items()}
+    return {
+        name: msgspec.json.encode(value).decode() if isinstance(value, list) else str(value)
+        for name, value in values.items()
+    }
 
 
 def _is_value(value: Any) -> bool:
-    """Whether it is a text, a number, or a list of such that can be written as one text."""
-    if isinstance(value, list):
-        return all(_is_value(each) and not isinstance(each, list) and '"' not in str(each) for each in value)
     return isinstance(value, str | int | float) and not isinstance(value, bool)
-
-
-def _listed(values: list[Any]) -> str:
-    return ",".join(f'"{each}"' for each in values)
 
 
 def _check_places(given: Document, placeholders: tuple[str, ...]) -> None:

@@ -49,7 +49,7 @@ def answered(function: str, workspace: Workspace, request: dict[str, Any]) -> di
     """The answer to a request of the operation of a function's name."""
     operation, answer = ANSWERS[function]
     target = deployments.target(workspace, request)
-    _check_asked(target, request, operation)
+    _check_asked(workspace, target, request, operation)
     return answer(request, target, deployments.deployment_of(workspace, target.artifact, target.group))
 
 
@@ -67,7 +67,7 @@ def at_hand(function: str, workspace: Workspace, request: dict[str, Any]) -> dic
         return None
     target, deployment = found
     operation, answer = ANSWERS[function]
-    _check_asked(target, request, operation)
+    _check_asked(workspace, target, request, operation)
     if "filterArn" in request and request["filterArn"] not in target.group.filters:
         return None
     filters = _filters(target, request)
@@ -81,13 +81,18 @@ def at_hand(function: str, workspace: Workspace, request: dict[str, Any]) -> dic
     return answer(request, target, deployment, _Known(scores, _together(found_masks)))
 
 
-def _check_asked(target: Target, request: dict[str, Any], operation: str) -> None:
-    """Raises InvalidInput where the operation is not that of the recipe's type, or a member is missing that it asks."""
+def _check_asked(workspace: Workspace, target: Target, request: dict[str, Any], operation: str) -> None:
+    """Raises InvalidInput where the operation is not that of the recipe's type, or a member is missing that it asks.
+
+    Values without a filter are told of in the log: AWS's model allows them.
+    """
     if operation != target.recipe_type.operation:
         raise InvalidInputException(f"A campaign of {target.name} answers {target.recipe_type.operation} only.")
     for member in target.required:
         if not request.get(member):
             raise InvalidInputException(f"{member} is required for {target.name}.")
+    if request.get("filterValues") and "filterArn" not in request:
+        deployments.tell_unfiltered(workspace, target.arn, "requests have filterValues and no filterArn")
 
 
 def _recommendations(

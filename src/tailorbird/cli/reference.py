@@ -77,7 +77,8 @@ DIFFERENCES: dict[str, str] = {
     "has trainingMode FULL and trainingType AUTOMATIC. The metrics of an UPDATE are those of the FULL version that it "
     "starts from.",
     "DeleteDataset": "`.../EVENT_INTERACTIONS`, a dataset that AWS no longer makes, can be deleted to no effect, since "
-    "clean-up code does.",
+    "clean-up code does. Models serve on without the Interactions dataset, with the histories that they were trained "
+    "on; filters on events, use cases that hide what was bought or watched, and segments are refused.",
     "DeleteDatasetGroup": "Its filters and its metric attribution go with it.",
     "DescribeAlgorithm": "AWS's bodies are not published: names, defaults and ranges are AWS's, `algorithmImage` and "
     "`defaultResourceConfig` are ours.",

@@ -11,6 +11,7 @@ import numpy as np
 
 from tailorbird.data.schema import NUMERIC, Schema
 from tailorbird.errors import InvalidInputException
+from tailorbird.filters.compared import APOSTROPHES, QUOTES
 from tailorbird.filters.evaluate import Mask, MetadataTable
 from tailorbird.numbers import to_number
 
@@ -22,6 +23,7 @@ _CONDITION = re.compile(
     re.IGNORECASE,
 )
 _AND = re.compile(r"AND\b", re.IGNORECASE)
+_NEXT = re.compile(r"\s+AND\s", re.IGNORECASE)
 
 
 def columns(schema: Schema) -> tuple[str, ...]:
@@ -54,7 +56,9 @@ def parse(text: str, schema: Schema) -> tuple[tuple[str, str], ...]:
         if field.type in NUMERIC and to_number(value) is None:
             raise InvalidInputException(f"itemAttributes: {column} is a number; {value!r} is not.")
         if field.type not in NUMERIC and condition["number"] is not None:
-            raise InvalidInputException(f"itemAttributes: {column} is text; put {value} in quotation marks.")
+            raise InvalidInputException(
+                f"itemAttributes: {column} is text; {_quoting(text[condition.start('number') :])}."
+            )
         found.append((column, value))
         position = condition.end()
         if position == len(text):
@@ -65,6 +69,28 @@ def parse(text: str, schema: Schema) -> tuple[tuple[str, str], ...]:
                 f"itemAttributes: AND is expected before {text[position:].strip()!r}; OR and lists are not possible."
             )
         position = conjunction.end()
+
+
+def _quoting(rest: str) -> str:
+    """What is to be done about a text that is not in quotation marks, or not in straight ones."""
+    value = _NEXT.split(rest)[0].strip()
+    bare = value.strip(QUOTES + APOSTROPHES + "\\") or value
+    advice = f'write "{bare.replace(chr(34), chr(34) * 2)}"'
+    return (
+        f"put {value} in quotation marks: {advice}"
+        if bare == value
+        else f"{value} is not in straight quotation marks: {advice}"
+    )
+
+
+def parted(conditions: tuple[tuple[str, str], ...]) -> str:
+    """A sentence on values with a bar, which nothing has, since the bar parts categories; empty where there is none."""
+    for column, value in conditions:
+        parts = [part.strip() for part in value.split("|") if part.strip()]
+        if "|" in value and parts:
+            each = " AND ".join('ITEMS.{} = "{}"'.format(column, part.replace('"', '""')) for part in parts)
+            return f" A | parts categories, each of which is a value: write {each}."
+    return ""
 
 
 def _value(condition: re.Match[str]) -> str:

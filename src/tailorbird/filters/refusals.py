@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from tailorbird.data.null_words import is_null
-from tailorbird.filters.compared import Comparand
+from tailorbird.filters.compared import EDGES, Comparand
 
 FORM = 'Instead, write each value in double quotes, commas between, such as "Comedy","Drama"; a quote inside one twice'
 NUMBERS = "Instead, write numbers alone, such as {}"
@@ -47,7 +47,11 @@ def of_value(name: str, text: str, values: Sequence[str], suspect: str, compared
     # What is refused in quotes, too, is no advice: the nothing behind a last comma, say.
     good = [word for words in instead for word in words if compared.known(word) or not compared.hides(word)]
     listed = whole if len(whole := _listed(good)) <= _LONGEST else _listed(meant)
-    return f"{begin} {why}. Instead, write {listed}: each value in double quotes, commas between."
+    # A value that is gone may look so, and in quotes it is named.
+    itself = (
+        "" if compared.hides(suspect) or set(suspect) & set(EDGES) else f" {_listed([suspect])} is one value as well."
+    )
+    return f"{begin} {why}. Instead, write {listed}: each value in double quotes, commas between.{itself}"
 
 
 def _cause(text: str, suspect: str, meant: Sequence[str], compared: Comparand) -> str:

@@ -79,6 +79,9 @@ def read(stream: Readable, name: str, failures: list[str]) -> Iterator[Records |
     quoted = QuotedRecords()
     rest: list[str] = []
     for start, block, last in _blocks(_plain(stream, name), name, failures):
+        # Of these gzip makes hundreds of megabytes out of one; a line at a time they keep a worker for minutes.
+        if not rest and (not block or block.isspace()):
+            continue
         text = "\n".join([*rest, block])
         first = start - len(rest)
         if found := _plain_parts(text, first, quoted):
@@ -121,11 +124,13 @@ def _records(lines: list[str], first: int, last: bool, quoted: QuotedRecords, na
     at = 0
     while at < len(lines):
         line = lines[at]
+        if not line or line.isspace():
+            at += 1
+            continue
         cells = _simple_cells(line)
         if cells is not None:
-            if line and not line.isspace():
-                found.lines.append(first + at)
-                found.cells.append(cells)
+            found.lines.append(first + at)
+            found.cells.append(cells)
             at += 1
             continue
         quoted.told_header(found.cells)

@@ -62,9 +62,11 @@ def of_attributes(audience: Audience, text: str) -> NDArray[np.int32]:
     items = audience.deployment.items
     if items is None:
         raise InvalidInputException("itemAttributes: the dataset group has no Items dataset any more.")
-    mask = item_attributes.evaluate(item_attributes.parse(text, items.schema), audience.deployment.table)
+    conditions = item_attributes.parse(text, items.schema)
+    mask = item_attributes.evaluate(conditions, audience.deployment.table)
     if not mask.any():
-        raise InvalidInputException(f"itemAttributes: no item of the training has {text}.")
+        advice = item_attributes.parted(conditions)
+        raise InvalidInputException(f"itemAttributes: no item of the training has {text}.{advice}")
     return np.flatnonzero(mask).astype(np.int32)
 
 

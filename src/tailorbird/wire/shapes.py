@@ -17,7 +17,7 @@ import regex
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
 from tailorbird.data.values import LATEST_TIMESTAMP
-from tailorbird.errors import InvalidInputException
+from tailorbird.errors import AwsError, InvalidInputException, InvalidNextTokenException
 from tailorbird.numbers import to_number
 
 # The model allows s3 and http locations; ours may also be files under the folders of the configuration.
@@ -48,6 +48,8 @@ class Misfit(Exception):
         super().__init__()
         self._told = told
         self._where = ""
+        self.error: type[AwsError] = InvalidInputException
+        """What a client is told by."""
 
     def within(self, step: str) -> Misfit:
         """The same, seen from one level above."""
@@ -61,12 +63,13 @@ class Misfit(Exception):
 def parse(shape: Shape, value: Any) -> Any:
     """Returns `value` as the model's `shape` has it, without unknown members and nulls.
 
-    Timestamps become float epoch seconds. Raises InvalidInputException naming the member and the constraint.
+    Timestamps become float epoch seconds. Raises InvalidInputException naming the member and the constraint; of a
+    page's token InvalidNextTokenException, the one error that all lists have.
     """
     try:
         return _reader(shape)(value)
     except Misfit as misfit:
-        raise InvalidInputException(str(misfit)) from None
+        raise misfit.error(str(misfit)) from None
 
 
 @cache
@@ -177,7 +180,14 @@ def _string(shape: StringShape) -> Reader:
             raise _wrong(value, f"match the pattern {pattern}")
         return value
 
-    return read
+    def read_token(value: Any) -> str:
+        try:
+            return read(value)
+        except Misfit as misfit:
+            misfit.error = InvalidNextTokenException
+            raise
+
+    return read_token if shape.name == "NextToken" else read
 
 
 def _boolean(shape: Shape) -> Reader:

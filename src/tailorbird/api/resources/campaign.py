@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from tailorbird.api import deployments, lifecycle, lookup, serving_config, transitions
 from tailorbird.api.lifecycle import Resource
 from tailorbird.errors import InvalidInputException, ResourceInUseException
@@ -40,7 +42,17 @@ def update_campaign(workspace: Workspace, request: dict[str, Any]) -> dict[str, 
     if "solutionVersionArn" not in request and document.get("campaignConfig", {}).get(SYNC):
         named = document["solutionArn"] + LATEST
     version = _version(workspace, named)
-    _check_config(workspace, named, wanted["campaignConfig"] or {}, version)
+    config = wanted["campaignConfig"] or {}
+    try:
+        _check_config(workspace, named, config, version)
+    except InvalidInputException as error:
+        if "campaignConfig" in request:
+            raise
+        fit = {member: value for member, value in config.items() if _fits(workspace, named, {member: value}, version)}
+        raise InvalidInputException(
+            f"{error.message} The update gives no campaignConfig, so that the campaign's own would stay: send one that "
+            f"fits as well, such as {msgspec.json.encode(fit).decode()}."
+        ) from error
     return begin_update(workspace, document, wanted, version)
 
 
@@ -93,6 +105,14 @@ def _check_config(workspace: Workspace, named: str, config: dict[str, Any], vers
     recipe = lookup.recipe(version["recipeArn"])
     influences = deployments.influences(workspace, version["solutionVersionArn"])
     serving_config.check("campaignConfig", config, recipe.name, recipe.explores, influences)
+
+
+def _fits(workspace: Workspace, named: str, config: dict[str, Any], version: Document) -> bool:
+    try:
+        _check_config(workspace, named, config, version)
+    except InvalidInputException:
+        return False
+    return True
 
 
 OPERATIONS = {"create_campaign": create_campaign, "update_campaign": update_campaign}

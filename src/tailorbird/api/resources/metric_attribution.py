@@ -44,8 +44,11 @@ def create_metric_attribution(workspace: Workspace, request: dict[str, Any]) -> 
             f"The dataset group has a metric attribution already: {other['metricAttributionArn']}. Update that."
         )
     names = [metric["metricName"] for metric in request["metrics"]]
-    if len(set(names)) < len(names):
-        raise InvalidInputException(f"metrics: every metricName must be another; given: {', '.join(names)}.")
+    if len({name.upper() for name in names}) < len(names):
+        raise InvalidInputException(
+            f"metrics: every metricName must be another, whatever its case, which CloudWatch does not show; "
+            f"given: {', '.join(names)}."
+        )
     interactions = _check(workspace, group, "metrics", request["metrics"])
     return lifecycle.create(workspace, RESOURCE, request, _from=arrival(workspace, interactions))
 
@@ -82,8 +85,11 @@ def _changed(metrics: list[Document], removed: list[str], added: list[Document])
             raise InvalidInputException(f"removeMetrics: there is no metric {name!r}; there are {', '.join(present)}.")
     kept = [metric for metric in metrics if metric["metricName"] not in removed]
     for metric in added:
-        if metric["metricName"] in [each["metricName"] for each in kept]:
-            raise ResourceAlreadyExistsException(f"addMetrics: there is a metric {metric['metricName']!r} already.")
+        for name in (each["metricName"] for each in kept):
+            if name.upper() == metric["metricName"].upper():  # as CloudWatch shows them, which would add them up
+                raise ResourceAlreadyExistsException(
+                    f"addMetrics: there is a metric {name!r} already: take another name."
+                )
         kept.append(metric)
     if len(kept) > MOST_METRICS:
         raise InvalidInputException(f"There would be {len(kept)} metrics; at most {MOST_METRICS} are possible.")
