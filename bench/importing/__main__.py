@@ -10,40 +10,21 @@ process, in turns; the medians are printed, and the peer's time as a share of ou
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
-from typing import Any, NamedTuple
 
 import polars as pl
 
+import costs
+from costs import Cost
+from installation import installed, take_in
 from serving import generated
-from tailorbird.api.operations import OPERATIONS
-from tailorbird.api.resources import RESOURCES
-from tailorbird.config import load
-from tailorbird.jobs import worker
-from tailorbird.workspace import Workspace, open_workspace
 
-ROLE = "arn:aws:iam::123456789012:role/any"
 ROWS_OF_USER, ITEMS = 165, 20_000
 """Of the generated data; users have as many rows as in MovieLens 1M."""
 SLIP = 1000
 """With --slips one row in so many has a time that is no number, and another one a value too many."""
-
-
-class Cost(NamedTuple):
-    """What a process took."""
-
-    cpu: float
-    """Seconds, as wall."""
-    wall: float
-    peak: float
-    """Memory, GB."""
 
 
 def write(path: Path, rows: int, *, quoted: bool, slips: bool) -> None:
@@ -70,19 +51,7 @@ def by_polars(place: Path) -> None:
 
 def by_import(place: Path) -> None:
     """Imports the file into a new installation."""
-    workspace = open_workspace(load({}, data_dir=place / "data", file_roots=(place,), executor="inline"))
-    schema = _call(workspace, "create_schema", name="clicks", schema=generated.SCHEMA)["schemaArn"]
-    group = _call(workspace, "create_dataset_group", name="shop")["datasetGroupArn"]
-    names = {"name": "clicks", "datasetType": "INTERACTIONS"}
-    dataset = _call(workspace, "create_dataset", datasetGroupArn=group, schemaArn=schema, **names)["datasetArn"]
-    source = {"dataLocation": f"file://{place / 'rows.csv'}"}
-    job = {"jobName": "all", "datasetArn": dataset, "roleArn": ROLE, "dataSource": source}
-    _call(workspace, "create_dataset_import_job", **job)
-    for arn, kind, _ in workspace.catalogue.with_status(["CREATE PENDING"]):
-        worker.work(workspace, RESOURCES[kind], arn)
-        ended = workspace.catalogue.get(arn) or {}
-        if ended["status"] != "ACTIVE":
-            raise RuntimeError(f"{arn}: {ended.get('failureReason')}")
+    take_in(installed(place), place / "rows.csv")
 
 
 def by_nothing(place: Path) -> None:
@@ -92,22 +61,11 @@ def by_nothing(place: Path) -> None:
 STEPS: dict[str, Callable[[Path], None]] = {"polars": by_polars, "import": by_import, "nothing": by_nothing}
 
 
-def _call(workspace: Workspace, function: str, **request: Any) -> dict[str, Any]:
-    return OPERATIONS[function](workspace, request) or {}
-
-
 def cost(step: str, file: Path) -> Cost:
     """Does a step in a fresh process."""
     with tempfile.TemporaryDirectory(prefix="tailorbird-importing-", dir=file.parent) as folder:
         (Path(folder) / "rows.csv").hardlink_to(file)
-        began = time.monotonic()
-        child = subprocess.Popen([sys.executable, "-m", "importing", "--step", step, "--place", folder])
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.monotonic() - began
-    if child.returncode:
-        raise RuntimeError(f"{step} ended with {child.returncode}")
-    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024 / 1e9)
+        return costs.of("importing", "--step", step, "--place", folder)
 
 
 def main() -> None:
@@ -128,13 +86,14 @@ def main() -> None:
         write(file, arguments.rows, quoted=arguments.quoted, slips=arguments.slips)
         steps = [step for step in STEPS if step != "polars" or not arguments.slips]
         runs = [{step: cost(step, file) for step in steps} for _ in range(arguments.repeats)]
-    print(f"{arguments.rows:<14,}{'CPU s':>9}{'wall s':>9}{'peak GB':>9}")
-    found = {step: Cost(*(median(run[step][at] for run in runs) for at in range(3))) for step in steps}
+    print(f"{arguments.rows:<14,}{costs.HEAD}")
+    found = {step: costs.medians([run[step] for run in runs]) for step in steps}
     for step, told in found.items():
-        print(f"{step:14}{told.cpu:>9.2f}{told.wall:>9.2f}{told.peak:>9.2f}")
+        print(f"{step:14}{told}")
     if "polars" in found:
         start = found["nothing"].cpu
         print(f"{(found['polars'].cpu - start) / (found['import'].cpu - start):.0%} of polars, CPU without the start")
 
 
-main()
+if __name__ == "__main__":
+    main()

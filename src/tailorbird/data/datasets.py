@@ -101,6 +101,8 @@ def rows(
     live = dataset.frame([event for event in events if event.number > view.moved])
     found = pl.concat([live, view.rows.rename(str.upper)], how="diagonal").select(live.columns)
     newest = max(view.moved, events[-1].number if events else 0)
+    if found[SESSION].null_count() == len(found) and found[NUMBER].is_sorted():
+        return found, newest  # all imported, and in their order already
     # At the same number, what was imported came later.
     return found.sort(NUMBER, pl.col(SESSION).is_null(), maintain_order=True), newest
 
@@ -130,15 +132,43 @@ def interactions(workspace: Workspace, dataset: Dataset) -> tuple[pl.DataFrame, 
     told it, not at all (spec control-plane 6, "Anonymous users"); repeated rows count once. They are `settled`.
     """
     found, newest = rows(workspace, dataset)
+    named = _named(found).drop(SESSION, IMPRESSION, SOURCE)
+    del found  # the texts that are dropped take more memory than all others
+    return settled(distinct(named), workspace.clock()).drop(NUMBER), newest
+
+
+def _named(found: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the users that visitors turned out to be, without those of visitors who never did."""
+    if found[SESSION].null_count() == len(found):
+        return found
     anonymous = (pl.col(SESSION) == pl.col("USER_ID")).fill_null(False)
     session = pl.when(pl.col(SESSION) == "").then("USER_ID").otherwise(SESSION)
     known = found.filter(pl.col(SESSION).is_not_null() & ~anonymous).select(session, pl.col("USER_ID").alias("KNOWN"))
     known = known.rename({known.columns[0]: SESSION}).unique(SESSION, keep="last", maintain_order=True)
     joined = found.join(known, on=SESSION, how="left", maintain_order="left")
     user = pl.when(anonymous).then("KNOWN").otherwise("USER_ID")
-    named = joined.with_columns(user.alias("USER_ID")).drop("KNOWN").drop_nulls("USER_ID")
-    distinct = named.unique([name for name in named.columns if name not in BESIDE], keep="first", maintain_order=True)
-    return settled(distinct, workspace.clock()).drop(*BESIDE), newest
+    return joined.with_columns(user.alias("USER_ID")).drop("KNOWN").drop_nulls("USER_ID")
+
+
+def distinct(named: pl.DataFrame) -> pl.DataFrame:
+    """The rows without those that repeat an earlier one in all columns of the schema.
+
+    Rows that are in the order of users and times, as those of one import are, repeat only what has the same of both:
+    these few are looked at, a tenth of the work.
+    """
+    columns = [name for name in named.columns if name not in BESIDE]
+    user, time = named["USER_ID"], named["TIMESTAMP"]
+    same = user[1:] == user[:-1]
+    if not ((user[1:] > user[:-1]) | (same & (time[1:] >= time[:-1]))).all():
+        return named.unique(columns, keep="first", maintain_order=True)
+    met = np.flatnonzero((same & (time[1:] == time[:-1])).to_numpy())
+    if not len(met):
+        return named
+    keep = np.ones(len(named), bool)
+    keep[met], keep[met + 1] = False, False
+    twins = pl.DataFrame({"ROW NUMBER": np.flatnonzero(~keep)}).hstack(named.select(columns).filter(~keep))
+    keep[twins.unique(columns, keep="first")["ROW NUMBER"].to_numpy()] = True
+    return named.filter(keep)
 
 
 def repetitions(workspace: Workspace, dataset: Dataset) -> int:

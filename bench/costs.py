@@ -1,0 +1,44 @@
+"""What a process takes: CPU time, wall time and peak memory, as the kernel tells them (Linux)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from statistics import median
+from typing import NamedTuple
+
+
+class Cost(NamedTuple):
+    """What a process took."""
+
+    cpu: float
+    """Seconds, as wall."""
+    wall: float
+    peak: float
+    """Memory, GB."""
+
+    def __str__(self) -> str:
+        return f"{self.cpu:>9.2f}{self.wall:>9.2f}{self.peak:>9.2f}"
+
+
+HEAD = f"{'CPU s':>9}{'wall s':>9}{'peak GB':>9}"
+"""Above costs."""
+
+
+def of(program: str, *arguments: str) -> Cost:
+    """Runs a module of the bench in a fresh process; raises RuntimeError where it fails."""
+    began = time.monotonic()
+    child = subprocess.Popen([sys.executable, "-m", program, *arguments])
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise RuntimeError(f"{program} {' '.join(arguments)} ended with {child.returncode}")
+    return Cost(usage.ru_utime + usage.ru_stime, time.monotonic() - began, usage.ru_maxrss * 1024 / 1e9)
+
+
+def medians(found: Sequence[Cost]) -> Cost:
+    """Of each figure by itself."""
+    return Cost(*map(median, zip(*found, strict=True)))
