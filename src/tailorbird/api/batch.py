@@ -260,22 +260,24 @@ def _item(number: int, value: Any) -> str:
 
 
 def _values(given: Any) -> dict[str, str]:
-    """The filterValues of a line, a list as the text that it is; none where they are left out or null."""
+    """The filterValues of a line; none where they are left out or null."""
     values = {} if given is None else given
-    if not isinstance(values, dict) or not all(
-        all(map(_is_value, value)) if isinstance(value, list) else _is_value(value) for value in values.values()
-    ):
+    if not isinstance(values, dict) or not all(_is_value(value) for value in values.values()):
         raise InvalidInputException(
             'filterValues must be an object of texts such as {"GENRE": "\\"Comedy\\",\\"Drama\\""}.'
         )
-    return {
-        name: msgspec.json.encode(value).decode() if isinstance(value, list) else str(value)
-        for name, value in values.items()
-    }
+    return {name: _listed(value) if isinstance(value, list) else str(value) for name, value in values.items()}
 
 
 def _is_value(value: Any) -> bool:
+    """Whether it is a text, a number, or a list of such that can be written as one text."""
+    if isinstance(value, list):
+        return all(_is_value(each) and not isinstance(each, list) and '"' not in str(each) for each in value)
     return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _listed(values: list[Any]) -> str:
+    return ",".join(f'"{each}"' for each in values)
 
 
 def _check_places(given: Document, placeholders: tuple[str, ...]) -> None:
