@@ -14,7 +14,7 @@ from tailorbird import config
 from tailorbird.data import compaction, datasets, history, schema
 from tailorbird.data.datasets import Dataset
 from tailorbird.storage.live import Event
-from tailorbird.storage.tables import FULL, INCREMENTAL
+from tailorbird.storage.part_writer import FULL, INCREMENTAL
 from tailorbird.workspace import Workspace, open_workspace
 
 NAMES = {"user_id": "string", "ITEM_ID": "string", "TIMESTAMP": "long", "EVENT_TYPE": "string"}

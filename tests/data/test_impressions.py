@@ -15,7 +15,7 @@ from tailorbird.data import compaction, impressions
 from tailorbird.data import schema as avro
 from tailorbird.data.datasets import IMPRESSION, Dataset
 from tailorbird.storage.live import Event
-from tailorbird.storage.tables import FULL
+from tailorbird.storage.part_writer import FULL
 from tailorbird.workspace import Workspace, open_workspace
 
 ROW = {"USER_ID": "u", "ITEM_ID": "a", "TIMESTAMP": 5}

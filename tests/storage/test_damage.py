@@ -13,7 +13,8 @@ from tailorbird.errors import DamagedFile
 from tailorbird.storage import checksums, durable
 from tailorbird.storage.arrays import load_arrays, save_arrays
 from tailorbird.storage.manifests import TableManifest
-from tailorbird.storage.tables import FULL, INCREMENTAL, STREAMED, Tables
+from tailorbird.storage.part_writer import FULL, INCREMENTAL, STREAMED
+from tailorbird.storage.tables import Tables
 
 KEY = "arn:aws:personalize:us-east-1:123456789012:dataset/g/INTERACTIONS"
 FLIPS = 300

@@ -16,8 +16,9 @@ from tailorbird.storage.arrays import save_arrays
 from tailorbird.storage.catalogue import Catalogue
 from tailorbird.storage.live import Event, Live
 from tailorbird.storage.objects import Objects
+from tailorbird.storage.part_writer import FULL, INCREMENTAL
 from tailorbird.storage.recommendation_log import LoggedAnswer, RecommendationLog
-from tailorbird.storage.tables import FULL, INCREMENTAL, Tables
+from tailorbird.storage.tables import Tables
 
 KEY = "dataset"
 NOISE = np.random.default_rng(0).integers(0, 1 << 60, 100_000)

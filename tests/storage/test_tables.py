@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tailorbird.errors import DamagedFile
-from tailorbird.storage.tables import FULL, INCREMENTAL, ROW_GROUP, STREAMED, Tables
+from tailorbird.storage.part_writer import FULL, INCREMENTAL, ROW_GROUP, STREAMED
+from tailorbird.storage.tables import Tables
 
 KEY = "arn:aws:personalize:us-east-1:123456789012:dataset/../group/INTERACTIONS"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 
 from tailorbird.data.datasets import Dataset
-from tailorbird.storage.tables import STREAMED
+from tailorbird.storage.part_writer import STREAMED
 from tailorbird.workspace import Workspace
 
 AT_ONCE = 200_000

@@ -18,7 +18,7 @@ from tailorbird.ingest.checkup import Checkup
 from tailorbird.numbers import counted
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.objects import ObjectError
-from tailorbird.storage.tables import INCREMENTAL
+from tailorbird.storage.part_writer import INCREMENTAL
 from tailorbird.workspace import Workspace
 
 PUBLISH = "publishAttributionMetricsToS3"
