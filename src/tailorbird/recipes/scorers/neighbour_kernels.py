@@ -15,6 +15,8 @@ from tailorbird.recipes.scorers.pair_kernels import GROUPS, HELPER, OF_ITEM, ONE
 
 NEAR, USERS = 1 << 30, (1 << 30) - 1
 """Of a count of common users, the bit that says that the items came close to each other, and the others."""
+MANY = 2
+"""Pairs of an item by the length of the catalogue from which all items are looked at for those that it was met with."""
 BUCKETS = 4096
 """By which numbers are counted before the smallest are sorted: enough that few more than these are in the buckets."""
 
@@ -94,20 +96,31 @@ def _meet(
     found: NDArray[np.int32],
 ) -> int:
     """Adds up what the users have besides an item and how close; returns how many items are in `found` now."""
-    count = 0
+    count, pairs = 0, 0
+    for user in users:
+        pairs += bounds[user + 1] - bounds[user]
+    many = pairs > MANY * len(together)
     for k in range(len(users)):
         start, end, place = bounds[users[k]], bounds[users[k] + 1], np.int64(places[k])
-        for at in range(start, end):
-            other = items[at]
-            found[count] = other  # and stays there only if it is new: no branch that is foretold wrongly
-            count += together[other] == 0
-            together[other] += 1
+        if many:
+            for at in range(start, end):
+                together[items[at]] += 1
+        else:
+            for at in range(start, end):
+                other = items[at]
+                found[count] = other  # and stays there only if it is new: no branch that is foretold wrongly
+                count += together[other] == 0
+                together[other] += 1
         for distance in range(1, min(len(near), place - start) + 1):
             close[items[place - distance]] += near[distance - 1]
             together[items[place - distance]] |= NEAR
         for distance in range(1, min(len(near), end - 1 - place) + 1):
             close[items[place + distance]] += near[distance - 1]
             together[items[place + distance]] |= NEAR
+    if many:
+        for other in range(len(together)):
+            found[count] = other
+            count += together[other] != 0
     return count
 
 
