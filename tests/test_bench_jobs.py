@@ -38,7 +38,8 @@ def test_the_peer_keeps_neighbours_of_each_item(tmp_path: Path) -> None:
     pytest.importorskip("implicit")
     generated.write(tmp_path / "rows.csv", ROWS, 100, 50)
     training.by_implicit(tmp_path, training.PEER)
-    assert np.load(tmp_path / "peer.npz")["shape"].tolist()[0] == 50
+    with np.load(tmp_path / "peer.npz") as saved:
+        assert saved["shape"].tolist() == [50, 50]
 
 
 def test_a_process_has_its_cost() -> None:
