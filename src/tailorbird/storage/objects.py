@@ -353,9 +353,10 @@ class _Download(io.RawIOBase):
         self._store = store
         self._uri = uri
         self._at = 0
+        self._body: Any = None  # of one that could not begin, which is closed all the same
         answer = store.get(uri, 0, None)
         self._etag: str = answer["ETag"]
-        self._body: Any = answer["Body"]
+        self._body = answer["Body"]
 
     def readable(self) -> bool:
         return True
@@ -380,6 +381,6 @@ class _Download(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        if not self.closed:
+        if not self.closed and self._body is not None:
             self._body.close()
         super().close()
