@@ -176,7 +176,7 @@ def test_a_removal_that_fails_is_told(store: Artifacts, tmp_path: Path) -> None:
     folder = tmp_path / "artifacts" / "us-east-1" / "s" / "0a"
     elsewhere = folder.rename(tmp_path / "elsewhere")
     folder.symlink_to(elsewhere)  # which nothing follows to remove what is there
-    with pytest.raises(OSError, match="symbolic link|0a"):
+    with pytest.raises(OSError, match=r"symbolic link|0a"):
         store.remove(VERSION)
     folder.unlink()
     elsewhere.rename(folder)
