@@ -202,7 +202,7 @@ class Config:
     )
     # Not tuned: AWS allows five campaigns a group (spec control-plane 2.4).
     models_kept: int = setting(8, "Models that a serving process keeps open at a time.", low=1)
-    # Those of 1,500 users at MovieLens 1M's 3,416 items, of 80 at 100,000 (`Scores.size`).
+    # Those of 1,000 users at MovieLens 1M's 3,416 items, of 80 at 100,000 (`Scores.size`).
     scores_kept: int = setting(
         64 << 20,
         "Bytes, for each model in use, of the scores of users who asked lately; an answer from them is cheap.",
