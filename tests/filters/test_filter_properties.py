@@ -116,12 +116,17 @@ EVENT_TYPES = st.frozensets(st.sampled_from(["click", "buy", "other"]))
 # The same meaning, one row at a time
 
 
+def parts_of(text: str) -> list[str]:
+    """What stands between two bars; nothing is no category."""
+    return [part for part in text.split("|") if part]
+
+
 def holds(value: object, operator_: str, operand: tuple[str, ...]) -> bool:
     if value is None:
         return operator_ == "NOT IN"
     is_text = isinstance(value, str)
     wanted = list(operand) if is_text else [float(text) for text in operand]
-    parts = value.split("|") if is_text else [value]
+    parts = parts_of(value) if is_text else [value]
     if operator_ == "IN":
         return any(part in wanted for part in parts)
     if operator_ == "NOT IN":
@@ -140,7 +145,7 @@ def row_matches(predicate: Predicate, row: dict, events: frozenset[str], current
         if current is None:
             return False
         value = current[operand.name]
-        operand = () if value is None else tuple(str(value).split("|"))
+        operand = () if value is None else tuple(parts_of(str(value)))
     return holds(row[predicate.column.name], predicate.operator, operand)
 
 
