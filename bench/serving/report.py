@@ -5,6 +5,7 @@ Every figure comes from docs/reference/performance.json, which holds what was me
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,8 @@ from serving.load import Flood
 
 FOLDER = Path("docs/reference")
 KEPT = "performance.json"
+WIDTH = 120
+"""Characters of a line of the README."""
 BEGIN, END = "<!-- speed: begin, made by `python -m serving --write .` -->", "<!-- speed: end -->"
 PREAMBLE = """# Speed of answers
 
@@ -120,15 +123,16 @@ def section(data: str, run: Run) -> str:
 
 
 def line(runs: dict[str, Run]) -> str:
-    """What a core gives, in one line."""
+    """What a core gives, in one sentence."""
     data, run = next(iter(runs.items()))
     bare = _named(run, "bare")
     known, acted = (_named(run, f"user-personalization, {name}") for name in (KNOWN, ACTED))
-    return (
+    text = (
         f"One core gives {known.rate:,.0f} personal answers a second to users who are known, "
         f"{known.rate / bare.rate:.0%} of what an empty application gives there, and {acted.rate:,.0f} right after an "
         f"event of the user's own ({data}; [the table](docs/reference/performance.md))."
     )
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _named(run: Run, name: str) -> Flood:
