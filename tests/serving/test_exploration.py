@@ -7,13 +7,14 @@ import pytest
 from numpy.typing import NDArray
 
 from recipes.test_exam import CHAIN, walks
+from tailorbird.data.clocks import DAY
 from tailorbird.data.interactions import Column
 from tailorbird.evaluation import ranking
 from tailorbird.recipes import RECIPES, new_items
 from tailorbird.recipes.recipe import silent
 from tailorbird.recipes.top_k import best_items
 from tailorbird.serving import exploration
-from tailorbird.serving.exploration import DAY, Draw, Exploration, explore
+from tailorbird.serving.exploration import Draw, Exploration, explore
 from tailorbird.serving.exploration_pools import ExplorationPool
 from tailorbird.serving.scores import Scores
 

@@ -27,11 +27,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorbird.data.clocks import DAY
 from tailorbird.recipes.new_items import Expectation
 from tailorbird.serving.exploration_pools import ExplorationPool
 from tailorbird.serving.scores import Mask, Scores
 
-DAY = 86400.0  # seconds
 PRIOR = 50.0
 """Exposures after which half of what is believed of an item is its own: to know a rate of 2 % takes about as many."""
 REDRAWN = 0.2
@@ -208,7 +208,7 @@ def _unexplored(best: NDArray[np.integer[Any]], own: NDArray[np.float64], chance
 
 
 def _inserted(places: _Places, turns: list[int], chances: _Chances, rng: np.random.Generator) -> Draw:
-    """As `_placed`, where no item of the best can be drawn and enough others can: half of an answer's time."""
+    """As `_placed`, where no item of the best can be drawn and enough others can: 10 µs rather than 16."""
     items, propensities = places.best.copy(), places.unexplored.propensities.copy()
     drawn: set[int] = set()
     left = 1.0

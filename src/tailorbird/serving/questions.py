@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.data import history
+from tailorbird.data.clocks import DAY
 from tailorbird.data.datasets import Dataset
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import evaluate, syntax
@@ -26,7 +27,7 @@ from tailorbird.serving.models import ServedModel
 from tailorbird.serving.scores import Mask, Scores
 from tailorbird.workspace import Workspace
 
-OLD_DATA = 30 * 86400.0
+OLD_DATA = 30 * DAY
 """Seconds after its newest interaction from which on a log counts as one of the past: a live one hardly pauses for a
 month. Not tuned."""
 MOMENT = 300

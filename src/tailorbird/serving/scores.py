@@ -21,14 +21,14 @@ enough; of a row of ml-1m's 3,416 items that takes 60 µs, and a stricter filter
 DERIVED = 6
 """Things made of a row that are kept: chances to be explored, and answers without and with a filter or two."""
 LISTED = 50
-"""Items of an answer of which something is kept; the usual one has 25, and the longest, of 500, take 100 kB each."""
+"""Items of an answer of which something is kept; the usual one has 25, and the longest, of 500, take 70 kB each."""
 DERIVED_BYTES = 32 << 10
-"""Of `DERIVED` things of `LISTED` items, about: a ranked item takes 150 bytes with its place in a dict."""
+"""Of `DERIVED` things of `LISTED` items, about: a ranked item takes 140 bytes with its places in a list and a dict."""
 
 SCORE_DIGITS = 7
 """Spec recipes-and-runtime 4.2."""
 ONE = 10.0**SCORE_DIGITS
-"""In units of the last digit. To round to whole ones takes Python 0.1 µs, to so many digits 0.6."""
+"""In units of the last digit. To round to whole ones takes Python 0.10 µs, to so many digits 0.25."""
 
 Mask = NDArray[np.bool_]
 T = TypeVar("T")

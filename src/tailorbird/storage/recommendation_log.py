@@ -31,7 +31,7 @@ AT_ONCE = 500
 0.14."""
 WRITTEN_AT_ONCE = 64
 """Lists that one statement writes: Python's lock is then given away once for all of them, not once for each, after
-which the writer would wait for those who answer. More at a time gained nothing."""
+which the writer would wait for those who answer. One at a time took 18 µs a list, 16 12, 64 10, 160 13."""
 DROPPED_AT_ONCE = 10_000
 """Lists that one transaction drops, so that writers get their turn: it takes 0.2 s."""
 
