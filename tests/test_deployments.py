@@ -17,7 +17,8 @@ import sqlalchemy as sa
 
 from journeys.steps import ITEMS_SCHEMA, items_csv
 from support import clean_environment
-from tailorbird.api import deployments, lifecycle, runtime, updates
+from tailorbird.api import deployments, lifecycle, lookup, runtime, updates
+from tailorbird.data import compaction
 from tailorbird.errors import AwsError, InvalidInputException, ResourceNotFoundException
 from tailorbird.serving import questions
 from tailorbird.workspace import open_workspace
@@ -123,8 +124,9 @@ def test_a_known_campaign_and_a_known_filter_cost_no_document(shop: Shop) -> Non
     assert anew, "any document may be one that matters"
 
 
-def test_only_an_answer_that_is_in_memory_is_at_hand(shop: Shop) -> None:
+def test_only_an_answer_that_is_in_memory_is_at_hand(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The event loop gives those, and nobody else must wait for it."""
+    monkeypatch.setattr(questions, "QUICK_ITEMS", 0)  # a slow model
     campaign = shop.campaign("at hand", shop.personal)
     genre = shop.filter("genre", GENRE.format('"Drama"'))
     seen = shop.filter("seen", 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")')
@@ -164,6 +166,29 @@ def test_only_an_answer_that_is_in_memory_is_at_hand(shop: Shop) -> None:
     assert at_hand()
     shop.now += questions.MOMENT
     assert not at_hand(), "another moment"
+
+
+def test_what_a_quick_model_says_is_at_hand_unless_tables_must_be_read(shop: Shop) -> None:
+    campaign = shop.campaign("quick", shop.personal)
+
+    def at_hand(user: str) -> bool:
+        request = {"campaignArn": campaign, "userId": user}
+        return runtime.at_hand("get_recommendations", shop.workspace, request) is not None
+
+    def click(user: str) -> None:
+        event = {"eventType": "click", "itemId": "2", "sentAt": shop.now}
+        shop.call("put_events", trackingId=shop.tracking, sessionId=f"s{user}", userId=user, eventList=[event])
+
+    shop.ask(campaign)
+    assert at_hand("2")
+    assert at_hand("nobody")
+    click("2")
+    assert at_hand("2"), "the event is in the live store"
+    click("3")
+    compaction.move(shop.workspace, lookup.dataset(shop.workspace, shop.workspace.catalogue.get(shop.dataset)))
+    assert not at_hand("3"), "the event is in a table"
+    shop.ask(campaign, userId="3")
+    assert at_hand("3")
 
 
 def test_what_a_filter_forbids_a_user_is_at_hand_until_he_acts_or_rows_come(shop: Shop) -> None:

@@ -15,11 +15,11 @@ from tailorbird.recipes.recipe import Query
 from tailorbird.recipes.scorers import attention, attributes, kernels, repeat_consumption, transformer, user_knn
 from tailorbird.recipes.scorers.scorer import recent_items, weighted_histories
 from tailorbird.recipes.scorers.sums import (
+    Queries,
     add_rows,
+    add_rows_of_ones,
     add_sparse_rows,
-    histories_of,
     nonzero,
-    recent,
     rows_of,
     zeros,
 )
@@ -30,15 +30,15 @@ FEW = settings(max_examples=30, deadline=None)
 WEIGHTS = np.linspace(1, 0.1, 50, dtype=np.float32)
 
 
-def queries_of(histories: list[list[tuple[int, int]]]) -> list[Query]:
+def queries_of(histories: list[list[tuple[int, int]]]) -> Queries:
     """Each history's items, and the seconds that passed before each."""
-    return [
+    return Queries(
         Query(
             np.array([item for item, _ in history], np.int32),
             np.cumsum([wait for _, wait in history], dtype=np.int64),
         )
         for history in histories
-    ]
+    )
 
 
 def bucket(query: Query, item: int) -> int:
@@ -56,8 +56,8 @@ def bucket(query: Query, item: int) -> int:
 @given(HISTORIES, st.sampled_from([1, 2, 5, None]))
 def test_recent_items_are_the_distinct_ones_most_recent_first(histories, last):
     queries = queries_of(histories)
-    told = histories_of(queries)
-    found = recent(told, last, ITEMS)
+    told = queries.histories
+    found = queries.recent(ITEMS, last)
     assert len(found.bounds) == len(queries) + 1
     for row, query in enumerate(queries):
         mine = slice(found.bounds[row], found.bounds[row + 1])
@@ -73,7 +73,7 @@ def test_recent_items_are_the_distinct_ones_most_recent_first(histories, last):
 @pytest.mark.parametrize("item", [-1, ITEMS, 2**31 - 1])
 def test_an_item_that_there_is_not_is_refused(item):
     with pytest.raises(IndexError, match="not among"):
-        recent(histories_of(queries_of([[(0, 1)], [(item, 1)]])), None, ITEMS)
+        queries_of([[(0, 1)], [(item, 1)]]).recent(ITEMS)
 
 
 @FEW
@@ -95,13 +95,16 @@ def test_sums_of_rows_are_matrix_products(histories, seed, columns):
     queries = queries_of(histories)
     matrix = np.random.default_rng(seed).normal(size=(ITEMS, columns)).astype(np.float32)
     matrix[matrix < -0.5] = 0
-    chosen = recent(histories_of(queries), 4, ITEMS).weighted(WEIGHTS)
+    chosen = queries.recent(ITEMS, 4).weighted(WEIGHTS)
     plain = weighted_histories([recent_items(query, 4) for query in queries], WEIGHTS, ITEMS)
     expected = plain @ matrix + 1
     ones = np.ones((len(queries), columns), np.float32)
     np.testing.assert_allclose(add_rows(chosen, matrix, ones.copy()), expected, rtol=1e-5, atol=1e-5)
     rows = rows_of(sparse.csr_matrix(matrix))
     np.testing.assert_allclose(add_sparse_rows(chosen, rows, ones.copy()), expected, rtol=1e-5, atol=1e-5)
+    ones_only = rows_of(sparse.csr_matrix(matrix != 0))
+    both = add_rows_of_ones(plain.toarray(), ones_only, ones.copy())
+    np.testing.assert_allclose(both, plain @ (matrix != 0) + 1, rtol=1e-5, atol=1e-5)
     again = nonzero(plain.toarray())
     np.testing.assert_array_equal(again.bounds, plain.indptr)
     np.testing.assert_allclose(add_rows(again, matrix, ones), expected, rtol=1e-5, atol=1e-5)
@@ -114,7 +117,7 @@ def test_neighbours_are_the_users_with_the_largest_likeness(histories, seed, nea
     has = sparse.csr_matrix(rng.random((30, ITEMS)) < 0.4, dtype=np.float32)
     brings = sparse.csr_matrix(sparse.csr_matrix(has.multiply(rng.random((30, 1)).astype(np.float32) + 0.1)).T)
     queries = queries_of(histories)
-    chosen = recent(histories_of(queries), 5, ITEMS).weighted(WEIGHTS)
+    chosen = queries.recent(ITEMS, 5).weighted(WEIGHTS)
     out, alike, found = zeros(len(queries), ITEMS), np.zeros(30, np.float32), np.empty(30, np.int32)
     rows = rows_of(has)
     kernels.add_neighbours(*chosen, *rows_of(brings), rows.indptr, rows.indices, nearest, alike, found, out)

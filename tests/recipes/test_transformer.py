@@ -246,3 +246,45 @@ def test_windows_cover_every_transition_once_and_batches_every_window():
         parts = transformer_training.batches(spans, 60, rng)
         assert sorted(map(tuple, np.concatenate(parts).tolist())) == sorted(map(tuple, spans.tolist()))
         assert all(len(part) == 1 or len(part) * (np.diff(part).max() - 1) <= 60 for part in parts)
+
+
+def test_whoever_did_nothing_since_the_training_is_not_run_through_the_network_again(tmp_path, monkeypatch):
+    data = cycles(users=40, items=30, length=12)
+    model = train(data, replace(PLAN, epochs=1))
+    knows = model.knowing(data)
+    known = [Query(data.item[row : row + 12], data.timestamp[row : row + 12], now=10**9) for row in (0, 24, 120)]
+    acted = [
+        replace(known[0], items=np.append(known[0].items, np.int32(7)), timestamps=np.append(known[0].timestamps, 99)),
+        replace(known[1], items=known[1].items[:-1], timestamps=known[1].timestamps[:-1]),
+        replace(known[2], items=known[2].items[::-1]),
+    ]
+    expected = model.score([*known, *acted])
+    np.testing.assert_allclose(knows.score([*known, *acted]), expected, rtol=1e-5, atol=1e-5)
+    knows.save(tmp_path)
+    read = transformer.load(tmp_path)
+    monkeypatch.setattr(transformer.Transformer, "_run", None)
+    np.testing.assert_allclose(read.score(known), expected[:3], rtol=1e-5, atol=1e-5)
+    for each in acted:
+        with pytest.raises(TypeError):
+            read.score([each])
+
+
+def test_states_are_kept_of_the_users_seen_last(monkeypatch):
+    data = cycles(users=40, items=30, length=12)
+    data = replace(data, timestamp=data.timestamp + 100 * data.user)
+    monkeypatch.setattr(transformer, "KNOWN_EVENTS", 36)
+    model = train(data, replace(PLAN, epochs=1)).knowing(data)
+    queries = [
+        Query(*(part[12 * user : 12 * user + 12] for part in (data.item, data.timestamp)), now=10**9)
+        for user in range(40)
+    ]
+    known = [model.known.rows(model._windows([each]).keys())[0] >= 0 for each in queries]
+    assert np.flatnonzero(known).tolist() == [37, 38, 39]
+
+
+def test_a_model_of_before_there_were_known_states_is_read(tmp_path):
+    model = train(cycles(users=40, items=30, length=12), replace(PLAN, epochs=1))
+    model.save(tmp_path)
+    for name in ("known_keys", "known_states"):
+        (tmp_path / f"{name}.npy").unlink()
+    np.testing.assert_array_equal(transformer.load(tmp_path).score([query(3)]), model.score([query(3)]))

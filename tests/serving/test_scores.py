@@ -25,7 +25,7 @@ def test_the_best_are_those_of_a_full_sort(row: list[float], random: object, cou
     array = np.array(row, np.float32)
     allowed = np.array([random.random() < 0.5 for _ in row]) if filtered else None  # type: ignore[attr-defined]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kept, "ORDERED", 10)  # so that a strict filter finds too few of them
+        patch.setattr(kept, "ORDERED", (3, 10))  # so that a strict filter finds too few of them
         best = Scores(array).best(count, allowed) if count else np.empty(0, np.int64)
     assert array[best].tolist() == plainly(array, allowed)[:count]
     assert len(set(best.tolist())) == len(best)

@@ -56,9 +56,10 @@ def answered(function: str, workspace: Workspace, request: dict[str, Any]) -> di
 def at_hand(function: str, workspace: Workspace, request: dict[str, Any]) -> dict[str, Any] | None:
     """What `answered` answers, where that needs nothing but what is in memory and a look at an index: 0.1 ms.
 
-    That is where the model said what it says already, and a filter asks for nothing but metadata that are in memory
-    (its first mask may take 2 ms), or it was asked the same of the user, who did nothing since. None otherwise:
-    whatever reads rows or documents, makes a model or writes may take seconds, for which no other request should wait.
+    That is where the model said what it says already or is quick (2 ms), and a filter asks for nothing but metadata
+    that are in memory (its first mask may take 2 ms), or it was asked the same of the user, who did nothing since.
+    None otherwise: whatever reads rows or documents, makes a model or writes may take seconds, for which no other
+    request should wait.
     """
     if function not in QUICK or "promotions" in request or "metadataColumns" in request:
         return None
@@ -73,7 +74,7 @@ def at_hand(function: str, workspace: Workspace, request: dict[str, Any]) -> dic
     filters = _filters(target, request)
     if filters and deployment.served.unknown(request.get("inputList", ())):
         return None
-    scores = questions.kept_scores(deployment, _question(target, request))
+    scores = questions.scores_at_hand(deployment, _question(target, request))
     masks = [] if scores is None else [questions.kept_mask(deployment, each) for each in filters]
     found_masks = [mask for mask in masks if mask is not None]
     if scores is None or len(found_masks) < len(filters):

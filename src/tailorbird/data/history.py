@@ -146,6 +146,11 @@ def touched(workspace: Workspace, dataset: Dataset, user: str, types: frozenset[
     return found
 
 
+def in_live_store(workspace: Workspace, dataset: Dataset, user: str, after: int) -> bool:
+    """Whether all events of a user with numbers above `after` are still in the live store, none in tables."""
+    return workspace.live.newest_of(dataset.place, user) <= after or workspace.tables.moved(dataset.place) <= after
+
+
 def _past_interactions(
     workspace: Workspace, dataset: Dataset, user: str, after: int | None = None
 ) -> list[PastInteraction]:
@@ -194,12 +199,24 @@ def attributes(workspace: Workspace, users: Dataset | None, user: str) -> dict[s
         return {}
     newest = workspace.live.newest_of(users.place, user)
     put = workspace.live.of_subject(users.place, user) if newest else []
-    moved, at, record = _record_in_tables(workspace.tables, users, workspace.tables.version(users.place), user)
+    key = _record_key(workspace, users, user)
+    moved, at, record = workspace.cache.get(
+        "record", key, lambda: _record_in_tables(workspace.tables, users, user), kept=REMEMBERED
+    )
     return put[-1].row if put and put[-1].number > max(moved, at) else record
 
 
-@lru_cache(maxsize=REMEMBERED)
-def _record_in_tables(tables: Tables, users: Dataset, version: str, user: str) -> tuple[int, int, dict[str, object]]:
+def attributes_in_memory(workspace: Workspace, users: Dataset | None, user: str) -> bool:
+    """Whether `attributes` need not look into tables."""
+    return users is None or workspace.cache.peek("record", _record_key(workspace, users, user)) is not None
+
+
+def _record_key(workspace: Workspace, users: Dataset, user: str) -> Hashable:
+    """Another one for other rows."""
+    return users, workspace.tables.version(users.place), user
+
+
+def _record_in_tables(tables: Tables, users: Dataset, user: str) -> tuple[int, int, dict[str, object]]:
     """The number up to which records moved, and the number and content of the user's newest record."""
     rows, moved = of_user(tables, users, user)
     newest = rows.tail(1)

@@ -52,6 +52,8 @@ from tailorbird.recipes.scorers.blend_weights import (
     shortness,
 )
 from tailorbird.recipes.scorers.scorer import Scorer, load_scorers, save_scorers
+from tailorbird.recipes.scorers.sums import queries_of
+from tailorbird.recipes.scorers.transformer import Transformer
 from tailorbird.recipes.scorers.transformer_training import TransformerPlan
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays
@@ -121,6 +123,7 @@ class UserPersonalization:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) log-probabilities of the next interaction."""
+        queries = queries_of(queries)
         logits = combine((part.score(queries) for part in self.scorers.values()), self.weights, shortness(queries))
         rows, columns, bucket = repeat_consumption.positions(queries, len(self.items))
         logits[rows, columns] += self.offsets[bucket]
@@ -190,7 +193,7 @@ def blend(data: Interactions, makeup: BlendVariant, progress: Progress) -> UserP
     parts = train_closed_forms(others, known, makeup) | network
     weights, offsets = learn_weights(parts, samples, len(data.items), rng)
     progress(0.9, f"learned the weights on {len(samples)} histories of held-out users")
-    scorers = train_closed_forms(data, known, makeup) | network
+    scorers = train_closed_forms(data, known, makeup) | {name: each.knowing(data) for name, each in network.items()}
     progress(1.0, f"trained on {len(data.user)} interactions")
     return UserPersonalization(data.items, scorers, weights, offsets, cold_users.first_shares(data))
 
@@ -228,7 +231,7 @@ def train_closed_forms(data: Interactions, known: Features, makeup: BlendVariant
 
 def train_transformer(
     data: Interactions, held_out: Interactions, plan: TransformerPlan | None, progress: Progress
-) -> dict[str, Scorer]:
+) -> dict[str, Transformer]:
     """Trains the transformer where there is a plan for one; otherwise returns nothing."""
     if plan is None:
         return {}

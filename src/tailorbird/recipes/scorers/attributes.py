@@ -32,9 +32,8 @@ from tailorbird.recipes.scorers.sums import (
     WeightedItems,
     add_rows,
     add_sparse_rows,
-    histories_of,
     nonzero,
-    recent,
+    queries_of,
     rows_of,
     zeros,
 )
@@ -82,7 +81,7 @@ class Attributes:
 
     def _conditions(self, queries: Sequence[Query]) -> WeightedItems:
         if self.source == "items":
-            shares = recent(histories_of(queries), LAST, self.items.shape[0]).weighted(WEIGHTS / WEIGHTS.sum())
+            shares = queries_of(queries).recent(self.items.shape[0], LAST).weighted(WEIGHTS / WEIGHTS.sum())
             return nonzero(add_sparse_rows(shares, self._items, zeros(len(queries), self.items.shape[1])))
         return self.encoder.given([query.user if self.source == "user" else query.context for query in queries])
 

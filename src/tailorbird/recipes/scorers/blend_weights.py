@@ -21,6 +21,7 @@ from tailorbird.recipes.matrices import user_bounds
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers import repeat_consumption
 from tailorbird.recipes.scorers.scorer import Scorer
+from tailorbird.recipes.scorers.sums import queries_of
 from tailorbird.recipes.top_k import best_items, discounts
 
 RIDGE = 1e-3
@@ -141,7 +142,8 @@ def score_samples(
     step = max(1, CELLS // items)
     for start in range(0, len(samples), step):
         part = samples[start : start + step]
-        scores = np.stack([one.score([sample.query for sample in part]) for one in scorers])
+        queries = queries_of([sample.query for sample in part])
+        scores = np.stack([one.score(queries) for one in scorers])
         for row, sample in enumerate(part):
             columns, chosen = candidates(scores[:, row], sample, rng)
             rows.append((columns, scores[:, row, columns], chosen))

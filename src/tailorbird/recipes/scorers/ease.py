@@ -25,9 +25,10 @@ from tailorbird.recipes.scorers.sums import (
     SparseRows,
     WeightedItems,
     add_rows,
+    add_rows_of_ones,
     add_sparse_rows,
-    histories_of,
-    recent,
+    nonzero,
+    queries_of,
     rows_of,
     zeros,
 )
@@ -47,6 +48,8 @@ WEIGHTS = (1 / np.sqrt(1 + np.arange(LAST))).astype(np.float32)
 newcomers (docs/reference/quality.md)."""
 BLOCK = 4096
 """Items of a table that is dense for a while: 40 MB for `MOST_USERS`."""
+SPARSE = 0.1
+"""Share of the users that have to do with a history up to which their rows of the kernel are added up one by one."""
 FLOOR = 0.003
 """Weight at which an item is as good as unrelated: weights below it, many of them negative, are noise; not tuned."""
 
@@ -84,17 +87,23 @@ class ManyItems:
         """Returns the log of each item's rebuilt weight; recent items weigh more."""
         given = _histories(queries, len(self.diagonal))
         users = add_sparse_rows(given, self._by_item, zeros(len(queries), len(self.kernel)))
-        scores = np.asarray((self._transposed @ (users @ self.kernel).T).T, np.float32) / self.diagonal
+        some = nonzero(users)
+        if len(some.number) < SPARSE * users.size:
+            users = add_rows(some, self.kernel, np.zeros_like(users))
+        else:
+            users = users @ self.kernel
+        scores = add_rows_of_ones(users, self._by_user, zeros(len(queries), len(self.diagonal)))
+        scores /= self.diagonal
         scores[given.question, given.number] += given.weight - given.weight / self.diagonal[given.number]
         return log_share(scores, FLOOR)
 
     @cached_property
-    def _transposed(self) -> sparse.csr_matrix:
-        return sparse.csr_matrix(self.matrix.T)
+    def _by_item(self) -> SparseRows:
+        return rows_of(sparse.csr_matrix(self.matrix.T))
 
     @cached_property
-    def _by_item(self) -> SparseRows:
-        return rows_of(self._transposed)
+    def _by_user(self) -> SparseRows:
+        return rows_of(self.matrix)
 
     def save(self, folder: Path) -> None:
         """Writes the matrix, the kernel and the diagonal."""
@@ -103,7 +112,7 @@ class ManyItems:
 
 
 def _histories(queries: Sequence[Query], items: int) -> WeightedItems:
-    return recent(histories_of(queries), LAST, items).weighted(WEIGHTS)
+    return queries_of(queries).recent(items, LAST).weighted(WEIGHTS)
 
 
 def train(data: Interactions) -> FewItems | ManyItems:

@@ -59,44 +59,45 @@ def _options(fast: bool) -> dict[str, Any]:
     return {"error_model": "numpy", "fastmath": SUMS if fast else False}
 
 
-@compiled(INTS, LONGS, LONGS, NEW_INTS, NEW_INTS, NEW_LONGS, BOOLS, NEW_LONGS)
+@compiled(INTS, LONGS, NEW_INTS, NEW_LONGS, NEW_INTS, BOOLS, NEW_LONGS)
 def distinct(
     items: NDArray[np.int32],
     bounds: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    slot: NDArray[np.int32],
     index: NDArray[np.int32],
     place: NDArray[np.int64],
+    rank: NDArray[np.int32],
     repeated: NDArray[np.bool_],
-    counts: NDArray[np.int64],
+    found: NDArray[np.int64],
 ) -> None:
     """Finds the distinct items of each history, most recent first.
 
-    bounds: of the histories in `items`. starts: (histories + 1) where what is found of each begins in `index`,
-    `place`, the last one in `items`, and `repeated`, whether there was an earlier one; as many are looked for as there
-    is room. slot: a zero for each item there is. counts: how many were found.
+    bounds: of the histories in `items`. place: the last one of each in `items`. rank: its place in its history's part
+    of `index`. repeated: whether there was an earlier one. found: bounds of what is found of each, from 0 on.
     """
+    size, longest = 16, 0
     for q in range(len(bounds) - 1):
-        first, most, found = starts[q], starts[q + 1] - starts[q], 0
-        here = bounds[q + 1] - 1
-        while here >= bounds[q] and found < most:
+        longest = max(longest, bounds[q + 1] - bounds[q])
+    while size < 2 * longest:
+        size *= 2
+    table = np.empty(size, np.int64)  # by hash, where in `index` an item is: as many as all items would be memory
+    for q in range(len(bounds) - 1):
+        first, bits = found[q], 4
+        while (1 << bits) < 2 * (bounds[q + 1] - bounds[q]):
+            bits += 1
+        table[: 1 << bits] = -1
+        count = first
+        for here in range(bounds[q + 1] - 1, bounds[q] - 1, -1):
             item = items[here]
-            if slot[item]:
-                repeated[first + slot[item] - 1] = True
+            slot = ((np.int64(item) * 2654435761) & 0xFFFFFFFF) >> (32 - bits)  # Knuth's multiplicative hash
+            while table[slot] >= 0 and index[table[slot]] != item:
+                slot = (slot + 1) & ((1 << bits) - 1)
+            if table[slot] >= 0:
+                repeated[table[slot]] = True
             else:
-                index[first + found] = item
-                place[first + found] = here
-                repeated[first + found] = False
-                found += 1
-                slot[item] = found
-            here -= 1
-        while here >= bounds[q]:
-            if slot[items[here]]:
-                repeated[first + slot[items[here]] - 1] = True
-            here -= 1
-        for each in range(first, first + found):
-            slot[index[each]] = 0
-        counts[q] = found
+                table[slot], index[count], place[count] = count, item, here
+                rank[count], repeated[count] = count - first, False
+                count += 1
+        found[q + 1] = count
 
 
 @compiled(LONGS, INTS, FLOATS, FLOATS_2D, OUT_2D, fast=True)
@@ -140,6 +141,23 @@ def add_sparse_rows(
             factor = weight[k]
             for place in range(indptr[index[k]], indptr[index[k] + 1]):
                 total[indices[place]] += factor * data[place]
+
+
+@compiled(FLOATS_2D, LONGS, INTS, OUT_2D)
+def add_rows_of_ones(
+    given: NDArray[np.float32], indptr: NDArray[np.int64], indices: NDArray[np.int32], out: NDArray[np.float32]
+) -> None:
+    """Adds to each row of `out` the rows of a sparse matrix of ones, each with the weight that is given for it.
+
+    The other way round, as dot products of its columns, it takes twice as long: most columns are short.
+    """
+    for q in range(len(given)):
+        total = out[q]
+        for row in range(given.shape[1]):
+            factor = given[q, row]
+            if factor:
+                for place in range(indptr[row], indptr[row + 1]):
+                    total[indices[place]] += factor
 
 
 @helper()

@@ -18,7 +18,7 @@ from scipy import sparse
 from tailorbird.recipes.matrices import closeness
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, log_share, save_csr
-from tailorbird.recipes.scorers.sums import SparseRows, add_sparse_rows, histories_of, recent, rows_of, zeros
+from tailorbird.recipes.scorers.sums import SparseRows, add_sparse_rows, queries_of, rows_of, zeros
 
 WINDOW = 20
 """Places. Sequential rules chose 20 or 50 on all but one of the protocols P2 and P3 (docs/reference/quality.md)."""
@@ -47,7 +47,7 @@ class MarkovChain:
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of the decayed sum of transition shares."""
         items = self.shares.shape[1]
-        given = recent(histories_of(queries), LAST, items).weighted(WEIGHTS)
+        given = queries_of(queries).recent(items, LAST).weighted(WEIGHTS)
         return log_share(add_sparse_rows(given, self._rows, zeros(len(queries), items)), FLOOR)
 
     @cached_property

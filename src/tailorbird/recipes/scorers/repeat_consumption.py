@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.recipes.recipe import Query
-from tailorbird.recipes.scorers.sums import histories_of, recent
+from tailorbird.recipes.scorers.sums import lengths_of, queries_of
 
 BUCKETS = 12
 """Two (once or oftener) for each of the six places that `buckets` tells apart."""
@@ -34,9 +34,8 @@ def buckets(query: Query) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
 
 def positions(queries: Sequence[Query], items: int) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
     """Returns row, column and bucket of every item in every query's history; `items`: how many items there are."""
-    histories = histories_of(queries)
-    found = recent(histories, None, items)
-    row = np.repeat(np.arange(len(queries)), np.diff(found.bounds))
-    times = np.concatenate([*(np.asarray(query.timestamps) for query in queries), np.empty(0, np.int64)])
-    same_second = times[found.place] == times[histories.bounds[1:][row] - 1]
+    asked = queries_of(queries)
+    found, times = asked.recent(items), asked.times
+    row = np.repeat(np.arange(len(asked)), lengths_of(found.bounds))
+    same_second = times[found.place] == times[asked.histories.bounds[1:][row] - 1]
     return row, found.items, 2 * np.where(same_second, *BY_RANK[:, np.minimum(found.rank, OLD)]) + found.repeated

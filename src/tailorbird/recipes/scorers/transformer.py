@@ -10,7 +10,7 @@ test holds the two against each other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -21,10 +21,14 @@ from numpy.typing import NDArray
 
 from tailorbird.recipes import features
 from tailorbird.recipes.features import Encoder
-from tailorbird.recipes.recipe import Query
+from tailorbird.recipes.matrices import user_bounds
+from tailorbird.recipes.recipe import Interactions, Query
+from tailorbird.recipes.scorers import known_states
 from tailorbird.recipes.scorers.blend_weights import log_softmax
 from tailorbird.recipes.scorers.decayed_popularity import asked_at
-from tailorbird.recipes.scorers.sums import add_rows, bounds_of, histories_of, recent
+from tailorbird.recipes.scorers.ease import last_seen
+from tailorbird.recipes.scorers.known_states import KnownStates
+from tailorbird.recipes.scorers.sums import add_rows, bounds_of, lengths_of, queries_of
 from tailorbird.storage.arrays import load_all_arrays, save_arrays
 
 EDGES = np.ceil(np.sqrt(2.0) ** np.arange(1, 64)).astype(np.int64) - 1
@@ -32,6 +36,9 @@ EDGES = np.ceil(np.sqrt(2.0) ** np.arange(1, 64)).astype(np.int64) - 1
 EPSILON = 1e-5
 """Of layer normalisation: torch's default, so that both forward passes are one."""
 
+KNOWN_EVENTS = 2_000_000
+"""Of the users whose states are kept: to run so many through takes half a minute; they are 10,000 users with windows of
+200, whose states have 5 MB, or 100,000 with windows of 20 and 50 MB."""
 CHUNK = 2000
 """Events that go through the network together: some megabytes, which stay in the processor's cache."""
 
@@ -47,6 +54,12 @@ class Windows(NamedTuple):
     times: NDArray[np.int64]
     asked: NDArray[np.int64]
     """Epoch seconds of the event that comes after each, the last one's of the question."""
+
+    def keys(self) -> NDArray[np.uint64]:
+        """Returns (question): the key of what a question's state depends on."""
+        parts = [slice(start, end) for start, end in pairwise(self.bounds.tolist())]
+        each = (self.items, self.times, self.asked)
+        return np.array([known_states.key_of(*(array[part] for array in each)) for part in parts], np.uint64)
 
     def part(self, questions: slice) -> Windows:
         """Returns the events of some questions."""
@@ -187,6 +200,8 @@ class Transformer:
     """Epoch seconds of the newest interaction at training: a question from later on counts as asked then."""
     user: Encoder
     context: Encoder
+    known: KnownStates = known_states.NONE
+    """Of the histories that were there at training."""
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) log-probabilities of the next item."""
@@ -206,10 +221,34 @@ class Transformer:
     def _states(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, width): what the histories say about their next items."""
         windows = self._windows(queries)
-        states = np.empty((len(queries), self.arrays["vectors"].shape[1]), np.float32)
+        rows = self.known.rows(windows.keys()) if len(self.known.keys) else np.full(len(queries), -1)
+        new = np.flatnonzero(rows < 0)
+        if not len(new):
+            return self.known.states[rows]
+        if len(new) == len(queries):
+            return self._states_of(windows)
+        states = self.known.states[rows]
+        states[new] = self._states_of(self._windows([queries[row] for row in new.tolist()]))
+        return states
+
+    def _states_of(self, windows: Windows) -> NDArray[np.float32]:
+        states = np.empty((len(windows.bounds) - 1, self.arrays["vectors"].shape[1]), np.float32)
         for some in chunks(windows.bounds):
             states[some] = self._run(windows.part(some))
         return states
+
+    def knowing(self, data: Interactions) -> Transformer:
+        """Returns the transformer with the states of the users seen last, as if they asked after the training.
+
+        To run them through costs as much as a fraction of an epoch.
+        """
+        bounds = user_bounds(data)
+        length = self.arrays["blocks.0.distance"].shape[1]
+        newest = np.argsort(-last_seen(data), kind="stable")
+        newest = newest[np.cumsum(np.minimum(np.diff(bounds), length)[newest]) <= KNOWN_EVENTS]
+        parts = [slice(bounds[user], bounds[user + 1]) for user in newest.tolist()]
+        windows = self._windows([Query(data.item[part], data.timestamp[part], now=self.newest) for part in parts])
+        return replace(self, known=known_states.known(windows.keys(), self._states_of(windows)))
 
     def _run(self, windows: Windows) -> NDArray[np.float32]:
         x = self.arrays["vectors"][windows.items]
@@ -222,16 +261,15 @@ class Transformer:
     def _windows(self, queries: Sequence[Query]) -> Windows:
         """Returns what is seen of the histories: their last distinct items, after START where there is room for it."""
         start, length = len(self.arrays["bias"]), self.arrays["blocks.0.distance"].shape[1]
-        histories = histories_of(queries)
-        found = recent(histories, length, start)
-        counts = np.diff(found.bounds)
+        given = queries_of(queries)
+        found = given.recent(start, length)
+        counts = lengths_of(found.bounds)
         begun = counts < length
         bounds = bounds_of(counts + begun)
         items, times = np.full(bounds[-1], start, np.int32), np.empty(bounds[-1], np.int64)
         oldest_first = np.repeat(bounds[1:], counts) - 1 - found.rank
         items[oldest_first] = found.items
-        done = np.concatenate([*(np.asarray(query.timestamps, np.int64) for query in queries), np.empty(0, np.int64)])
-        times[oldest_first] = done[found.place]
+        times[oldest_first] = given.times[found.place]
         first = bounds[:-1][begun]
         times[first] = times[np.minimum(first + 1, len(times) - 1)]
         # Each is asked about when the next one comes, and the last when the question does.
@@ -246,7 +284,8 @@ class Transformer:
 
     def save(self, folder: Path) -> None:
         """Writes one .npy file an array, and the encoders as JSON."""
-        save_arrays(folder, **self.arrays, newest=np.int64(self.newest))
+        keys, states = self.known.keys, self.known.states
+        save_arrays(folder, **self.arrays, known_keys=keys, known_states=states, newest=np.int64(self.newest))
         self.user.save(folder / "user.json")
         self.context.save(folder / "context.json")
 
@@ -260,4 +299,7 @@ def load(folder: Path) -> Transformer:
     """Reads what `Transformer.save` wrote."""
     arrays = {name: np.asarray(array) for name, array in load_all_arrays(folder).items()}
     newest = int(arrays.pop("newest"))
-    return Transformer(arrays, newest, features.load(folder / "user.json"), features.load(folder / "context.json"))
+    none = known_states.NONE  # of models that were trained before there were such
+    known = KnownStates(arrays.pop("known_keys", none.keys), arrays.pop("known_states", none.states))
+    user, context = (features.load(folder / f"{name}.json") for name in ("user", "context"))
+    return Transformer(arrays, newest, user, context, known)

@@ -22,7 +22,7 @@ from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers.ease import last_seen, newest_users
 from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, log_share, save_csr
-from tailorbird.recipes.scorers.sums import SparseRows, histories_of, recent, rows_of, zeros
+from tailorbird.recipes.scorers.sums import SparseRows, lengths_of, queries_of, rows_of, zeros
 
 DECAY = 0.7
 """A place. Session-kNN chose .5 in P5, at the end of the range that was tried; users are longer than sessions."""
@@ -52,12 +52,12 @@ class UserKnn:
         from tailorbird.recipes.scorers import kernels
 
         users, items = self.has.shape
-        histories, shares = histories_of(queries), zeros(len(queries), items)
-        given = recent(histories, LAST, items).weighted(WEIGHTS)
+        asked, shares = queries_of(queries), zeros(len(queries), items)
+        given, histories = asked.recent(items, LAST).weighted(WEIGHTS), asked.histories
         brings, has = self._rows
         alike, found = np.zeros(users, np.float32), np.empty(users, np.int32)
         kernels.add_neighbours(*given, *brings, has.indptr, has.indices, NEAREST, alike, found, shares)
-        shares[np.repeat(np.arange(len(queries)), np.diff(histories.bounds)), histories.items] = 0
+        shares[np.repeat(np.arange(len(queries)), lengths_of(histories.bounds)), histories.items] = 0
         return log_share(shares, FLOOR)
 
     @cached_property
