@@ -118,7 +118,11 @@ def _places(
     if chances is None or not len(best):
         certain = Draw(best.tolist(), [1.0] * len(best))
         return _Places(certain.items, [0.0] * len(best), None, certain)
-    own = np.where(chances.arms.place[best] >= 0, chances.of[chances.arms.place[best]], 0.0)
+    arms = chances.arms.place[best]
+    if (arms < 0).all():  # as it mostly is: 5 µs rather than 40
+        ours = Draw(best.tolist(), [1 - chances.share] * len(best))
+        return _Places(ours.items, [0.0] * len(best), chances, ours)
+    own = np.where(arms >= 0, chances.of[arms], 0.0)
     return _Places(best.tolist(), own.tolist(), chances, _unexplored(best, own, chances))
 
 
@@ -195,7 +199,9 @@ def _arms(pool: ExplorationPool, age: float) -> _Arms:
 def _expected(scores: NDArray[np.float32], arms: _Arms, known: int) -> NDArray[np.float64]:
     """What is expected of each arm: its own probability, and in the proportion `unknown` that of items like it."""
     powers = np.exp(scores - scores.max())
-    return np.asarray((1 - arms.unknown) * powers[arms.items] + arms.unknown * arms.alike(powers[:known]), np.float64)
+    return np.asarray(
+        (1 - arms.unknown) * powers[arms.items] + arms.unknown * arms.alike(powers[:known]), np.float64
+    )
 
 
 def _unexplored(best: NDArray[np.integer[Any]], own: NDArray[np.float64], chances: _Chances) -> Draw:

@@ -135,6 +135,11 @@ class Scale:
         """The share of a score as clients get it."""
         return round(math.exp(value - self.top) / self.total * ONE) / ONE
 
+    def shown_all(self, values: NDArray[np.float32]) -> list[float]:
+        """`shown` of each."""
+        shares = np.exp(values.astype(np.float64) - self.top) / self.total
+        return list((np.rint(shares * ONE) / ONE).tolist())
+
 
 def scale(values: NDArray[np.float32]) -> Scale:
     """The scale on which the shares of these scores sum to 1; all are 0 where none is finite."""
