@@ -32,6 +32,7 @@ class KnownStates:
 
 
 NONE = KnownStates(np.empty(0, np.uint64), np.empty((0, 0), np.float32))
+"""Of a transformer that knows no history."""
 
 
 def known(keys: NDArray[np.uint64], states: NDArray[np.float32]) -> KnownStates:
