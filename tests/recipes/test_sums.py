@@ -8,20 +8,26 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import erf
 
 from tailorbird.recipes.recipe import Query
-from tailorbird.recipes.scorers import attention, attributes, kernels, repeat_consumption, transformer, user_knn
+from tailorbird.recipes.scorers import (
+    attention,
+    attributes,
+    raising_kernels,
+    repeat_consumption,
+    transformer,
+    user_knn,
+)
 from tailorbird.recipes.scorers.scorer import recent_items, weighted_histories
 from tailorbird.recipes.scorers.sums import (
     Queries,
     add_rows,
-    add_rows_of_ones,
     add_sparse_rows,
     nonzero,
     rows_of,
-    zeros,
 )
 
 ITEMS = 7
@@ -102,42 +108,52 @@ def test_sums_of_rows_are_matrix_products(histories, seed, columns):
     np.testing.assert_allclose(add_rows(chosen, matrix, ones.copy()), expected, rtol=1e-5, atol=1e-5)
     rows = rows_of(sparse.csr_matrix(matrix))
     np.testing.assert_allclose(add_sparse_rows(chosen, rows, ones.copy()), expected, rtol=1e-5, atol=1e-5)
-    ones_only = rows_of(sparse.csr_matrix(matrix != 0))
-    both = add_rows_of_ones(plain.toarray(), ones_only, ones.copy())
-    np.testing.assert_allclose(both, plain @ (matrix != 0) + 1, rtol=1e-5, atol=1e-5)
     again = nonzero(plain.toarray())
     np.testing.assert_array_equal(again.bounds, plain.indptr)
     np.testing.assert_allclose(add_rows(again, matrix, ones), expected, rtol=1e-5, atol=1e-5)
 
 
 @FEW
-@given(HISTORIES, st.integers(0, 99), st.integers(1, 40))
-def test_neighbours_are_the_users_with_the_largest_likeness(histories, seed, nearest):
+@given(HISTORIES, st.integers(0, 99), st.integers(1, 40), st.sampled_from([1, 2, 64, 65]))
+def test_neighbours_are_the_users_with_the_largest_likeness(histories, seed, nearest, copies):
+    """copies: of each item, which nobody asks about, so that there are several blocks."""
     rng = np.random.default_rng(seed)
-    has = sparse.csr_matrix(rng.random((30, ITEMS)) < 0.4, dtype=np.float32)
+    some = rng.random((30, ITEMS)) < 0.4
+    has = sparse.csr_matrix(np.tile(some, copies), dtype=np.float32)
     brings = sparse.csr_matrix(sparse.csr_matrix(has.multiply(rng.random((30, 1)).astype(np.float32) + 0.1)).T)
     queries = queries_of(histories)
-    chosen = queries.recent(ITEMS, 5).weighted(WEIGHTS)
-    out, alike, found = zeros(len(queries), ITEMS), np.zeros(30, np.float32), np.empty(30, np.int32)
-    rows = rows_of(has)
-    kernels.add_neighbours(*chosen, *rows_of(brings), rows.indptr, rows.indices, nearest, alike, found, out)
-    assert not alike.any()  # ready for the next question
-    plain = weighted_histories([recent_items(query, 5) for query in queries], WEIGHTS, ITEMS) @ brings
-    for row, likeness in enumerate(plain.toarray()):
+    found = raised_by_neighbours(user_knn.UserKnn(has, brings), queries, nearest)
+    plain = weighted_histories(
+        [recent_items(query, user_knn.LAST) for query in queries], user_knn.WEIGHTS, ITEMS * copies
+    )
+    for row, likeness in enumerate((plain @ brings).toarray()):
         kept = np.where(likeness >= np.sort(likeness)[::-1][min(nearest, 30) - 1], likeness, 0)
-        np.testing.assert_allclose(out[row], kept @ has / max(kept.sum(), 1e-9), rtol=1e-4, atol=1e-6)
+        shares = kept @ has / max(kept.sum(), 1e-9)
+        shares[queries[row].items] = 0
+        expected = np.log(shares + user_knn.FLOOR) - np.log(user_knn.FLOOR)
+        np.testing.assert_allclose(found[row], row + 2 * expected, rtol=1e-4, atol=1e-4)
+
+
+def raised_by_neighbours(model: user_knn.UserKnn, queries: Queries, nearest: int) -> NDArray[np.float32]:
+    """Twice the scores, on top of each question's number."""
+    out = np.repeat(np.arange(len(queries), dtype=np.float32)[:, None], model.has.shape[1], axis=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(user_knn, "NEAREST", nearest)
+        model.add(queries, np.full(len(queries), 2, np.float32), out)
+    return out
 
 
 def test_of_equally_near_users_no_more_than_the_nearest_count():
     has = sparse.csr_matrix(np.hstack([np.ones((9, 1)), np.eye(9)]), dtype=np.float32)
-    model = user_knn.UserKnn(has, sparse.csr_matrix(has.T))
-    rows, brings = rows_of(has), rows_of(model.brings)
-    out, chosen = zeros(1, 10), nonzero(np.eye(1, 10, dtype=np.float32))
-    kernels.add_neighbours(
-        *chosen, *brings, rows.indptr, rows.indices, 4, np.zeros(9, np.float32), np.empty(9, np.int32), out
-    )
-    assert out[0, 0] == 1
-    assert sorted(out[0, 1:].tolist()) == [0] * 5 + [0.25] * 4
+    out = raised_by_neighbours(user_knn.UserKnn(has, sparse.csr_matrix(has.T)), queries_of([[(0, 1)]]), 4)
+    share = (np.log(0.25 + user_knn.FLOOR) - np.log(user_knn.FLOOR)) * 2
+    np.testing.assert_allclose(np.sort(out[0]), [0] * 6 + [share] * 4, rtol=1e-5)
+
+
+def test_logarithms_are_right_to_the_digits_of_a_float():
+    x = np.geomspace(1e-30, 1e30, 20_001).astype(np.float32)
+    found = np.array([raising_kernels.logarithm.py_func(each) for each in x])
+    np.testing.assert_allclose(found, np.log(x.astype(np.float64)), rtol=3e-7, atol=1e-7)
 
 
 @FEW

@@ -199,9 +199,7 @@ def _arms(pool: ExplorationPool, age: float) -> _Arms:
 def _expected(scores: NDArray[np.float32], arms: _Arms, known: int) -> NDArray[np.float64]:
     """What is expected of each arm: its own probability, and in the proportion `unknown` that of items like it."""
     powers = np.exp(scores - scores.max())
-    return np.asarray(
-        (1 - arms.unknown) * powers[arms.items] + arms.unknown * arms.alike(powers[:known]), np.float64
-    )
+    return np.asarray((1 - arms.unknown) * powers[arms.items] + arms.unknown * arms.alike(powers[:known]), np.float64)
 
 
 def _unexplored(best: NDArray[np.integer[Any]], own: NDArray[np.float64], chances: _Chances) -> Draw:

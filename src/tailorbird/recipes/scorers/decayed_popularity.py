@@ -38,7 +38,8 @@ class DecayedPopularity:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of each item's decayed share at the last moment not after the request."""
-        return self.log_shares[self.rows(np.array([asked_at(query, int(self.moments[-1])) for query in queries]))]
+        rows = self.rows(np.array([asked_at(query, int(self.moments[-1])) for query in queries]))
+        return self.log_shares[rows] if len(rows) > 1 else self.log_shares[rows.item() :][:1]  # which is not copied
 
     def rows(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
         """Returns the row of the last moment not after each time; of the first moment where there is none."""

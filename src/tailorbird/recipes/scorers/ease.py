@@ -20,12 +20,11 @@ from scipy import linalg, sparse
 
 from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query
-from tailorbird.recipes.scorers.scorer import load_csr, log_share, save_csr
+from tailorbird.recipes.scorers.scorer import load_csr, log_share, raised, save_csr
 from tailorbird.recipes.scorers.sums import (
     SparseRows,
     WeightedItems,
     add_rows,
-    add_rows_of_ones,
     add_sparse_rows,
     nonzero,
     queries_of,
@@ -48,8 +47,9 @@ WEIGHTS = (1 / np.sqrt(1 + np.arange(LAST))).astype(np.float32)
 newcomers (docs/reference/quality.md)."""
 BLOCK = 4096
 """Items of a table that is dense for a while: 40 MB for `MOST_USERS`."""
-SPARSE = 0.1
-"""Share of the users that have to do with a history up to which their rows of the kernel are added up one by one."""
+SPARSE = 0.4
+"""Share of the users that have to do with a history up to which their rows of the kernel are added up one by one: of
+2,500 users with a share of .16 that takes 0.23 ms, the whole product 0.96; of 604 with .86, 60 and 25 µs."""
 FLOOR = 0.003
 """Weight at which an item is as good as unrelated: weights below it, many of them negative, are noise; not tuned."""
 
@@ -85,6 +85,12 @@ class ManyItems:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of each item's rebuilt weight; recent items weigh more."""
+        return raised(self, queries, len(self.diagonal), FLOOR)
+
+    def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """As `RaisingScorer` says."""
+        from tailorbird.recipes.scorers import raising_kernels
+
         given = _histories(queries, len(self.diagonal))
         users = add_sparse_rows(given, self._by_item, zeros(len(queries), len(self.kernel)))
         some = nonzero(users)
@@ -92,10 +98,10 @@ class ManyItems:
             users = add_rows(some, self.kernel, np.zeros_like(users))
         else:
             users = users @ self.kernel
-        scores = add_rows_of_ones(users, self._by_user, zeros(len(queries), len(self.diagonal)))
-        scores /= self.diagonal
-        scores[given.question, given.number] += given.weight - given.weight / self.diagonal[given.number]
-        return log_share(scores, FLOOR)
+        has, items = self._by_user, len(self.diagonal)
+        raising_kernels.rebuilt(
+            users, has.indptr, has.indices, *given, self.diagonal, FLOOR, factor, np.zeros(items, np.float32), out
+        )
 
     @cached_property
     def _by_item(self) -> SparseRows:

@@ -17,8 +17,8 @@ from scipy import sparse
 
 from tailorbird.recipes.matrices import closeness
 from tailorbird.recipes.recipe import Interactions, Query
-from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, log_share, save_csr
-from tailorbird.recipes.scorers.sums import SparseRows, add_sparse_rows, queries_of, rows_of, zeros
+from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, raised, save_csr
+from tailorbird.recipes.scorers.sums import SparseRows, queries_of, rows_of
 
 WINDOW = 20
 """Places. Sequential rules chose 20 or 50 on all but one of the protocols P2 and P3 (docs/reference/quality.md)."""
@@ -46,9 +46,15 @@ class MarkovChain:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of the decayed sum of transition shares."""
+        return raised(self, queries, self.shares.shape[1], FLOOR)
+
+    def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """As `RaisingScorer` says."""
+        from tailorbird.recipes.scorers import raising_kernels
+
         items = self.shares.shape[1]
         given = queries_of(queries).recent(items, LAST).weighted(WEIGHTS)
-        return log_share(add_sparse_rows(given, self._rows, zeros(len(queries), items)), FLOOR)
+        raising_kernels.sparse_rows(*given, *self._rows, FLOOR, factor, np.zeros(items, np.float32), out)
 
     @cached_property
     def _rows(self) -> SparseRows:

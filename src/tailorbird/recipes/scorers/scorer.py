@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,22 @@ class Scorer(Protocol):
     def save(self, folder: Path) -> None:
         """Writes the scorer into an existing empty folder."""
         ...
+
+
+@runtime_checkable
+class RaisingScorer(Protocol):
+    """A scorer that has the same to say of most items of a large catalogue: a floor, above which it raises some."""
+
+    def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """Adds to (query, item) `factor` (query) times the scores, less the score of an item that is not raised."""
+        ...
+
+
+def raised(scorer: RaisingScorer, queries: Sequence[Query], items: int, floor: float) -> NDArray[np.float32]:
+    """Returns the (query, item) scores of a scorer whose floor is the log of `floor`."""
+    scores = np.full((len(queries), items), np.log(np.float32(floor)), np.float32)
+    scorer.add(queries, np.ones(len(queries), np.float32), scores)
+    return scores
 
 
 def recent_items(query: Query, last: int) -> NDArray[np.int32]:

@@ -162,14 +162,6 @@ def add_sparse_rows(given: WeightedItems, rows: SparseRows, out: NDArray[np.floa
     return out
 
 
-def add_rows_of_ones(given: NDArray[np.float32], rows: SparseRows, out: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Adds to (question, column) the rows of a sparse matrix of ones, weighted by (question, row); returns it."""
-    from tailorbird.recipes.scorers import kernels
-
-    kernels.add_rows_of_ones(given, rows.indptr, rows.indices, out)
-    return out
-
-
 def zeros(questions: int, columns: int) -> NDArray[np.float32]:
     """Returns something to add to."""
     return np.zeros((questions, columns), np.float32)

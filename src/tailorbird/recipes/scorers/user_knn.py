@@ -21,8 +21,8 @@ from scipy import sparse
 from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers.ease import last_seen, newest_users
-from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, log_share, save_csr
-from tailorbird.recipes.scorers.sums import SparseRows, lengths_of, queries_of, rows_of, zeros
+from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, raised, save_csr
+from tailorbird.recipes.scorers.sums import SparseRows, queries_of, rows_of
 
 DECAY = 0.7
 """A place. Session-kNN chose .5 in P5, at the end of the range that was tried; users are longer than sessions."""
@@ -49,16 +49,20 @@ class UserKnn:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of the share of alike users that have each item."""
-        from tailorbird.recipes.scorers import kernels
+        return raised(self, queries, self.has.shape[1], FLOOR)
 
-        users, items = self.has.shape
-        asked, shares = queries_of(queries), zeros(len(queries), items)
-        given, histories = asked.recent(items, LAST).weighted(WEIGHTS), asked.histories
-        brings, has = self._rows
+    def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """As `RaisingScorer` says."""
+        from tailorbird.recipes.scorers import raising_kernels
+
+        (users, items), asked, (brings, has) = self.has.shape, queries_of(queries), self._rows
+        given = asked.recent(items, LAST).weighted(WEIGHTS)
         alike, found = np.zeros(users, np.float32), np.empty(users, np.int32)
-        kernels.add_neighbours(*given, *brings, has.indptr, has.indices, NEAREST, alike, found, shares)
-        shares[np.repeat(np.arange(len(queries)), lengths_of(histories.bounds)), histories.items] = 0
-        return log_share(shares, FLOOR)
+        brought, have = (brings.indptr, brings.indices, brings.data), (has.indptr, has.indices)
+        histories = asked.histories.bounds, asked.histories.items
+        raising_kernels.neighbours(
+            *given, brought, have, histories, NEAREST, FLOOR, factor, alike, found, np.zeros(items, np.float32), out
+        )
 
     @cached_property
     def _rows(self) -> tuple[SparseRows, SparseRows]:
