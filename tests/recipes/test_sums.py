@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.special import erf
+from scipy.special import erf, logsumexp
 
 from tailorbird.recipes.recipe import Query
 from tailorbird.recipes.scorers import (
@@ -21,11 +21,13 @@ from tailorbird.recipes.scorers import (
     transformer,
     user_knn,
 )
+from tailorbird.recipes.scorers.blend_weights import log_softmax
 from tailorbird.recipes.scorers.scorer import recent_items, weighted_histories
 from tailorbird.recipes.scorers.sums import (
     Queries,
     add_rows,
     add_sparse_rows,
+    borrowed_zeros,
     nonzero,
     rows_of,
 )
@@ -217,3 +219,29 @@ def test_what_metadata_say_is_the_same_from_a_table_and_without(monkeypatch):
     conditions = (chosen @ items).toarray()
     plain = conditions @ model.of_items.toarray() + conditions @ model.of_features @ items.T.toarray()
     np.testing.assert_allclose(told, plain, rtol=1e-5, atol=1e-6)
+
+
+def test_probabilities_are_those_of_a_softmax_however_far_the_scores_are_apart():
+    scores = np.random.default_rng(0).normal(size=(3, 5000)).astype(np.float32) * [[1], [10], [1000]]
+    scores[1, ::3] = -np.inf
+    found = log_softmax(scores.astype(np.float32))
+    expected = scores - logsumexp(scores, axis=1, keepdims=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=3e-6)
+
+
+def spoil() -> None:
+    with borrowed_zeros(7) as left:
+        left[:] = 1 / left.sum().item()
+
+
+def test_what_is_lent_is_zero_and_large_enough():
+    with borrowed_zeros(5) as small, borrowed_zeros(9) as large:
+        assert len(small) == 5
+        assert len(large) == 9
+        assert small is not large
+        assert not np.shares_memory(small, large)
+    with pytest.raises(ZeroDivisionError):
+        spoil()
+    with borrowed_zeros(9) as clean, borrowed_zeros(9) as another:
+        assert not clean.any()
+        assert not another.any()

@@ -143,10 +143,13 @@ class Scale:
 
 def scale(values: NDArray[np.float32]) -> Scale:
     """The scale on which the shares of these scores sum to 1; all are 0 where none is finite."""
-    top = float(values.max(initial=-np.inf))
-    if not np.isfinite(top):
+    from tailorbird.recipes.scorers import kernels  # which a model with such scores has loaded already
+
+    top, total = np.array([values.max(initial=-np.inf)], np.float32), np.empty(1)
+    if not np.isfinite(top.item()):
         return Scale(0.0, np.inf)
-    return Scale(top, float(np.exp(values - np.float32(top)).sum(dtype=np.float64)))
+    kernels.sum_exponentials(np.ascontiguousarray(values)[None], top, total)
+    return Scale(top.item(), total.item())
 
 
 def _finite(values: NDArray[np.float32], places: NDArray[np.int64]) -> NDArray[np.int64]:

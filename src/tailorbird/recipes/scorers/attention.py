@@ -1,39 +1,20 @@
 """What a transformer does between its matrix products, compiled: see `kernels` for why, and for what holds of all.
 
-Exponential and error function are polynomials, which LLVM turns into vector instructions; the relative error is that
-of a float32. Sources: expf of Moshier's Cephes Mathematical Library; the rational erf of Eigen (Eigen/src/Core/
-MathFunctionsImpl.h), both with the digits that a float32 has.
+The error function is a quotient of polynomials, which LLVM turns into vector instructions; the relative error is that
+of a float32. Source: the rational erf of Eigen (Eigen/src/Core/MathFunctionsImpl.h).
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from tailorbird.recipes.scorers.kernels import FLOATS_2D, LONGS, OUT_2D, compiled, helper
+from tailorbird.recipes.scorers.kernels import FLOATS_2D, LEAST, LONGS, OUT_2D, compiled, exponential, helper
 from tailorbird.recipes.scorers.transformer import EPSILON
 
 CUBE = types.Array(types.float32, 3, "C")  # of dimensions
-LEAST = np.float32(-87.0)
-"""Whose exponential is the least normal float."""
 SMALL = np.float32(EPSILON)
-
-
-@helper(fast=True)
-def exponential(x: Any) -> Any:
-    """Returns e ** x of a float32 between -87 and 0."""
-    power = np.floor(x * np.float32(1.44269504) + np.float32(0.5))
-    rest = x - power * np.float32(0.693359375) + power * np.float32(2.12194440e-4)
-    series = np.float32(1.9875691500e-4) * rest + np.float32(1.3981999507e-3)
-    series = series * rest + np.float32(8.3334519073e-3)
-    series = series * rest + np.float32(4.1665795894e-2)
-    series = series * rest + np.float32(1.6666665459e-1)
-    series = series * rest + np.float32(5.0000001201e-1)
-    series = series * rest * rest + rest + np.float32(1)
-    return series * np.int32((np.int32(power) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
 @compiled(OUT_2D, fast=True)

@@ -296,7 +296,10 @@ def combine(
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns log-probabilities along the last axis."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return np.asarray(shifted, np.float32)
+    """Returns log-probabilities along the last of two axes."""
+    from tailorbird.recipes.scorers import kernels
+
+    highest, sums = logits.max(axis=1), np.empty(len(logits))
+    kernels.sum_exponentials(np.ascontiguousarray(logits, np.float32), highest, sums)
+    found: NDArray[np.float32] = logits - (highest + np.log(sums).astype(np.float32))[:, None]
+    return found

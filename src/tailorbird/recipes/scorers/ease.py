@@ -26,6 +26,7 @@ from tailorbird.recipes.scorers.sums import (
     WeightedItems,
     add_rows,
     add_sparse_rows,
+    borrowed_zeros,
     nonzero,
     queries_of,
     rows_of,
@@ -98,10 +99,9 @@ class ManyItems:
             users = add_rows(some, self.kernel, np.zeros_like(users))
         else:
             users = users @ self.kernel
-        has, items = self._by_user, len(self.diagonal)
-        raising_kernels.rebuilt(
-            users, has.indptr, has.indices, *given, self.diagonal, FLOOR, factor, np.zeros(items, np.float32), out
-        )
+        has, weighted = self._by_user, (given.bounds, given.number, given.weight)
+        with borrowed_zeros(len(self.diagonal)) as sums:
+            raising_kernels.rebuilt(users, has.indptr, has.indices, *weighted, self.diagonal, FLOOR, factor, sums, out)
 
     @cached_property
     def _by_item(self) -> SparseRows:

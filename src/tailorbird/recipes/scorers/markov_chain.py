@@ -18,7 +18,7 @@ from scipy import sparse
 from tailorbird.recipes.matrices import closeness
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, raised, save_csr
-from tailorbird.recipes.scorers.sums import SparseRows, queries_of, rows_of
+from tailorbird.recipes.scorers.sums import SparseRows, borrowed_zeros, queries_of, rows_of
 
 WINDOW = 20
 """Places. Sequential rules chose 20 or 50 on all but one of the protocols P2 and P3 (docs/reference/quality.md)."""
@@ -54,7 +54,8 @@ class MarkovChain:
 
         items = self.shares.shape[1]
         given = queries_of(queries).recent(items, LAST).weighted(WEIGHTS)
-        raising_kernels.sparse_rows(*given, *self._rows, FLOOR, factor, np.zeros(items, np.float32), out)
+        with borrowed_zeros(items) as sums:
+            raising_kernels.sparse_rows(*given, *self._rows, FLOOR, factor, sums, out)
 
     @cached_property
     def _rows(self) -> SparseRows:

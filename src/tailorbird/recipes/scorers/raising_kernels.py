@@ -4,7 +4,7 @@ A scorer of this kind says the log of a share plus a floor, which of most items 
 So only what the shares are found for is looked at, and only how far it is above the floor is added: what all items
 have in common changes no answer. `factor` is the weight of each question's scores in `out` (question, item).
 
-The logarithm is a polynomial, as in `attention`: logf of Moshier's Cephes Mathematical Library.
+The logarithm is a polynomial, as the exponential in `kernels`: logf of Moshier's Cephes Mathematical Library.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from tailorbird.recipes.scorers.kernels import (
 )
 from tailorbird.recipes.scorers.pair_kernels import tuple_of
 
-BLOCK = 64
-"""Items that are looked at together whether anything was found for them: what is not found costs a look at four lines
-of the cache; not tuned."""
+BLOCK, MANY = 64, 12
+"""Items that are looked at together whether anything was found for them, and for how many of them until each is taken
+by itself; not tuned."""
 
 
 @helper(fast=True)
@@ -55,22 +55,47 @@ def logarithm(x: Any) -> Any:
 
 
 @helper(fast=True)
-def _raise(sums: NDArray[np.float32], scale: Any, floor: Any, factor: Any, out: NDArray[np.float32]) -> None:
-    """Adds to a row how far the logs of the scaled sums, negative ones taken as zero, are above the floor's.
-
-    The sums are 0 afterwards, for the next question.
-    """
+def _raise_all(block: NDArray[np.float32], floor: Any, factor: Any, raised: NDArray[np.float32]) -> None:
+    """Raises a block of items by vector instructions, those with a share of zero or less by nothing."""
     least = logarithm(floor)
+    for place in range(len(block)):
+        above = factor * (logarithm(max(block[place], np.float32(0)) + floor) - least)
+        raised[place] += above if block[place] > 0 else np.float32(0)
+
+
+@helper(fast=True)
+def _raise_some(block: NDArray[np.float32], floor: Any, factor: Any, raised: NDArray[np.float32]) -> None:
+    """As `_raise_all`, one item after the other: faster for a few."""
+    least = logarithm(floor)
+    for place in range(len(block)):
+        if block[place] > 0:
+            raised[place] += factor * (logarithm(block[place] + floor) - least)
+
+
+@helper(fast=True)
+def _raise(
+    sums: NDArray[np.float32], share: Any, divisor: Any, floor: Any, factor: Any, out: NDArray[np.float32]
+) -> None:
+    """Adds to a row how far the logs of the shares are above the floor's. The sums are 0 afterwards, for the next row.
+
+    share: of a sum of 1. divisor: (item) of each share; empty where there is none.
+    """
     for start in range(0, len(sums), BLOCK):
         block, raised = sums[start : start + BLOCK], out[start : start + BLOCK]
-        highest = np.float32(0)
+        found = 0
         for place in range(len(block)):
-            highest = max(highest, block[place])
-        if highest > 0:
+            found += block[place] != 0
+        if found:
             for place in range(len(block)):
-                above = factor * (logarithm(max(block[place] * scale, np.float32(0)) + floor) - least)
-                raised[place] += above if block[place] > 0 else np.float32(0)
-        block[:] = 0
+                block[place] *= share
+            if len(divisor):
+                for place in range(len(block)):
+                    block[place] /= divisor[start + place]
+            if found > MANY:
+                _raise_all(block, floor, factor, raised)
+            else:
+                _raise_some(block, floor, factor, raised)
+            block[:] = 0
 
 
 @compiled(LONGS, INTS, FLOATS, LONGS, INTS, FLOATS, types.float32, FLOATS, OUT, OUT_2D, fast=True)
@@ -91,7 +116,7 @@ def sparse_rows(
         for k in range(bounds[q], bounds[q + 1]):
             for place in range(indptr[index[k]], indptr[index[k] + 1]):
                 sums[indices[place]] += weight[k] * data[place]
-        _raise(sums, np.float32(1), floor, factor[q], out[q])
+        _raise(sums, np.float32(1), data[:0], floor, factor[q], out[q])
 
 
 @compiled(FLOATS_2D, LONGS, INTS, LONGS, INTS, FLOATS, FLOATS, types.float32, FLOATS, OUT, OUT_2D, fast=True)
@@ -121,9 +146,7 @@ def rebuilt(
                     sums[indices[place]] += value
         for k in range(bounds[q], bounds[q + 1]):
             sums[index[k]] += weight[k] * (diagonal[index[k]] - np.float32(1))
-        for item in range(len(sums)):
-            sums[item] /= diagonal[item]
-        _raise(sums, np.float32(1), floor, factor[q], out[q])
+        _raise(sums, np.float32(1), diagonal, floor, factor[q], out[q])
 
 
 @helper()
@@ -216,4 +239,4 @@ def neighbours(
         for place in range(histories[0][q], histories[0][q + 1]):
             sums[histories[1][place]] = 0
         if count:
-            _raise(sums, np.float32(1) / total, floor, factor[q], out[q])
+            _raise(sums, np.float32(1) / total, alike[:0], floor, factor[q], out[q])

@@ -22,7 +22,7 @@ from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers.ease import last_seen, newest_users
 from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, raised, save_csr
-from tailorbird.recipes.scorers.sums import SparseRows, queries_of, rows_of
+from tailorbird.recipes.scorers.sums import SparseRows, borrowed_zeros, queries_of, rows_of
 
 DECAY = 0.7
 """A place. Session-kNN chose .5 in P5, at the end of the range that was tried; users are longer than sessions."""
@@ -57,12 +57,13 @@ class UserKnn:
 
         (users, items), asked, (brings, has) = self.has.shape, queries_of(queries), self._rows
         given = asked.recent(items, LAST).weighted(WEIGHTS)
-        alike, found = np.zeros(users, np.float32), np.empty(users, np.int32)
         brought, have = (brings.indptr, brings.indices, brings.data), (has.indptr, has.indices)
         histories = asked.histories.bounds, asked.histories.items
-        raising_kernels.neighbours(
-            *given, brought, have, histories, NEAREST, FLOOR, factor, alike, found, np.zeros(items, np.float32), out
-        )
+        with borrowed_zeros(users) as alike, borrowed_zeros(items) as sums:
+            found = np.empty(users, np.int32)
+            raising_kernels.neighbours(
+                *given, brought, have, histories, NEAREST, FLOOR, factor, alike, found, sums, out
+            )
 
     @cached_property
     def _rows(self) -> tuple[SparseRows, SparseRows]:
