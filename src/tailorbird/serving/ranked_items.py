@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import compress
+from random import Random
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,8 +27,8 @@ PROMOTED, EXPLORATION, POPULAR = "Promoted item", "Exploration", "Popular item"
 EXPLORED = 0.5
 """An item less likely than this to get its place has it by exploration."""
 
-RANDOM = np.random.default_rng()
-"""Of all answers of the process; a generator of numpy's takes a lock, so that threads may share it."""
+RANDOM = Random()  # noqa: S311 - no secret
+"""Of all answers of the process; threads may share it. Python's makes a number in a tenth of the time of numpy's."""
 
 
 class RankedItem(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -48,6 +50,17 @@ class Ranking(NamedTuple):
     items: list[RankedItem]
     propensities: list[float] | None = None
     """How likely each was to get its place, given those before, where the answer may explore."""
+    own: _Own | None = None
+    """What the model itself would answer, of which most items are."""
+
+    def texts(self) -> list[msgspec.Raw]:
+        """The items as JSON: 1 µs where the model answers as it did before, and 8 where all have to be written."""
+        known = {} if self.own is None else self.own.texts
+        return [known.get(id(item)) or _text(item) for item in self.items]
+
+
+def _text(item: RankedItem) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(item))
 
 
 @dataclass(frozen=True)
@@ -80,17 +93,22 @@ def top(
     # Made once for these scores and this mask, unless the mask may still change.
     own = scores.derived(what, allowed, lambda: _own(served, scores, allowed, count, scale, shows_scores), count)
     if explores is None:
-        return Ranking(own.items)
+        return Ranking(own.items, None, own)
     if served.pool is None:
-        return Ranking(own.items, [1.0] * len(own.items))
-    draw = exploration.explore(scores, own.numbers, allowed, served.pool, explores, RANDOM)
+        return Ranking(own.items, [1.0] * len(own.items), own)
+    if own.places is None or own.explores is not explores:
+        own.places = exploration.places_of(scores, own.numbers, allowed, served.pool, explores)
+        own.explores = explores
+    draw = exploration.draw(own.places, RANDOM)
+    if draw is own.places.unexplored and not own.popular:
+        return Ranking(own.items, draw.propensities, own)
     items = [own.by_number.get(number) or _item(served, scores, number, own.scale) for number in draw.items]
     if served.recipe.candidates:
         items = [_with_reason(*each) for each in zip(items, draw.propensities, strict=True)]
-    return Ranking([*items, *own.popular], draw.propensities + [1.0] * len(own.popular))
+    return Ranking([*items, *own.popular], draw.propensities + [1.0] * len(own.popular), own)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Own:
     """What the model itself would answer."""
 
@@ -102,6 +120,15 @@ class _Own:
     """All of it, best first."""
     scale: Scale | None
     """Of the scores that are shown."""
+    explores: Exploration | None = None
+    """How the newest answer explored."""
+    places: exploration.Places | None = None
+    """For that."""
+
+    @cached_property
+    def texts(self) -> dict[int, msgspec.Raw]:
+        """All of it as JSON, by the identities of the items."""
+        return {id(item): _text(item) for item in self.items}
 
 
 def _own(
@@ -184,9 +211,10 @@ def with_promotions(
     ]
     others = top(served, scores, free, count - len(promoted), explores, scale=scale, shows_scores=shows_scores)
     known = others.propensities or [1.0] * len(others.items)
-    places = RANDOM.permutation(len(promoted) + len(others.items)) < len(promoted)
+    count = len(promoted) + len(others.items)
+    chosen = set(RANDOM.sample(range(count), len(promoted)))
     takers = {True: iter([(each, 1.0) for each in promoted]), False: iter(zip(others.items, known, strict=True))}
-    placed = [next(takers[bool(place)]) for place in places]
+    placed = [next(takers[place in chosen]) for place in range(count)]
     propensities = None if others.propensities is None else [propensity for _, propensity in placed]
     return Ranking([item for item, _ in placed], propensities)
 

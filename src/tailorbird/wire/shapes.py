@@ -279,8 +279,12 @@ def _part_of_list(shape: ListShape) -> Projection | None:
         return None
 
     def part(value: Any) -> Any:
-        # Structs are made in the model's shape.
-        return value if value and isinstance(value[0], msgspec.Struct) else [projection(item) for item in value]
+        # Structs are made in the model's shape, and so is JSON.
+        return (
+            value
+            if value and isinstance(value[0], msgspec.Struct | msgspec.Raw)
+            else [projection(item) for item in value]
+        )
 
     return part
 
