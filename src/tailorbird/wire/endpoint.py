@@ -151,7 +151,7 @@ class Endpoint:
         await send({"type": "http.response.body", "body": b"" if head.method == "HEAD" else response.body})
 
     def at_once(self, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> Response | None:
-        """The answer to a whole POST if it is at hand; whatever else comes, an error too, the application answers."""
+        """The answer to a whole POST if that is at hand, or what is wrong with it; None: `__call__` must answer."""
         operation = model.find(None, target.decode("latin-1"))
         if operation is None or operation.function not in self._service.quick or len(body) > SMALL:
             return None
@@ -160,14 +160,17 @@ class Endpoint:
         if not (plain and self._is_of_own_key(head)):
             return None
         try:
-            admission = self._admit(head)
-            self._limit(head, admission)
-            if not admission.ours:
-                return None
-            call = self._call_of(head, hashlib.sha256(body).hexdigest(), lambda: body, admission)
-            found = self._service.at_hand(call.operation.function, call.region, call.parameters)
-        except AwsError:
+            return self._at_hand(head, body)
+        except Exception as error:
+            return self._failure(head, error)
+
+    def _at_hand(self, head: Request, body: bytes) -> Response | None:
+        admission = self._admit(head)
+        self._limit(head, admission)
+        if not admission.ours:
             return None
+        call = self._call_of(head, hashlib.sha256(body).hexdigest(), lambda: body, admission)
+        found = self._service.at_hand(call.operation.function, call.region, call.parameters)
         return None if found is None else _response(call.operation, found)
 
     async def _respond(self, head: Request, incoming: Incoming) -> Response:
