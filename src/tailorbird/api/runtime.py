@@ -236,7 +236,7 @@ def _listed(
     listed: str, target: Target, deployment: Deployment, ranking: Ranking, columns: tuple[str, ...], *, written: bool
 ) -> dict[str, Any]:
     """written: whether each item is to be given as JSON already."""
-    items, ids = ranking.items, [each.item for each in ranking.items]
+    items, ids = ranking.items, ranking.ids()
     if columns:
         shown = metadata.of_items(deployment, ids, columns)
         items = [replace(item, metadata=values or None) for item, values in zip(items, shown, strict=True)]

@@ -64,6 +64,8 @@ class Draw:
     items: list[int]
     propensities: list[float]
     """How likely each was to get its place, given those in the places before."""
+    turns: Sequence[int] | None = None
+    """The explored places in order, where all others have the best items in order; None where that is not so."""
 
 
 def draw(places: Places, rng: Random) -> Draw:
@@ -127,7 +129,7 @@ def places_of(
     if allowed is not None and chances is not None:
         chances = _allowed(chances, allowed)
     if chances is None or not len(best):
-        certain = Draw(best.tolist(), [1.0] * len(best))
+        certain = Draw(best.tolist(), [1.0] * len(best), ())
         return Places(certain.items, [0.0] * len(best), None, certain)
     own = np.where(chances.arms.place[best] >= 0, chances.of[chances.arms.place[best]], 0.0)
     return Places(best.tolist(), own.tolist(), chances, _unexplored(best, own, chances))
@@ -238,7 +240,7 @@ def _unexplored(best: NDArray[np.integer[Any]], own: NDArray[np.float64], chance
     young = own > 0
     earlier: NDArray[np.int64] = np.cumsum(young) - young
     explored = np.where(earlier < chances.many, chances.share, 0.0)
-    return Draw(best.tolist(), ((1 - explored) + explored * own / np.maximum(1 - taken, TINY)).tolist())
+    return Draw(best.tolist(), ((1 - explored) + explored * own / np.maximum(1 - taken, TINY)).tolist(), ())
 
 
 def _inserted(places: Places, turns: list[int], chances: _Chances, rng: Random) -> Draw:
@@ -252,7 +254,7 @@ def _inserted(places: Places, turns: list[int], chances: _Chances, rng: Random) 
         items.insert(turn, item)
         propensities[turn] = chances.share * chance / max(left, TINY)
         left -= chance
-    return Draw(items[: len(places.best)], propensities)
+    return Draw(items[: len(places.best)], propensities, turns)
 
 
 def _placed(places: Places, turns: list[int], chances: _Chances, rng: Random) -> Draw:

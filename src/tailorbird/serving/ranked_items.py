@@ -5,12 +5,12 @@ The runtime and the batch jobs both go through here, so that a live and a batch 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -21,6 +21,8 @@ from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.models import ServedModel
 from tailorbird.serving.scores import Mask, Scale, Scores
 from tailorbird.serving.scores import scale as scale_of
+
+T = TypeVar("T")
 
 PROMOTED, EXPLORATION, POPULAR = "Promoted item", "Exploration", "Popular item"
 """Reasons, in AWS's words (spec recipes-and-runtime 4.2)."""
@@ -51,12 +53,30 @@ class Ranking(NamedTuple):
     propensities: list[float] | None = None
     """How likely each was to get its place, given those before, where the answer may explore."""
     own: _Own | None = None
-    """What the model itself would answer, of which most items are."""
+    """What the model itself would answer; None where too little of it is here."""
+    turns: Sequence[int] = ()
+    """Places of items that came between its own, which moved back; in order."""
+
+    def ids(self) -> list[str]:
+        """Those of the items."""
+        if self.own is None:
+            return [each.item for each in self.items]
+        return self._between(self.own.ids, lambda item: item.item)
 
     def texts(self) -> list[msgspec.Raw]:
         """The items as JSON: 1 µs where the model answers as it did before, and 8 where all have to be written."""
-        known = {} if self.own is None else self.own.texts
-        return [known.get(id(item)) or _text(item) for item in self.items]
+        if self.own is None:
+            return [_text(each) for each in self.items]
+        return self._between(self.own.texts, _text)
+
+    def _between(self, own: list[T], made: Callable[[RankedItem], T]) -> list[T]:
+        """What is made of the items, where it is made of the model's own already."""
+        if not self.turns:
+            return own
+        found = own.copy()
+        for turn in self.turns:
+            found.insert(turn, made(self.items[turn]))
+        return found[: len(self.items)]
 
 
 def _text(item: RankedItem) -> msgspec.Raw:
@@ -100,12 +120,15 @@ def top(
         own.places = exploration.places_of(scores, own.numbers, allowed, served.pool, explores)
         own.explores = explores
     draw = exploration.draw(own.places, RANDOM)
-    if draw is own.places.unexplored and not own.popular:
-        return Ranking(own.items, draw.propensities, own)
+    if draw.turns is not None and not own.popular and not served.recipe.candidates:
+        items = own.items.copy() if draw.turns else own.items
+        for turn in draw.turns:
+            items.insert(turn, _item(served, scores, draw.items[turn], own.scale))
+        return Ranking(items[: len(own.items)], draw.propensities, own, draw.turns)
     items = [own.by_number.get(number) or _item(served, scores, number, own.scale) for number in draw.items]
     if served.recipe.candidates:
         items = [_with_reason(*each) for each in zip(items, draw.propensities, strict=True)]
-    return Ranking([*items, *own.popular], draw.propensities + [1.0] * len(own.popular), own)
+    return Ranking([*items, *own.popular], draw.propensities + [1.0] * len(own.popular))
 
 
 @dataclass(eq=False)
@@ -126,9 +149,14 @@ class _Own:
     """For that."""
 
     @cached_property
-    def texts(self) -> dict[int, msgspec.Raw]:
-        """All of it as JSON, by the identities of the items."""
-        return {id(item): _text(item) for item in self.items}
+    def ids(self) -> list[str]:
+        """Those of all of it."""
+        return [item.item for item in self.items]
+
+    @cached_property
+    def texts(self) -> list[msgspec.Raw]:
+        """All of it as JSON."""
+        return [_text(item) for item in self.items]
 
 
 def _own(

@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 import random
 import threading
-import uuid
 from collections.abc import Collection
 
 import msgspec
 import sqlalchemy as sa
 
 from tailorbird.errors import AwsError, DamagedFile
+from tailorbird.numbers import uuid_text
 from tailorbird.storage.database import LOSS, Database
 
 log = logging.getLogger(__name__)
@@ -71,8 +71,7 @@ def new_id(time: float) -> str:
     It is a UUID of version 7 (RFC 9562 5.7), which begins with the time: so the index of the ids grows at its end,
     and not at thousands of places, each of which would be a page to write.
     """
-    bits = int(time * 1000) << 80 | random.getrandbits(80)
-    return f"RID-{uuid.UUID(int=bits & ~(0xF << 76 | 3 << 62) | 7 << 76 | 2 << 62)}"
+    return f"RID-{uuid_text(int(time * 1000) << 80 | random.getrandbits(80), version=7)}"
 
 
 def database(url: str) -> Database:

@@ -227,13 +227,10 @@ class Connection(HttpToolsProtocol):
         if response is None:
             return False
         self._body = None
-        lines = [STATUS_LINE[response.status]]
-        for name, value in self.server_state.default_headers:
-            lines += (name, b": ", value, b"\r\n")
-        for text, told in response.headers:
-            lines.append(f"{text}: {told}\r\n".encode("latin-1"))
-        lines += (b"content-length: %d\r\n\r\n" % len(response.body), response.body)
-        self.transport.write(b"".join(lines))
+        begin = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
+        told = "".join([f"{name}: {value}\r\n" for name, value in response.headers]).encode("latin-1")
+        size = b"content-length: %d\r\n\r\n" % len(response.body)
+        self.transport.write(b"".join((STATUS_LINE[response.status], begin, told, size, response.body)))
         self.server_state.total_requests += 1
         return True
 

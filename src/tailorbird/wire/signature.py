@@ -269,6 +269,8 @@ def _fields(authorization: str) -> dict[str, str]:
 
 
 def _parameters(query: str) -> dict[str, str]:
+    if not query:
+        return {}
     pairs = (pair.partition("=") for pair in query.split("&") if pair.startswith("X-Amz-"))
     return {name: unquote_to_bytes(value).decode("utf-8", "replace") for name, _, value in pairs}
 
