@@ -63,10 +63,10 @@ class Ranking(NamedTuple):
             return [each.item for each in self.items]
         return self._between(self.own.ids, lambda item: item.item)
 
-    def texts(self) -> list[msgspec.Raw]:
-        """The items as JSON: 1 µs where the model answers as it did before, and 8 where all have to be written."""
+    def texts(self) -> Sequence[msgspec.Raw | RankedItem]:
+        """The items as JSON, where most of them were written before: 1 µs rather than 8 for 25 of them."""
         if self.own is None:
-            return [_text(each) for each in self.items]
+            return self.items
         return self._between(self.own.texts, _text)
 
     def _between(self, own: list[T], made: Callable[[RankedItem], T]) -> list[T]:
@@ -179,7 +179,10 @@ def _candidates(served: ServedModel, scores: Scores, allowed: Mask | None) -> ND
 def _items(
     served: ServedModel, scores: Scores, numbers: NDArray[np.integer[Any]], scale: Scale | None
 ) -> list[RankedItem]:
-    return [_item(served, scores, number, scale) for number in numbers.tolist()]
+    ids = [served.ids[number] for number in numbers.tolist()]
+    if scale is None:
+        return list(map(RankedItem, ids))
+    return list(map(RankedItem, ids, scale.all_shown(scores.values[numbers])))
 
 
 def _item(served: ServedModel, scores: Scores, number: int, scale: Scale | None) -> RankedItem:
@@ -259,9 +262,11 @@ def reorder(
     Repeated ids count once; what the filter forbids vanishes (spec recipes-and-runtime 4.2). others_allowed: what it
     allows of the items that the model does not know.
     """
-    numbers = served.numbers
-    known = np.array([numbers[item] for item in dict.fromkeys(items) if item in numbers], np.int64)
-    others = served.unknown(items)
+    numbers = [served.numbers.get(item, -1) for item in dict.fromkeys(items)]
+    known = np.array(numbers, np.int64)
+    others: list[str] = []
+    if -1 in numbers:
+        known, others = known[known >= 0], served.unknown(items)
     if allowed is not None:
         known = known[allowed[known]]
     if others_allowed is not None:

@@ -116,8 +116,8 @@ class _Known:
 
     mark: Hashable
     """As it was before any of this was read."""
-    newest: dict[tuple[str, str], int] = field(default_factory=dict)
-    """The newest number about a subject of a dataset."""
+    newest: dict[tuple[str, ...], int] = field(default_factory=dict)
+    """The newest number of a dataset, or about a subject of it."""
 
 
 def database(url: str) -> Database:
@@ -227,18 +227,22 @@ class Live:
 
     def newest(self, dataset: str) -> int:
         """Number of the dataset's newest event that is here; 0 where there is none."""
-        return self._newest_here(dataset=dataset) or 0
+        return self._newest(self._newest_here, dataset=dataset)
 
     def newest_of(self, dataset: str, subject: str) -> int:
         """Number of the newest event about a subject, whether it moved or not; 0 where there is none."""
-        mark, known = self._commits.mark(), self._known
+        return self._newest(self._newest_of, dataset=dataset, subject=subject)
+
+    def _newest(self, query: PreparedQuery, **of: str) -> int:
+        """What a query finds, which is asked again only after a commit."""
+        mark, known, key = self._commits.mark(), self._known, (*of.values(),)
         if known.mark != mark:
             known = self._known = _Known(mark)
-        found = known.newest.get((dataset, subject))
+        found = known.newest.get(key)
         if found is None:
-            found = self._newest_of(dataset=dataset, subject=subject) or 0
+            found = query(**of) or 0
             if len(known.newest) < KNOWN:
-                known.newest[dataset, subject] = found
+                known.newest[key] = found
         return found
 
     def waiting(self) -> dict[str, int]:
