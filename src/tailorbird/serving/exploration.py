@@ -131,7 +131,11 @@ def places_of(
     if chances is None or not len(best):
         certain = Draw(best.tolist(), [1.0] * len(best), ())
         return Places(certain.items, [0.0] * len(best), None, certain)
-    own = np.where(chances.arms.place[best] >= 0, chances.of[chances.arms.place[best]], 0.0)
+    arms = chances.arms.place[best]
+    if (arms < 0).all():  # as it mostly is: 5 µs rather than 40
+        ours = Draw(best.tolist(), [1 - chances.share] * len(best), ())
+        return Places(ours.items, [0.0] * len(best), chances, ours)
+    own = np.where(arms >= 0, chances.of[arms], 0.0)
     return Places(best.tolist(), own.tolist(), chances, _unexplored(best, own, chances))
 
 

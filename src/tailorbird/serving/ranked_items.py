@@ -179,10 +179,13 @@ def _candidates(served: ServedModel, scores: Scores, allowed: Mask | None) -> ND
 def _items(
     served: ServedModel, scores: Scores, numbers: NDArray[np.integer[Any]], scale: Scale | None
 ) -> list[RankedItem]:
-    ids = [served.ids[number] for number in numbers.tolist()]
+    ids, places = served.ids, numbers.tolist()
     if scale is None:
-        return list(map(RankedItem, ids))
-    return list(map(RankedItem, ids, scale.all_shown(scores.values[numbers])))
+        return [RankedItem(ids[number]) for number in places]
+    return [
+        RankedItem(ids[each], share)
+        for each, share in zip(places, scale.shown_all(scores.values[numbers]), strict=True)
+    ]
 
 
 def _item(served: ServedModel, scores: Scores, number: int, scale: Scale | None) -> RankedItem:
