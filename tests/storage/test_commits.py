@@ -38,7 +38,7 @@ def engine(database: Database) -> Iterator[sa.Engine]:
 
 
 def add(file: Path, number: int = 1) -> None:
-    """As another process does, which is the last to close its connection but for ours."""
+    """As another process does."""
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("INSERT INTO found VALUES (?)", [number])
         connection.commit()
@@ -77,23 +77,6 @@ def test_a_log_that_begins_anew_hides_no_commit(database: Database, engine: sa.E
         seen.append(commits.mark())
     assert len(set(seen)) == 5
     commits.close()
-
-
-def test_without_an_index_sqlite_is_asked(tmp_path: Path) -> None:
-    """As where a file system has no WAL mode."""
-    file = tmp_path / "plain.db"
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("CREATE TABLE found (number INTEGER)")
-        connection.commit()
-    database = Database(f"sqlite:///{file}", "numbers", "", "found")
-    engine = sa.create_engine(database.url)
-    commits = Commits(database, engine)
-    before = commits.mark()
-    assert commits.mark() == before
-    add(file)
-    assert commits.mark() != before
-    commits.close()
-    engine.dispose()
 
 
 def test_after_the_end_nothing_is_told(database: Database, engine: sa.Engine) -> None:
