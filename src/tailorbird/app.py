@@ -54,6 +54,7 @@ def make_endpoint(workspace: Workspace, aws_local: AwsLocal | None, health: Heal
         Service(
             call=call,
             at_hand=at_hand,
+            quick=frozenset(runtime.QUICK),
             other=partial(_ask, aws_local) if aws_local else None,
             preflight=partial(_preflight, aws_local) if aws_local else None,
             secret_of=secret_of,

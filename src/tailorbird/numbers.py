@@ -14,6 +14,12 @@ _MOST_DIGITS = 300
 on."""
 
 
+def uuid_text(bits: int, version: int) -> str:
+    """Returns a UUID of a version (RFC 9562 4) as text, of 128 bits; what `uuid.UUID` takes 2 µs for."""
+    text = f"{bits & ~(0xF << 76 | 3 << 62) | version << 76 | 2 << 62:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
 def counted(count: int, noun: str, many: str = "") -> str:
     """Returns a count with its words, such as "1 row" or "2,000 rows"; many: those of several, else with an s."""
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"

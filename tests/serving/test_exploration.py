@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from tailorbird.recipes import RECIPES, new_items
 from tailorbird.recipes.recipe import silent
 from tailorbird.recipes.top_k import best_items
 from tailorbird.serving import exploration
-from tailorbird.serving.exploration import Draw, Exploration, explore
+from tailorbird.serving.exploration import Draw, Exploration, draw, places_of
 from tailorbird.serving.exploration_pools import ExplorationPool
 from tailorbird.serving.scores import Scores
 
@@ -44,10 +46,11 @@ def scores() -> NDArray[np.float32]:
 def draws(
     found: ExplorationPool, settings: Exploration, times: int = 1500, allowed: NDArray[np.bool_] | None = None
 ) -> list[Draw]:
-    rng = np.random.default_rng(1)
+    rng = Random(1)
     ordered = scores() if allowed is None else np.where(allowed, scores(), -np.inf)
     best = best_items(ordered[None, :], PLACES)[0]
-    return [explore(Scores(scores()), best, allowed, found, settings, rng) for _ in range(times)]
+    places = places_of(Scores(scores()), best, allowed, found, settings)
+    return [draw(places, rng) for _ in range(times)]
 
 
 def share(found: list[Draw], *items: int) -> float:
@@ -75,8 +78,8 @@ def test_propensities_are_the_frequencies() -> None:
     found = draws(pool({37: 30}), Exploration(weight=0.7), 5000)
     for place in (0, 1, 4):
         weights = np.zeros(ITEMS)
-        for draw in found:
-            weights[draw.items[place]] += 1 / draw.propensities[place] / len(found)
+        for each in found:
+            weights[each.items[place]] += 1 / each.propensities[place] / len(found)
         for item in range(ITEMS - NEW, ITEMS):
             # An item that was placed before cannot come again.
             possible = np.mean([item not in draw.items[:place] for draw in found])
@@ -88,13 +91,12 @@ def test_draws_are_placed_as_one_after_the_other(seed: int) -> None:
     """Where none of the best can be drawn, nothing needs to be looked at between two draws."""
     settings = Exploration(weight=0.5)
     best = np.arange(PLACES)
-    places = exploration._places(Scores(scores()), best, None, pool(), settings)
+    places = places_of(Scores(scores()), best, None, pool(), settings)
     assert places.chances is not None
     assert not places.young
     turns = sorted(np.random.default_rng(seed).choice(PLACES, min(3, PLACES), replace=False).tolist())
     found, plainly = (
-        fill(places, turns, places.chances, np.random.default_rng(seed))
-        for fill in (exploration._inserted, exploration._placed)
+        fill(places, turns, places.chances, Random(seed)) for fill in (exploration._inserted, exploration._placed)
     )
     assert found.items == plainly.items
     assert found.propensities == pytest.approx(plainly.propensities)
@@ -140,12 +142,12 @@ def test_the_default_costs_little_and_gives_new_items_places() -> None:
     counts = np.concatenate([np.bincount(held_out.train.item, minlength=known), np.zeros(new, np.int64)])
     created = np.where(np.arange(known + new) < known, 0, NOW)
     found = ExplorationPool("1", items, counts, np.zeros_like(counts), created, NOW, likeness)
-    rng = np.random.default_rng(0)
+    rng = Random(0)
 
     def asked(settings: Exploration) -> tuple[float, float]:
         """NDCG@25, and the share of the new items' places."""
         lists = [
-            (np.array(explore(row, best, None, found, settings, rng).items), truth)
+            (np.array(draw(places_of(row, best, None, found, settings), rng).items), truth)
             for row, best, truth in zip(map(Scores, rows), best_items(rows, 25), held_out.truths, strict=True)
             for _ in range(20)
         ]

@@ -60,6 +60,7 @@ def at_hand(function: str, workspace: Workspace, request: dict[str, Any]) -> dic
     that are in memory (its first mask may take 2 ms), or it was asked the same of the user, who did nothing since.
     None otherwise: whatever reads rows or documents, makes a model or writes may take seconds, for which no other
     request should wait.
+    Items come as JSON, in which most of them are in memory.
     """
     if function not in QUICK or "promotions" in request or "metadataColumns" in request:
         return None
@@ -113,7 +114,7 @@ def _recommendations(
         ranking = ranked_items.top(
             deployment.served, scores, allowed, wanted, target.explores, shows_scores=target.shows_scores
         )
-    return _listed("itemList", target, deployment, ranking, columns)
+    return _listed("itemList", target, deployment, ranking, columns, written=known is not None)
 
 
 def _personalized_ranking(
@@ -128,7 +129,7 @@ def _personalized_ranking(
     others = deployment.served.unknown(request["inputList"])
     others_allowed = _allowed(target, deployment, request, others) if others else None
     ranking = ranked_items.reorder(deployment.served, scores, request["inputList"], allowed, others_allowed)
-    return _listed("personalizedRanking", target, deployment, ranking, columns)
+    return _listed("personalizedRanking", target, deployment, ranking, columns, written=known is not None)
 
 
 def _actions(
@@ -233,13 +234,15 @@ def _check_length(member: str, length: int, columns: tuple[str, ...]) -> None:
 
 
 def _listed(
-    listed: str, target: Target, deployment: Deployment, ranking: Ranking, columns: tuple[str, ...]
+    listed: str, target: Target, deployment: Deployment, ranking: Ranking, columns: tuple[str, ...], *, written: bool
 ) -> dict[str, Any]:
-    items, ids = ranking.items, [each.item for each in ranking.items]
+    """written: whether each item is to be given as JSON already."""
+    items, ids = ranking.items, ranking.ids()
     if columns:
         shown = metadata.of_items(deployment, ids, columns)
         items = [replace(item, metadata=values or None) for item, values in zip(items, shown, strict=True)]
-    return {listed: items, "recommendationId": _remembered(deployment.workspace, target, ids, ranking.propensities)}
+    made = _remembered(deployment.workspace, target, ids, ranking.propensities)
+    return {listed: ranking.texts() if written else items, "recommendationId": made}
 
 
 def _remembered(workspace: Workspace, target: Target, ids: list[str], propensities: list[float] | None = None) -> str:

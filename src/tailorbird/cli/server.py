@@ -28,6 +28,7 @@ from tailorbird.jobs.dispatcher import Dispatcher
 from tailorbird.jobs.health import Health
 from tailorbird.storage.folder import LOCK_FILE, MASK, FolderInUse, Lock, make_private
 from tailorbird.wire.connection import Connection, Limits
+from tailorbird.wire.endpoint import Endpoint
 
 log = logging.getLogger(__name__)
 
@@ -111,17 +112,18 @@ def leave() -> None:
     end.start()
 
 
-def _http_server(config: Config, endpoint: Any) -> uvicorn.Server:
+def _http_server(config: Config, endpoint: Endpoint) -> uvicorn.Server:
     limits = Limits(min(config.connections, _descriptors() // 2), config.silence_seconds)
     return uvicorn.Server(
         uvicorn.Config(
             endpoint,
-            http=cast(Any, partial(Connection, limits)),
+            http=cast(Any, partial(Connection, limits, endpoint.at_once)),
             ws="none",
             lifespan="off",
             access_log=False,
             log_level="error",  # what clients send wrong is answered, and no news for an operator
             server_header=False,
+            proxy_headers=False,  # nothing here asks who the client is
             timeout_keep_alive=math.ceil(config.silence_seconds),
             timeout_graceful_shutdown=LEAVE_SECONDS,
         )

@@ -63,7 +63,8 @@ class ServedModel:
 
     def unknown(self, items: Iterable[str]) -> list[str]:
         """The distinct items that the model does not know, in their order."""
-        return [item for item in dict.fromkeys(items) if item not in self.numbers]
+        found = dict.fromkeys(items)
+        return [item for item in found if item not in self.numbers] if set(found).difference(self.numbers) else []
 
     @cached_property
     def updates_itself(self) -> bool:

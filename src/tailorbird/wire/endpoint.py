@@ -10,6 +10,7 @@ ServiceUnavailable.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import tempfile
 import time
@@ -68,6 +69,8 @@ class Service:
     """The access key id whose secret is in memory; to look for another one may take seconds."""
     at_hand: Callable[[str, str, dict[str, Any]], dict[str, Any] | None] = lambda function, region, parameters: None
     """What `call` answers where that is in memory, so that to hand it to a thread would cost as much again; or None."""
+    quick: frozenset[str] = frozenset()
+    """Names of the functions of which something may be at hand; they write nothing that others read."""
     alive: Callable[[], list[str]] = list
     """Why the process should be started again; costs nothing."""
     ready: Callable[[], list[str]] = list
@@ -147,6 +150,29 @@ class Endpoint:
                 return
         await send({"type": "http.response.body", "body": b"" if head.method == "HEAD" else response.body})
 
+    def at_once(self, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> Response | None:
+        """The answer to a whole POST if that is at hand, or what is wrong with it; None: `__call__` must answer."""
+        operation = model.find(None, target.decode("latin-1"))
+        if operation is None or operation.function not in self._service.quick or len(body) > SMALL:
+            return None
+        head = Request("POST", operation.path, "", _headers(headers), b"")
+        plain = len(headers) <= HEADERS and "origin" not in head.headers and not forms.is_form(head)
+        if not (plain and self._is_of_own_key(head)):
+            return None
+        try:
+            return self._at_hand(head, body)
+        except Exception as error:
+            return self._failure(head, error)
+
+    def _at_hand(self, head: Request, body: bytes) -> Response | None:
+        admission = self._admit(head)
+        self._limit(head, admission)
+        if not admission.ours:
+            return None
+        call = self._call_of(head, hashlib.sha256(body).hexdigest(), lambda: body, admission)
+        found = self._service.at_hand(call.operation.function, call.region, call.parameters)
+        return None if found is None else _response(call.operation, found)
+
     async def _respond(self, head: Request, incoming: Incoming) -> Response:
         in_thread = asyncio.get_running_loop().run_in_executor
         if head.path == "/healthz" and head.method in ("GET", "HEAD"):
@@ -178,7 +204,7 @@ class Endpoint:
         await body.receive(incoming, self._limit(head, admission), self._threads)
         if not admission.ours or body.size > SMALL:
             return lambda: self._answer(head, body, admission), False
-        call = self._call_of(head, body, admission)
+        call = self._call_of(head, body.sha256(), body.content, admission)
         found = self._service.at_hand(call.operation.function, call.region, call.parameters)
         return (lambda: self._call(call), False) if found is None else (lambda: _response(call.operation, found), True)
 
@@ -195,10 +221,14 @@ class Endpoint:
 
     async def _admission(self, head: Request) -> Admission:
         """As `_admit`, without keeping the event loop waiting for the secret of a key that is not in memory."""
-        authorization = head.headers.get("authorization", "")
-        if f"Credential={self._service.own_key}/" in authorization and authorization.count("Credential=") == 1:
+        if self._is_of_own_key(head):
             return self._admit(head)
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._admit, head)
+
+    def _is_of_own_key(self, head: Request) -> bool:
+        """Whether the request names the key whose secret is in memory."""
+        authorization = head.headers.get("authorization", "")
+        return f"Credential={self._service.own_key}/" in authorization and authorization.count("Credential=") == 1
 
     def _admit(self, head: Request) -> Admission:
         """What the request is taken for by its head; raises AwsError where it needs no body for that."""
@@ -221,28 +251,28 @@ class Endpoint:
     def _answer(self, head: Request, body: Body, admission: Admission) -> Response:
         """Verifies, dispatches and answers a request whose body is there."""
         if admission.ours:
-            return self._call(self._call_of(head, body, admission))
-        request = self._proved(head, body, admission)
+            return self._call(self._call_of(head, body.sha256(), body.content, admission))
+        if admission.claim is not None:
+            signature.prove(head, admission.claim, body.sha256())
+        request = Request(head.method, head.path, head.query, head.headers, body.content())
         assert admission.scope is not None, "without one it is ours"
         return self._of_other_service(admission.scope.service, request, admission.claim)
 
-    def _proved(self, head: Request, body: Body, admission: Admission) -> Request:
-        """The whole request; raises InvalidSignature."""
-        if admission.claim is not None:
-            signature.prove(head, admission.claim, body.sha256())
-        return Request(head.method, head.path, head.query, head.headers, body.content())
+    def _call_of(self, head: Request, digest: str, content: Callable[[], bytes], admission: Admission) -> Call:
+        """The call of an operation that a request makes, its signature verified; raises AwsError.
 
-    def _call_of(self, head: Request, body: Body, admission: Admission) -> Call:
-        """The call of an operation that a request makes, its signature verified; raises AwsError."""
-        request = self._proved(head, body, admission)
-        operation = model.find(request.headers.get("x-amz-target"), request.path) if request.method == "POST" else None
+        digest: SHA-256 of its body, in hex. content: the body itself, which may be in a file.
+        """
+        if admission.claim is not None:
+            signature.prove(head, admission.claim, digest)
+        operation = model.find(head.headers.get("x-amz-target"), head.path) if head.method == "POST" else None
         if operation is None:
-            if protocol_of(request) in ("query", "ec2"):
+            if protocol_of(head) in ("query", "ec2"):
                 raise errors.InvalidSignatureException("Credential should be scoped to correct service.")
-            named = request.headers.get("x-amz-target") or f"{request.method} {request.path}"
+            named = head.headers.get("x-amz-target") or f"{head.method} {head.path}"
             raise errors.UnknownOperationException(f"There is no operation {named[:200]!r}.")
         region = admission.scope.region if admission.scope else self._service.default_region
-        return Call(operation, region, shapes.parse(operation.input, _decode(request.body)))
+        return Call(operation, region, shapes.parse(operation.input, _decode(content())))
 
     def _of_other_service(self, service: str, request: Request, claim: Claim | None) -> Response:
         if request.method == "POST" and model.is_ours(request.headers, request.path):

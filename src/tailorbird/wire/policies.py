@@ -19,7 +19,7 @@ from tailorbird.errors import (
     ServiceError,
     UnrecognizedClientException,
 )
-from tailorbird.wire import signature, signature_v2
+from tailorbird.wire import signature, signature_v2, signing
 from tailorbird.wire.signature import REGION, Scope, SecretOf
 
 LARGEST = 5 << 30
@@ -48,8 +48,8 @@ def verify(fields: Mapping[str, str], secret_of: SecretOf, now: float) -> tuple[
     if secret is None:
         raise UnrecognizedClientException(f"This installation has no access key {scope.access_key!r}.")
     if date:
-        key = signature.signing_key(secret, date, scope.region, scope.service)
-        expected, given = hmac.digest(key, text.encode(), "sha256").hex(), fields.get("x-amz-signature", "")
+        key = signing.key(secret, date, scope.region, scope.service)
+        expected, given = signing.signature(key, text.encode()), fields.get("x-amz-signature", "")
     else:
         expected, given = signature_v2.sign(secret, text), fields.get("signature", "")
     if not hmac.compare_digest(expected.encode(), given.encode()):

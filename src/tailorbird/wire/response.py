@@ -8,8 +8,8 @@ is in, so that a client of a service which is not here is answered intelligibly 
 from __future__ import annotations
 
 import logging
+import random
 import re
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 import msgspec
 
 from tailorbird.errors import AwsError, ServiceError
+from tailorbird.numbers import uuid_text
 from tailorbird.wire import model, signature
 from tailorbird.wire.signature import Request
 
@@ -50,10 +51,15 @@ class Response:
     body: bytes
 
 
+def request_id() -> str:
+    """A fresh one, under which the log tells of a request; it is no secret."""
+    return uuid_text(random.getrandbits(128), version=4)
+
+
 def standard_headers(protocol: str) -> list[tuple[str, str]]:
     """Content type and a fresh request id."""
     kind = "application/x-amz-json-1.1" if protocol == "json" else "application/json"
-    return [("content-type", kind), ("x-amzn-requestid", str(uuid.uuid4()))]
+    return [("content-type", kind), ("x-amzn-requestid", request_id())]
 
 
 def protocol_of(request: Request) -> str:
@@ -86,7 +92,7 @@ def _is_for_s3(request: Request, kind: str) -> bool:
 def failure(request: Request, error: AwsError) -> Response:
     """The error in the shape of the request's protocol."""
     protocol = protocol_of(request)
-    identity = str(uuid.uuid4())
+    identity = request_id()
     # A message may quote what no UTF-8 can hold; telling an error must not be one.
     message, reason = (text.encode(errors="backslashreplace").decode() for text in (error.message, str(error)))
     log.info("refused", extra={"code": error.code, "reason": reason, "request_id": identity})

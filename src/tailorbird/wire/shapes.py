@@ -130,11 +130,11 @@ def _list(shape: ListShape) -> Reader:
             raise _wrong(value, "be a list")
         check(len(value), value)
         found: list[Any] = []
-        for item in value:
-            try:
-                found.append(reader(item))
-            except Misfit as misfit:
-                raise misfit.within(f"[{len(found)}]") from None
+        try:
+            for item in value:
+                found.append(reader(item))  # noqa: PERF401 - which one does not fit is told by how many did
+        except Misfit as misfit:
+            raise misfit.within(f"[{len(found)}]") from None
         return found
 
     return read
@@ -165,6 +165,7 @@ def _map(shape: MapShape) -> Reader:
 
 def _string(shape: StringShape) -> Reader:
     check, enum, pattern = _bounds(shape, "a length"), frozenset(shape.enum), shape.metadata.get("pattern")
+    least, most = shape.metadata.get("min", 0), shape.metadata.get("max", math.inf)
     is_json = shape.name in JSON_TEXTS
     matches = _pattern(pattern).fullmatch if pattern else None
 
@@ -173,7 +174,8 @@ def _string(shape: StringShape) -> Reader:
             value = msgspec.json.encode(value).decode()
         if not isinstance(value, str):
             raise _wrong(value, "be a string")
-        check(len(value), value)
+        if not least <= len(value) <= most:
+            check(len(value), value)
         if enum and value not in enum:
             raise _wrong(value, "be one of " + ", ".join(shape.enum))
         if matches is not None and not matches(value):
@@ -279,8 +281,12 @@ def _part_of_list(shape: ListShape) -> Projection | None:
         return None
 
     def part(value: Any) -> Any:
-        # Structs are made in the model's shape.
-        return value if value and isinstance(value[0], msgspec.Struct) else [projection(item) for item in value]
+        # Structs are made in the model's shape, and so is JSON.
+        return (
+            value
+            if value and isinstance(value[0], msgspec.Struct | msgspec.Raw)
+            else [projection(item) for item in value]
+        )
 
     return part
 
