@@ -20,12 +20,9 @@ class Cost(NamedTuple):
     peak: float
     """Memory, GB."""
 
-    def __str__(self) -> str:
-        return f"{self.cpu:>9.2f}{self.wall:>9.2f}{self.peak:>9.2f}"
 
-
-HEAD = f"{'CPU s':>9}{'wall s':>9}{'peak GB':>9}"
-"""Above costs."""
+COLUMNS = {"CPU s": ",.2f", "wall s": ",.2f", "peak GB": ".2f"}
+"""Above costs in a table."""
 
 
 def of(program: str, *arguments: str) -> Cost:
