@@ -112,13 +112,13 @@ class Bench:
             with self._server() as server:
                 if case.before:
                     each_once(server, self._requests("/events", case.before))
-                ask(server, self._requests(case.path, [case.bodies[0] | {"userId": "nobody"}])[0])
+                ask(server.port, self._requests(case.path, [case.bodies[0] | {"userId": "nobody"}])[0])
                 floods.append(each_once(server, self._signed(case)))
         return median(floods)
 
     def _rounds_of(self, server: Server, case: Case) -> Flood:
         for request in self._signed(case):
-            ask(server, request)
+            ask(server.port, request)
         return median([flat_out(server, self._signed(case), self.seconds) for _ in range(self.rounds)])
 
     def _at_rates(self, case: Case) -> tuple[Table, int]:
@@ -126,7 +126,7 @@ class Bench:
         with self._server() as server:
             requests = self._signed(case)
             for request in requests:
-                ask(server, request)
+                ask(server.port, request)
             most, rows = flat_out(server, requests, self.seconds).rate, dict[str, list[float | None]]()
             for share in SHARES:
                 took = at_rate(server, self._signed(case), share * most, self.seconds * 3, check)
@@ -137,14 +137,11 @@ class Bench:
     def _sample(self, case: Case) -> bytes:
         """An answer of Tailorbird's."""
         with self._server() as server:
-            return ask(server, self._signed(case)[0]).partition(b"\r\n\r\n")[2]
+            return ask(server.port, self._signed(case)[0]).partition(b"\r\n\r\n")[2]
 
     def _peer(self, name: str) -> AbstractContextManager[Server]:
-        rows = self.films.interactions.unique(["USER_ID", "ITEM_ID"])
-        users, user = np.unique(rows["USER_ID"].to_numpy().astype(str), return_inverse=True)
-        items, item = np.unique(rows["ITEM_ID"].to_numpy().astype(str), return_inverse=True)
         file = self.folder / "matrix.npz"
-        np.savez(file, users=users, items=items, user=user, item=item)
+        self.films.save_matrix(file)
         return application(name, "serving.peer", {"PEER_MATRIX": str(file), "PEER_MODEL": name})
 
 

@@ -92,9 +92,9 @@ async def _each_once(port: int, requests: Sequence[bytes]) -> list[float]:
     return took
 
 
-def ask(server: Server, request: bytes) -> bytes:
+def ask(port: int, request: bytes) -> bytes:
     """Returns the answer to one request, its head included, however long it takes."""
-    return asyncio.run(_ask(server.port, request))
+    return asyncio.run(_ask(port, request))
 
 
 async def _ask(port: int, request: bytes) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -29,6 +30,13 @@ class Films:
     def users(self) -> list[str]:
         """All users, in the order of their ids."""
         return self.interactions["USER_ID"].unique().sort().to_list()
+
+    def save_matrix(self, file: Path) -> None:
+        """Saves who has what, once: `users` and `items` by number, and the numbers `user` and `item` of each pair."""
+        rows = self.interactions.unique(["USER_ID", "ITEM_ID"])
+        users, user = np.unique(rows["USER_ID"].to_numpy().astype(str), return_inverse=True)
+        items, item = np.unique(rows["ITEM_ID"].to_numpy().astype(str), return_inverse=True)
+        np.savez(file, users=users, items=items, user=user, item=item)
 
     def write(self, folder: Path) -> dict[str, Path]:
         """Writes a CSV file for each dataset type."""
