@@ -81,7 +81,7 @@ def tailorbird(
 ) -> Iterator[Server]:
     """Tailorbird on a data folder."""
     command = ["-m", "tailorbird", "serve", "--port", str(port), "--data-dir", str(folder)]
-    with running("Tailorbird", command, port, {"TAILORBIRD_LOG_LEVEL": "WARNING", **variables}, cores) as server:
+    with running("Tailorbird", command, port, {"TAILORBIRD_LOG_LEVEL": "ERROR", **variables}, cores) as server:
         yield server
 
 

@@ -1,0 +1,128 @@
+"""What one answer of aws-user-personalization costs, by the size of the shop.
+
+    PYTHONPATH=src:bench python -m growth --items 1000 10000 100000 1000000
+
+Each shop is made up, imported, trained briefly (see `installation.brief`) and served over loopback. A transformer takes
+part up to 300,000 items, as recipes have it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from growth import answers
+from growth.answers import Costs
+from growth.made_up import STATIC, Size, shop
+from performance import results
+from performance.results import Curve, Result, Table, say
+
+ROWS, ROWS_OF_ITEM, ROWS_OF_USER = 300_000, 3, 20
+"""Rows of a shop, at least: from 200,000 on there is a transformer; and for each item or user where there are more."""
+ITEMS = 10_000
+"""Where users, histories and filters grow."""
+COLUMNS = {"again, ms": ".2f", "first, ms": ".2f", "mask, ms": ".2f", "MB": ",.0f"}
+MILLISECONDS = "milliseconds, p50"
+VALUES, FILTERS = (1, 5, 20, 60), (1, 8, STATIC)
+SAME = 0.99
+
+
+def by_items(counts: Sequence[int], rows: int) -> Result:
+    """Costs by the number of items, and whether the answers are the exact ones."""
+    found: dict[int, Costs] = {}
+    recalls: list[float] = []
+    for items in counts:
+        size = Size(items, max(rows // 50, 100), max(rows, ROWS_OF_ITEM * items))
+        with tempfile.TemporaryDirectory(prefix="tailorbird-growth-") as place:
+            made = shop(Path(place), size)
+            found[items] = answers.costs(made, size)
+            recalls.append(answers.recall(made, size))
+        say(f"{items:,} items: {found[items]}, recall {recalls[-1]:.3f}")
+    least, most = min(found), max(found)
+    measures = {f"{items:,} items, p50 of a known user": cost.again for items, cost in found.items()}
+    measures["recall@25 against the exact blend"] = min(recalls)
+    if most > least:
+        measures["MB for a million items"] = (found[most].memory - found[least].memory) / (most - least) * 1e6
+    note = (
+        f"Of the 25 best by the scores of all items, which is the exact blend, answers have {min(recalls):.1%} at least"
+        + (": there is no stage of candidates that could lose one." if min(recalls) >= SAME else ".")
+    )
+    return results.result([_table("items", found, note)], measures, [_curve("items", found)])
+
+
+def by_users(counts: Sequence[int], rows: int) -> Result:
+    """Costs by the number of users."""
+    found = {}
+    for users in counts:
+        size = Size(ITEMS, users, max(rows, ROWS_OF_USER * users))
+        with tempfile.TemporaryDirectory(prefix="tailorbird-growth-") as place:
+            found[users] = answers.costs(shop(Path(place), size), size)
+        say(f"{users:,} users: {found[users]}")
+    return results.result([_table("users", found)], {}, [_curve("users", found)])
+
+
+def by_questions(rows: int) -> Result:
+    """Costs by the length of histories, the values of a filter and the number of filters, in one shop."""
+    size = Size(ITEMS, max(rows // 50, 100), rows)
+    with tempfile.TemporaryDirectory(prefix="tailorbird-growth-") as place:
+        made = shop(Path(place), size, STATIC)
+        (user,) = answers.users_of(size, 1)
+        lengths = {"first": answers.by_length(made)}
+        values = answers.by_values(made, user, VALUES)
+        filters = {"again": answers.by_filters(made, user, FILTERS)}
+    curves = [
+        Curve("growth-histories", "One answer, by the user's history", "interactions", MILLISECONDS, lengths),
+        Curve("growth-values", "One answer with a filter, by its values", "values", MILLISECONDS, values),
+        Curve("growth-filters", "One answer, by filters asked with in turn", "filters", MILLISECONDS, filters),
+    ]
+    return results.result([_of_lines(curve) for curve in curves], {}, curves)
+
+
+def _table(thing: str, found: dict[int, Costs], note: str = "") -> Table:
+    rows: dict[str, list[float | None]] = {f"{count:,}": list(asdict(cost).values()) for count, cost in found.items()}
+    return Table(thing, COLUMNS, rows, note)
+
+
+def _of_lines(curve: Curve) -> Table:
+    """The points of a curve as a table, whose lines have the same places on the axis."""
+    columns = {f"{name}, ms": ".2f" for name in curve.lines}
+    rows: dict[str, list[float | None]] = {}
+    for points in curve.lines.values():
+        for place, figure in points:
+            rows.setdefault(f"{place:,.0f}", []).append(figure)
+    return Table(curve.x, columns, rows)
+
+
+def _curve(thing: str, found: dict[int, Costs]) -> Curve:
+    lines = {
+        name: [(float(count), float(getattr(cost, name))) for count, cost in found.items()]
+        for name in ("again", "first", "mask")
+    }
+    return Curve(f"growth-{thing}", f"One answer, by {thing}", thing, MILLISECONDS, lines)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Reads the command line and prints the tables."""
+    parser = argparse.ArgumentParser(prog="growth", description=__doc__)
+    parser.add_argument("--items", type=int, nargs="*", default=[1000, 10_000, 100_000, 1_000_000])
+    parser.add_argument("--users", type=int, nargs="*", default=[1000, 10_000, 100_000])
+    parser.add_argument("--rows", type=int, default=ROWS, help=f"of a shop, at least (default {ROWS:,})")
+    parser.add_argument(
+        "--questions", action=argparse.BooleanOptionalAction, default=True, help="histories and filters"
+    )
+    parser.add_argument("--write", type=Path, metavar="ROOT", help="the checkout that is to keep the result")
+    arguments = parser.parse_args(words)
+    if arguments.items:
+        found = by_items(sorted(arguments.items), arguments.rows)
+        results.finish(arguments.write, "growth", found, joined=True)
+    if arguments.users:
+        results.finish(arguments.write, "growth", by_users(sorted(arguments.users), arguments.rows), joined=True)
+    if arguments.questions:
+        results.finish(arguments.write, "growth", by_questions(arguments.rows), joined=True)
+
+
+if __name__ == "__main__":
+    main()
