@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 from growth import answers
-from growth.answers import Costs
+from growth.answers import Asker, Costs
 from growth.made_up import STATIC, Size, shop
 from performance import results
 from performance.results import Curve, Result, Table, say
@@ -36,10 +37,9 @@ def by_items(counts: Sequence[int], rows: int) -> Result:
     recalls: list[float] = []
     for items in counts:
         size = Size(items, max(rows // 50, 100), max(rows, ROWS_OF_ITEM * items))
-        with tempfile.TemporaryDirectory(prefix="tailorbird-growth-") as place:
-            made = shop(Path(place), size)
-            found[items] = answers.costs(made, size)
-            recalls.append(answers.recall(made, size))
+        with _served(size) as asker:
+            found[items] = answers.costs(asker, size)
+            recalls.append(answers.recall(asker, size))
         say(f"{items:,} items: {found[items]}, recall {recalls[-1]:.3f}")
     least, most = min(found), max(found)
     measures = {f"{items:,} items, p50 of a known user": cost.again for items, cost in found.items()}
@@ -58,8 +58,8 @@ def by_users(counts: Sequence[int], rows: int) -> Result:
     found = {}
     for users in counts:
         size = Size(ITEMS, users, max(rows, ROWS_OF_USER * users))
-        with tempfile.TemporaryDirectory(prefix="tailorbird-growth-") as place:
-            found[users] = answers.costs(shop(Path(place), size), size)
+        with _served(size) as asker:
+            found[users] = answers.costs(asker, size)
         say(f"{users:,} users: {found[users]}")
     return results.result([_table("users", found)], {}, [_curve("users", found)])
 
@@ -67,18 +67,27 @@ def by_users(counts: Sequence[int], rows: int) -> Result:
 def by_questions(rows: int) -> Result:
     """Costs by the length of histories, the values of a filter and the number of filters, in one shop."""
     size = Size(ITEMS, max(rows // 50, 100), rows)
-    with tempfile.TemporaryDirectory(prefix="tailorbird-growth-") as place:
-        made = shop(Path(place), size, STATIC)
-        (user,) = answers.users_of(size, 1)
-        lengths = {"first": answers.by_length(made)}
-        values = answers.by_values(made, user, VALUES)
-        filters = {"again": answers.by_filters(made, user, FILTERS)}
+    (user,) = answers.users_of(size, 1)
+    with _served(size, STATIC) as asker:
+        lengths = {"first": answers.by_length(asker)}
+        values = answers.by_values(asker, user, VALUES)
+        filters = {"again": answers.by_filters(asker, user, FILTERS)}
     curves = [
         Curve("growth-histories", "One answer, by the user's history", "interactions", MILLISECONDS, lengths),
         Curve("growth-values", "One answer with a filter, by its values", "values", MILLISECONDS, values),
         Curve("growth-filters", "One answer, by filters asked with in turn", "filters", MILLISECONDS, filters),
     ]
     return results.result([_of_lines(curve) for curve in curves], {}, curves)
+
+
+@contextmanager
+def _served(size: Size, filters: int = 0) -> Iterator[Asker]:
+    """A new shop, in service."""
+    with (
+        tempfile.TemporaryDirectory(prefix="tailorbird-growth-") as place,
+        answers.serving(shop(Path(place), size, filters)) as asker,
+    ):
+        yield asker
 
 
 def _table(thing: str, found: dict[int, Costs], note: str = "") -> Table:

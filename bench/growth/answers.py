@@ -83,57 +83,52 @@ def users_of(size: Size, count: int) -> list[str]:
     return [str(number) for number in np.linspace(0, size.users - 1, count).astype(int)]
 
 
-def costs(shop: Shop, size: Size) -> Costs:
-    """Asks a server that was just started."""
+def costs(asker: Asker, size: Size) -> Costs:
+    """Asks a server that nobody has asked before."""
     users = users_of(size, USERS)
-    with serving(shop) as asker:
-        first = asker.milliseconds([asker.body(user) for user in users])
-        again = asker.milliseconds([asker.body(user) for user in users] * ROUNDS)
-        asker.milliseconds([asker.filtered(users[0], [GENRES - 1])])
-        mask = asker.milliseconds([asker.filtered(users[0], [number]) for number in range(MASKS)])
-        return Costs(again, first, mask, asker.server.mapped_memory() / 1e6)
+    first = asker.milliseconds([asker.body(user) for user in users])
+    again = asker.milliseconds([asker.body(user) for user in users] * ROUNDS)
+    asker.milliseconds([asker.filtered(users[0], [GENRES - 1])])
+    mask = asker.milliseconds([asker.filtered(users[0], [number]) for number in range(MASKS)])
+    return Costs(again, first, mask, asker.server.mapped_memory() / 1e6)
 
 
-def by_length(shop: Shop) -> list[tuple[float, float]]:
+def by_length(asker: Asker) -> list[tuple[float, float]]:
     """Milliseconds of a first answer, by the length of the history."""
-    with serving(shop) as asker:
-        return [
-            (float(length), asker.milliseconds([asker.body(f"h{length}-{at}") for at in range(OF_LENGTH)]))
-            for length in LENGTHS
-        ]
+    return [
+        (float(length), asker.milliseconds([asker.body(f"h{length}-{at}") for at in range(OF_LENGTH)]))
+        for length in LENGTHS
+    ]
 
 
-def by_values(shop: Shop, user: str, counts: Sequence[int]) -> dict[str, list[tuple[float, float]]]:
+def by_values(asker: Asker, user: str, counts: Sequence[int]) -> dict[str, list[tuple[float, float]]]:
     """Milliseconds by the number of values of a filter: the first time with these, and again."""
     found: dict[str, list[tuple[float, float]]] = {"mask": [], "again": []}
     rng = np.random.default_rng(0)
-    with serving(shop) as asker:
-        asker.milliseconds([asker.filtered(user, [GENRES - 1])])
-        for count in counts:
-            bodies = [asker.filtered(user, rng.permutation(GENRES - 1)[:count].tolist()) for _ in range(MASKS)]
-            found["mask"].append((float(count), asker.milliseconds(bodies)))
-            found["again"].append((float(count), asker.milliseconds(bodies[:1] * USERS)))
+    asker.milliseconds([asker.filtered(user, [GENRES - 1])])
+    for count in counts:
+        bodies = [asker.filtered(user, rng.permutation(GENRES - 1)[:count].tolist()) for _ in range(MASKS)]
+        found["mask"].append((float(count), asker.milliseconds(bodies)))
+        found["again"].append((float(count), asker.milliseconds(bodies[:1] * USERS)))
     return found
 
 
-def by_filters(shop: Shop, user: str, counts: Sequence[int]) -> list[tuple[float, float]]:
+def by_filters(asker: Asker, user: str, counts: Sequence[int]) -> list[tuple[float, float]]:
     """Milliseconds of a known user, by how many filters without parameters are asked with in turn."""
-    with serving(shop) as asker:
-        found = []
-        for count in counts:
-            bodies = [asker.body(user, filterArn=arn) for arn in shop.filters[:count]]
-            asker.milliseconds(bodies)
-            found.append((float(count), asker.milliseconds(bodies * max(2, USERS // count))))
-        return found
+    found = []
+    for count in counts:
+        bodies = [asker.body(user, filterArn=arn) for arn in asker.shop.filters[:count]]
+        asker.milliseconds(bodies)
+        found.append((float(count), asker.milliseconds(bodies * max(2, USERS // count))))
+    return found
 
 
-def recall(shop: Shop, size: Size) -> float:
+def recall(asker: Asker, size: Size) -> float:
     """The share of the exact blend's first 25 that answers have: the model itself is asked for every item's score."""
     users = users_of(size, COMPARED)
-    with serving(shop) as asker:
-        answers = {user: asker.items(user) for user in users}
-    workspace = installation.installed(shop.place)
-    deployment = batch.target_of(workspace, {"solutionVersionArn": shop.version}).deployment
+    answers = {user: asker.items(user) for user in users}
+    workspace = installation.installed(asker.shop.place)
+    deployment = batch.target_of(workspace, {"solutionVersionArn": asker.shop.version}).deployment
     model = deployment.served.model
     hits = 0
     for user, answer in answers.items():

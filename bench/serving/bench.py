@@ -72,7 +72,7 @@ class Bench:
         for name, flood in self._floods(asked):
             floods[name] = flood
             say(f"{name}: {flood.rate:,.0f} answers/s, {flood.cpu:,.0f} µs, p99 {flood.p99:.1f} ms")
-        rates, memory = self._at_rates(asked[0])
+        rates, memory = self.at_rates(asked[0])
         say(printed(rates))
         points = {
             f"p{at}": [(row[0] or 0.0, row[column] or 0.0) for row in rates.rows.values()]
@@ -92,7 +92,7 @@ class Bench:
             for server in (bare, *peers):
                 yield server.name, self._rounds_of(server, asked[0])
             for case in asked:
-                yield case.name, self._measured(case)
+                yield case.name, self.measured(case)
 
     def _server(self) -> AbstractContextManager[Server]:
         return tailorbird(self.folder / "data", free_port(), {"TAILORBIRD_FILE_ROOTS": str(self.folder)})
@@ -103,7 +103,7 @@ class Bench:
     def _requests(self, path: str, bodies: Sequence[Mapping[str, Any]]) -> list[bytes]:
         return signed(environment(load({}, data_dir=self.folder / "data")), path, bodies)
 
-    def _measured(self, case: Case) -> Flood:
+    def measured(self, case: Case) -> Flood:
         if not case.first:
             with self._server() as server:
                 return self._rounds_of(server, case)
@@ -121,7 +121,7 @@ class Bench:
             ask(server.port, request)
         return median([flat_out(server, self._signed(case), self.seconds) for _ in range(self.rounds)])
 
-    def _at_rates(self, case: Case) -> tuple[Table, int]:
+    def at_rates(self, case: Case) -> tuple[Table, int]:
         """How long answers take at shares of what the server can do, and its memory; looks at each of them."""
         with self._server() as server:
             requests = self._signed(case)

@@ -35,14 +35,21 @@ class Flood:
 
 
 def flat_out(server: Server, requests: Sequence[bytes], seconds: float) -> Flood:
-    """Asks over `CONNECTIONS` connections without a pause, with the requests in turn.
+    """Asks over `CONNECTIONS` connections without a pause, with the requests in turn; seconds are whole ones to `wrk`.
 
     Raises RuntimeError where an answer was an error.
     """
     with tempfile.NamedTemporaryFile() as file:
         file.write(b"".join(request + b"\0" for request in requests))
         file.flush()
-        command = ["wrk", "-t1", f"-c{min(CONNECTIONS, len(requests))}", f"-d{seconds:g}s", "-s", str(SCRIPT)]
+        command = [
+            "wrk",
+            "-t1",
+            f"-c{min(CONNECTIONS, len(requests))}",
+            f"-d{max(1, round(seconds))}s",
+            "-s",
+            str(SCRIPT),
+        ]
         began, used = time.monotonic(), server.cpu_seconds()
         done = subprocess.run(
             ["taskset", "-c", str(CLIENT_CORE), *command, f"http://127.0.0.1:{server.port}/"],
