@@ -23,7 +23,7 @@ from tailorbird.cli.variables import environment
 from tailorbird.config import load
 
 PEERS = ("item-kNN", "ALS")
-ROUNDS_OF_FIRST = 3
+ROUNDS_OF_FIRST = 2
 """At most, of users who are asked about once: each takes a new server."""
 SHARES = (0.25, 0.5, 0.75, 0.9)
 """Of what the server can do: the rates at which requests are due."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from tailorbird.recipes.recipe import Epoch, Interactions
 
-USERS, HELD_OUT = 800, 20
+USERS, HELD_OUT = 400, 20
 """Of those that are learned from; the others only decide when a longer training would end."""
 OURS, PEER = "v2's transformer", "SASRec (RecTools)"
 COLUMNS = {"rows": ",.0f", "CPU s": ",.1f", "rows a CPU second": ",.0f"}
