@@ -27,6 +27,9 @@ from serving.bench import PEERS, Bench, measures
 from serving.cases import STATE, Case, Installed, cases, kept
 from serving.load import Flood
 from serving.shop import Films
+from tailorbird.recipes.recipe import Epoch
+from tailorbird.recipes.scorers import transformer_training
+from tailorbird.recipes.scorers.transformer_training import TransformerPlan
 
 SIZE = Size(items=150, users=60, rows=2500)
 
@@ -128,21 +131,21 @@ def test_a_server_tells_what_it_loads(bench, monkeypatch):
 
 
 def test_a_brief_training_makes_a_model_of_the_same_shape(monkeypatch, tmp_path):
-    pytest.importorskip("torch")
-    from tailorbird.recipes import user_personalization_v2
-    from tailorbird.recipes.recipe import silent
-
-    monkeypatch.setattr(user_personalization_v2, "SIZES", ((np.inf, 16, 2),))
     monkeypatch.setattr(installation, "BRIEF_ROWS", 300)
     generated.write(tmp_path / "rows.csv", 2000, 60, 100)
     rows = pl.read_csv(tmp_path / "rows.csv").rename(str.lower)
-    data = encode(rows, rows.select("item_id"), {})
-    whole = user_personalization_v2.train(data, user_personalization_v2.Settings(), silent)
+    data, plan = encode(rows, rows.select("item_id"), {}), TransformerPlan(16, 2, 0, times=True, features=True)
+    watched: list[Epoch] = []
+
+    def train(folder: Path) -> dict[Path, tuple[int, ...]]:
+        folder.mkdir()
+        told: list[str | Epoch] = []
+        transformer_training.train(data, data, plan, lambda _, text: told.append(text)).save(folder)
+        watched.append(told[-1])
+        return {file.relative_to(folder): np.load(file).shape for file in folder.rglob("*.npy")}
+
+    whole = train(tmp_path / "whole")
     with installation.brief():
-        brief = user_personalization_v2.train(data, user_personalization_v2.Settings(), silent)
-    shapes = []
-    for name, model in {"whole": whole, "brief": brief}.items():
-        (folder := tmp_path / name).mkdir()
-        model.save(folder)
-        shapes.append({file.relative_to(folder): np.load(file).shape for file in folder.rglob("transformer/*.npy")})
-    assert shapes[0] == shapes[1] != {}
+        brief = train(tmp_path / "brief")
+    assert whole == brief != {}
+    assert [epoch.of for epoch in watched] == [2, 1]

@@ -66,7 +66,8 @@ def by_implicit(place: Path, name: str) -> None:
     from implicit.nearest_neighbours import CosineRecommender
 
     read = pl.read_csv(place / "rows.csv", columns=["USER_ID", "ITEM_ID"], infer_schema=False)
-    coded = read.select(pl.all().cast(pl.Categorical).to_physical())
+    # Categories would number the ids of all columns, and of frames before, together.
+    coded = read.select(column.cast(pl.Enum(column.unique())).to_physical() for column in read.iter_columns())
     user, item = (coded[column].to_numpy() for column in coded.columns)
     matrix = sparse.coo_matrix((np.ones(len(user), np.float32), (user, item))).tocsr()
     model = CosineRecommender(K=sims.NEIGHBOURS, num_threads=0)
