@@ -26,7 +26,7 @@ from tailorbird.workspace import Workspace, open_workspace
 ROLE = "arn:aws:iam::123456789012:role/any"
 TYPES: dict[str, Any] = {"TIMESTAMP": "long", "YEAR": ["null", "long"], "GENRES": ["null", "string"]}
 """Of columns that are no texts."""
-BRIEF_ROWS = 40_000
+BRIEF_ROWS = 20_000
 """Rows, by whole users, that a network sees of a brief training: seconds of work, and the weights are no zeros."""
 
 
@@ -89,10 +89,9 @@ def train(workspace: Workspace, group: str, recipe: str) -> str:
     return version
 
 
-def serve(workspace: Workspace, name: str, version: str, config: Mapping[str, Any] | None = None) -> str:
+def serve(workspace: Workspace, name: str, version: str) -> str:
     """Makes a campaign of a solution version and returns its ARN."""
-    given = {"campaignConfig": dict(config)} if config else {}
-    arn: str = call(workspace, "create_campaign", name=name, solutionVersionArn=version, **given)["campaignArn"]
+    arn: str = call(workspace, "create_campaign", name=name, solutionVersionArn=version)["campaignArn"]
     work(workspace)
     return arn
 

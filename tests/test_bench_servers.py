@@ -55,7 +55,7 @@ def bench(shop: Shop) -> Bench:
     (group,) = installation.call(workspace, "list_dataset_groups")["datasetGroups"]
     tracking = installation.track(workspace, group["datasetGroupArn"])
     workspace.close()
-    installed = Installed({"aws-user-personalization": shop.campaign}, shop.filter, tracking)
+    installed = Installed({"aws-user-personalization-v2": shop.campaign}, shop.filter, tracking)
     (shop.place / STATE).write_bytes(msgspec.json.encode(installed))
     rows, items = (pl.read_csv(shop.place / name, infer_schema=False) for name in ("rows.csv", "items.csv"))
     return Bench("made-up", Films(rows, items), shop.place, rounds=1, seconds=0.2)
@@ -103,7 +103,7 @@ def test_goals_are_looked_at_as_shares_of_what_they_name():
 
 
 def test_batch_jobs_answer_every_user(bench):
-    assert batch.ours(kept(bench.folder), bench.folder, bench.films.users, 1)["user-personalization"] > 0
+    assert batch.ours(kept(bench.folder), bench.folder, bench.films.users, 1)["v2"] > 0
 
 
 @pytest.mark.parametrize("name", ["implicit item-kNN", "implicit ALS"])

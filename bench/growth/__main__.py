@@ -1,9 +1,8 @@
-"""What one answer of aws-user-personalization costs, by the size of the shop.
+"""What one answer of aws-user-personalization-v2 costs, by the size of the shop.
 
     PYTHONPATH=src:bench python -m growth --items 1000 10000 100000 1000000
 
-Each shop is made up, imported, trained briefly (see `installation.brief`) and served over loopback. A transformer takes
-part up to 300,000 items, as recipes have it.
+Each shop is made up, imported, trained briefly (see `installation.brief`) and served over loopback.
 """
 
 from __future__ import annotations
@@ -21,14 +20,15 @@ from growth.made_up import STATIC, Size, shop
 from performance import results
 from performance.results import Curve, Result, Table, say
 
-ROWS, ROWS_OF_ITEM, ROWS_OF_USER = 300_000, 3, 20
-"""Rows of a shop, at least: from 200,000 on there is a transformer; and for each item or user where there are more."""
+ROWS, ROWS_OF_ITEM, ROWS_OF_USER = 300_000, 2, 20
+"""Rows of a shop, at least; and for each item or user where there are more of them."""
+HISTORY = 50
+"""Rows of a user, on average, where users do not grow."""
 ITEMS = 10_000
 """Where users, histories and filters grow."""
 COLUMNS = {"again, ms": ".2f", "first, ms": ".2f", "mask, ms": ".2f", "MB": ",.0f"}
 MILLISECONDS = "milliseconds, p50"
 VALUES, FILTERS = (1, 5, 20, 60), (1, 8, STATIC)
-SAME = 0.99
 
 
 def by_items(counts: Sequence[int], rows: int) -> Result:
@@ -36,7 +36,7 @@ def by_items(counts: Sequence[int], rows: int) -> Result:
     found: dict[int, Costs] = {}
     recalls: list[float] = []
     for items in counts:
-        size = Size(items, max(rows // 50, 100), max(rows, ROWS_OF_ITEM * items))
+        size = _size(items, max(rows, ROWS_OF_ITEM * items))
         with _served(size) as asker:
             found[items] = answers.costs(asker, size)
             recalls.append(answers.recall(asker, size))
@@ -46,11 +46,13 @@ def by_items(counts: Sequence[int], rows: int) -> Result:
     measures["recall@25 against the exact blend"] = min(recalls)
     if most > least:
         measures["MB for a million items"] = (found[most].memory - found[least].memory) / (most - least) * 1e6
-    note = (
-        f"Of the 25 best by the scores of all items, which is the exact blend, answers have {min(recalls):.1%} at least"
-        + (": there is no stage of candidates that could lose one." if min(recalls) >= SAME else ".")
-    )
+    note = f"Of the 25 best by the scores of all items, the exact blend, answers have {min(recalls):.1%} at least"
+    note += "; there is no stage of candidates that could lose one." if min(recalls) == 1 else "."
     return results.result([_table("items", found, note)], measures, [_curve("items", found)])
+
+
+def _size(items: int, rows: int) -> Size:
+    return Size(items, max(rows // HISTORY, 100), rows)
 
 
 def by_users(counts: Sequence[int], rows: int) -> Result:
@@ -66,7 +68,7 @@ def by_users(counts: Sequence[int], rows: int) -> Result:
 
 def by_questions(rows: int) -> Result:
     """Costs by the length of histories, the values of a filter and the number of filters, in one shop."""
-    size = Size(ITEMS, max(rows // 50, 100), rows)
+    size = _size(ITEMS, rows)
     (user,) = answers.users_of(size, 1)
     with _served(size, STATIC) as asker:
         lengths = {"first": answers.by_length(asker)}

@@ -63,8 +63,8 @@ class Asker:
         return self.body(user, filterArn=self.shop.filter, filterValues={"GENRES": genres})
 
     def items(self, user: str) -> list[str]:
-        """What a user gets where nothing is explored."""
-        request = signed(self.values, PATH, [self.body(user) | {"campaignArn": self.shop.exact}])[0]
+        """What a user gets."""
+        request = signed(self.values, PATH, [self.body(user)])[0]
         answer = json.loads(ask(self.server.port, request).partition(b"\r\n\r\n")[2])
         return [each["itemId"] for each in answer["itemList"]]
 

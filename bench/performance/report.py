@@ -34,9 +34,9 @@ At fixed rates requests are due at fixed times, whether earlier ones have come o
 """,
     "growth": """## Growth
 
-One client asks, one question at a time, of a server with the default configuration: *again* a user who asked before and
-did nothing since, *first* each user for the first time, *mask* a filter with values that nobody asked for yet. The data
-are made up (`bench/serving/generated.py`), in size as the axis says.
+One client asks, one question at a time, of a server on one core: *again* a user who asked before and
+did nothing since, *first* each user for the first time, *mask* a filter with values that nobody asked for yet. The
+recipe is aws-user-personalization-v2, which takes five million items; the data are made up, in size as the axis says.
 """,
     "batch": """## Batch inference
 
