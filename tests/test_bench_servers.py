@@ -31,7 +31,7 @@ from tailorbird.recipes.recipe import Epoch
 from tailorbird.recipes.scorers import transformer_training
 from tailorbird.recipes.scorers.transformer_training import TransformerPlan
 
-SIZE = Size(items=150, users=60, rows=2500)
+SIZE = Size(items=150, users=60, rows=2000, of_length=1)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -67,7 +67,7 @@ def test_answers_are_asked_for_first_again_and_with_filters_and_are_the_exact_on
         assert min(costs.again, costs.first, costs.mask, costs.memory) > 0
         assert answers.recall(asker, SIZE) == 1
         assert [count for count, _ in answers.by_filters(asker, "1", [1, 2])] == [1, 2]
-        assert [length for length, _ in answers.by_length(asker)] == list(made_up.LENGTHS)
+        assert [length for length, _ in answers.by_length(asker, SIZE)] == list(made_up.LENGTHS)
         assert answers.by_values(asker, "1", [3]).keys() == {"mask", "again"}
 
 

@@ -71,7 +71,7 @@ def by_questions(rows: int) -> Result:
     size = _size(ITEMS, rows)
     (user,) = answers.users_of(size, 1)
     with _served(size, STATIC) as asker:
-        lengths = {"first": answers.by_length(asker)}
+        lengths = {"first": answers.by_length(asker, size)}
         values = answers.by_values(asker, user, VALUES)
         filters = {"again": answers.by_filters(asker, user, FILTERS)}
     curves = [

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import installation
-from growth.made_up import GENRES, LENGTHS, OF_LENGTH, Shop, Size
+from growth.made_up import GENRES, LENGTHS, Shop, Size
 from serving.cases import ANSWERS, PATH, check
 from serving.load import ask, one_by_one
 from serving.servers import Server, free_port, tailorbird
@@ -93,10 +93,10 @@ def costs(asker: Asker, size: Size) -> Costs:
     return Costs(again, first, mask, asker.server.mapped_memory() / 1e6)
 
 
-def by_length(asker: Asker) -> list[tuple[float, float]]:
+def by_length(asker: Asker, size: Size) -> list[tuple[float, float]]:
     """Milliseconds of a first answer, by the length of the history."""
     return [
-        (float(length), asker.milliseconds([asker.body(f"h{length}-{at}") for at in range(OF_LENGTH)]))
+        (float(length), asker.milliseconds([asker.body(f"h{length}-{at}") for at in range(size.of_length)]))
         for length in LENGTHS
     ]
 

@@ -18,8 +18,7 @@ its answers can be compared with the exact ones."""
 GENRES, GENRES_OF_ITEM = 100, 3
 FILTER = "EXCLUDE ItemID WHERE Items.GENRES IN ($GENRES)"
 LENGTHS = (1, 10, 50, 200, 1000)
-OF_LENGTH = 20
-"""Users of each of these histories, beside the others."""
+"""Of histories of some users, beside the others."""
 STATIC = 64
 """Filters without parameters, at most."""
 
@@ -31,6 +30,8 @@ class Size:
     items: int
     users: int
     rows: int
+    of_length: int = 20
+    """Users with each of the `LENGTHS`, beside those; and their rows."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def _write_interactions(file: Path, size: Size) -> None:
     rows = [
         (f"h{length}-{number}", str(item), 1_500_000_000 + 60 * at)
         for length in LENGTHS
-        for number in range(OF_LENGTH)
+        for number in range(size.of_length)
         for at, item in enumerate(rng.integers(size.items, size=length))
     ]
     with file.open("a") as out:
