@@ -18,7 +18,7 @@ from growth import answers
 from growth.answers import Asker, Costs
 from growth.made_up import STATIC, Size, shop
 from performance import results
-from performance.results import Curve, Result, Table, say
+from performance.results import Curve, Result, Table
 
 ROWS, ROWS_OF_ITEM, ROWS_OF_USER = 300_000, 2, 20
 """Rows of a shop, at least; and for each item or user where there are more of them."""
@@ -31,8 +31,8 @@ MILLISECONDS = "milliseconds, p50"
 VALUES, FILTERS = (1, 5, 20, 60), (1, 8, STATIC)
 
 
-def by_items(counts: Sequence[int], rows: int) -> Result:
-    """Costs by the number of items, and whether the answers are the exact ones."""
+def by_items(counts: Sequence[int], rows: int) -> Iterator[Result]:
+    """Costs by the number of items, and whether the answers are the exact ones; a result after each number."""
     found: dict[int, Costs] = {}
     recalls: list[float] = []
     for items in counts:
@@ -40,30 +40,28 @@ def by_items(counts: Sequence[int], rows: int) -> Result:
         with _served(size) as asker:
             found[items] = answers.costs(asker, size)
             recalls.append(answers.recall(asker, size))
-        say(f"{items:,} items: {found[items]}, recall {recalls[-1]:.3f}")
-    least, most = min(found), max(found)
-    measures = {f"{items:,} items, p50 of a known user": cost.again for items, cost in found.items()}
-    measures["recall@25 against the exact blend"] = min(recalls)
-    if most > least:
-        measures["MB for a million items"] = (found[most].memory - found[least].memory) / (most - least) * 1e6
-    note = f"Of the 25 best by the scores of all items, the exact blend, answers have {min(recalls):.1%} at least"
-    note += "; there is no stage of candidates that could lose one." if min(recalls) == 1 else "."
-    return results.result([_table("items", found, note)], measures, [_curve("items", found)])
+        measures = {f"{each:,} items, p50 of a known user": cost.again for each, cost in found.items()}
+        measures["recall@25 against the exact blend"] = min(recalls)
+        if len(found) > 1:
+            more = found[items].memory - found[counts[0]].memory
+            measures["MB for a million items"] = more / (items - counts[0]) * 1e6
+        note = f"Of the 25 best by the scores of all items, the exact blend, answers have {min(recalls):.1%} at least"
+        note += "; there is no stage of candidates that could lose one." if min(recalls) == 1 else "."
+        yield results.result([_table("items", found, note)], measures, [_curve("items", found)])
 
 
 def _size(items: int, rows: int) -> Size:
     return Size(items, max(rows // HISTORY, 100), rows)
 
 
-def by_users(counts: Sequence[int], rows: int) -> Result:
-    """Costs by the number of users."""
-    found = {}
+def by_users(counts: Sequence[int], rows: int) -> Iterator[Result]:
+    """Costs by the number of users; a result after each number."""
+    found: dict[int, Costs] = {}
     for users in counts:
         size = Size(ITEMS, users, max(rows, ROWS_OF_USER * users))
         with _served(size) as asker:
             found[users] = answers.costs(asker, size)
-        say(f"{users:,} users: {found[users]}")
-    return results.result([_table("users", found)], {}, [_curve("users", found)])
+        yield results.result([_table("users", found)], {}, [_curve("users", found)])
 
 
 def by_questions(rows: int) -> Result:
@@ -126,13 +124,12 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--write", type=Path, metavar="ROOT", help="the checkout that is to keep the result")
     arguments = parser.parse_args(words)
-    if arguments.items:
-        found = by_items(sorted(arguments.items), arguments.rows)
-        results.finish(arguments.write, "growth", found, joined=True)
-    if arguments.users:
-        results.finish(arguments.write, "growth", by_users(sorted(arguments.users), arguments.rows), joined=True)
     if arguments.questions:
         results.finish(arguments.write, "growth", by_questions(arguments.rows), joined=True)
+    for found in by_users(sorted(arguments.users), arguments.rows):
+        results.finish(arguments.write, "growth", found, joined=True)
+    for found in by_items(sorted(arguments.items), arguments.rows):
+        results.finish(arguments.write, "growth", found, joined=True)
 
 
 if __name__ == "__main__":
