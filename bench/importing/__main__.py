@@ -25,6 +25,8 @@ from serving import generated
 
 ROWS_OF_USER, ITEMS = 165, 20_000
 """Of the generated data; users have as many rows as in MovieLens 1M."""
+LEAST = 0.01
+"""Seconds, in the plot, which is logarithmic: a few rows take less than a start does by chance."""
 SLIP = 1000
 """With --slips one row in so many has a time that is no number, and another one a value too many."""
 
@@ -92,7 +94,7 @@ def told(found: Mapping[int, Mapping[str, Cost]]) -> Result:
         measures |= {f"{rows:,} rows, memory": steps["import"].peak, "rows a second": rows / steps["import"].wall}
         measures |= {} if share is None else {f"{rows:,} rows": share}
     lines = {
-        step: [(float(rows), steps[step].cpu - steps["nothing"].cpu) for rows, steps in found.items()]
+        step: [(float(rows), max(steps[step].cpu - steps["nothing"].cpu, LEAST)) for rows, steps in found.items()]
         for step in ("polars", "import")
         if all(step in steps for steps in found.values())
     }
