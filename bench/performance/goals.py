@@ -62,7 +62,7 @@ GOALS = (
         "PutEvents of 32 clients, durable",
         "{:.0%} of raw SQLite",
         0.6,
-        why="On a quick disk SQLite writes more rows a second than an empty application answers calls over HTTP (*bare*), "
+        why="On a quick disk SQLite writes more rows a second than an empty application answers calls (*bare*), "
         "so that this measures HTTP, signatures and checks of events more than what is durable.",
     ),
     Goal("importing", "10,000,000 rows", "{:.0%} of polars", 0.5),
