@@ -9,8 +9,8 @@ BIN := $(VENV)/bin
 # for servers; more than four at a time want too much memory. Each keeps to a core: threads would wait for each other.
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --dist loadfile --no-loadscope-reorder \
 	-n $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
-# Of the data that imports and trainings are measured on.
-ROWS ?= 10000000
+# Where `make bench` keeps its installations between runs.
+KEPT ?= build/bench
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The locks are whole: nothing that is not in them is installed, PyTorch excepted, whose build is the platform's choice.
 LOCKED := $(PIP) --require-hashes --no-deps --requirement
@@ -81,11 +81,8 @@ test-made-up: $(VENV)/.installed-dev kernels
 quality: $(VENV)/.installed-bench ## measure quality beside peers: make quality PROTOCOLS="P4 P4d" (needs TAILORBIRD_DATA)
 	OMP_NUM_THREADS=1 PYTHONPATH=src:bench $(BIN)/python -m quality $(PROTOCOLS) --write .
 
-bench: $(VENV)/.installed-bench ## measure speed beside peers: make bench ROWS=1000000 (needs TAILORBIRD_DATA, wrk, two cores)
-	PYTHONPATH=src:bench $(BIN)/python -m importing --rows $(ROWS)
-	PYTHONPATH=src:bench $(BIN)/python -m training generated aws-sims --rows $(ROWS)
-	@command -v wrk >/dev/null || { echo "wrk is needed: apt-get install wrk"; exit 1; }
-	PYTHONPATH=src:bench $(BIN)/python -m serving --kept build/bench --write .
+bench: $(VENV)/.installed-bench ## measure speed and cost beside peers (needs TAILORBIRD_DATA, wrk, 40 minutes of two idle cores)
+	PYTHONPATH=src:bench $(BIN)/python -m performance --run --kept $(KEPT)
 
 reference: $(VENV)/.installed ## make docs/reference anew
 	$(BIN)/tailorbird reference > docs/reference/operations.md

@@ -20,18 +20,19 @@ class Cost(NamedTuple):
     peak: float
     """Memory, GB."""
 
-    def __str__(self) -> str:
-        return f"{self.cpu:>9.2f}{self.wall:>9.2f}{self.peak:>9.2f}"
+
+COLUMNS = {"CPU s": ",.2f", "wall s": ",.2f", "peak GB": ".2f"}
+"""Above costs in a table."""
 
 
-HEAD = f"{'CPU s':>9}{'wall s':>9}{'peak GB':>9}"
-"""Above costs."""
+def of(program: str, *arguments: str, quiet: bool = False) -> Cost:
+    """Runs a module in a fresh process, with the processes that it waits for; raises RuntimeError where it fails.
 
-
-def of(program: str, *arguments: str) -> Cost:
-    """Runs a module of the bench in a fresh process; raises RuntimeError where it fails."""
+    quiet: whether what it says is of no interest.
+    """
     began = time.monotonic()
-    child = subprocess.Popen([sys.executable, "-m", program, *arguments])
+    out = subprocess.DEVNULL if quiet else None
+    child = subprocess.Popen([sys.executable, "-m", program, *arguments], stdout=out)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from serving import load, report
+from serving import load
 from serving.servers import Server, application
 
 BODY = b'{"itemList":[]}'
@@ -26,7 +25,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def test_an_answer_comes_whole(bare: Server) -> None:
-    head, _, body = load.ask(bare, REQUEST).partition(b"\r\n\r\n")
+    head, _, body = load.ask(bare.port, REQUEST).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200")
     assert body == BODY
 
@@ -45,11 +44,6 @@ def test_each_due_request_is_asked_and_its_answer_looked_at(bare: Server) -> Non
     assert all(answer.endswith(BODY) for answer in answers)
 
 
-def test_the_tables_are_those_of_the_file_of_figures(tmp_path: Path) -> None:
-    root = Path(__file__).parents[1]
-    (tmp_path / report.FOLDER).mkdir(parents=True)
-    for name in ("README.md", f"{report.FOLDER}/{report.KEPT}"):
-        shutil.copy(root / name, tmp_path / name)
-    report.write(tmp_path)
-    for name in ("README.md", f"{report.FOLDER}/performance.md"):
-        assert (tmp_path / name).read_text(encoding="utf-8") == (root / name).read_text(encoding="utf-8")
+def test_the_next_is_asked_when_the_last_is_there(bare: Server) -> None:
+    answers: list[bytes] = []
+    assert len(load.one_by_one(bare, [REQUEST] * 3, answers.append)) == len(answers) == 3

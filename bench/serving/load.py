@@ -7,7 +7,8 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,14 +35,21 @@ class Flood:
 
 
 def flat_out(server: Server, requests: Sequence[bytes], seconds: float) -> Flood:
-    """Asks over `CONNECTIONS` connections without a pause, with the requests in turn.
+    """Asks over `CONNECTIONS` connections without a pause, with the requests in turn; seconds are whole ones to `wrk`.
 
     Raises RuntimeError where an answer was an error.
     """
     with tempfile.NamedTemporaryFile() as file:
         file.write(b"".join(request + b"\0" for request in requests))
         file.flush()
-        command = ["wrk", "-t1", f"-c{min(CONNECTIONS, len(requests))}", f"-d{seconds:g}s", "-s", str(SCRIPT)]
+        command = [
+            "wrk",
+            "-t1",
+            f"-c{min(CONNECTIONS, len(requests))}",
+            f"-d{max(1, round(seconds))}s",
+            "-s",
+            str(SCRIPT),
+        ]
         began, used = time.monotonic(), server.cpu_seconds()
         done = subprocess.run(
             ["taskset", "-c", str(CLIENT_CORE), *command, f"http://127.0.0.1:{server.port}/"],
@@ -66,7 +74,8 @@ def each_once(server: Server, requests: Sequence[bytes]) -> Flood:
     The client is Python, and some hundred microseconds slower a request than `wrk`.
     """
     began, used = time.perf_counter(), server.cpu_seconds()
-    took = asyncio.run(_each_once(server.port, requests))
+    with on_client_core():
+        took = asyncio.run(_each_once(server.port, requests))
     seconds, cpu = time.perf_counter() - began, server.cpu_seconds() - used
     p50, p99 = np.percentile(took, [50, 99])
     return Flood(len(took) / seconds, cpu / len(took) * 1e6, float(p50), float(p99))
@@ -90,9 +99,9 @@ async def _each_once(port: int, requests: Sequence[bytes]) -> list[float]:
     return took
 
 
-def ask(server: Server, request: bytes) -> bytes:
+def ask(port: int, request: bytes) -> bytes:
     """Returns the answer to one request, its head included, however long it takes."""
-    return asyncio.run(_ask(server.port, request))
+    return asyncio.run(_ask(port, request))
 
 
 async def _ask(port: int, request: bytes) -> bytes:
@@ -116,7 +125,38 @@ def at_rate(
 
     check: is given each answer with its head; raises RuntimeError for a wrong one.
     """
-    return asyncio.run(_at_rate(server.port, requests, rate, seconds, check))
+    with on_client_core():
+        return asyncio.run(_at_rate(server.port, requests, rate, seconds, check))
+
+
+def one_by_one(server: Server, requests: Sequence[bytes], check: Callable[[bytes], None]) -> NDArray[np.float64]:
+    """Returns milliseconds of each answer, asked over one connection, the next when the last is there."""
+    with on_client_core():
+        return asyncio.run(_one_by_one(server.port, requests, check))
+
+
+async def _one_by_one(port: int, requests: Sequence[bytes], check: Callable[[bytes], None]) -> NDArray[np.float64]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    took: list[float] = []
+    for request in requests:
+        began = time.perf_counter()
+        writer.write(request)
+        answer = await _answer(reader)
+        took.append(1000 * (time.perf_counter() - began))
+        check(answer)
+    writer.close()
+    return np.array(took)
+
+
+@contextmanager
+def on_client_core() -> Iterator[None]:
+    """Keeps this process, which asks, off the server's core."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {CLIENT_CORE})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 async def _at_rate(

@@ -34,8 +34,15 @@ class Server:
 
     def memory(self) -> int:
         """Bytes that are resident, those shared with other processes left out."""
+        return self._resident("Private_Dirty:")
+
+    def mapped_memory(self) -> int:
+        """Likewise, with its share of the files that are mapped: of programs, and of models."""
+        return self._resident("Pss:")
+
+    def _resident(self, kind: str) -> int:
         for line in Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Private_Dirty:"):
+            if line.startswith(kind):
                 return int(line.split()[1]) << 10
         raise RuntimeError("the system does not tell a process's memory")
 
@@ -44,9 +51,13 @@ class Server:
 def running(
     name: str, command: list[str], port: int, variables: Mapping[str, str], cores: Sequence[int] = (SERVER_CORE,)
 ) -> Iterator[Server]:
-    """A server that answers on a port of this machine; it ends with the `with`."""
+    """A server that answers on a port of this machine; it ends with the `with`.
+
+    On one core it has one thread for its sums: more would wait for each other there.
+    """
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} if len(cores) == 1 else {}
     pinned = ["taskset", "-c", ",".join(map(str, cores)), sys.executable, *command]
-    environment = clean_environment() | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **variables}
+    environment = clean_environment() | threads | dict(variables)
     with subprocess.Popen(pinned, env=environment, stdout=subprocess.DEVNULL) as process:
         try:
             _await(process, port)
@@ -70,7 +81,7 @@ def tailorbird(
 ) -> Iterator[Server]:
     """Tailorbird on a data folder."""
     command = ["-m", "tailorbird", "serve", "--port", str(port), "--data-dir", str(folder)]
-    with running("Tailorbird", command, port, {"TAILORBIRD_LOG_LEVEL": "WARNING", **variables}, cores) as server:
+    with running("Tailorbird", command, port, {"TAILORBIRD_LOG_LEVEL": "ERROR", **variables}, cores) as server:
         yield server
 
 

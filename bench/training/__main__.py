@@ -2,10 +2,12 @@
 
     PYTHONPATH=src:bench TAILORBIRD_DATA=... python -m training complete-journey aws-user-personalization aws-sims
     PYTHONPATH=src:bench python -m training generated aws-sims --rows 5000000 --items 1000000
+    PYTHONPATH=src:bench TAILORBIRD_DATA=... python -m training networks
 
 The data are imported into an installation in a temporary folder; then every recipe is trained in a fresh process. A
 training trains twice, to be measured and on everyone. The peer reads the CSV file, encodes the ids, and keeps as many
-neighbours of each item; it is told as a share of ours, without what a process takes that only loads the modules.
+neighbours of each item; what a process takes that only loads the modules is taken off where they are compared. For
+`networks` see networks.py.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import argparse
 import os
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +24,19 @@ import polars as pl
 from scipy import sparse
 
 import costs
+import installation
 from costs import Cost
-from installation import call, installed, take_in, work
+from installation import call, installed, take_in
+from performance import results
+from performance.results import Result, Table, say
 from serving import generated
 from tailorbird.recipes import sims
+from training import networks
 
 ROWS_OF_USER, ITEMS = 165, 20_000
 """Of generated data; users have as many rows as in MovieLens 1M."""
 PEER, PEER_OF = "implicit item-kNN", "aws-sims"
+NETWORKS = "networks"
 
 
 def write(data: str, path: Path, rows: int, items: int) -> None:
@@ -44,17 +51,14 @@ def write(data: str, path: Path, rows: int, items: int) -> None:
 
 def imported(place: Path, name: str) -> None:
     """Imports the CSV file."""
-    take_in(installed(place), place / "rows.csv")
+    take_in(installed(place), {"INTERACTIONS": place / "rows.csv"})
 
 
 def trained(place: Path, recipe: str) -> None:
     """Trains a solution version of the recipe."""
     workspace = installed(place)
     (group,) = call(workspace, "list_dataset_groups")["datasetGroups"]
-    names = {"name": recipe, "recipeArn": f"arn:aws:personalize:::recipe/{recipe}"}
-    solution = call(workspace, "create_solution", datasetGroupArn=group["datasetGroupArn"], **names)["solutionArn"]
-    call(workspace, "create_solution_version", solutionArn=solution)
-    work(workspace)
+    installation.train(workspace, group["datasetGroupArn"], recipe)
 
 
 def by_implicit(place: Path, name: str) -> None:
@@ -62,7 +66,8 @@ def by_implicit(place: Path, name: str) -> None:
     from implicit.nearest_neighbours import CosineRecommender
 
     read = pl.read_csv(place / "rows.csv", columns=["USER_ID", "ITEM_ID"], infer_schema=False)
-    coded = read.select(pl.all().cast(pl.Categorical).to_physical())
+    # Categories would number the ids of all columns, and of frames before, together.
+    coded = read.select(column.cast(pl.Enum(column.unique())).to_physical() for column in read.iter_columns())
     user, item = (coded[column].to_numpy() for column in coded.columns)
     matrix = sparse.coo_matrix((np.ones(len(user), np.float32), (user, item))).tocsr()
     model = CosineRecommender(K=sims.NEIGHBOURS, num_threads=0)
@@ -82,38 +87,77 @@ STEPS: dict[str, Callable[[Path, str], None]] = {
     "train": trained,
     "peer": by_implicit,
     "nothing": by_nothing,
+    networks.OURS: lambda place, users: networks.by_transformer(place, int(users)),
+    networks.PEER: lambda place, users: networks.by_sasrec(place, int(users)),
 }
 
 
+def measured(data: str, recipes: Sequence[str], rows: int, items: int) -> dict[str, Cost]:
+    """What the import, each training and the peer's cost, each in a fresh process."""
+    steps = [("import", "import"), *(("train", recipe) for recipe in recipes)]
+    if PEER_OF in recipes:
+        steps += [("peer", PEER), ("nothing", "nothing")]
+    found: dict[str, Cost] = {}
+    with tempfile.TemporaryDirectory(prefix="tailorbird-training-") as folder:
+        write(data, Path(folder) / "rows.csv", rows, items)
+        for step, name in steps:
+            found[name] = costs.of("training", data, name, "--step", step, "--place", folder)
+            say(f"{name}: {found[name].cpu:.1f} s of CPU, {found[name].wall:.1f} s, {found[name].peak:.2f} GB")
+    return found
+
+
+def told(data: str, rows: int, items: int, found: Mapping[str, Cost]) -> Result:
+    """The result, of the costs by what was done."""
+    size = f"{rows:,} rows, {items:,} items" if data == "generated" else ""
+    table = Table(f"{data} {size}".strip(), costs.COLUMNS, {name: list(cost) for name, cost in found.items()})
+    if PEER not in found:
+        return results.result([table], {})
+    ours, theirs, start = found[PEER_OF], found[PEER], found["nothing"]
+    measures = {}
+    if data == "generated" and items == ITEMS:
+        measures[f"SIMS, {rows:,} rows"] = (theirs.wall - start.wall) / (ours.wall - start.wall)
+        measures[f"SIMS, {rows:,} rows, memory"] = ours.peak / theirs.peak
+    elif data == "generated":
+        measures |= {f"SIMS, {items:,} items": ours.wall, f"SIMS, {items:,} items, memory": ours.peak}
+    return results.result([table], measures)
+
+
+def learned(users: int) -> Result:
+    """How fast networks learn."""
+    with tempfile.TemporaryDirectory(prefix="tailorbird-training-") as folder:
+        for step in (networks.OURS, networks.PEER):
+            costs.of("training", NETWORKS, str(users), "--step", step, "--place", folder)
+        rows = networks.told(Path(folder))
+    ours, theirs = (rows[name][-1] or 0.0 for name in (networks.OURS, networks.PEER))
+    note = (
+        f"Ours learns from {ours / theirs:.1f} times as many rows in the same time; {networks.ADVANTAGE} times before "
+        "answers and trainings were made quicker."
+    )
+    table = Table(f"an epoch of {users:,} users of ml-1m", networks.COLUMNS, rows, note)
+    return results.result([table], {"v2 on ml-1m": networks.ADVANTAGE / (ours / theirs)})
+
+
 def main() -> None:
-    """Reads the command line and prints a line for the import, for each recipe and for a peer, and its share."""
+    """Reads the command line and prints a line for the import, for each recipe and for a peer."""
     parser = argparse.ArgumentParser(prog="training", description=__doc__)
-    parser.add_argument("data", help="generated, or a folder of the data sets that has users, items and timestamps")
-    parser.add_argument("recipes", nargs="+", metavar="RECIPE")
+    parser.add_argument("data", help=f"generated, a folder of the data sets that has interactions, or {NETWORKS}")
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE")
     parser.add_argument("--rows", type=int, default=10_000_000, help="of generated data (default 10,000,000)")
     parser.add_argument("--items", type=int, default=ITEMS, help=f"likewise (default {ITEMS:,})")
+    parser.add_argument("--users", type=int, default=networks.USERS, help=f"of {NETWORKS} ({networks.USERS:,})")
+    parser.add_argument("--write", type=Path, metavar="ROOT", help="the checkout that is to keep the result")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     parser.add_argument("--place", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.step:
         STEPS[arguments.step](arguments.place, arguments.recipes[0])
         return
-    steps = [("import", "import"), *(("train", recipe) for recipe in arguments.recipes)]
-    if PEER_OF in arguments.recipes:
-        steps += [("peer", PEER), ("nothing", "nothing")]
-    found: dict[str, Cost] = {}
-    with tempfile.TemporaryDirectory(prefix="tailorbird-training-") as folder:
-        write(arguments.data, Path(folder) / "rows.csv", arguments.rows, arguments.items)
-        print(f"{arguments.data:36}{costs.HEAD}")
-        for step, name in steps:
-            found[name] = costs.of("training", arguments.data, name, "--step", step, "--place", folder)
-            print(f"{name:36}{found[name]}", flush=True)
-    if PEER in found:
-        ours, theirs, start = found[PEER_OF], found[PEER], found["nothing"].cpu
-        print(
-            f"{PEER} takes {(theirs.cpu - start) / (ours.cpu - start):.0%} of the CPU time, "
-            f"{theirs.wall / ours.wall:.0%} of the wall time and {theirs.peak / ours.peak:.0%} of the memory"
-        )
+    if arguments.data == NETWORKS:
+        found = learned(arguments.users)
+    else:
+        given = arguments.data, arguments.rows, arguments.items
+        found = told(*given, measured(arguments.data, arguments.recipes, arguments.rows, arguments.items))
+    results.finish(arguments.write, "training", found, joined=True)
 
 
 if __name__ == "__main__":

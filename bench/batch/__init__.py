@@ -1,0 +1,1 @@
+"""How many users a second batch inference answers, beside what a user would write instead."""

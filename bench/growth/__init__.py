@@ -1,0 +1,1 @@
+"""What one answer costs as a shop grows: items, users, histories, filters."""
