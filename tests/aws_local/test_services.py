@@ -14,7 +14,7 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 
 from aws_local.talk import ACCOUNT, KEYS, TRUST, code_of, plain, put
-from tailorbird import errors
+from tailorbird import aws_local, errors
 from tailorbird.aws_local import AwsLocal, journal
 from tailorbird.workspace import AccessKey
 
@@ -361,3 +361,17 @@ def test_what_cannot_be_replayed_is_logged(client, restart, tmp_path, caplog):
 def test_unknown_services_are_named(tmp_path):
     with pytest.raises(errors.UnknownOperationException, match="'sqs'"):
         AwsLocal(tmp_path, ACCOUNT, AccessKey(*KEYS)).answer("sqs", "POST", "/", "", {}, b"")
+
+
+def test_what_nobody_has_used_yet_is_not_loaded_before_it_is_asked(tmp_path, monkeypatch):
+    made = []
+    real = aws_local.Emulator
+    monkeypatch.setattr(aws_local, "Emulator", lambda *given: made.append(real(*given)) or made[-1])
+    fresh = AwsLocal(tmp_path, ACCOUNT, AccessKey(*KEYS))
+    fresh.warm()
+    assert not made
+    assert fresh.answer("s3", "PUT", "/data", "", {"host": "localhost"}, b"")[0] == 200
+    assert len(made) == 1
+    again = AwsLocal(tmp_path, ACCOUNT, AccessKey(*KEYS))
+    again.warm()
+    assert len(made) == 2

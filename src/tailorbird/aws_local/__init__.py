@@ -20,7 +20,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,8 @@ class AwsLocal:
         """Of objects, by file."""
         self._broken: tuple[object, DamagedFile] | None = None
         """The state of the journal when it could not be read, and why."""
+        self._told_unavailable = False
+        """Whether the log says already that there is no moto."""
         self._user_keys: Mapping[str, UserKey] = {}
         self._credentials = Credentials(access_key, account_id, self._keys_of_users)
         self._sts = sts.Sts(self._credentials, account_id, time.time)
@@ -74,11 +76,13 @@ class AwsLocal:
             self._loaded()
 
     def warm(self) -> None:
-        """Loads as well, and logs why it cannot be done; each request is then told the same."""
-        try:
-            self.load()
-        except AwsError as error:
-            log.error("no S3, IAM and CloudWatch here: %s", error)
+        """Loads what was used before; where that cannot be done the log says so, and each request is told the same.
+
+        Whoever never asks S3 or IAM is spared 46 MB; the first who does waits for two seconds.
+        """
+        if self._journal.exists():
+            with suppress(AwsError):
+                self.load()
 
     def hindrances(self) -> list[str]:
         """Why S3, IAM and the access keys of users cannot be used; empty for no reason. Costs nothing."""
@@ -235,6 +239,11 @@ class AwsLocal:
             except DamagedFile as error:
                 log.error("%s", error)
                 self._broken = (state, error)
+                raise
+            except ServiceUnavailable as error:
+                if not self._told_unavailable:
+                    log.error("no S3, IAM and CloudWatch here: %s", error)
+                self._told_unavailable = True
                 raise
             self._broken, self._user_keys = None, self._emulator.user_keys()
         return self._emulator
