@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 
 from tailorbird.blanks import bare
 
@@ -28,6 +29,14 @@ def to_number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def to_exact(text: str) -> Decimal | None:
+    """As `to_number`, but to the last digit, save that what is too small for a float is 0."""
+    number = to_number(text)
+    if number is None:
+        return None
+    return Decimal(bare(text)) if number else Decimal()
+
+
 def to_whole(text: str) -> int | None:
     """Returns the whole number that `text` spells by digits alone, exactly, or None."""
     text = bare(text)
@@ -41,5 +50,5 @@ def to_whole(text: str) -> int | None:
 
 def whole_value(text: str) -> int | None:
     """As `to_whole`, but also where the number is written with a fraction of zero, as floats are: 55.0, 1e2."""
-    number = to_number(text)
-    return int(number) if number is not None and number.is_integer() else to_whole(text)
+    number = to_exact(text)
+    return math.floor(number) if number is not None and number == math.floor(number) else None
