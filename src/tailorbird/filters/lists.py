@@ -21,8 +21,7 @@ import re
 from collections.abc import Callable
 from typing import NoReturn
 
-import msgspec
-
+from tailorbird import json_text
 from tailorbird.blanks import BLANKS
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import refusals
@@ -80,8 +79,10 @@ def _quoted(text: str) -> tuple[str, ...]:
 def _json(text: str) -> tuple[str, ...]:
     """The values of a list of texts or numbers in JSON; none where the text is no such list."""
     try:
-        listed = msgspec.json.decode(text, type=list[str | int | float])
-    except (msgspec.DecodeError, RecursionError):
+        listed = json_text.decode(text)
+    except ValueError:
+        return ()
+    if not isinstance(listed, list) or not all(type(each) in (str, int, json_text.Numeral) for each in listed):
         return ()
     return tuple(map(str, listed))
 
