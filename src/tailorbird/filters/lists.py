@@ -47,7 +47,8 @@ def split(name: str, text: str, compared: Comparand) -> tuple[str, ...]:
 
     InvalidInputException: it is none of the forms, or a value of it is of rule 3.
     """
-    text, known = text.strip(BLANKS), compared.known
+    known = compared.known
+    text = _bare(text, known)
     values = _quoted(text)
     if known(text) and not (values and text[0] == '"'):
         return (text,)
@@ -101,11 +102,16 @@ def _bracketed(name: str, text: str, compared: Comparand) -> tuple[str, ...]:
 
 def _parted(text: str, known: Known, separators: tuple[str, ...] = SEPARATORS) -> list[str]:
     """Values without quotes, parted by what is no part of any value of the column."""
-    text = text.strip(BLANKS)
+    text = _bare(text, known)
     if not separators or known(text):
         return [text]
     parts = re.split(separators[0], text)
     return [value for part in parts for value in _parted(part, known, separators[1:])]
+
+
+def _bare(text: str, known: Known) -> str:
+    """The text without blanks around it, but for such as are of a value: a joiner may end a word."""
+    return text if known(text) else text.strip(BLANKS)
 
 
 def _is_odd(compared: Comparand, value: str) -> bool:
