@@ -52,6 +52,14 @@ def test_a_list_of_values_is_read_as_the_text_that_it_stands_for(given: str, rea
     assert [question["filterValues"] for question in asked] == [{"P": read}]
 
 
+@pytest.mark.parametrize("word", ["null", "undefined", " ", "", "\u200b", "[object Object]"])
+def test_a_word_for_no_value_is_no_item_of_a_list(word: str) -> None:
+    line = json.dumps({"userId": "1", "itemList": ["1", word]}).encode()
+    (answer,) = batch.open_lines([line], ("userId", "itemList"), lambda question: question)[0]
+    assert answer["error"].startswith("itemList[1] is ")
+    assert "which is no item id" in answer["error"]
+
+
 @pytest.mark.parametrize("given", ['[["30"]]', "[null]", "[true]", '[{"a": 1}]', '["a\\"b"]', "null", '{"a": 1}'])
 def test_what_is_no_list_of_values_is_told(given: str) -> None:
     (answer,) = answers(f'{{"userId":"1","filterValues":{{"P":{given}}}}}'.encode())

@@ -251,7 +251,7 @@ def _question(given: Any, needed: tuple[str, ...]) -> Document:
 def _item(number: int, value: Any) -> str:
     name = f"itemList[{number}]"
     text = _text(name, value)
-    if not text:
+    if is_null_name(text):
         shown = json_text.encode(value).decode()
         raise InvalidInputException(f"{name} is {shown}, which is no item id: leave it out, or write it as a text.")
     return text

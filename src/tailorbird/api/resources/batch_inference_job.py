@@ -15,7 +15,7 @@ from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
 from tailorbird.recipes import recipe_names
 from tailorbird.recipes.recipe import SCORES_AT_ONCE, Recipe, ThematicModel
-from tailorbird.serving import questions, ranked_items, themes
+from tailorbird.serving import named_items, questions, ranked_items, themes
 from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.questions import Deployment, FilterQuestion
 from tailorbird.serving.scores import Scores
@@ -67,6 +67,7 @@ def _answers(
         question = questions.query(deployment, request.get("userId"), request.get("itemId"))
         question = replace(question, influence=influence)
         items = request["itemList"] if ranks else []
+        named_items.check(deployment, "itemList", items)
         if filter_ is None:
             return question, items, None, None
         others = deployment.served.unknown(items)
