@@ -134,6 +134,10 @@ def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) ->
         raise InvalidInputException(
             f"{recipe.name} does no batch inference; ask a campaign, or make a batch segment job of an affinity recipe."
         )
+    if mode != THEMES and "themeGenerationConfig" in request:
+        raise InvalidInputException(
+            f"themeGenerationConfig is for batchInferenceJobMode {THEMES}: give this mode, or leave the config out."
+        )
     if mode == THEMES:
         _check_themes(workspace, request, recipe, version)
     config = request.get("batchInferenceJobConfig", {})
