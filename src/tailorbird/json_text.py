@@ -17,8 +17,10 @@ class Numeral(float):
         made._text = text
         return made
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self._text
+
+    __str__ = __repr__
 
 
 _DECODER = msgspec.json.Decoder(float_hook=Numeral)

@@ -195,7 +195,7 @@ def _integer(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
     far = number.abs() >= EXACT
     whole = pl.when(~far).then(number.floor()).cast(pl.Int64, strict=False)
     digits = bare.cast(pl.Int64, strict=False)
-    rest = pl.when(far & (number.abs() <= values.LONG) & digits.is_null()).then(bare)
+    rest = pl.when(far & digits.is_null()).then(bare)
     value = pl.coalesce(digits, whole, rest.map_elements(_long, pl.Int64))
     time = field.name.upper() in TIMES
     faults = [_fault(field, _no_number(number), values.NO_TIME if time else values.NO_NUMBER, bad)]
@@ -215,7 +215,7 @@ def _integer(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
     else:
         faults.append(_fault(field, value.is_null() & (number.abs() >= values.LONG), values.NO_LONG, bad))
         faults.append(_fault(field, value.is_null(), values.INEXACT, bad))
-    fraction = (number != number.floor()) | (far & bare.str.contains(r"^[^eE]*\.0*[1-9][^eE]*$"))
+    fraction = (number != number.floor()) | rest.str.contains(r"^[^eE]*\.0*[1-9][^eE]*$").fill_null(False)
     faults.append(_fault(field, fraction, values.FRACTION, Effect.FIT))
     return value, faults
 
