@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
+from tailorbird import json_text
 from tailorbird.api import batch
 from tailorbird.numbers import to_number
 
@@ -50,7 +52,33 @@ def test_a_list_of_values_is_read_as_the_text_that_it_stands_for(given: str, rea
     assert [question["filterValues"] for question in asked] == [{"P": read}]
 
 
+@pytest.mark.parametrize("word", ["null", "undefined", " ", "", "\u200b", "[object Object]"])
+def test_a_word_for_no_value_is_no_item_of_a_list(word: str) -> None:
+    line = json.dumps({"userId": "1", "itemList": ["1", word]}).encode()
+    (answer,) = batch.open_lines([line], ("userId", "itemList"), lambda question: question)[0]
+    assert answer["error"].startswith("itemList[1] is ")
+    assert "which is no item id" in answer["error"]
+
+
 @pytest.mark.parametrize("given", ['[["30"]]', "[null]", "[true]", '[{"a": 1}]', '["a\\"b"]', "null", '{"a": 1}'])
 def test_what_is_no_list_of_values_is_told(given: str) -> None:
     (answer,) = answers(f'{{"userId":"1","filterValues":{{"P":{given}}}}}'.encode())
     assert "filterValues must be an object of texts" in answer["error"]
+
+
+@pytest.mark.parametrize("user", [r"\ud800", r"a\ud83dx", r"\udc00", r"\ud83d\u0041", r"\\\\\uDBFF"])
+def test_a_letter_that_was_cut_is_told(user: str) -> None:
+    (answer,) = answers(f'{{"userId":"{user}"}}'.encode())
+    half = re.search(r"\\u(d83d|d800|dc00|DBFF)", user)
+    assert half is not None
+    assert f"not JSON: {half[0]} is half of a letter without its other half" in answer["error"]
+    whole = answers(rb'{"userId":"\ud83d\ude00\\ud83d"}')[0]
+    assert (whole["error"], whole["input"]) == (None, {"userId": "\U0001f600\\ud83d"})
+
+
+def test_floats_keep_their_digits() -> None:
+    asked: list[dict[str, Any]] = []
+    line = b'{"userId":"1","filterValues":{"P":[1861234567890123456.0,2],"Q":9007199254740993.0}}'
+    (answer,) = answers(line, prepare=asked.append)
+    assert asked[0]["filterValues"] == {"P": '"1861234567890123456.0","2"', "Q": "9007199254740993.0"}
+    assert line.removesuffix(b"}") in json_text.encode(answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -220,12 +221,11 @@ def test_what_a_filter_forbids_a_user_is_at_hand_until_he_acts_or_rows_come(shop
     assert listed() == last
 
 
-def test_a_filtered_list_is_at_hand_while_the_model_knows_its_items(shop: Shop) -> None:
-    campaign = shop.campaign("order", shop.trained(RANKING))
+def test_a_filtered_list_is_at_hand_while_the_model_knows_its_items(shop: Shop, order: str) -> None:
     drama = shop.filter("drama", GENRE.format('"Drama"'))
 
     def asked(*items: str) -> dict[str, Any]:
-        return {"campaignArn": campaign, "userId": "1", "filterArn": drama, "inputList": list(items)}
+        return {"campaignArn": order, "userId": "1", "filterArn": drama, "inputList": list(items)}
 
     known = asked("1", "2", "3")
     answer = shop.call("get_personalized_ranking", **known)
@@ -233,6 +233,45 @@ def test_a_filtered_list_is_at_hand_while_the_model_knows_its_items(shop: Shop) 
     assert found is not None
     assert msgspec.json.decode(msgspec.json.encode(found["personalizedRanking"])) == answer["personalizedRanking"]
     assert runtime.at_hand("get_personalized_ranking", shop.workspace, asked("1", "nowhere")) is None
+
+
+@pytest.fixture(scope="module")
+def order(shop: Shop) -> str:
+    """A campaign that ranks."""
+    return shop.campaign("order", shop.trained(RANKING))
+
+
+@pytest.mark.parametrize(
+    ("slip", "words"),
+    [
+        *((word, "a word for no value") for word in ("null", "undefined", " ", "", "\u200b", "#REF!")),
+        ('"1"', "while '1' is"), ("['1']", "while '1' is"), (" 1", "while '1' is"), ("1\u200b", "while '1' is"),
+        ("1.0", "while '1' is"), ("itemId=1", "while '1' is"), ("１", "while '1' is"),
+        ("1,2,3", "while '1', '2', '3' are"), ('["1", "2"]', "while '1', '2' are"), ("1|2", "while '1', '2' are"),
+        ("1, 2, zzz", "while '1', '2' are"), ("1\n2", "while '1', '2' are"),
+    ],
+)  # fmt: skip
+def test_a_slip_in_a_list_to_be_ranked_is_refused(shop: Shop, order: str, slip: str, words: str) -> None:
+    request = {"campaignArn": order, "userId": "1", "inputList": ["1", slip]}
+    with pytest.raises(InvalidInputException, match=re.escape(words)) as refusal:
+        shop.call("get_personalized_ranking", **request)
+    assert f"inputList[1] is {slip!r}" in refusal.value.message
+    assert runtime.at_hand("get_personalized_ranking", shop.workspace, request) is None
+
+
+def test_ids_that_the_model_does_not_know_stay_as_they_are(
+    shop: Shop, order: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = ["nowhere", "new item", "a,b", "x[1]", '"quoted"', "O'Hara", "12-34", "👩‍💻", "0001.50", "NA", "nil-1"]
+    for _ in range(2):
+        answer = shop.call("get_personalized_ranking", campaignArn=order, userId="1", inputList=given)
+        assert [each["itemId"] for each in answer["personalizedRanking"]] == given
+    assert [each.message for each in caplog.records if "keeps its order" in each.message] == [
+        "the model knows no item of an inputList: such a list keeps its order"
+    ]
+    shop.call("put_items", datasetArn=shop.items, items=[{"itemId": "1,2", "properties": '{"GENRE": "A", "YEAR": 1}'}])
+    answer = shop.call("get_personalized_ranking", campaignArn=order, userId="1", inputList=["1,2", "1"])
+    assert [each["itemId"] for each in answer["personalizedRanking"]] == ["1", "1,2"], "an item that came later"
 
 
 def test_an_update_by_another_process_answers_at_once(shop: Shop) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 
 from tailorbird.blanks import bare
 
 _NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
-_WHOLE = re.compile(r"[-+]?[0-9]+")
-_MOST_DIGITS = 300
-"""Digits of a whole number that are read, so that it fits a float (up to 1.8e308); int() raises an error from 4,301
-on."""
+EXACT = 2**53
+"""Whole numbers below this survive being a float."""
 
 
 def uuid_text(bits: int, version: int) -> str:
@@ -34,18 +33,26 @@ def to_number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def to_whole(text: str) -> int | None:
-    """Returns the whole number that `text` spells by digits alone, exactly, or None."""
-    text = bare(text)
-    if not _WHOLE.fullmatch(text):
+def to_exact(text: str) -> Decimal | None:
+    """As `to_number`, but to the last digit, save that what is too small for a float is 0."""
+    number = to_number(text)
+    if number is None:
         return None
-    digits = text.lstrip("+-0") or "0"
-    if len(digits) > _MOST_DIGITS:
-        return None
-    return -int(digits) if text[0] == "-" else int(digits)
+    return Decimal(bare(text)) if number else Decimal()
 
 
 def whole_value(text: str) -> int | None:
-    """As `to_whole`, but also where the number is written with a fraction of zero, as floats are: 55.0, 1e2."""
-    number = to_number(text)
-    return int(number) if number is not None and number.is_integer() else to_whole(text)
+    """The whole number that `text` spells, be it as floats are written, 55.0 or 1e2, or None."""
+    number = to_exact(text)
+    return math.floor(number) if number is not None and number == math.floor(number) else None
+
+
+def whole_part(text: str) -> int | None:
+    """The number that `text` spells, rounded down; None where it spells none, or its last digits are not there.
+
+    That is where a program made it a float, and so wrote 1.8612345678901235e+18 of 1861234567890123456.
+    """
+    number = to_exact(text)
+    if number is None or ("e" in text.lower() and abs(number) >= EXACT and Decimal(float(number)) != number):
+        return None
+    return math.floor(number)

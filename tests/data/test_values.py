@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tailorbird.data import schema, values
 from tailorbird.ingest.csv_files import ImportFailed, Source, read
-from tailorbird.numbers import to_number, to_whole
+from tailorbird.json_text import Numeral
+from tailorbird.numbers import to_number, whole_value
 
 TYPES = ("string", "int", "long", "float", "boolean")
 FIELDS = [{"name": "ITEM_ID", "type": "string"}, {"name": "CREATION_TIMESTAMP", "type": ["null", "long"]}] + [
@@ -73,6 +74,9 @@ def alone(field: schema.Field, text: str) -> tuple[values.Value, str]:
 @example(["\x1f5", "5\x1f", "true\x1f", "\x1f", "\u200b", "\ufeffnull", "\x1c1.5", "20231114093000\x1e"])
 @example(["0" * 4500, "0" * 4500 + "7", "-" + "0" * 4500 + "7", "9" * 4301, "-" + "9" * 4301, "1" * 20, "+000"])
 @example(["3.4028234e38", "3.4028235677973366e+38", "-3.5e38", "1e308", "-1", "-0", "-0.5", "0", "#REF!", "${x}"])
+@example(["3.4028235e38", "-3.4028235E38", "3.4028236e38", "3.402823567797336e38", "1e18", "-1e18", "1e19", "1.2e18"])
+@example(["9007199254740993.0", "9007199254740993.5", "-9007199254740993.5", "9223372036854775807.0", "1e16", "9.0e15"])
+@example(["1.861234567890123456e18", "1.8612345678901235e+18", "9223372036854775808.0", "-9223372036854775808.0"])
 @example(["1793337586.4376848", "-1.5", "9007199254740993", "9007199254740992.0", "253402300799", "20231114093000"])
 def test_a_file_and_a_single_value_are_read_alike(cells):
     header = ",".join(field["name"] for field in FIELDS)
@@ -120,6 +124,13 @@ def test_an_id_is_read_alike():
     [
         ("long", 1793337586.43, 1793337586),
         ("int", -1.5, -2),
+        ("long", 1e18, 10**18),
+        ("long", "1e18", 10**18),
+        ("long", "9007199254740993.0", 2**53 + 1),
+        ("long", "-9007199254740993.5", -(2**53) - 2),
+        ("long", "9223372036854775807.0", 2**63 - 1),
+        ("long", Numeral("9007199254740993.0"), 2**53 + 1),
+        ("float", "3.4028235E38", 3.4028235e38),
         ("long", 2**63 - 1, 2**63 - 1),
         ("float", 3, 3.0),
         ("float", "", None),
@@ -149,6 +160,13 @@ def test_values_of_json(type_, given_value, wanted):
         ("long", True, "not a number"),
         ("boolean", 1, "neither true nor false"),
         ("int", 2**31, "declare it long"),
+        ("int", "1.8612345678901235e+18", "declare it long"),
+        ("long", "1.8612345678901235e+18", "A_long is too large to be written with an exponent.*all of its digits"),
+        ("long", 1.8612345678901235e18, "all of its digits"),
+        ("long", 2**63, "does not fit a long"),
+        ("long", "1e19", "does not fit a long"),
+        ("long", "1.23456789012345678e19", "does not fit a long"),
+        ("float", "3.4028236e38", "does not fit a float"),
         ("float", 1e308, "does not fit a float"),
         ("float", "-3.5e38", "does not fit a float"),
         ("float", {}, "one value"),
@@ -182,13 +200,13 @@ def test_an_id_that_is_a_number_with_a_fraction_is_refused(name):
 
 @pytest.mark.parametrize("text", ["\x1f5", "5\x1f", " \x1c5\u200b", "\ufeff5", "0" * 4500 + "5", "+5"])
 def test_a_number_is_read_whatever_cannot_be_seen_around_it(text):
-    assert to_number(text) == to_whole(text) == 5
+    assert to_number(text) == whole_value(text) == 5
     assert values.read(SCHEMA.field("A_long"), text) == 5
 
 
 @pytest.mark.parametrize("text", ["9" * 4301, "1" * 310, "-" + "9" * 5000, "5\x1f5", "", "+", "\x1f", "٥"])
 def test_what_is_no_number_raises_no_other_error(text):
-    assert to_number(text) is to_whole(text) is None
+    assert to_number(text) is whole_value(text) is None
     for type_ in ("int", "long", "float"):
         if text.strip("\x1f"):
             with pytest.raises(values.UnusableValue):
@@ -198,7 +216,7 @@ def test_what_is_no_number_raises_no_other_error(text):
 def test_a_double_may_be_what_a_float_may_not():
     field = schema.Field("EVENT_VALUE", "double", nullable=False, categorical=False, textual=False)
     assert values.read(field, 1e308) == 1e308
-    assert values.read(SCHEMA.field("A_float"), values.FLOAT) == values.FLOAT
+    assert values.read(SCHEMA.field("A_float"), 3.4028235e38) == 3.4028235e38
 
 
 def test_days_to_wait_are_not_negative():

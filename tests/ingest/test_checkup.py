@@ -9,7 +9,7 @@ import unicodedata
 import polars as pl
 import pytest
 
-from tailorbird.data import schema
+from tailorbird.data import schema, unseen
 from tailorbird.ingest import row_checkup, spellings
 from tailorbird.ingest.checkup import Checkup
 
@@ -112,12 +112,47 @@ def test_ids_that_are_others_than_they_seem(strange, words):
     users = [f"u{n % 100}" for n in range(998)] + [strange] * 2
     (told,) = warnings(list(range(1000)), users)
     assert told.startswith(f"2 rows have {words}")
-    assert json.dumps(strange) in told or json.dumps(strange, ensure_ascii=False) in told
+    assert told.endswith(f"the first is {spellings.shown(strange)}")
+
+
+SLIPS = (
+    *(
+        "u1\u200d",
+        "\u200cu1",
+        "👩\u200d",
+        "\u200d👩",
+        "👩\u200dx",
+        "👩\u200d\u200d💻",
+        "👩\u200b💻",
+        "日\u200d本",
+        "a\u200cb",
+    ),
+    *("می\u200c", "\u200cمی", "می\u200c\u200cخواهم", "می\u200c خواهم", "می\u200bخواهم", "a\U000e0067"),
+)
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_joiners_where_nothing_is_joined(slip):
+    (told,) = spellings.oddities(INTERACTIONS.fields[0], slip)
+    assert "cannot be seen" in told
+    assert pl.Series([slip]).str.contains(unseen.SLIPS).all()
 
 
 @pytest.mark.parametrize(
     "fine",
-    ["b'", "b'u", "ｉ1", "1.5", "1e5", "v2.0.1", "Jose\u0301", "日本", "a b", "0", "O'Hara", "'n", "007", "B00X"],
+    [
+        *(
+            "👩‍💻",
+            "👩‍👩‍👧‍👦",
+            "🏳️‍🌈",
+            "🧑🏽‍💻",
+            "🧑‍🦯‍➡️",
+            "👨‍⚕️",
+            "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        ),
+        *("می‌خواهم", "خانه‌ای", "ه‍", "ه‍.ق", "क्‍ष", "क्‌ष", "क्‌", "അവന്‍", "র‍্যাব", "ශ්‍රී"),
+        *("b'", "b'u", "ｉ1", "1.5", "1e5", "v2.0.1", "Jose\u0301", "日本", "a b", "0", "O'Hara", "'n", "007", "B00X"),
+    ],
 )
 def test_ids_that_are_fine(fine):
     assert warnings(list(range(1000)), [f"u{n % 100}" for n in range(998)] + [fine] * 2) == []

@@ -8,7 +8,7 @@ from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from tailorbird.data.schema import Field
-from tailorbird.ingest.spellings import Oddities, Twins, hashed, odd_spellings
+from tailorbird.ingest.spellings import Oddities, Twins, hashed, odd_spellings, shown
 
 FIELDS = [Field("ITEM_ID", "string", False, False, False), Field("GENRE", "string", True, True, False)]
 TEXTS = st.text(st.sampled_from("a1.0eE+-_| '\"[,]{:}b\t\u200b\ufffd“”é"), max_size=8) | st.text(max_size=4)
@@ -38,3 +38,20 @@ def test_twins_among_ordinary_texts(pair):
         twins.add(column[:1])
         twins.add(column[1:])
         assert len(twins.warnings(hashed(column))) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("👩‍💻", '"👩‍💻"'),
+        ("می‌خواهم", '"می‌خواهم"'),
+        ("👩‍💻\u200b", r'"👩\u200d💻\u200b"'),
+        ("a\U000e0067", r'"a\U000e0067"'),
+        ("Jose\u0301", r'"Jose\u0301"'),
+        ("日本e\u0301", r'"日本e\u0301"'),
+        ("\u1112\u1161\u11ab", r'"\u1112\u1161\u11ab"'),
+        ('a"\\\n\x00', r'"a\"\\\n\u0000"'),
+    ],
+)
+def test_examples_can_be_found_in_a_file(text, wanted):
+    assert shown(text) == wanted

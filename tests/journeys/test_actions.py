@@ -171,6 +171,15 @@ def test_what_is_wrong_is_refused(journey: Journey) -> None:
         runtime.get_recommendations(campaignArn=campaign, userId="3")
     with pytest.raises(runtime.exceptions.ResourceNotFoundException):
         runtime.get_action_recommendations(campaignArn=campaign + "0", userId="3")
+    with pytest.raises(
+        journey.personalize.exceptions.InvalidInputException,
+        match="aws-next-best-action shows no metadata; leave it out",
+    ):
+        journey.personalize.create_campaign(
+            name="shows",
+            solutionVersionArn=journey.arns[f"{RECIPE} version"],
+            campaignConfig={"enableMetadataWithRecommendations": True},
+        )
     journey.train("aws-popularity-count")
     journey.deploy("aws-popularity-count")
     with pytest.raises(refused, match="GetRecommendations only"):

@@ -128,8 +128,11 @@ def test_files_of_other_forms_are_named(way: Journey) -> None:
 
 def test_a_list_of_items_says_which_member_is_none(way: Journey) -> None:
     lists = ({"itemList": ["1", 2, None]}, {"itemList": ["1", ["2"]]}, {"itemList": []}, {"itemList": "1"}, {})
-    way.begin_batch("inference", RANKING, "members", [{"userId": "1", **each} for each in lists])
-    errors = [answer["error"] for answer in way.batch_answers("inference", "members")]
+    slips = ({"itemList": ["1", "null"]}, {"itemList": ["1", "2,3"]})
+    way.begin_batch("inference", RANKING, "members", [{"userId": "1", **each} for each in (*lists, *slips)])
+    *errors, null, joined = (answer["error"] for answer in way.batch_answers("inference", "members"))
+    assert 'itemList[1] is "null", which is no item id' in null
+    assert "itemList[1] is '2,3', which is no known item, while '2', '3' are" in joined
     assert "itemList[2] is null, which is no item id" in errors[0]
     assert 'itemList[1] is ["2"], which is no item id' in errors[1]
     assert all("itemList is empty, missing or no list" in error for error in errors[2:])

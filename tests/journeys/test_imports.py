@@ -172,7 +172,7 @@ def odd_rows() -> list[tuple[str, ...]]:
 ODD = (
     r"Warning: 20 rows have a USER_ID that some program made a number.* \"17850\.0\"",
     r"Warning: 1 row has a USER_ID with characters that cannot be seen.* \"u1\\u200b\"",
-    r"Warning: 1 value of USER_ID .*NFC and NFD.* 'Jose\\u0301'",
+    r"Warning: 1 value of USER_ID .*NFC and NFD.* \"Jose\\u0301\"",
     r"Warning: 900 of [0-9,]+ rows have the USER_ID \"anonymous\"",
     r"Warning: 1 row has a TIMESTAMP that looks like a date.* 20231114 \(1970-08-23",
     r"Warning: 1 row has a TIMESTAMP in the future.* 4102444800 \(2100-01-01",

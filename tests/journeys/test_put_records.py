@@ -128,6 +128,8 @@ def test_actions_are_put_and_imported(way: Journey) -> None:
         ("[1]", "Error parsing properties json"),
         ('"{}"', "Error parsing properties json"),
         ("{", "Error parsing properties json"),
+        (r'{"genre": "\ud83d", "year": 1}', r"\ud83d is half of a letter"),
+        ('{"genre": "Noir", "year": 1e400}', "YEAR is not a number"),
     ],
 )
 def test_wrong_records_change_nothing(way: Journey, properties: str, words: str) -> None:

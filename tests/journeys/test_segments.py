@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from journeys.steps import GENRES, INTERACTIONS_SCHEMA, ITEMS, USERS, Journey, as_csv, interactions_csv
+from journeys.steps import GENRES, INTERACTIONS_SCHEMA, ITEMS, ITEMS_SCHEMA, USERS, Journey, as_csv, interactions_csv
 from support import Server, settled
 
 ITEM, ATTRIBUTE = "aws-item-affinity", "aws-item-attribute-affinity"
@@ -159,3 +159,11 @@ def test_attributes_need_items_that_have_some(server: Server) -> None:
     way.load("INTERACTIONS", interactions_csv())
     with pytest.raises(AssertionError, match="needs an Items dataset"):
         way.train(ATTRIBUTE)
+    fields = [{**field, "type": ["null", field["type"]]} for field in ITEMS_SCHEMA["fields"][1:]]
+    way.dataset("ITEMS", ITEMS_SCHEMA | {"fields": [*ITEMS_SCHEMA["fields"][:1], *fields]})
+    way.load("ITEMS", as_csv([("ITEM_ID", "GENRE", "YEAR"), *((str(item), "", "") for item in range(ITEMS))]))
+    again = way.personalize.create_solution_version(solutionArn=way.arns[f"{ATTRIBUTE} solution"])
+    way.arns[f"{ATTRIBUTE} version"] = again["solutionVersionArn"]
+    ended = way.version(ATTRIBUTE)
+    assert ended["status"] == "CREATE FAILED"
+    assert "makes segments by GENRE, YEAR, and no item has a value there: import items" in ended["failureReason"]

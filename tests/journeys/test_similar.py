@@ -185,6 +185,22 @@ def test_names_and_texts_are_asked_for(server: Server) -> None:
         way.train(SEMANTIC)
 
 
+@pytest.mark.parametrize(
+    ("titles", "words"),
+    [(("", ""), "no item has any in TITLE, PLOT: import items"), (("Alpha", "Omega"), "no word is of two items")],
+)
+def test_texts_must_say_something(server: Server, titles: tuple[str, str], words: str) -> None:
+    way = Journey(server, f"no-texts{titles[0].lower()}")
+    way.s3.create_bucket(Bucket=way.bucket)
+    way.arns["group"] = way.personalize.create_dataset_group(name=way.name)["datasetGroupArn"]
+    nullable = ["null", "string"]
+    fields = field("ITEM_ID"), field("TITLE", nullable, itemName=True), field("PLOT", nullable, textual=True)
+    way.dataset("ITEMS", schema("Items", *fields))
+    way.load("ITEMS", as_csv([("ITEM_ID", "TITLE", "PLOT"), ("a", titles[0], ""), ("b", titles[1], "")]))
+    with pytest.raises(AssertionError, match=words):
+        way.train(SEMANTIC)
+
+
 def test_themes_name_what_the_items_have_in_common(journey: Journey) -> None:
     asked = [str(item) for item in range(10)]
     ended, outputs = batch(journey, SIMILAR, "themes", asked, numResults=8, **themes())
@@ -208,6 +224,8 @@ def test_themes_are_refused_where_there_is_nothing_to_name(journey: Journey, tex
         (SIMS, themes(), "for aws-similar-items"),
         (SIMILAR, themes("YEAR"), "itemName"),
         (SIMILAR, {"batchInferenceJobMode": "THEME_GENERATION"}, "itemName"),
+        (SIMILAR, themes() | {"batchInferenceJobMode": "BATCH_INFERENCE"}, "give this mode, or leave the config out"),
+        (SIMS, {"themeGenerationConfig": themes()["themeGenerationConfig"]}, "is for batchInferenceJobMode THEME"),
     ):
         refused("InvalidInputException", words, create, **journey.batch_request(recipe, "refused"), **config)
     ended, _ = batch(journey, SIMILAR, "many", ["7"] * 101, **themes())

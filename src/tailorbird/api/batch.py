@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO
 
-import msgspec
-
-from tailorbird import aws_texts
+from tailorbird import aws_texts, json_text
 from tailorbird.api import deployments, lookup
 from tailorbird.api.lifecycle import JobFailed
 from tailorbird.data.null_words import is_null_name
@@ -149,7 +147,7 @@ def run(
                         deployments.tell_unfiltered(
                             workspace, arn, "lines of batch jobs have filterValues, the jobs no filterArn"
                         )
-                    out.writelines(msgspec.json.encode(answer) + b"\n" for answer in answers)
+                    out.writelines(json_text.encode(answer) + b"\n" for answer in answers)
                     count.add(file, lines, answers)
                     done = f"{file.name}: {count.read} of {total} bytes, {count.failed} errors"
                     progress(min(0.99, count.read / total), done)
@@ -229,8 +227,8 @@ def _example(needed: tuple[str, ...]) -> str:
 def _decode(line: bytes, needed: tuple[str, ...]) -> Any:
     """A line's JSON; raises InvalidInput where it is none, saying what it is instead."""
     try:
-        return msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return json_text.decode(line)
+    except ValueError as error:
         found = next((words for is_so, words in _UNREADABLE if is_so(line)), f"The line is not JSON: {error}")
         raise InvalidInputException(f"{found}; a line looks like {_example(needed)}.") from error
 
@@ -253,8 +251,8 @@ def _question(given: Any, needed: tuple[str, ...]) -> Document:
 def _item(number: int, value: Any) -> str:
     name = f"itemList[{number}]"
     text = _text(name, value)
-    if not text:
-        shown = msgspec.json.encode(value).decode()
+    if is_null_name(text):
+        shown = json_text.encode(value).decode()
         raise InvalidInputException(f"{name} is {shown}, which is no item id: leave it out, or write it as a text.")
     return text
 

@@ -252,3 +252,9 @@ def tell_unfiltered(workspace: Workspace, arn: str, what: str) -> None:
     """Logs that values for a filter are given and no filter, once for each of what is asked: nothing is filtered."""
     if workspace.cache.is_first(("unfiltered", arn)):
         log.warning(f"{what}: nothing is filtered", extra={"of": arn})
+
+
+def tell_unknown(workspace: Workspace, arn: str) -> None:
+    """Logs that a whole list to be ranked is unknown to the model, once for each of what is asked: it is not ranked."""
+    if workspace.cache.is_first(("unknown", arn)):
+        log.warning("the model knows no item of an inputList: such a list keeps its order", extra={"of": arn})

@@ -6,8 +6,7 @@ import reprlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import msgspec
-
+from tailorbird import json_text
 from tailorbird.data import values
 from tailorbird.data.null_words import is_null_name
 from tailorbird.data.schema import Field
@@ -22,8 +21,8 @@ def read(text: str | None, where: str, columns: Collection[str]) -> dict[str, An
     if text is None:
         return {}
     try:
-        decoded = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
+        decoded = json_text.decode(text)
+    except ValueError as error:
         raise InvalidInputException(f"Error parsing properties json ({where}: {error}).") from error
     if not isinstance(decoded, dict):
         raise InvalidInputException(f"Error parsing properties json ({where} must be the text of a JSON object).")

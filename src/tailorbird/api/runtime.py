@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tailorbird.api import deployments
 from tailorbird.api.deployments import Target
 from tailorbird.errors import InvalidInputException
-from tailorbird.serving import actions, metadata, questions, ranked_items
+from tailorbird.serving import actions, metadata, named_items, questions, ranked_items
 from tailorbird.serving.questions import Deployment, FilterQuestion, Question
 from tailorbird.serving.ranked_items import Ranking
 from tailorbird.serving.scores import Mask, Scores
@@ -73,7 +73,8 @@ def at_hand(function: str, workspace: Workspace, request: dict[str, Any]) -> dic
     if "filterArn" in request and request["filterArn"] not in target.group.filters:
         return None
     filters = _filters(target, request)
-    if filters and deployment.served.unknown(request.get("inputList", ())):
+    listed = request.get("inputList", ())
+    if (filters and deployment.served.unknown(listed)) or named_items.may_slip(deployment, listed):
         return None
     scores = questions.scores_at_hand(deployment, _question(target, request))
     masks = [] if scores is None else [questions.kept_mask(deployment, each) for each in filters]
@@ -125,8 +126,12 @@ def _personalized_ranking(
     if not request["inputList"]:
         raise InvalidInputException("inputList must hold at least one item id.")
     _check_length("inputList", len(request["inputList"]), columns)
+    if known is None:
+        named_items.check(deployment, "inputList", request["inputList"])
     scores, allowed = known or _found(target, deployment, request)
     others = deployment.served.unknown(request["inputList"])
+    if len(others) == len(set(request["inputList"])):
+        deployments.tell_unknown(deployment.workspace, target.arn)
     others_allowed = _allowed(target, deployment, request, others) if others else None
     ranking = ranked_items.reorder(deployment.served, scores, request["inputList"], allowed, others_allowed)
     return _listed("personalizedRanking", target, deployment, ranking, columns, written=known is not None)

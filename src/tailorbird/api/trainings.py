@@ -115,7 +115,7 @@ def _train(workspace: Workspace, order: Order, progress: Progress) -> Outcome:
     recipe, settings = order.recipe, order.settings
     half = (done + TRAINED) / 2
     watch = part(progress, done, half, "training for the metrics")
-    metrics, extended = _metrics(order, data, _segment_columns(order, items), workspace.config.seed, watch)
+    metrics, extended = _metrics(order, data, _segment_columns(order, items, data), workspace.config.seed, watch)
     model = _steered(order, data, recipe.train(data, settings, part(progress, half, TRAINED, "training on everyone")))
     progress(TRAINED, "writing the artifact")
     learned = event_rules.written(order.selection.events)
@@ -221,13 +221,23 @@ def _choice(
     return order, tuned, done
 
 
-def _segment_columns(order: Order, items: Dataset | None) -> tuple[str, ...]:
-    """The columns that queries of segments can name, of those that the training sees."""
+def _segment_columns(order: Order, items: Dataset | None, data: Interactions) -> tuple[str, ...]:
+    """The columns that queries of segments can name, of those that the training sees; raises JobFailed."""
     columns = item_attributes.columns(items.schema) if items else ()
     seen = tuple(column for column in columns if order.selection.sees("ITEMS", column))
     if "itemAttributes" in order.recipe.recipe_type.line and not seen:
         raise JobFailed(f"{order.recipe.name} needs an Items dataset with a numeric or categorical column.")
+    values = (data.item_columns[column].values.tolist() for column in seen if column in data.item_columns)
+    if "itemAttributes" in order.recipe.recipe_type.line and not any(_says_something(column) for column in values):
+        raise JobFailed(
+            f"{order.recipe.name} makes segments by {', '.join(seen)}, and no item has a value there: import items "
+            "with such values, then create another solution version."
+        )
     return seen
+
+
+def _says_something(column: Sequence[object]) -> bool:
+    return any(value is not None for value in column)
 
 
 def _metrics(

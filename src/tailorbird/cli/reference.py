@@ -42,7 +42,8 @@ OF_VERSIONS = "The ARN of a solution stands for all its versions."
 # What differs from AWS and why; an operation that is not in OPERATIONS needs no entry.
 DIFFERENCES: dict[str, str] = {
     "CreateBatchInferenceJob": "A theme of THEME_GENERATION is made of key words that the items share, such as "
-    '"Animation, adventure", not of the sentences of a language model. ' + f"{EXPLORATION} {SILENT}",
+    '"Animation, adventure", not of the sentences of a language model; `themeGenerationConfig` is refused without '
+    f"that mode. {EXPLORATION} {SILENT}",
     "CreateBatchSegmentJob": f"{SILENT} Input files may have any number of lines. Rows of INCREMENTAL imports count "
     "too. A query for attributes goes by the newest metadata of the items that were there at training.",
     "CreateCampaign": f"{EXPLORATION} {LATEST} ACTIVE at once: there are no machines to wait for.",
@@ -87,6 +88,8 @@ DIFFERENCES: dict[str, str] = {
     "DescribeSolutionVersion": "`trainingHours` counts the cores of this machine.",
     "GetActionRecommendations": "The model learns from what users did with items and actions, not from metadata, and "
     "does not explore.",
+    "GetPersonalizedRanking": "Unknown items come last, as they are given; refused are words for no value, such as "
+    "`undefined`, and known items that stand in quotes, joined or in another spelling.",
     "GetSolutionMetrics": "`average_rewards_at_k` and "
     "`normalized_discounted_cumulative_gain_with_event_weights_at_k` are of lists of 25; how AWS normalises "
     "the former is not published: here it is the share of what could be earned.",

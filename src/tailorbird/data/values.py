@@ -6,13 +6,12 @@ Events, records and batch lines, which come one by one, call `read`. A CSV file 
 
 from __future__ import annotations
 
-import math
 import re
 
 from tailorbird.blanks import bare
 from tailorbird.data.null_words import is_null, is_null_name, is_null_text
 from tailorbird.data.schema import CATEGORICAL_LENGTH, ID_LENGTH, STRING_LENGTH, TEXT_LENGTH, Field
-from tailorbird.numbers import to_number, to_whole
+from tailorbird.numbers import to_number, whole_part
 
 Value = str | int | float | bool | None
 
@@ -34,10 +33,9 @@ BOOLEANS = {"true": True, "false": False}
 # What Avro's int and long must be below.
 INT = 2**31
 LONG = 2**63
-FLOAT = 3.4028234663852886e38
-"""The largest float of 32 bits, as Avro's is; a double goes on to 1.8e308."""
-EXACT = 2**53
-"""Whole numbers below this survive being a float."""
+FLOAT = (2 - 2**-24) * 2.0**127
+"""What rounds to a float of 32 bits, as Avro's is, is below this: 3.4028235e38, as Java prints the largest, is a little
+above that. A double goes on to 1.8e308."""
 CLOCK_DATE = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])([01]\d|2[0-3])[0-5]\d([0-5]\d)?(\.0*)?$"
 """20231114093000 and 202311140930: as milliseconds these are of other millennia, or of the 1970s."""
 DAY = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\.0*)?$"
@@ -51,6 +49,10 @@ NOT_FINITE = "{name} is not a finite number: write it in digits, such as 12.5"
 NO_BOOLEAN = "{name} is neither true nor false: write one of these two words"
 NO_INT = "{name} does not fit an int: declare it long"
 NO_LONG = "{name} does not fit a long: write a smaller number"
+INEXACT = (
+    "{name} is too large to be written with an exponent, as floats are, which leaves its last digits open: "
+    "write all of its digits"
+)
 EARLY = "{name} is negative: write epoch seconds, from 1970 on"
 LATE = "{name} is in milliseconds or finer, not in seconds: divide by 1000 (or more)"
 DATE = "{name} is a date and a time written as one number: write epoch seconds such as 1717243200"
@@ -129,7 +131,7 @@ def _number(field: Field, given: object) -> int | float:
     if number is None:
         reason = (NO_TIME if field.name.upper() in TIMES else NO_NUMBER) if whole else NOT_FINITE
         raise UnusableValue(reason.format(name=field.name))
-    if field.type == "float" and abs(number) > FLOAT:
+    if field.type == "float" and abs(number) >= FLOAT:
         raise UnusableValue(NO_FLOAT.format(name=field.name))
     return _whole(field, str(given), number) if whole else number
 
@@ -139,14 +141,13 @@ def _whole(field: Field, text: str, number: float) -> int:
         _check_time(field, text, number)
     if field.name.upper() in SPANS and number < 0:
         raise UnusableValue(NEGATIVE.format(name=field.name))
-    # "1995.0" and "1.5e9" are whole numbers, too.
-    value = to_whole(text)
-    if value is None:
-        value = math.floor(number) if abs(number) < EXACT else LONG
-    if field.type == "int" and not -INT <= value < INT:
+    value = whole_part(text)  # "1995.0" and "1.5e9" are whole numbers, too
+    if field.type == "int" and (value is None or not -INT <= value < INT):
         raise UnusableValue(NO_INT.format(name=field.name))
-    if not -LONG <= value < LONG:
+    if (abs(number) >= LONG) if value is None else not -LONG <= value < LONG:
         raise UnusableValue(NO_LONG.format(name=field.name))
+    if value is None:
+        raise UnusableValue(INEXACT.format(name=field.name))
     return value
 
 

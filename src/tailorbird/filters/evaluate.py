@@ -1,7 +1,7 @@
 """Filters over a table's rows, as numpy masks (spec recipes-and-runtime 5.2).
 
 A `MetadataTable` prepares a column when a filter first needs it and keeps it: numbers as one array, strings as an
-inverted index. WHERE parts that depend on neither request nor user are kept as masks too.
+inverted index (`columns`). WHERE parts that depend on neither request nor user are kept as masks too.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial, reduce
-from operator import and_, eq, ge, gt, le, lt, ne, or_
+from operator import and_, or_
 from threading import Lock
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from tailorbird.cache import Cache
 from tailorbird.data.values import categories
 from tailorbird.errors import InvalidInputException
+from tailorbird.filters.columns import COMPARE, Column, Mask, number, prepared
 from tailorbird.filters.syntax import (
     ANY_EVENT,
     EVENT_DATASETS,
@@ -29,9 +28,7 @@ from tailorbird.filters.syntax import (
     Parameter,
     Predicate,
 )
-from tailorbird.numbers import to_number
 
-Mask = NDArray[np.bool_]
 Where = tuple[tuple[Predicate, ...], ...]
 Values = Mapping[str, Sequence[str]]
 
@@ -40,15 +37,6 @@ UNKNOWN_ITEM = -1
 KEPT_MASKS = 64
 """Masks kept by a table, of whole filters and as many of static WHERE parts, of one byte a row each: 100 MB at 750,000
 items. Twice the filters that AWS allows a group (spec recipes-and-runtime 5.4)."""
-
-_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "=": eq,
-    "!=": ne,
-    "<": lt,
-    "<=": le,
-    ">": gt,
-    ">=": ge,
-}
 
 
 @dataclass(frozen=True)
@@ -90,7 +78,7 @@ class MetadataTable:
         self._categories = categories
         self._values: dict[str, Sequence[object]] = dict.fromkeys(("ITEM_ID", "USER_ID", "ACTION_ID"), ids)
         self._values.update((name.upper(), column) for name, column in columns.items())
-        self._prepared: dict[str, _PreparedColumn] = {}
+        self._prepared: dict[str, Column] = {}
         self._lock = Lock()
         self.static_where: Callable[[Where], Mask] = lru_cache(KEPT_MASKS)(partial(_static_where, self))
         self.masks = Cache(KEPT_MASKS)
@@ -103,153 +91,16 @@ class MetadataTable:
         """Returns a column as it was given; empty for one the table does not have."""
         return self._values.get(name.upper(), ())
 
-    def column(self, name: str) -> _PreparedColumn:
+    def column(self, name: str) -> Column:
         """Returns a prepared column; one the table does not have is missing in every row."""
         found = self._prepared.get(name)
         if found is None:
             with self._lock:
-                found = self._prepared.get(name) or self._prepare(name)
+                found = self._prepared.get(name) or prepared(
+                    name, self._values.get(name, ()), len(self), multiple=name in self._categories
+                )
                 self._prepared[name] = found
         return found
-
-    def _prepare(self, name: str) -> _PreparedColumn:
-        values = self._values.get(name, ())
-        listed: list[Any] = values.tolist() if isinstance(values, np.ndarray) else list(values)
-        kinds = set(map(type, listed)) - {type(None)}
-        if not kinds:
-            return _Missing(len(self))
-        if all(issubclass(kind, int | float | np.integer | np.floating) and kind is not bool for kind in kinds):
-            return _Numbers(name, np.array(listed, dtype=np.float64))
-        if all(issubclass(kind, str) for kind in kinds):
-            return _Strings(name, listed, multiple=name in self._categories)
-        names = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise TypeError(f"column {name} holds {names}; a filter needs all numbers or all strings")
-
-
-class _PreparedColumn(Protocol):
-    @property
-    def kind(self) -> str:
-        """Returns whether it holds numbers, categories or texts."""
-        ...
-
-    def match(self, operator: str, operand: Sequence[str]) -> Mask:
-        """Returns the rows for which `value operator operand` holds; a comparator gets at most one value."""
-        ...
-
-    def parts(self, row: int) -> tuple[str, ...]:
-        """Returns the row's value as an operand; empty where missing."""
-        ...
-
-    def has(self, operator: str, text: str) -> bool:
-        """Returns whether a row has this text as what IN compares, or else the comparators; any number counts."""
-        ...
-
-    def bears(self, sign: str) -> bool:
-        """Returns whether the value of a row has the sign in it."""
-        ...
-
-
-class _Missing:
-    """A column without a value in any row."""
-
-    kind = "texts"
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-
-    def match(self, operator: str, operand: Sequence[str]) -> Mask:
-        return np.full(self._size, operator == "NOT IN")
-
-    def parts(self, row: int) -> tuple[str, ...]:
-        return ()
-
-    def has(self, operator: str, text: str) -> bool:
-        return False
-
-    def bears(self, sign: str) -> bool:
-        return False
-
-
-class _Numbers:
-    """One float64 a row, NaN where missing."""
-
-    kind = "numbers"
-
-    def __init__(self, name: str, values: NDArray[np.float64]) -> None:
-        self._name = name
-        self._values = values
-
-    def match(self, operator: str, operand: Sequence[str]) -> Mask:
-        numbers = [_number(self._name, text) for text in operand]
-        if operator in _COMPARE:
-            if not numbers:
-                return np.zeros(len(self._values), dtype=np.bool_)
-            mask: Mask = _COMPARE[operator](self._values, numbers[0])
-            return mask & ~np.isnan(self._values) if operator == "!=" else mask
-        return np.isin(self._values, numbers, invert=operator == "NOT IN")
-
-    def parts(self, row: int) -> tuple[str, ...]:
-        value = float(self._values[row])
-        return () if np.isnan(value) else (repr(value),)
-
-    def has(self, operator: str, text: str) -> bool:
-        return to_number(text) is not None
-
-    def bears(self, sign: str) -> bool:
-        return True
-
-
-class _Strings:
-    """Whole values as codes, and for each part of a category `A|B` the rows that have it."""
-
-    def __init__(self, name: str, values: Sequence[str | None], multiple: bool) -> None:
-        self._name = name
-        self.kind = "categories" if multiple else "texts"
-        self._multiple = multiple
-        self._codes_of: dict[str, int] = {}
-        codes_of = self._codes_of
-        codes = (-1 if value is None else codes_of.setdefault(value, len(codes_of)) for value in values)
-        self._codes = np.fromiter(codes, dtype=np.int32, count=len(values))
-        self._wholes = list(codes_of)
-        self._parts_of: dict[str, int] = {}
-        pairs = [
-            (code, self._parts_of.setdefault(part, len(self._parts_of)))
-            for whole, code in codes_of.items()
-            for part in self._split(whole)
-        ]
-        code, part = np.array(pairs, dtype=np.int32).reshape(-1, 2).T
-        shape = (len(codes_of) + 1, len(self._parts_of))
-        parts_of_code = csr_array((np.ones(len(pairs), dtype=np.bool_), (code, part)), shape=shape)
-        # The last row of the matrix is empty, and code -1 takes it.
-        rows = parts_of_code[self._codes % shape[0]].tocsc()
-        self._starts, self._rows = rows.indptr, rows.indices
-
-    def match(self, operator: str, operand: Sequence[str]) -> Mask:
-        if operator in ("IN", "NOT IN"):
-            mask = np.full(len(self._codes), operator == "NOT IN")
-            for part in (self._parts_of[text] for text in operand if text in self._parts_of):
-                mask[self._rows[self._starts[part] : self._starts[part + 1]]] = operator == "IN"
-            return mask
-        if operator not in ("=", "!="):
-            raise InvalidInputException(f"{self._name} is text, which {operator} cannot order.")
-        if not operand:
-            return np.zeros(len(self._codes), dtype=np.bool_)
-        code = self._codes_of.get(operand[0], len(self._codes_of))
-        rows: Mask = self._codes == code if operator == "=" else (self._codes != code) & (self._codes >= 0)
-        return rows
-
-    def parts(self, row: int) -> tuple[str, ...]:
-        code = self._codes[row]
-        return () if code < 0 else self._split(self._wholes[code])
-
-    def has(self, operator: str, text: str) -> bool:
-        return text in (self._parts_of if operator == "IN" else self._codes_of)
-
-    def bears(self, sign: str) -> bool:
-        return any(sign in whole for whole in self._wholes)
-
-    def _split(self, whole: str) -> tuple[str, ...]:
-        return categories(whole) if self._multiple else (whole,)
 
 
 @dataclass(frozen=True)
@@ -307,17 +158,14 @@ def _user_meets(predicate: Predicate, user: User, operand: Sequence[str]) -> boo
     value = user.attributes.get(name)
     if value is None or value != value:
         return False
-    if isinstance(value, str):
-        parts: set[object] = set(user.parts(name))
-        wanted: set[object] = set(operand)
-    else:
-        parts, wanted = {value}, {_number(name, text) for text in operand}
+    if isinstance(value, int | float):
+        return bool(number(name, value).match(predicate.operator, operand)[0])
     if predicate.operator in ("IN", "NOT IN"):
-        return parts.isdisjoint(wanted) == (predicate.operator == "NOT IN")
-    if isinstance(value, str) and predicate.operator not in ("=", "!="):
+        return set(user.parts(name)).isdisjoint(operand) == (predicate.operator == "NOT IN")
+    if predicate.operator not in ("=", "!="):
         raise InvalidInputException(f"{predicate.column} is text, which {predicate.operator} cannot order.")
-    (other,) = operand if isinstance(value, str) else wanted
-    return bool(_COMPARE[predicate.operator](value, other))
+    (other,) = operand
+    return bool(COMPARE[predicate.operator](value, other))
 
 
 def _where(where: Where, request: _Request) -> Mask:
@@ -380,15 +228,8 @@ def _operand(predicate: Predicate, values: Values) -> Sequence[str]:
     if not isinstance(operand, Parameter):
         return operand
     found = values[operand.name]
-    if predicate.operator in _COMPARE and len(found) != 1:
+    if predicate.operator in COMPARE and len(found) != 1:
         raise InvalidInputException(
             f"filterValues.{operand.name} has {len(found)} values; {predicate.operator} takes exactly one."
         )
     return found
-
-
-def _number(name: str, text: str) -> float:
-    number = to_number(text)
-    if number is None:
-        raise InvalidInputException(f'{name} is a number; the filter compares it with "{text}", which is not.')
-    return number

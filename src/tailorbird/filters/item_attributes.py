@@ -11,8 +11,9 @@ import numpy as np
 
 from tailorbird.data.schema import NUMERIC, Schema
 from tailorbird.errors import InvalidInputException
+from tailorbird.filters.columns import Mask
 from tailorbird.filters.compared import APOSTROPHES, QUOTES
-from tailorbird.filters.evaluate import Mask, MetadataTable
+from tailorbird.filters.evaluate import MetadataTable
 from tailorbird.numbers import to_number
 
 EXAMPLE = 'ITEMS.GENRE = "Comedy" AND ITEMS.YEAR = 1994'

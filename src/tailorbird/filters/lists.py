@@ -21,8 +21,7 @@ import re
 from collections.abc import Callable
 from typing import NoReturn
 
-import msgspec
-
+from tailorbird import json_text
 from tailorbird.blanks import BLANKS
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters import refusals
@@ -48,7 +47,8 @@ def split(name: str, text: str, compared: Comparand) -> tuple[str, ...]:
 
     InvalidInputException: it is none of the forms, or a value of it is of rule 3.
     """
-    text, known = text.strip(BLANKS), compared.known
+    known = compared.known
+    text = _bare(text, known)
     values = _quoted(text)
     if known(text) and not (values and text[0] == '"'):
         return (text,)
@@ -80,8 +80,10 @@ def _quoted(text: str) -> tuple[str, ...]:
 def _json(text: str) -> tuple[str, ...]:
     """The values of a list of texts or numbers in JSON; none where the text is no such list."""
     try:
-        listed = msgspec.json.decode(text, type=list[str | int | float])
-    except (msgspec.DecodeError, RecursionError):
+        listed = json_text.decode(text)
+    except ValueError:
+        return ()
+    if not isinstance(listed, list) or not all(type(each) in (str, int, json_text.Numeral) for each in listed):
         return ()
     return tuple(map(str, listed))
 
@@ -100,11 +102,16 @@ def _bracketed(name: str, text: str, compared: Comparand) -> tuple[str, ...]:
 
 def _parted(text: str, known: Known, separators: tuple[str, ...] = SEPARATORS) -> list[str]:
     """Values without quotes, parted by what is no part of any value of the column."""
-    text = text.strip(BLANKS)
+    text = _bare(text, known)
     if not separators or known(text):
         return [text]
     parts = re.split(separators[0], text)
     return [value for part in parts for value in _parted(part, known, separators[1:])]
+
+
+def _bare(text: str, known: Known) -> str:
+    """The text without blanks around it, but for such as are of a value: a joiner may end a word."""
+    return text if known(text) else text.strip(BLANKS)
 
 
 def _is_odd(compared: Comparand, value: str) -> bool:

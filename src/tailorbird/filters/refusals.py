@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from tailorbird.data.null_words import is_null
+from tailorbird.data.unseen import JOINERS
 from tailorbird.filters.compared import EDGES, Comparand
 
 FORM = 'Instead, write each value in double quotes, commas between, such as "Comedy","Drama"; a quote inside one twice'
@@ -90,5 +91,7 @@ def _listed(values: Sequence[str]) -> str:
 
 
 def _short(text: str) -> str:
-    shown = "".join(character if character.isprintable() else " " for character in text[:_LONGEST])
+    shown = "".join(
+        character if character.isprintable() or character in JOINERS else " " for character in text[:_LONGEST]
+    )
     return shown if len(text) <= _LONGEST else shown + "…"

@@ -150,7 +150,7 @@ _WORDS = {
     "_IF": "IF",
     "_OR": "OR",
     "_AND": "AND",
-    "FIELD": "a field such as Items.GENRES",
+    "FIELD": "a field such as {fields}",
     "CURRENT_USER": "a field of the asking user such as CurrentUser.AGE",
     "MEMBERSHIP": "IN or NOT IN",
     "COMPARATOR": "one of = != < <= > >=",
@@ -163,6 +163,16 @@ _WORDS = {
     "COMMA": '","',
     "VBAR": '"|"',
     "$END": "the end",
+}
+_FIELDS = {
+    "ITEMID": "Items.GENRES or Interactions.EVENT_TYPE",
+    "USERID": "Users.AGE or Interactions.EVENT_TYPE",
+    "ACTIONID": "Actions.VALUE or Action_Interactions.EVENT_TYPE",
+}
+"""Examples of what a filter of each target may name."""
+_ELSEWHERE = {
+    "currentuser": "CurrentUser stands after IF only. ",
+    "currentitem": "CurrentItem stands behind an operator only. ",
 }
 _HINTS = (
     (re.compile(r"[\"']"), "This quotation mark is never closed. "),
@@ -294,7 +304,21 @@ def _unexpected(text: str, error: UnexpectedCharacters | UnexpectedToken) -> tup
         hint = next((hint for pattern, hint in _HINTS if pattern.match(text, position)), "")
     words = [word for terminal, word in _WORDS.items() if terminal in terminals]
     listed = " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-    return position, f"{hint}Expected {listed}."
+    target = re.findall("|".join(_FIELDS), text[:position], re.IGNORECASE)[-1:] or ["ITEMID"]
+    hint = hint or (_dataset_hint(text[position:]) if "FIELD" in terminals else "")
+    return position, f"{hint}Expected {listed.format(fields=_FIELDS[target[0].upper()])}."
+
+
+def _dataset_hint(rest: str) -> str:
+    """Which dataset a name means that stands where one is due, and is spelled as elsewhere."""
+    found = re.match(r"(\w+)\s*\.", rest)
+    if found is None:
+        return ""
+    name = found[1].replace("_", "").lower()
+    for spelling in SPELLING.values():
+        if name.removesuffix("s") == spelling.replace("_", "").lower().removesuffix("s"):
+            return f"Write {spelling} for {found[1]}. "
+    return _ELSEWHERE.get(name, "")
 
 
 def refuse(text: str, position: int, problem: str) -> NoReturn:

@@ -19,6 +19,7 @@ from tailorbird.data.null_words import NOTHING, RESERVED_WORD, null_names, null_
 from tailorbird.data.schema import Field
 from tailorbird.data.values import LATEST_TIMESTAMP as LATEST_TIMESTAMP
 from tailorbird.data.values import TIMES as TIMES
+from tailorbird.numbers import EXACT, whole_part
 
 ACTION_EVENTS = ("TAKEN", "NOT_TAKEN", "VIEWED")
 """Event types of action interactions; a space counts as an underscore, case does not matter (spec 4.2)."""
@@ -183,7 +184,7 @@ def _float(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
     number = text.str.strip_chars(BLANKS).cast(pl.Float64, strict=False)
     faults = [_fault(field, _no_number(number), values.NOT_FINITE, bad)]
     if field.type == "float":
-        faults.append(_fault(field, number.abs() > values.FLOAT, values.NO_FLOAT, bad))
+        faults.append(_fault(field, number.abs() >= values.FLOAT, values.NO_FLOAT, bad))
     return number, faults
 
 
@@ -191,8 +192,11 @@ def _integer(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
     bare = text.str.strip_chars(BLANKS)
     number = bare.cast(pl.Float64, strict=False)
     # "1995.0" and "1.5e9" are whole numbers, too.
-    whole = pl.when(number.abs() < values.EXACT).then(number.floor()).cast(pl.Int64, strict=False)
-    value = pl.coalesce(bare.cast(pl.Int64, strict=False), whole)
+    far = number.abs() >= EXACT
+    whole = pl.when(~far).then(number.floor()).cast(pl.Int64, strict=False)
+    digits = bare.cast(pl.Int64, strict=False)
+    rest = pl.when(far & digits.is_null()).then(bare)
+    value = pl.coalesce(digits, whole, rest.map_elements(_long, pl.Int64))
     time = field.name.upper() in TIMES
     faults = [_fault(field, _no_number(number), values.NO_TIME if time else values.NO_NUMBER, bad)]
     if time:
@@ -209,9 +213,17 @@ def _integer(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
         narrow = (value < -values.INT) | (value >= values.INT)
         faults.append(_fault(field, value.is_null() | narrow, values.NO_INT, bad))
     else:
-        faults.append(_fault(field, value.is_null(), values.NO_LONG, bad))
-    faults.append(_fault(field, number != number.floor(), values.FRACTION, Effect.FIT))
+        faults.append(_fault(field, value.is_null() & (number.abs() >= values.LONG), values.NO_LONG, bad))
+        faults.append(_fault(field, value.is_null(), values.INEXACT, bad))
+    fraction = (number != number.floor()) | rest.str.contains(r"^[^eE]*\.0*[1-9][^eE]*$").fill_null(False)
+    faults.append(_fault(field, fraction, values.FRACTION, Effect.FIT))
     return value, faults
+
+
+def _long(text: str) -> int | None:
+    """A long that is written with a fraction or an exponent, and larger than a float can say."""
+    value = whole_part(text)
+    return value if value is not None and -values.LONG <= value < values.LONG else None
 
 
 _KINDS = {"string": _string, "boolean": _boolean, "float": _float, "double": _float}
@@ -226,7 +238,7 @@ def _glance(field: Field) -> Glance | None:
         value = pl.when(text != "").then(text) if field.nullable else text
     elif field.type in ("float", "double"):
         value = text.cast(pl.Float64, strict=False)
-        sure = (value.abs() <= values.FLOAT).fill_null(False)
+        sure = (value.abs() < values.FLOAT).fill_null(False)
     else:
         value = text.cast(pl.Int64, strict=False)
         least, end = (-values.INT, values.INT) if field.type == "int" else (None, None)

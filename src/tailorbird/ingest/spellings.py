@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from tailorbird.blanks import BLANKS
+from tailorbird.data import unseen
 from tailorbird.data.schema import Field
 from tailorbird.data.values import LABELS
 from tailorbird.numbers import counted
@@ -18,11 +17,6 @@ from tailorbird.numbers import counted
 MOST_TEXTS = 1 << 20
 """Texts that are kept in order to find second spellings: bounds memory; not tuned."""
 
-# Unicode's categories Cc and Cf, spelled out since Python's re has no \p.
-_UNSEEN = (
-    "[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000e0001\U000e0020-\U000e007f]"
-)
 _ODD_TEXTS = {
     r"""^b'.*'$|^b".*"$""": "a {name} that Python printed as bytes, which makes it another one: write it after "
     '.decode("utf-8")',
@@ -33,8 +27,8 @@ ODD_LABELS = {
     r"^\s|\s$": "a space before or after the {name}, which makes it another one: remove it",
     r"^-?\d+\.0+$|^\d(\.\d+)?[eE]\+\d+$": "a {name} that some program made a number, and so another one: write it as "
     'text, as pandas does after astype("Int64") or when it reads with dtype=str',
-    _UNSEEN: "a {name} with characters that cannot be seen, such as a zero-width space, which make it another one: "
-    "remove them",
+    unseen.SLIPS: "a {name} with characters that cannot be seen, such as a zero-width space, which make it another "
+    "one: remove them",
     r"""^['"`´].*['"`´]$|^[‘“„«].*[’”“»]$""": "a {name} in quotes, which are part of it and make it another one: "
     "write it without them, or in double quotes in a CSV file",
     **_ODD_TEXTS,
@@ -173,10 +167,11 @@ class Twins:
             twins = found.filter(pl.col("id").is_in(known.implode()) | pl.col("id").is_duplicated())
             if len(twins):
                 count = twins["id"].n_unique()
+                one = shown(min(twins["text"].to_list()))
                 told.append(
                     f"{counted(count, f'value of {self.name} occurs', f'values of {self.name} occur')} "
                     f"in two spellings that {pair.words}, and "
-                    f"{'counts' if count == 1 else 'each count'} as two; one is {twins['text'].min()!a}. {pair.advice}"
+                    f"{'counts' if count == 1 else 'each count'} as two; one is {one}. {pair.advice}"
                 )
         return told
 
@@ -221,7 +216,7 @@ def likeness(texts: pl.Series) -> pl.Series:
     """What the spellings of one id have in common: without case, width, quotes, zeros before it, or .0 behind it."""
     return (
         texts.str.normalize("NFKC")
-        .str.replace_all(_UNSEEN, "")
+        .str.replace_all(unseen.EVERY, "")
         .str.replace(r"""^b(['"].*['"])$""", "$1")
         .str.strip_chars(BLANKS + "'\"`´‘’“”„«»")
         .str.to_lowercase()
@@ -232,4 +227,5 @@ def likeness(texts: pl.Series) -> pl.Series:
 
 def shown(text: str) -> str:
     """The text in quotes, with what cannot be seen, or looks like other letters, as escapes."""
-    return json.dumps(text, ensure_ascii=not text.isprintable() or not unicodedata.is_normalized("NFC", text))
+    marked = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{unseen.legible(marked)}"'

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from tailorbird.data.clocks import DAY
 from tailorbird.recipes import item_vectors
 from tailorbird.recipes.item_vectors import ItemEncoder
-from tailorbird.recipes.recipe import Column, Interactions, Progress, Query, Recipe
+from tailorbird.recipes.recipe import Column, Interactions, NotEnoughData, Progress, Query, Recipe
 from tailorbird.recipes.recipe_types import RELATED_ITEMS
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
@@ -131,16 +131,26 @@ class SemanticSimilarity:
         return cls(**arrays, encoder=item_vectors.load(folder / "encoder"))
 
 
+NO_TEXT = (
+    "aws-semantic-similarity learns from the names and texts of items, and no item has any in {columns}: import items "
+    "with names and texts, then create another solution version."
+)
+NO_WORD = "aws-semantic-similarity relates items by the words of their names and texts, and no word is of two items."
+
 ARRAYS = ("items", "vectors", "marks", "popularity", "created", "newest", "columns")
 
 
 def train(data: Interactions, settings: Settings, progress: Progress) -> SemanticSimilarity:
-    """Learns the vocabulary and the directions of the items' texts."""
+    """Learns the vocabulary and the directions of the items' texts; raises NotEnoughData where they say nothing."""
     count, content = len(data.items), item_vectors.textual(data.item_columns)
     progress(0.0, f"reading the texts of {count} items")
+    if not any(item_vectors.texts(content, count)):
+        raise NotEnoughData(NO_TEXT.format(columns=", ".join(content)))
     encoder = item_vectors.fit(content, count, DIMENSIONS, settings.seed)
     progress(0.7, "turning the texts into vectors")
     vectors = encoder.encode(content, count)
+    if not vectors.any():
+        raise NotEnoughData(NO_WORD)
     counts = np.log1p(np.bincount(data.item, minlength=count)).astype(np.float32)
     created = _created(data.item_columns, count)
     some = created[~np.isnan(created)]

@@ -162,11 +162,16 @@ def others_table(
     """
     if items is None:
         return _table(others, None, None)
+    return _table(others, items, other_records(workspace, key, served, items))
+
+
+def other_records(workspace: Workspace, key: Hashable, served: ServedModel, items: Dataset) -> pl.DataFrame:
+    """The newest records of items that the model does not know. key: that of the metadata."""
 
     def records() -> pl.DataFrame:
         return latest_records(workspace, items, "ITEM_ID").filter(~pl.col("ITEM_ID").is_in(served.model.items.tolist()))
 
-    return _table(others, items, workspace.cache.get("other items", key, records))
+    return workspace.cache.get("other items", key, records)
 
 
 def _load(workspace: Workspace, version_arn: str) -> ServedModel:

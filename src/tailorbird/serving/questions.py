@@ -68,6 +68,12 @@ class Deployment:
         """The newest metadata of items that the model does not know; all is missing of one without a record."""
         return models.others_table(self.workspace, self.table_key, self.served, self.items, others)
 
+    def has_record(self, item: str) -> bool:
+        """Whether an item that the model does not know has a record."""
+        if self.items is None:
+            return False
+        return item in models.other_records(self.workspace, self.table_key, self.served, self.items)["ITEM_ID"]
+
     @cached_property
     def table_key(self) -> Hashable:
         """Another one for other metadata."""

@@ -15,7 +15,7 @@ from tailorbird.errors import InvalidInputException
 from tailorbird.filters import syntax
 from tailorbird.recipes import recipe_names
 from tailorbird.recipes.recipe import SCORES_AT_ONCE, Recipe, ThematicModel
-from tailorbird.serving import questions, ranked_items, themes
+from tailorbird.serving import named_items, questions, ranked_items, themes
 from tailorbird.serving.exploration import Exploration
 from tailorbird.serving.questions import Deployment, FilterQuestion
 from tailorbird.serving.scores import Scores
@@ -67,6 +67,7 @@ def _answers(
         question = questions.query(deployment, request.get("userId"), request.get("itemId"))
         question = replace(question, influence=influence)
         items = request["itemList"] if ranks else []
+        named_items.check(deployment, "itemList", items)
         if filter_ is None:
             return question, items, None, None
         others = deployment.served.unknown(items)
@@ -132,6 +133,10 @@ def create_batch_inference_job(workspace: Workspace, request: dict[str, Any]) ->
     if recipe.recipe_type.batch_job != RESOURCE.name:
         raise InvalidInputException(
             f"{recipe.name} does no batch inference; ask a campaign, or make a batch segment job of an affinity recipe."
+        )
+    if mode != THEMES and "themeGenerationConfig" in request:
+        raise InvalidInputException(
+            f"themeGenerationConfig is for batchInferenceJobMode {THEMES}: give this mode, or leave the config out."
         )
     if mode == THEMES:
         _check_themes(workspace, request, recipe, version)

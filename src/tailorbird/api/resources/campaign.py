@@ -17,6 +17,7 @@ RESOURCE = Resource("Campaign", arn="{name}", parents=("SolutionVersion",))
 LATEST = "/$LATEST"
 """`<solutionArn>/$LATEST` stands for the solution's newest ACTIVE version (spec control-plane 2.1)."""
 
+METADATA = "enableMetadataWithRecommendations"
 SYNC = "syncWithLatestSolutionVersion"
 
 SERVED = ("solutionVersionArn", "minProvisionedTPS", "campaignConfig")
@@ -103,6 +104,8 @@ def _check_config(workspace: Workspace, named: str, config: dict[str, Any], vers
             f"campaignConfig.{SYNC} needs a solutionVersionArn of the form <solutionArn>{LATEST}; given: {named}."
         )
     recipe = lookup.recipe(version["recipeArn"])
+    if config.get(METADATA) and recipe.recipe_type.responses:
+        raise InvalidInputException(f"campaignConfig.{METADATA}: {recipe.name} shows no metadata; leave it out.")
     influences = deployments.influences(workspace, version["solutionVersionArn"])
     serving_config.check("campaignConfig", config, recipe.name, recipe.explores, influences)
 
