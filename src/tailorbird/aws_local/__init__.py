@@ -77,8 +77,9 @@ class AwsLocal:
         """Loads as well, and logs why it cannot be done; each request is then told the same."""
         try:
             self.load()
-        except AwsError as error:
-            log.error("no S3, IAM and CloudWatch here: %s", error)
+        except Exception as error:
+            plain = isinstance(error, (AwsError, OSError))  # whose words say all
+            log.error("no S3, IAM and CloudWatch here: %s", error, exc_info=None if plain else error)
 
     def hindrances(self) -> list[str]:
         """Why S3, IAM and the access keys of users cannot be used; empty for no reason. Costs nothing."""

@@ -16,7 +16,7 @@ from collections.abc import Collection
 import msgspec
 import sqlalchemy as sa
 
-from tailorbird.errors import AwsError, DamagedFile
+from tailorbird.errors import DamagedFile
 from tailorbird.storage.database import LOSS, Database
 
 log = logging.getLogger(__name__)
@@ -156,7 +156,7 @@ class RecommendationLog:
             with self._engine.begin() as connection:
                 for start in range(0, len(written), WRITTEN_AT_ONCE):
                     self._insert(connection, written[start : start + WRITTEN_AT_ONCE])
-        except (sa.exc.SQLAlchemyError, AwsError) as error:
+        except Exception as error:  # whatever it is, the next lists are to be written
             told = {"n": len(written), "reason": str(error)}
             log.error("answers are not kept: events that name them bring no impressions", extra=told)
             self._pause = RETRY_SECONDS
