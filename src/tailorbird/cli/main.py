@@ -80,14 +80,11 @@ def _started(*words: object) -> str:
     return shlex.join(map(str, [*how, *words]))
 
 
-def _installation(data_dir: Path | None, *signs: str) -> Config:
-    """The configuration of an installation that is there: only `serve` makes one.
-
-    signs: names of files, one of which an installation has; else that of its key.
-    """
+def _installation(data_dir: Path | None) -> Config:
+    """The configuration of an installation that is there, though its key may be lost: only `serve` makes one."""
     config = _config(data_dir=data_dir)
     os.umask(MASK)
-    if not any((config.data_dir / name).exists() for name in signs or (KEY_FILE,)):
+    if not any((config.data_dir / name).exists() for name in (KEY_FILE, CATALOGUE)):
         raise _ended(
             f"There is no installation in {config.data_dir}. Name its folder with --data-dir or TAILORBIRD_DATA_DIR; "
             "`tailorbird serve` makes a new one."
@@ -111,7 +108,7 @@ def serve(
     renew: Annotated[bool, typer.Option("--renew", help="Make lost databases, or a lost key, anew.")] = False,
 ) -> None:
     """Run the server until it is told to stop."""
-    from tailorbird.cli import server
+    from tailorbird.cli import opening, server
 
     config = _config(host=host, port=port, data_dir=data_dir, aws_quotas=aws_quotas)
 
@@ -122,7 +119,7 @@ def serve(
 
     try:
         server.serve(config, ready, renew=renew)
-    except server.StartRefused as refusal:
+    except opening.StartRefused as refusal:
         raise _ended(str(refusal)) from refusal
     server.leave()
 
@@ -193,7 +190,7 @@ def check(data_dir: DataDir = None) -> None:
 
     Exit code 1 where one is. Databases of other kinds than SQLite, named by a URL, have checks of their own.
     """
-    config = _installation(data_dir, KEY_FILE, CATALOGUE)
+    config = _installation(data_dir)
     from tailorbird.cli.check import examine
 
     if not examine(config):

@@ -21,6 +21,7 @@ from tailorbird import app
 from tailorbird.api import attributions
 from tailorbird.aws_local import AwsLocal
 from tailorbird.cli import opening
+from tailorbird.cli.opening import StartRefused
 from tailorbird.cli.variables import ENDPOINT_FILE, local_url
 from tailorbird.config import Config
 from tailorbird.jobs import logs
@@ -42,17 +43,13 @@ BACKLOG = 2048
 """Connections that wait to be accepted: uvicorn's own default, of which Linux takes what its somaxconn allows."""
 
 
-class StartRefused(Exception):
-    """The server cannot start; the message says why and what to do."""
-
-
 def serve(config: Config, ready: Callable[[str], None] = lambda url: None, *, renew: bool = False) -> None:
     """Serves until SIGTERM or SIGINT; `ready` is called with the URL for clients once requests are answered.
 
     renew: whether what the folder has lost is made anew.
 
     Raises:
-        StartRefused: the folder or the port cannot be had.
+        StartRefused: the folder or the port cannot be had, or the folder's resources are all another account's.
     """
     os.umask(MASK)  # of this process and of its workers, which begin with it
     gc.set_threshold(*COLLECTED)
