@@ -361,3 +361,24 @@ def test_what_cannot_be_replayed_is_logged(client, restart, tmp_path, caplog):
 def test_unknown_services_are_named(tmp_path):
     with pytest.raises(errors.UnknownOperationException, match="'sqs'"):
         AwsLocal(tmp_path, ACCOUNT, AccessKey(*KEYS)).answer("sqs", "POST", "/", "", {}, b"")
+
+
+def test_a_metric_is_listed_once(client):
+    cloudwatch = client("cloudwatch")
+    names = [[], [("a", "1"), ("b", "1")], [("a", "1")], [("a", "2")]]
+    for value in range(300):
+        data = [
+            {
+                "MetricName": "m",
+                "Value": value,
+                "Dimensions": [{"Name": k, "Value": v} for k, v in (each if value % 2 else each[::-1])],
+            }
+            for each in names
+        ]
+        cloudwatch.put_metric_data(Namespace="n", MetricData=data)
+    pages = cloudwatch.get_paginator("list_metrics").paginate(Namespace="n")
+    listed = [sorted((d["Name"], d["Value"]) for d in m["Dimensions"]) for page in pages for m in page["Metrics"]]
+    assert sorted(listed) == sorted(names)
+    given = {"Namespace": "n", "Dimensions": [{"Name": "a", "Value": "1"}]}
+    assert len(cloudwatch.list_metrics(**given)["Metrics"]) == 2
+    assert cloudwatch.list_metrics(Namespace="other")["Metrics"] == []

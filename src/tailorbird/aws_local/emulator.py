@@ -154,6 +154,10 @@ class Emulator:
         self.user_keys()
         self._bucket_owners().clear()
         _metrics_provider().metrics = metrics
+        from moto.cloudwatch.models import CloudWatchBackend
+
+        cloudwatch_of_moto: Any = CloudWatchBackend
+        cloudwatch_of_moto.get_filtered_metrics = _each_once
 
     def call(self, call: ServiceRequest) -> Answer:
         """Answers a request; the content-length is left to the server, except after HEAD.
@@ -320,6 +324,16 @@ def _metrics_provider() -> Any:
             ]
 
     return Personalize
+
+
+def _each_once(backend: Any, metric_name: str, namespace: str, dimensions: list[dict[str, str]]) -> list[Any]:
+    """What ListMetrics lists: each metric once, however many values it has, which moto lists one by one."""
+    found: dict[tuple[str, str, frozenset[tuple[str, str]]], Any] = {}
+    for value in backend.get_all_metrics():
+        if value.filter(namespace, metric_name, dimensions):
+            of = frozenset((each.name, each.value) for each in value.dimensions)
+            found.setdefault((value.namespace, value.name, of), value)
+    return list(found.values())
 
 
 def _request_class() -> type:

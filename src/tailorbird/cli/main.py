@@ -6,7 +6,9 @@ A command imports its module itself, once it knows that it can run: all of them 
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
+import io
 import os
 import shlex
 import sys
@@ -29,7 +31,25 @@ LONGEST_HELP = 200
 
 
 class _Commands(TyperGroup):
-    """Every command tells a damaged file, or a full disk, in a sentence."""
+    """Every command tells a damaged file, or a full disk, in a sentence, and prints on any terminal."""
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        """Runs the program; where its output cannot be written, it ends with a sentence and 1."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # names of files and values may be in any language
+        try:
+            try:
+                return super().main(*args, **more)
+            finally:
+                if sys.stdout is not None:  # which is closed
+                    sys.stdout.flush()  # later, Python would tell in its own words
+        except OSError as error:
+            if not _is_output_lost():
+                raise
+            if error.errno != errno.EPIPE:  # who stopped reading wants to know no more
+                typer.echo(f"The output could not be written: {error.strerror}.", err=True)
+            sys.exit(1)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -44,6 +64,23 @@ class _Commands(TyperGroup):
         if command is not None and not command.short_help:
             command.short_help = command.get_short_help_str(limit=LONGEST_HELP)
         return command
+
+
+def _is_output_lost() -> bool:
+    """Whether standard output takes nothing any more; what waits to be written is then given up."""
+    try:
+        output = sys.stdout.fileno()
+    except io.UnsupportedOperation:
+        return False  # it is kept in memory
+    try:
+        sys.stdout.flush()
+        os.write(output, b"\n")  # nothing waits where Python was told not to buffer
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, output)
+        os.close(nowhere)
+        return True
+    return False
 
 
 app = typer.Typer(

@@ -164,4 +164,7 @@ def _announce(server: uvicorn.Server, url: str, ready: Callable[[str], None]) ->
     while not server.started:
         threading.Event().wait(0.02)
     log.info("ready", extra={"url": url})
-    ready(url)
+    try:
+        ready(url)
+    except OSError as error:  # nobody can read it, but clients may know the URL
+        log.warning("the URL could not be printed", extra={"reason": error.strerror})
