@@ -96,6 +96,8 @@ class RecommendationLog:
         self._closing = threading.Event()
         self._writer: threading.Thread | None = None
         self._pause = WRITE_SECONDS
+        self._failure = ""
+        """Why the newest write failed, which is told once; empty where it did not."""
         _metadata.create_all(self._engine)
 
     def remember(self, shown: LoggedAnswer) -> None:
@@ -157,9 +159,13 @@ class RecommendationLog:
                 for start in range(0, len(written), WRITTEN_AT_ONCE):
                     self._insert(connection, written[start : start + WRITTEN_AT_ONCE])
         except Exception as error:  # whatever it is, the next lists are to be written
-            told = {"n": len(written), "reason": str(error)}
-            log.error("answers are not kept: events that name them bring no impressions", extra=told)
-            self._pause = RETRY_SECONDS
+            reason = str(getattr(error, "orig", error))  # without the statement, which is another each time
+            if reason != self._failure:
+                told = {"n": len(written), "reason": reason}
+                log.error("answers are not kept: events that name them bring no impressions", extra=told)
+            self._pause, self._failure = RETRY_SECONDS, reason
+        else:
+            self._failure = ""
         with self._lock:
             for shown in written:
                 del self._waiting[shown.id]
