@@ -103,7 +103,7 @@ class Config:
     )
     account_id: str = setting(
         "123456789012",
-        "Account number in ARNs: 12 digits, any will do.",
+        "Account number in ARNs: 12 digits, any will do. A folder of another account's resources is refused.",
         pattern=r"[0-9]{12}",
         like="12 digits, such as 123456789012",
     )

@@ -32,8 +32,10 @@ class _Fault:
 class Faults:
     """The faults of one process, each by words for what it is about: an ARN, or the name of a task."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, longest: float = LONGEST_SECONDS) -> None:
+        """longest: seconds between two tries at most."""
         self._clock = clock
+        self._longest = longest
         self._known: dict[str, _Fault] = {}
         self._met: dict[Path, tuple[str, float]] = {}
 
@@ -57,7 +59,7 @@ class Faults:
         """Takes note of an error; logs it when it is another one than the last time."""
         text = f"{type(error).__name__}: {error}"
         known = self._known.get(what)
-        wait = FIRST_SECONDS if known is None else min(LONGEST_SECONDS, known.wait * 2)
+        wait = min(self._longest, FIRST_SECONDS if known is None else known.wait * 2)
         if known is None or known.text != text:
             told = {"of": what, "error": text, "next_try_in": wait}
             log.error("failed; tried again later", exc_info=None if isinstance(error, _PLAIN) else error, extra=told)

@@ -9,6 +9,7 @@ import secrets
 import string
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from tailorbird.cache import Cache
 from tailorbird.config import Config
 from tailorbird.errors import DamagedFile
 from tailorbird.faults import Faults
-from tailorbird.storage import catalogue, live, metric_counters, recommendation_log, wal
+from tailorbird.storage import catalogue, checksums, durable, live, metric_counters, recommendation_log, wal
 from tailorbird.storage.artifacts import Artifacts
 from tailorbird.storage.catalogue import Catalogue
 from tailorbird.storage.database import Database
@@ -39,8 +40,7 @@ NEW_KEY = (
 """The remedy for a key that is lost."""
 
 
-@dataclass(frozen=True)
-class AccessKey:
+class AccessKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An access key of the installation, with which clients sign."""
 
     access_key_id: str
@@ -126,7 +126,7 @@ def losses(config: Config) -> Iterator[DamagedFile]:
             yield loss
         later = later or (store.sqlite and store.file.exists())
     if later and not (folder / KEY_FILE).exists():
-        yield DamagedFile(folder / KEY_FILE, "is missing", NEW_KEY, "all clients")
+        yield _lost_key(folder)
 
 
 def open_workspace(config: Config, clock: Callable[[], float] = time.time, *, renew: bool = False) -> Workspace:
@@ -141,6 +141,8 @@ def open_workspace(config: Config, clock: Callable[[], float] = time.time, *, re
         if not renew:
             raise loss
         log.error("made anew: what it held is lost", extra={"path": loss.path, "reason": loss.reason})
+    if not (folder / KEY_FILE).exists():
+        _make_key(folder)
     key = access_key(folder)
     return Workspace(
         config=config,
@@ -165,24 +167,47 @@ def open_workspace(config: Config, clock: Callable[[], float] = time.time, *, re
 
 
 def access_key(folder: Path) -> AccessKey:
-    """The installation's access key; made at the first call, kept in a file that only its owner can read."""
+    """The access key of the installation that is there; raises DamagedFile, also where it is gone."""
     path = folder / KEY_FILE
-    if not path.exists():
-        letters = string.ascii_uppercase + "234567"
-        made = AccessKey("AKIA" + "".join(secrets.choice(letters) for _ in range(16)), secrets.token_urlsafe(30))
-        fresh = folder / f".access_key.{os.getpid()}.{secrets.token_hex(4)}"
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        return msgspec.json.decode(checksums.unsealed(path.read_bytes()), type=AccessKey)
+    except FileNotFoundError as error:
+        raise _lost_key(folder) from error
+    except (OSError, ValueError) as error:
+        raise DamagedFile(path, f"cannot be read ({error})", f"Move it away. {NEW_KEY}", "all clients") from error
+
+
+def _lost_key(folder: Path) -> DamagedFile:
+    return DamagedFile(folder / KEY_FILE, "is missing", NEW_KEY, "all clients")
+
+
+def _make_key(folder: Path) -> None:
+    """Makes an access key, unless another process makes one meanwhile."""
+    letters = string.ascii_uppercase + "234567"
+    made = AccessKey("AKIA" + "".join(secrets.choice(letters) for _ in range(16)), secrets.token_urlsafe(30))
+    with _key_file(folder, made) as fresh, suppress(FileExistsError):
+        os.link(fresh, folder / KEY_FILE)  # unlike a rename, never replaces a key
+
+
+def seal_key(folder: Path) -> None:
+    """Gives the key of an older version, which wrote no checksum, one; raises DamagedFile."""
+    key = access_key(folder)
+    if not checksums.is_sealed((folder / KEY_FILE).read_bytes()):
+        with _key_file(folder, key) as fresh:
+            fresh.rename(folder / KEY_FILE)
+            durable.sync(folder)
+
+
+@contextmanager
+def _key_file(folder: Path, key: AccessKey) -> Iterator[Path]:
+    """A file with a key, which only its owner can read, on disk; removed in the end where it still has that name."""
+    fresh = folder / f".access_key.{os.getpid()}.{secrets.token_hex(4)}"
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(made))
+            file.write(checksums.sealed(msgspec.json.encode(key)))
             file.flush()
             os.fsync(file.fileno())
-        try:
-            os.link(fresh, path)  # unlike a rename, never replaces the key that another process made meanwhile
-        except FileExistsError:
-            return access_key(folder)
-        finally:
-            fresh.unlink()
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=AccessKey)
-    except ValueError as error:
-        raise DamagedFile(path, f"cannot be read ({error})", f"Move it away. {NEW_KEY}", "all clients") from error
+        yield fresh
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -375,3 +375,24 @@ def test_what_nobody_has_used_yet_is_not_loaded_before_it_is_asked(tmp_path, mon
     again = AwsLocal(tmp_path, ACCOUNT, AccessKey(*KEYS))
     again.warm()
     assert len(made) == 2
+
+
+def test_a_metric_is_listed_once(client):
+    cloudwatch = client("cloudwatch")
+    names = [[], [("a", "1"), ("b", "1")], [("a", "1")], [("a", "2")]]
+    for value in range(300):
+        data = [
+            {
+                "MetricName": "m",
+                "Value": value,
+                "Dimensions": [{"Name": k, "Value": v} for k, v in (each if value % 2 else each[::-1])],
+            }
+            for each in names
+        ]
+        cloudwatch.put_metric_data(Namespace="n", MetricData=data)
+    pages = cloudwatch.get_paginator("list_metrics").paginate(Namespace="n")
+    listed = [sorted((d["Name"], d["Value"]) for d in m["Dimensions"]) for page in pages for m in page["Metrics"]]
+    assert sorted(listed) == sorted(names)
+    given = {"Namespace": "n", "Dimensions": [{"Name": "a", "Value": "1"}]}
+    assert len(cloudwatch.list_metrics(**given)["Metrics"]) == 2
+    assert cloudwatch.list_metrics(Namespace="other")["Metrics"] == []

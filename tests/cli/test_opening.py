@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from support import Server
 from tailorbird.api import lookup
+from tailorbird.api.operations import OPERATIONS
 from tailorbird.cli import main, opening
 from tailorbird.data import compaction, datasets
 from tailorbird.errors import DamagedFile
@@ -128,8 +131,9 @@ def test_a_damaged_manifest_keeps_no_server_from_starting_and_is_told(
     assert (told.message, told.path) == ("a file is damaged", path)
 
 
-def command(world: World, name: str) -> Result:
-    return CliRunner().invoke(main.app, [name, "--data-dir", str(world.workspace.config.data_dir)])
+def command(world: World, name: str, **settings: str) -> Result:
+    words = [name, "--data-dir", str(world.workspace.config.data_dir)]
+    return CliRunner().invoke(main.app, words, env=settings)
 
 
 @pytest.mark.parametrize("name", ["catalogue.db", "live.db"])
@@ -165,10 +169,71 @@ def test_a_lost_key_is_refused_beside_databases(world: World, tmp_path: Path) ->
     path.unlink()
     with pytest.raises(DamagedFile, match=r"access_key\.json is missing.*serve --renew"):
         opening.server_workspace(world.workspace.config)
-    assert command(world, "check").exit_code == 1
+    told = {re.sub(r"^DAMAGED: ", "", command(world, name).output).split("\n")[0] for name in ("check", "env", "jobs")}
+    assert len(told) == 1, "one story"
+    assert "access_key.json is missing" in told.pop()
+    assert [command(world, name).exit_code for name in ("check", "env", "jobs", "metrics")] == [1, 1, 1, 2]
     assert not path.exists()
     opening.server_workspace(world.workspace.config, renew=True).close()
     assert path.exists()
+
+
+@pytest.mark.parametrize("place", range(0, 150, 7))
+def test_a_key_of_which_a_bit_has_changed(world: World, place: int) -> None:
+    path = world.workspace.config.data_dir / "access_key.json"
+    opening.server_workspace(world.workspace.config).close()
+    whole = path.read_bytes()
+    place %= len(whole)
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    with pytest.raises(DamagedFile, match=r"access_key\.json cannot be read"):
+        opening.server_workspace(world.workspace.config)
+    result = command(world, "check")
+    assert (result.exit_code, result.output.count("access_key.json cannot be read")) == (1, 1)
+    assert command(world, "env").exit_code == 1
+    path.write_bytes(whole)
+    assert command(world, "check").exit_code == 0
+
+
+def test_the_key_of_an_older_version_gets_a_checksum(world: World) -> None:
+    path = world.workspace.config.data_dir / "access_key.json"
+    key = json.loads(path.read_bytes())
+    del key["crc32"]
+    path.write_text(json.dumps(key, indent=1) + "\n")
+    assert command(world, "check").exit_code == 0
+    opening.server_workspace(world.workspace.config).close()
+    kept = json.loads(path.read_bytes())
+    assert (kept.pop("crc32", None) is not None, kept, path.stat().st_mode & 0o777) == (True, key, 0o600)
+    before = path.stat().st_ino
+    opening.server_workspace(world.workspace.config).close()
+    assert path.stat().st_ino == before, "once"
+
+
+def test_another_account_is_refused_where_nothing_would_be_seen(world: World) -> None:
+    other = dataclasses.replace(world.workspace.config, account_id="999999999999")
+    with pytest.raises(opening.StartRefused, match=r"account 123456789012.*TAILORBIRD_ACCOUNT_ID=123456789012"):
+        opening.server_workspace(other)
+    assert "TAILORBIRD_ACCOUNT_ID=123456789012" in command(world, "check", TAILORBIRD_ACCOUNT_ID="999999999999").output
+    assert "TAILORBIRD_ACCOUNT_ID" not in command(world, "check").output
+    workspace = dataclasses.replace(world.workspace, config=other)  # as an older version did, beside the others
+    OPERATIONS["create_dataset_group"](workspace, {"name": "late"})
+    for config in (other, world.workspace.config):
+        opening.server_workspace(config).close()
+
+
+def test_a_region_without_resources_is_told_and_serves(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    other = dataclasses.replace(world.workspace.config, region="eu-west-1")
+    opening.server_workspace(other).close()
+    (told,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert "The region eu-west-1" in told
+    assert "TAILORBIRD_REGION=us-east-1" in told
+    caplog.clear()
+    result = command(world, "check", TAILORBIRD_REGION="eu-west-1")
+    assert (result.exit_code, told in result.output) == (0, True)
+    OPERATIONS["create_dataset_group"](world.workspace.at("eu-west-1"), {"name": "beside"})
+    for config in (other, world.workspace.config):
+        opening.server_workspace(config).close()
+    assert not caplog.records, "regions may be used beside each other"
+    assert world.workspace.catalogue.owners() == {("eu-west-1", "123456789012"), ("us-east-1", "123456789012")}
 
 
 @pytest.mark.parametrize("parts", [[], ["access_key.json"], ["access_key.json", "catalogue.db"]])

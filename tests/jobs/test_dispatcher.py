@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from support import wait_for
@@ -86,16 +90,57 @@ def test_a_training_tells_how_far_it_is(workspace: Workspace) -> None:
     assert (ended["share"], ended["estimatedSecondsLeft"]) == (1.0, None)
 
 
+@contextmanager
+def claimed(workspace: Workspace, name: str) -> Iterator[lease.Lease]:
+    """A lease of a job that nobody else does."""
+    claim = {"status": "CREATE IN_PROGRESS", "_owner": "me", "_started": time.time(), "_leaseUntil": time.time() + 60}
+    workspace.catalogue.insert(KIND, ARN + name, {"solutionVersionArn": ARN + name, **claim})
+    with lease.Lease(workspace, RESOURCES[KIND], ARN + name, "me") as held:
+        yield held
+
+
 def test_the_log_has_a_line_a_step(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", lease.log.name)
-    claim = {"status": "CREATE IN_PROGRESS", "_owner": "me", "_leaseUntil": time.time() + 60}
-    workspace.catalogue.insert(KIND, ARN + "logged", {"solutionVersionArn": ARN + "logged", **claim})
-    with lease.Lease(workspace, RESOURCES[KIND], ARN + "logged", "me") as held:
+    with claimed(workspace, "logged") as held:
         for number in range(25):
             held.progress(0.25, Epoch(number, 100, 2.5 / (number + 1)))
             time.sleep(0.1)
     told = [record for record in caplog.records if record.message == "job progress"]
     assert 1 <= len(told) <= 2, "one as it began, and one for all epochs"
+
+
+def test_numbers_of_numpy_are_told_too(workspace: Workspace) -> None:
+    with claimed(workspace, "numpy") as held:
+        told = Epoch(np.int64(3), np.int32(10), np.float32(2.5), validation=np.float64("nan"))  # type: ignore[arg-type]
+        held.progress(np.float64(0.25), told)
+        wait_for(lambda: progress(workspace, "numpy").get("epoch") == 3)
+    assert {type(value) for value in held.latest.values()} == {float, int, str}
+    workspace.catalogue.insert(KIND, ARN + "metrics", {"status": "ACTIVE", "_metrics": {"coverage": np.float64(0.5)}})
+    assert (workspace.catalogue.get(ARN + "metrics") or {})["_metrics"] == {"coverage": 0.5}
+
+
+def test_a_lease_goes_on_after_whatever_failed(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
+    def fails() -> list[logging.LogRecord]:
+        return [record for record in caplog.records if record.levelname == "ERROR"]
+
+    def database(statement: str) -> None:
+        with closing(sqlite3.connect(workspace.config.data_dir / "catalogue.db")) as connection, connection:
+            connection.execute(statement)
+
+    with claimed(workspace, "troubled") as held:
+        held.progress(0.1, "counting")
+        wait_for(lambda: progress(workspace, "troubled")["message"] == "counting")
+        database("CREATE TRIGGER f BEFORE UPDATE ON documents BEGIN SELECT RAISE(ABORT, 'refused'); END")
+        for number in range(3):
+            held.progress(0.2, f"learning {number}")
+            time.sleep(lease.LOOK_SECONDS)
+        wait_for(fails)
+        database("DROP TRIGGER f")
+        wait_for(lambda: progress(workspace, "troubled")["message"] == "learning 2")
+        assert len(fails()) == 1, "told once"
+        workspace.catalogue.update(ARN + "troubled", lambda document: document | {"status": "CREATE STOPPED"})
+        with pytest.raises(lease.LeaseLost):
+            wait_for(lambda: held.progress(0.3, f"learning at {time.time()}"))
 
 
 def test_an_estimate_that_has_run_out_is_none(workspace: Workspace) -> None:

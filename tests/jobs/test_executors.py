@@ -8,7 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
+
+import pytest
 
 from support import clean_environment, wait_for
 from tailorbird.config import Config
@@ -78,3 +81,21 @@ def test_a_server_leaves_though_the_end_of_a_worker_is_not_seen(tmp_path: Path) 
     finally:
         os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
     assert ran.returncode == 0
+
+
+def leave(code: int) -> None:
+    """A job that ends as a program does, which is no Exception."""
+    raise SystemExit(code)
+
+
+def test_whatever_ends_a_call_is_told_and_its_process_serves_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = executors.start(Config(workers=1))
+    try:
+        assert isinstance(started.submit(leave, 1).exception(timeout=120), SystemExit)
+        assert isinstance(started.submit(os._exit, 1).exception(timeout=120), BrokenExecutor)
+        with monkeypatch.context() as short:
+            short.setattr(executors, "_worker", lambda: os.open("/nowhere", os.O_RDONLY))  # as without descriptors
+            assert isinstance(started.submit(os.getpid).exception(timeout=120), OSError)
+        assert started.submit(os.getpid).result(timeout=120) != os.getpid()
+    finally:
+        started.shutdown()

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from journeys.steps import GENRES, USERS, Journey, as_csv
-from support import Server
+from support import Server, wait_for
 
 DAY = 86400
 RECIPE = "aws-next-best-action"
@@ -184,6 +184,12 @@ def test_what_is_wrong_is_refused(journey: Journey) -> None:
     journey.deploy("aws-popularity-count")
     with pytest.raises(refused, match="GetRecommendations only"):
         runtime.get_action_recommendations(campaignArn=journey.arns["aws-popularity-count"], userId="3")
+
+
+def test_without_the_actions_nothing_may_be_offered(journey: Journey) -> None:
+    journey.personalize.delete_dataset(datasetArn=journey.arns["ACTIONS"])
+    with pytest.raises(ClientError, match=r"no Actions dataset any more.*create it again"):
+        wait_for(lambda: not ask(journey, "5"))
 
 
 def test_actions_must_be_there(server: Server) -> None:

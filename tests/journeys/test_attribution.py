@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -146,6 +147,8 @@ def test_clicks_are_attributed_to_who_led_to_them(shop: Shop, server: Server) ->
     assert buckets(server, "YEARS", group, campaign) == expected
     listed = server.client("cloudwatch").list_metrics(Namespace="AWS/Personalize")["Metrics"]
     assert {metric["MetricName"] for metric in listed} == {"COUNTCLICKS", "YEARS"}
+    names = [json.dumps(metric, sort_keys=True) for metric in listed]
+    assert len(names) == len(set(names)), "each once, however many quarters of an hour have values"
 
 
 def test_imports_are_reported_in_s3_and_incremental_ones_in_cloudwatch(shop: Shop, server: Server) -> None:

@@ -68,3 +68,18 @@ def test_old_answers_are_dropped(lists: RecommendationLog, monkeypatch: pytest.M
     wait_for(lambda: not lists._waiting)
     lists.drop_before(7.0)
     assert sorted(lists.find(ids)) == ids[7:]
+
+
+def test_whatever_fails_is_told_once_and_the_next_lists_are_written(
+    lists: RecommendationLog, url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(recommendation_log, "RETRY_SECONDS", 0.01)
+    for number in range(3):
+        broken = LoggedAnswer(f"RID-broken{number}", 0.0, "c", "g", [object()] * (number + 1))  # type: ignore[list-item]
+        lists.remember(broken)
+        wait_for(lambda name=broken.id: name not in lists._waiting)  # type: ignore[misc]
+    assert len(caplog.records) == 1
+    lists.remember(answer(1))
+    other = RecommendationLog(url)
+    assert wait_for(lambda: other.find(["RID-1"])) == {"RID-1": answer(1)}
+    other.close()

@@ -238,7 +238,10 @@ def actions_of(group: Group) -> Dataset:
     """The group's Actions dataset; raises InvalidInput."""
     actions = group.dataset("ACTIONS")
     if actions is None:
-        raise InvalidInputException(f"{group.arn} has no Actions dataset any more: create it again.")
+        raise InvalidInputException(
+            f"{group.arn} has no Actions dataset any more, whose records say which actions may be offered, until when "
+            "and how often: create it again, and import its rows or put its actions."
+        )
     return actions
 
 

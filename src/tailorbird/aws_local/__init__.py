@@ -76,13 +76,18 @@ class AwsLocal:
             self._loaded()
 
     def warm(self) -> None:
-        """Loads what was used before; where that cannot be done the log says so, and each request is told the same.
+        """Loads what was used before, and logs why it cannot be done; each request is then told the same.
 
         Whoever never asks S3 or IAM is spared 46 MB; the first who does waits for two seconds.
         """
-        if self._journal.exists():
-            with suppress(AwsError):
+        if not self._journal.exists():
+            return
+        try:
+            with suppress(AwsError):  # which `_loaded` has told of
                 self.load()
+        except Exception as error:
+            plain = isinstance(error, OSError)  # whose words say all
+            log.error("no S3, IAM and CloudWatch here: %s", error, exc_info=None if plain else error)
 
     def hindrances(self) -> list[str]:
         """Why S3, IAM and the access keys of users cannot be used; empty for no reason. Costs nothing."""

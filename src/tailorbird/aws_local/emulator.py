@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,11 @@ SERVICES = tuple(BACKENDS)
 
 _MOTO_FAILS = (ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError)
 """What moto raises where a request is not as it expects; it checks little."""
+
+_PAGE = b"<!doctype html>"
+"""What moto's server answers, for people to read, where it has nothing at a path."""
+_ODD = re.compile(rb"[\x00-\x08\x0b-\x1f]|\xef\xbf[\xbe\xbf]")
+"""In UTF-8: control characters but tab and line feed, U+FFFE and U+FFFF."""
 
 _NOT_PASSED_ON = frozenset(
     {
@@ -148,6 +154,10 @@ class Emulator:
         self.user_keys()
         self._bucket_owners().clear()
         _metrics_provider().metrics = metrics
+        from moto.cloudwatch.models import CloudWatchBackend
+
+        cloudwatch_of_moto: Any = CloudWatchBackend
+        cloudwatch_of_moto.get_filtered_metrics = _each_once
 
     def call(self, call: ServiceRequest) -> Answer:
         """Answers a request; the content-length is left to the server, except after HEAD.
@@ -165,10 +175,13 @@ class Emulator:
         except _MOTO_FAILS as error:
             raise _beyond_moto(call, error) from error
         code = int(status.split(maxsplit=1)[0])
+        answer = b"".join(body)
+        if code >= 400 and answer[:15].lower() == _PAGE:
+            raise ServiceError(404, "InvalidURI", f"The emulated {call.service} has nothing at {call.path!r}.")
         silent = call.method == "HEAD" or code in (204, 304)
         dropped = _NOT_ANSWERED if call.method == "HEAD" else _NOT_ANSWERED | {"content-length"}
         kept = [(name, value) for name, value in headers if name.lower() not in dropped]
-        return code, kept, b"" if silent else b"".join(body)
+        return code, kept, b"" if silent else _references(headers, answer) if call.service == "s3" else answer
 
     def s3(self, bucket_name: str) -> Any:
         """The S3 backend of moto that holds a bucket; None where no such bucket exists."""
@@ -231,7 +244,8 @@ class Emulator:
         return {environ_key_for_header(name): value for name, value in headers.items()} | {
             "REQUEST_METHOD": call.method,
             "SCRIPT_NAME": "",
-            "PATH_INFO": unquote(call.path, "latin-1"),
+            # It finds the function; the key is read from RAW_URI. No pattern matches a line feed.
+            "PATH_INFO": unquote(call.path, "latin-1").replace("\n", " "),
             "RAW_URI": call.path,
             "QUERY_STRING": call.query,
             "CONTENT_LENGTH": str(len(call.body)),
@@ -275,6 +289,18 @@ def _beyond_moto(call: ServiceRequest, error: Exception) -> ServiceError:
     )
 
 
+def _references(headers: Iterable[tuple[str, str]], answer: bytes) -> bytes:
+    """An answer of S3 in XML with references for characters that a reader of XML would refuse, or take for others.
+
+    Keys may hold them. As the answers of AWS, readers need `encoding-type=url` for those that XML 1.0 has not at all
+    (https://www.w3.org/TR/xml/#charsets). An object, which has an ETag, is answered as it is.
+    """
+    named = {name.lower(): value for name, value in headers}
+    if "etag" in named or "xml" not in named.get("content-type", ""):
+        return answer
+    return _ODD.sub(lambda found: b"&#x%X;" % ord(found[0].decode()), answer)
+
+
 @cache
 def _metrics_provider() -> Any:
     """What CloudWatch asks for the metrics of a service; moto finds the class by itself."""
@@ -298,6 +324,16 @@ def _metrics_provider() -> Any:
             ]
 
     return Personalize
+
+
+def _each_once(backend: Any, metric_name: str, namespace: str, dimensions: list[dict[str, str]]) -> list[Any]:
+    """What ListMetrics lists: each metric once, however many values it has, which moto lists one by one."""
+    found: dict[tuple[str, str, frozenset[tuple[str, str]]], Any] = {}
+    for value in backend.get_all_metrics():
+        if value.filter(namespace, metric_name, dimensions):
+            of = frozenset((each.name, each.value) for each in value.dimensions)
+            found.setdefault((value.namespace, value.name, of), value)
+    return list(found.values())
 
 
 def _request_class() -> type:

@@ -11,14 +11,18 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
 
-from tailorbird.aws_local import checksums, object_files
+from tailorbird.aws_local import checksums, object_files, uploads
 from tailorbird.aws_local.emulator import Answer, Emulator, ServiceRequest
 from tailorbird.errors import DamagedFile, ServiceError, ServiceUnavailable
 from tailorbird.storage.durable import sync
 
 log = logging.getLogger(__name__)
 
-_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_BUCKET_NAME = re.compile(
+    r"(?!.*\.\.|\d{1,3}(\.\d{1,3}){3}$|xn--|sthree-|amzn-s3-demo-)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+    r"(?<!-s3alias)(?<!--ol-s3)(?<!\.mrap)(?<!--x-s3)(?<!--table-s3)"
+)
+"""The S3 user guide, "General purpose bucket naming rules"."""
 KEY_BYTES = 1024
 """Of an object's key (the S3 user guide, "Naming Amazon S3 objects")."""
 DELETED = 1000
@@ -35,8 +39,8 @@ def creates_bucket(call: ServiceRequest) -> bool:
 def refuse(emulator: Emulator, call: ServiceRequest) -> None:
     """Raises ServiceError for what moto would accept though it cannot be kept, or would fail at."""
     _refuse_bucket(emulator, call)
-    _refuse_upload(emulator, call)
     _refuse_beyond_limits(emulator, call)
+    uploads.refuse(emulator, call)
     if call.method == "PUT" and not call.key and "policy" in call.subresources:
         _refuse_policy(call)
     copies = "x-amz-copy-source" in call.headers
@@ -50,7 +54,10 @@ def _refuse_bucket(emulator: Emulator, call: ServiceRequest) -> None:
         raise ServiceError(
             400,
             "InvalidBucketName",
-            "The specified bucket is not valid: 3 to 63 lower-case letters, digits, dots and dashes.",
+            f"The specified bucket is not valid: {call.bucket!r}. A name has 3 to 63 lower-case letters, digits, dots "
+            "and dashes, a letter or digit at both ends and no two dots together, and is no IP address; AWS keeps for "
+            "itself what begins with xn--, sthree- or amzn-s3-demo- or ends with -s3alias, --ol-s3, .mrap, --x-s3 or "
+            "--table-s3.",
         )
     locks = call.headers.get("x-amz-bucket-object-lock-enabled", "").lower() == "true"
     if call.method == "PUT" and not call.key and (locks or names & {"versioning", "object-lock"}):
@@ -87,22 +94,6 @@ def _refuse_policy(call: ServiceRequest) -> None:
         raise ServiceError(
             400, "MalformedPolicy", f"The policy is not a JSON object with whole statements: {error}."
         ) from error
-
-
-def _refuse_upload(emulator: Emulator, call: ServiceRequest) -> None:
-    bucket = emulator.bucket(call.bucket)
-    if "uploadId" not in call.subresources or bucket is None:
-        return
-    upload = parse_qs(call.query).get("uploadId", [""])[0]
-    key = bucket.keys.get(call.key)
-    completed = key is not None and key.multipart is not None and key.multipart.id == upload
-    if upload not in bucket.multiparts and not (completed and call.method == "POST"):
-        raise ServiceError(
-            404,
-            "NoSuchUpload",
-            "The specified upload does not exist: it was completed or aborted, or the server restarted. "
-            "Begin the upload again.",
-        )
 
 
 def objects_read(call: ServiceRequest) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from tailorbird.api import lifecycle, lookup
 from tailorbird.api.resources import RESOURCES
 from tailorbird.aws_local import journal, object_files
-from tailorbird.cli import report
+from tailorbird.cli import opening, report
 from tailorbird.config import Config
 from tailorbird.errors import DamagedFile
 from tailorbird.numbers import counted
@@ -57,6 +57,9 @@ def examine(config: Config) -> bool:
             told += 1
         report.say(f"{name}: {told} damaged" if told else f"{name}: whole")
         damaged += told
+    owners = {(arn.split(":")[3], arn.split(":")[4]) for arn in (lifecycle.own_arn(*each) for each in found.documents)}
+    for reason in filter(None, (opening.account_unseen(config, owners), opening.region_unseen(config, owners))):
+        report.say(reason)
     if found.unverified:
         report.say(
             f"{counted(found.unverified, 'part of tables and models was', 'parts of tables and models were')} written "

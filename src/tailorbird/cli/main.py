@@ -6,7 +6,9 @@ A command imports its module itself, once it knows that it can run: all of them 
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
+import io
 import os
 import shlex
 import sys
@@ -29,7 +31,25 @@ LONGEST_HELP = 200
 
 
 class _Commands(TyperGroup):
-    """Every command tells a damaged file, or a full disk, in a sentence."""
+    """Every command tells a damaged file, or a full disk, in a sentence, and prints on any terminal."""
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        """Runs the program; where its output cannot be written, it ends with a sentence and 1."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # names of files and values may be in any language
+        try:
+            try:
+                return super().main(*args, **more)
+            finally:
+                if sys.stdout is not None:  # which is closed
+                    sys.stdout.flush()  # later, Python would tell in its own words
+        except OSError as error:
+            if not _is_output_lost():
+                raise
+            if error.errno != errno.EPIPE:  # who stopped reading wants to know no more
+                typer.echo(f"The output could not be written: {error.strerror}.", err=True)
+            sys.exit(1)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -44,6 +64,23 @@ class _Commands(TyperGroup):
         if command is not None and not command.short_help:
             command.short_help = command.get_short_help_str(limit=LONGEST_HELP)
         return command
+
+
+def _is_output_lost() -> bool:
+    """Whether standard output takes nothing any more; what waits to be written is then given up."""
+    try:
+        output = sys.stdout.fileno()
+    except io.UnsupportedOperation:
+        return False  # it is kept in memory
+    try:
+        sys.stdout.flush()
+        os.write(output, b"\n")  # nothing waits where Python was told not to buffer
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, output)
+        os.close(nowhere)
+        return True
+    return False
 
 
 app = typer.Typer(
@@ -80,14 +117,11 @@ def _started(*words: object) -> str:
     return shlex.join(map(str, [*how, *words]))
 
 
-def _installation(data_dir: Path | None, *signs: str) -> Config:
-    """The configuration of an installation that is there: only `serve` makes one.
-
-    signs: names of files, one of which an installation has; else that of its key.
-    """
+def _installation(data_dir: Path | None) -> Config:
+    """The configuration of an installation that is there, though its key may be lost: only `serve` makes one."""
     config = _config(data_dir=data_dir)
     os.umask(MASK)
-    if not any((config.data_dir / name).exists() for name in signs or (KEY_FILE,)):
+    if not any((config.data_dir / name).exists() for name in (KEY_FILE, CATALOGUE)):
         raise _ended(
             f"There is no installation in {config.data_dir}. Name its folder with --data-dir or TAILORBIRD_DATA_DIR; "
             "`tailorbird serve` makes a new one."
@@ -111,7 +145,7 @@ def serve(
     renew: Annotated[bool, typer.Option("--renew", help="Make lost databases, or a lost key, anew.")] = False,
 ) -> None:
     """Run the server until it is told to stop."""
-    from tailorbird.cli import server
+    from tailorbird.cli import opening, server
 
     config = _config(host=host, port=port, data_dir=data_dir, aws_quotas=aws_quotas)
 
@@ -122,7 +156,7 @@ def serve(
 
     try:
         server.serve(config, ready, renew=renew)
-    except server.StartRefused as refusal:
+    except opening.StartRefused as refusal:
         raise _ended(str(refusal)) from refusal
     server.leave()
 
@@ -193,7 +227,7 @@ def check(data_dir: DataDir = None) -> None:
 
     Exit code 1 where one is. Databases of other kinds than SQLite, named by a URL, have checks of their own.
     """
-    config = _installation(data_dir, KEY_FILE, CATALOGUE)
+    config = _installation(data_dir)
     from tailorbird.cli.check import examine
 
     if not examine(config):

@@ -79,7 +79,9 @@ DIFFERENCES: dict[str, str] = {
     "starts from.",
     "DeleteDataset": "`.../EVENT_INTERACTIONS`, a dataset that AWS no longer makes, can be deleted to no effect, since "
     "clean-up code does. Models serve on without the Interactions dataset, with the histories that they were trained "
-    "on; filters on events, use cases that hide what was bought or watched, and segments are refused.",
+    "on; filters on events, use cases that hide what was bought or watched, and segments are refused. So are "
+    "GetActionRecommendations without the Actions dataset, whose records say which actions there are to offer, until "
+    "when and how often.",
     "DeleteDatasetGroup": "Its filters and its metric attribution go with it.",
     "DescribeAlgorithm": "AWS's bodies are not published: names, defaults and ranges are AWS's, `algorithmImage` and "
     "`defaultResourceConfig` are ours.",

@@ -21,6 +21,7 @@ from tailorbird import app
 from tailorbird.api import attributions
 from tailorbird.aws_local import AwsLocal
 from tailorbird.cli import opening
+from tailorbird.cli.opening import StartRefused
 from tailorbird.cli.variables import ENDPOINT_FILE, local_url
 from tailorbird.config import Config
 from tailorbird.jobs import logs
@@ -43,17 +44,13 @@ BACKLOG = 2048
 """Connections that wait to be accepted: uvicorn's own default, of which Linux takes what its somaxconn allows."""
 
 
-class StartRefused(Exception):
-    """The server cannot start; the message says why and what to do."""
-
-
 def serve(config: Config, ready: Callable[[str], None] = lambda url: None, *, renew: bool = False) -> None:
     """Serves until SIGTERM or SIGINT; `ready` is called with the URL for clients once requests are answered.
 
     renew: whether what the folder has lost is made anew.
 
     Raises:
-        StartRefused: the folder or the port cannot be had.
+        StartRefused: the folder or the port cannot be had, or the folder's resources are all another account's.
     """
     os.umask(MASK)  # of this process and of its workers, which begin with it
     gc.set_threshold(*COLLECTED)
@@ -169,4 +166,7 @@ def _announce(server: uvicorn.Server, url: str, ready: Callable[[str], None]) ->
     while not server.started:
         threading.Event().wait(0.02)
     log.info("ready", extra={"url": url})
-    ready(url)
+    try:
+        ready(url)
+    except OSError as error:  # nobody can read it, but clients may know the URL
+        log.warning("the URL could not be printed", extra={"reason": error.strerror})

@@ -58,6 +58,8 @@ class Processes(Workers):
         """The last that became idle goes first, so that a process begins only where all others are busy."""
         for number in range(count):
             self._idle.put(number)
+        self._broken: set[int] = set()
+        """Pools whose process died; the next call makes another, or is told why it cannot be made."""
         self._busy: dict[Future[Any], int] = {}
         self._changing = threading.Lock()
         """Held while `_busy` is changed or relied upon."""
@@ -74,15 +76,18 @@ class Processes(Workers):
             self._busy[future] = number
         outcome, error = None, None
         try:
+            if number in self._broken:
+                self._workers[number] = _worker()
+                self._broken.discard(number)
             outcome = self._workers[number].submit(fn, *args, **kwargs).result()
-        except Exception as met:
+        except BaseException as met:  # whatever it is, somebody waits for the future, and others for the process
             error = met
         # From here on `end` finds no process for this future, so that it cannot meet the next call's.
         with self._changing:
             del self._busy[future]
         if isinstance(error, BrokenExecutor):
             self._workers[number].shutdown(wait=False)
-            self._workers[number] = _worker()
+            self._broken.add(number)
         self._idle.put(number)
         if error is None:
             future.set_result(outcome)

@@ -15,6 +15,7 @@ import time
 
 from tailorbird.api import due, transitions
 from tailorbird.api.lifecycle import STOPPED, STOPPING, UNFINISHED, Resource
+from tailorbird.faults import Faults
 from tailorbird.recipes.recipe import Epoch
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
@@ -91,8 +92,8 @@ def _figures(told: str | Epoch) -> Document:
     if isinstance(told, str):
         return {}
     numbers = {"loss": told.loss, "validation": told.validation}
-    known = {name: value for name, value in numbers.items() if value is not None and math.isfinite(value)}
-    return {"epoch": told.number, "epochs": told.of, **known}
+    known = {name: float(value) for name, value in numbers.items() if value is not None and math.isfinite(value)}
+    return {"epoch": int(told.number), "epochs": int(told.of), **known}
 
 
 def _left(latest: Document, now: float) -> Document:
@@ -109,14 +110,20 @@ def _step(latest: Document) -> str:
 
 
 class Lease:
-    """Renews a claim in the background, publishes progress, and notices when the claim is lost."""
+    """Renews a claim in the background, publishes progress, and notices when the claim is lost.
+
+    What fails at that, such as a full disk, is told once and tried again as often as the claim is renewed otherwise.
+    """
 
     def __init__(self, workspace: Workspace, resource: Resource, arn: str, owner: str) -> None:
         self._workspace = workspace
         self._in_progress = resource.stages.in_progress
         self._arn = arn
         self._owner = owner
-        self._began = time.monotonic()
+        self._began = self._renewed_at = self._told = time.monotonic()
+        self._shown: Document = {}
+        self._step = ""
+        self._faults = Faults(longest=workspace.config.lease_seconds / RENEWALS)
         self.latest: Document = {"share": 0.0, "text": "starting"}
         self._lost = threading.Event()
         self._ended = threading.Event()
@@ -131,29 +138,32 @@ class Lease:
         self._thread.join()
 
     def progress(self, share: float, told: str | Epoch) -> None:
-        """Says how far the job is; raises LeaseLost when it should stop."""
+        """Says how far the job is; raises LeaseLost when it should stop.
+
+        Numbers of numpy, which recipes count with, have no place in JSON and are made Python's.
+        """
         if self._lost.is_set():
             raise LeaseLost(self._arn)
+        share = float(share)
         took = time.monotonic() - self._began
         ends = {"ends": self._workspace.clock() + took * (1 - share) / share} if share > 0 else {}
         self.latest = {"share": round(share, 4), "text": str(told), **ends, **_figures(told)}
 
     def _loop(self) -> None:
-        renewed = told = time.monotonic()
-        shown: object = None
-        step = ""
-        while not self._ended.wait(LOOK_SECONDS):
-            due = time.monotonic() - renewed > self._workspace.config.lease_seconds / RENEWALS
-            if not due and shown is self.latest:
-                continue
-            shown = latest = self.latest
-            if _step(latest) != step or time.monotonic() - told > PROGRESS_SECONDS:
-                step, told = _step(latest), time.monotonic()
-                log.info("job progress", extra={"arn": self._arn, **latest, **_left(latest, self._workspace.clock())})
-            if self._workspace.catalogue.update(self._arn, self._renewed) is None:
-                self._lost.set()
-                return
-            renewed = time.monotonic()
+        while not self._lost.is_set() and not self._ended.wait(LOOK_SECONDS):
+            self._faults.attempt(f"lease of {self._arn}", self._look)
+
+    def _look(self) -> None:
+        """Tells of news, and renews the claim where there are some, or it is time."""
+        latest, due_at = self.latest, self._renewed_at + self._workspace.config.lease_seconds / RENEWALS
+        if latest is self._shown and time.monotonic() <= due_at:
+            return
+        if _step(latest) != self._step or time.monotonic() - self._told > PROGRESS_SECONDS:
+            self._step, self._told = _step(latest), time.monotonic()
+            log.info("job progress", extra={"arn": self._arn, **latest, **_left(latest, self._workspace.clock())})
+        if self._workspace.catalogue.update(self._arn, self._renewed) is None:
+            self._lost.set()
+        self._shown, self._renewed_at = latest, time.monotonic()
 
     def _renewed(self, document: Document) -> Document | None:
         if document.get("_owner") != self._owner or document["status"] != self._in_progress:

@@ -49,6 +49,10 @@ class AlreadyExists(Exception):
     """A document with this ARN is there already."""
 
 
+_ARNS = "arn:aws:personalize:"
+"""What the ARNs of all resources begin with."""
+
+
 def database(url: str) -> Database:
     """The store as a database."""
     return Database(url, "all resources", RECOVERY, "documents")
@@ -115,6 +119,17 @@ class Catalogue:
                 connection.execute(_documents.insert().values(row))
         except sa.exc.IntegrityError as error:
             raise AlreadyExists(arn) from error
+
+    def owners(self) -> set[tuple[str, str]]:
+        """The region and the account of every resource there is; one look at the index for each of them."""
+        found, after = set[tuple[str, str]](), _ARNS
+        first = sa.select(sa.func.min(_documents.c.arn))
+        with self._connection() as connection:
+            while arn := connection.execute(first.where(_documents.c.arn.between(after, _ARNS[:-1] + ";"))).scalar():
+                region, account = arn.split(":")[3:5]
+                found.add((region, account))
+                after = f"{_ARNS}{region}:{account};"  # a semicolon comes after the colon
+        return found
 
     def get(self, arn: str, kind: str | None = None) -> Document | None:
         """The document of an ARN, or None; with `kind`, only if it is of that kind."""

@@ -81,6 +81,11 @@ def sealed(content: bytes, beside: bytes = b"") -> bytes:
     return content[:-1] + b',"crc32":"%08x"}' % zlib.crc32(beside, zlib.crc32(content))
 
 
+def is_sealed(data: bytes) -> bool:
+    """Whether a JSON object has a seal, whatever it says."""
+    return _SEAL.search(data) is not None
+
+
 def unsealed(data: bytes, beside: bytes = b"") -> bytes:
     """What was sealed; raises ValueError where it has changed. What has no seal is given back as it is.
 

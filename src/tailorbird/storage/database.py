@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import sqlalchemy as sa
 
 from tailorbird.errors import DamagedFile, NoSpace
@@ -107,6 +108,7 @@ class Database:
             self.url,
             pool_size=CONNECTIONS,
             max_overflow=CONNECTIONS,
+            hide_parameters=True,  # in the words of an error whole documents, and never the same ones twice
             json_serializer=_encode,
             json_deserializer=self.decode,
         )
@@ -138,9 +140,15 @@ def as_sealed(text: bytes, beside: bytes = b"") -> dict[str, Any]:
 
 
 def _encode(value: Any) -> str:
-    """A JSON text; an object is sealed."""
-    text = msgspec.json.encode(value)
+    """A JSON text; an object is sealed. A number of numpy is written as the one that it is."""
+    text = msgspec.json.encode(value, enc_hook=_plain)
     return (checksums.sealed(text) if isinstance(value, dict) else text).decode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
 
 
 class PreparedQuery:

@@ -15,7 +15,7 @@ from collections.abc import Collection
 import msgspec
 import sqlalchemy as sa
 
-from tailorbird.errors import AwsError, DamagedFile
+from tailorbird.errors import DamagedFile
 from tailorbird.numbers import uuid_text
 from tailorbird.storage.database import LOSS, Database
 
@@ -95,6 +95,8 @@ class RecommendationLog:
         self._closing = threading.Event()
         self._writer: threading.Thread | None = None
         self._pause = WRITE_SECONDS
+        self._failure = ""
+        """Why the newest write failed, which is told once; empty where it did not."""
         _metadata.create_all(self._engine)
 
     def remember(self, shown: LoggedAnswer) -> None:
@@ -155,10 +157,14 @@ class RecommendationLog:
             with self._engine.begin() as connection:
                 for start in range(0, len(written), WRITTEN_AT_ONCE):
                     self._insert(connection, written[start : start + WRITTEN_AT_ONCE])
-        except (sa.exc.SQLAlchemyError, AwsError) as error:
-            told = {"n": len(written), "reason": str(error)}
-            log.error("answers are not kept: events that name them bring no impressions", extra=told)
-            self._pause = RETRY_SECONDS
+        except Exception as error:  # whatever it is, the next lists are to be written
+            reason = str(getattr(error, "orig", error))  # without the statement, which is another each time
+            if reason != self._failure:
+                told = {"n": len(written), "reason": reason}
+                log.error("answers are not kept: events that name them bring no impressions", extra=told)
+            self._pause, self._failure = RETRY_SECONDS, reason
+        else:
+            self._failure = ""
         with self._lock:
             for shown in written:
                 del self._waiting[shown.id]
