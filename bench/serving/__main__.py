@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -39,9 +40,11 @@ def main() -> None:
     films = shop.read(Path(data), arguments.data)
     films = shop.cut(films, arguments.users) if arguments.users else films
     with tempfile.TemporaryDirectory(prefix="tailorbird-serving-") as place:
-        folder = (arguments.kept or Path(place)).absolute() / arguments.data
+        folder = (arguments.kept or Path(place) / "kept").absolute() / arguments.data
         bench.install(films, folder, arguments.recipes, whole=arguments.whole)
-        found = bench.Bench(arguments.data, films, folder, arguments.rounds, arguments.seconds).run()
+        asked = Path(place) / "asked"  # a copy: events stay, and who has acted is no longer a user of the training
+        shutil.copytree(folder, asked)
+        found = bench.Bench(arguments.data, films, asked, arguments.rounds, arguments.seconds).run()
     results.finish(arguments.write, f"serving {arguments.data}", found)
 
 

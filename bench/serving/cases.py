@@ -50,7 +50,7 @@ class Case:
 
 
 def cases(installed: Installed, films: Films) -> list[Case]:
-    """All that the installation's campaigns can be asked."""
+    """All that the installation's campaigns can be asked; those before which users act come last."""
     users, items = films.users, films.interactions["ITEM_ID"].unique().sort().to_list()
     again = users[:: max(len(users) // REPEATED, 1)][:REPEATED]
     found = []
@@ -75,7 +75,7 @@ def cases(installed: Installed, films: Films) -> list[Case]:
     if arn := installed.campaigns.get(RELATED):
         bodies = [{"campaignArn": arn, "itemId": item, "numResults": ANSWERS} for item in items[:REPEATED]]
         found.append(Case("sims", PATH, bodies))
-    return found
+    return sorted(found, key=lambda case: case.before is not None)
 
 
 def event(tracking: str, user: str, item: str) -> dict[str, Any]:
