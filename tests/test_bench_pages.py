@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from performance import report, results
+from performance import misses, report, results
 from performance.goals import GOALS
 from performance.results import FILE, FOLDER, Curve, Result, Table
 
@@ -69,3 +69,7 @@ def test_no_goal_stands_twice():
     names = [(goal.bench, goal.measure) for goal in GOALS]
     assert len(names) == len(set(names))
     assert {goal.bench for goal in GOALS} == set(report.SECTIONS)
+
+
+def test_reasons_are_of_goals_that_there_are():
+    assert set(misses.WHY) <= {goal.measure for goal in GOALS}

@@ -29,8 +29,6 @@ class Goal:
     wanted: float
     most: bool = False
     """Whether less is better."""
-    why: str = ""
-    """Told where it is missed: what the time goes into, and what was tried."""
 
     def reached(self, figure: float) -> bool:
         """Whether the figure is as wanted."""
@@ -52,19 +50,12 @@ GOALS = (
     Goal("serving", "sims", OF_BARE, 0.25),
     Goal("serving", "p99 at half load", "{:.1f} × p50", 5.0, most=True),
     Goal("serving", "p99 at half load, ms", "{:.1f} ms", 8.0, most=True),
-    Goal("serving", "two serving processes", "{:.2f} × one", 1.8, why="A server is one process as yet."),
+    Goal("serving", "two serving processes", "{:.2f} × one", 1.8),
     Goal("growth", "100,000 items, p50 of a known user", "{:.1f} ms", 3.0, most=True),
     Goal("growth", "1,000,000 items, p50 of a known user", "{:.1f} ms", 8.0, most=True),
     Goal("growth", "5,000,000 items, p50 of a known user", "{:.1f} ms", 30.0, most=True),
     Goal("growth", "recall@25 against the exact blend", "{:.3f}", 0.99),
-    Goal(
-        "events",
-        "PutEvents of 32 clients, durable",
-        "{:.0%} of raw SQLite",
-        0.6,
-        why="On a quick disk SQLite writes more rows a second than an empty application answers calls (*bare*), "
-        "so that this measures HTTP, signatures and checks of events more than what is durable.",
-    ),
+    Goal("events", "PutEvents of 32 clients, durable", "{:.0%} of raw SQLite", 0.6),
     Goal("importing", "10,000,000 rows", "{:.0%} of polars", 0.5),
     Goal("importing", "10,000,000 rows, memory", "{:.2f} GB", 1.5, most=True),
     Goal("training", "SIMS, 1,000,000 rows", "{:.2f} × as fast as implicit", 1.0),
