@@ -16,8 +16,8 @@ WHY = {
     "manifests 15, the log of answers 25; the peers have HTTP alone. No step is above a sixth any more: more comes "
     "from more processes.",
     f"user-personalization, {FIRST}": FIRST_ANSWERS,
-    f"user-personalization, {ACTED}": "As for the first time, and the transformer runs through the user's events again, "
-    "a quarter of the time. To keep the states of all events, so that one more is a step, would want 200 MB of disk "
+    f"user-personalization, {ACTED}": "As for the first time, and the transformer runs through the user's events "
+    "again, a quarter of the time. To keep the states of all events, so that one more is a step, would want 200 MB of disk "
     "for MovieLens 1M.",
     f"user-personalization, {FILTERED}": FILTER,
     f"v2, {FIRST}": "As of user-personalization.",
