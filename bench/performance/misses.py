@@ -17,8 +17,8 @@ WHY = {
     "from more processes.",
     f"user-personalization, {FIRST}": FIRST_ANSWERS,
     f"user-personalization, {ACTED}": "As for the first time, and the transformer runs through the user's events "
-    "again, a quarter of the time. To keep the states of all events, so that one more is a step, would want 200 MB of disk "
-    "for MovieLens 1M.",
+    "again, a quarter of the time. To keep the states of all events, so that one more is a step, would want 200 MB of "
+    "disk for MovieLens 1M.",
     f"user-personalization, {FILTERED}": FILTER,
     f"v2, {FIRST}": "As of user-personalization.",
     f"v2, {ACTED}": "As of user-personalization.",
@@ -33,6 +33,7 @@ WHY = {
     "answers calls (*bare*), so that this measures HTTP, signatures and checks of events more than what is durable.",
     "10,000,000 rows": "Every row is checked and reported, and the table is durable. Not tried: one dictionary of ids "
     "for a whole import.",
+    "SIMS, 1,000,000 rows": "A training trains twice, to be measured and on everyone, and by CPU time they are even.",
     "SIMS, 1,000,000 rows, memory": "The worker holds the rows beside the matrix.",
     "SIMS, 10,000,000 rows": "A training trains twice, to be measured and on everyone. Not tried: to add the test "
     "users to the first counts.",
