@@ -46,6 +46,7 @@ from tailorbird.recipes.scorers.blend_weights import (
     Sample,
     discount_popularity,
     draw_samples,
+    factors,
     fit,
     log_softmax,
     most_samples,
@@ -134,9 +135,9 @@ class UserPersonalization:
 
     def _blended(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """The weighted sum of the scores, up to a number that is the same for all items of a query."""
-        factors = np.ascontiguousarray((self.weights[0] + shortness(queries)[:, None] * self.weights[1]).T)
+        weighed = factors(self.weights, shortness(queries))
         logits = np.zeros((len(queries), len(self.items)), np.float32)
-        for (scorer, raises), factor in zip(self._raising, factors, strict=True):
+        for (scorer, raises), factor in zip(self._raising, weighed, strict=True):
             if raises:
                 scorer.add(queries, factor, logits)
             else:

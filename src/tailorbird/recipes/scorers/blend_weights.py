@@ -10,7 +10,7 @@ scorer, the truth, the history, and a uniform draw that stands for all other ite
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -222,7 +222,10 @@ def unpack(parameters: NDArray[np.float64], kinds: int) -> tuple[NDArray[np.floa
 
 def logits(table: ScoredSamples, weights: NDArray[np.float32], offsets: NDArray[np.float32]) -> NDArray[np.float32]:
     """Returns (sample, candidate)."""
-    return combine(table.scores, weights, table.shortness) + np.append(offsets, np.float32(0))[table.bucket]
+    total = np.zeros_like(table.scores[0])
+    for factor, scores in zip(factors(weights, table.shortness), table.scores, strict=True):
+        total += factor[:, None] * scores
+    return np.asarray(total + np.append(offsets, np.float32(0))[table.bucket])
 
 
 def discount_popularity(
@@ -278,21 +281,9 @@ def ndcg(scores: NDArray[np.float32], truth: NDArray[np.bool_], length: int = 25
     return float((hits @ worth[: hits.shape[1]] / ideal).mean())
 
 
-def combine(
-    scores: Iterable[NDArray[np.float32]],
-    weights: NDArray[np.float32],
-    shortness: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Returns the weighted sum of (query, item) arrays, of which one at a time is asked for and kept.
-
-    weights: (long and short, scorer).
-    """
-    of_rows = iter((weights[0] + shortness[:, None] * weights[1]).T[:, :, None])
-    each = iter(scores)
-    total: NDArray[np.float32] = next(of_rows) * next(each)
-    for of_row, score in zip(of_rows, each, strict=True):
-        total += of_row * score
-    return total
+def factors(weights: NDArray[np.float32], shortness: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns (scorer, query): what each scorer's scores are multiplied by. weights: (long and short, scorer)."""
+    return np.ascontiguousarray((weights[0] + shortness[:, None] * weights[1]).T)
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

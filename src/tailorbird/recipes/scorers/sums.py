@@ -24,11 +24,6 @@ class WeightedItems(NamedTuple):
     number: NDArray[np.int32]
     weight: NDArray[np.float32]
 
-    @property
-    def question(self) -> NDArray[np.int64]:
-        """Whose each number is."""
-        return np.repeat(np.arange(len(self.bounds) - 1), lengths_of(self.bounds))
-
 
 class Histories(NamedTuple):
     """The interactions of questions one after the other, each history's oldest first."""
