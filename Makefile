@@ -99,7 +99,7 @@ lock: $(BIN)/python ## make requirements/*.lock follow pyproject.toml: make lock
 	$(PIP) uv
 	$(LOCK) --all-extras --group dev --group bench --output-file requirements/bench.lock
 	$(LOCK) --all-extras --group dev --constraints requirements/bench.lock --output-file requirements/dev.lock
-	$(LOCK) --extra aws-local --extra demo --constraints requirements/bench.lock --output-file requirements/run.lock
+	$(LOCK) --extra aws-local --extra demo --extra postgresql --constraints requirements/bench.lock --output-file requirements/run.lock
 
 check: test ## the same as `make test`
 

@@ -111,6 +111,9 @@ def test_values_at_the_bounds_and_in_other_cases_are_taken() -> None:
     assert origins == ("https://a.example.com", "http://localhost:3000")
     assert config.load({"TAILORBIRD_S3_ENDPOINT": "http://minio:9000"}).s3_endpoint == "http://minio:9000"
     assert config.load({"TAILORBIRD_DATABASE_URL": "sqlite:////tmp/x.db"}).database_url == "sqlite:////tmp/x.db"
+    for scheme in ("postgres", "postgresql", "postgresql+psycopg"):
+        url = config.load({"TAILORBIRD_DATABASE_URL": f"{scheme}://u:p%40ss@h/d?sslmode=require"}).database_url
+        assert url == "postgresql+psycopg://u:p%40ss@h/d?sslmode=require"
 
 
 def test_all_values_that_cannot_be_used_are_told_at_once_by_every_command(tmp_path: Path) -> None:

@@ -15,12 +15,14 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-TEST_VARIABLES = frozenset({"TAILORBIRD_DATA", "TAILORBIRD_LONG"})
+TEST_VARIABLES = frozenset({"TAILORBIRD_DATA", "TAILORBIRD_LONG", "TAILORBIRD_REQUIRE_ENGINES"})
 """Variables of the tests and benchmarks, which are no settings."""
 
 
 DATABASES = frozenset({"sqlite", "postgresql"})
 """Kinds for which the stores have statements."""
+POSTGRESQL, DRIVER = frozenset({"postgresql", "postgres"}), "postgresql+psycopg"
+"""How URLs of PostgreSQL begin that name no driver, and the one that is used then."""
 URL = r"https?://[^\s/?#]+"
 """A scheme and a host, perhaps with a port."""
 MOST_WORKERS = 1024
@@ -109,9 +111,9 @@ class Config:
     )
     database_url: str = setting(
         "",
-        "SQLAlchemy URL of documents and events; empty means SQLite in data_dir.",
+        "URL of the database of documents, events, answers, metrics and access key; empty means SQLite in data_dir.",
         secret=True,  # it may hold a password
-        like="a URL such as postgresql+psycopg://user:password@db.example.com/tailorbird, with its driver installed",
+        like="a URL such as postgresql://user:password@db.example.com/tailorbird (extra `postgresql`)",
     )
     executor: str = setting(
         "processes",
@@ -275,9 +277,7 @@ def _value(option: Field[Any], given: Any) -> Any:
         value = next((word for word in bounds.words if word.lower() == value.strip().lower()), value)
     if value != default and not bounds.admits(value):
         raise ValueError(value)
-    if option.name == "database_url" and value:
-        _check_database(value)
-    return value
+    return _database(value) if option.name == "database_url" and value else value
 
 
 def _convert(text: str, default: Any) -> Any:
@@ -290,18 +290,21 @@ def _convert(text: str, default: Any) -> Any:
     return type(default)(text)
 
 
-def _check_database(url: str) -> None:
-    """Raises ValueError for a URL of a database that this installation has no way to speak to."""
+def _database(url: str) -> str:
+    """The URL with its driver; raises ValueError for one of a database that this installation cannot speak to."""
     import sqlalchemy as sa  # half a second, which those who give no URL need not wait
 
     try:
         parsed = sa.make_url(url)
+        if parsed.drivername in POSTGRESQL:
+            parsed = parsed.set(drivername=DRIVER)
         parsed.get_dialect().import_dbapi()
     except (sa.exc.ArgumentError, ImportError) as error:
         raise ValueError(url) from error
     memory = parsed.database in {None, "", ":memory:"}
     if parsed.get_backend_name() not in DATABASES or (parsed.get_backend_name() == "sqlite" and memory):
         raise ValueError(url)
+    return parsed.render_as_string(hide_password=False)
 
 
 def load(environment: Mapping[str, str], **given: Any) -> Config:
