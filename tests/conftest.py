@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from postgres import Postgres
 from support import Server
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -57,6 +58,23 @@ def _running(folders: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(folders.mktemp("server") / "data").start()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server that all tests of a process share: each has databases of its own."""
+    running = Postgres()
+    yield running
+    running.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.database()
 
 
 @pytest.fixture(scope="session")

@@ -58,7 +58,7 @@ class Server:
 
     def environment(self) -> dict[str, str]:
         """What `tailorbird env` prints, without a process for it."""
-        return of_environment.environment(configuration.load({}, data_dir=self.data_dir))
+        return of_environment.environment(configuration.load(self.settings, data_dir=self.data_dir))
 
     def client(self, service: str, **options: Any) -> Any:
         values = self._values = getattr(self, "_values", None) or self.environment()

@@ -22,12 +22,14 @@
     ├── ExpiredTokenException                 400       403
     ├── ServiceError                          its own, a neighbour's
     ├── InternalFailure                       500       500
-    │   └── DamagedFile
+    │   ├── DamagedFile
+    │   └── NewerFormat
     └── ServiceUnavailable                    503       503
-        └── NoSpace
+        ├── NoSpace
+        └── DatabaseUnavailable
 
-The class name is the code on the wire (spec control-plane 1.3); the two last, which AWS has not, go by the code of
-their parent. A message says what is wrong and what to do.
+The class name is the code on the wire (spec control-plane 1.3); the last of each branch, which AWS has not, go by the
+code of their parent. A message says what is wrong and what to do.
 """
 
 from __future__ import annotations
@@ -225,3 +227,48 @@ class NoSpace(ServiceUnavailable):
     def __reduce__(self) -> tuple[type[NoSpace], tuple[Path]]:
         """So that it comes back from a worker process as it was."""
         return NoSpace, (self.folder,)
+
+
+class DatabaseUnavailable(ServiceUnavailable):
+    """The database does not answer, or not in time; whether what was asked of it is done is unknown.
+
+    `message` is for clients, whom no host concerns; str() is for logs and the terminal.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("The database cannot be reached now, or has too much to do. Try again in a moment.")
+        self.reason = reason
+        """The driver's words, without a password."""
+
+    @property
+    def code(self) -> str:
+        """Its parent's."""
+        return ServiceUnavailable.__name__
+
+    def __str__(self) -> str:
+        """The reason as well."""
+        return f"{self.message} ({self.reason})"
+
+    def __reduce__(self) -> tuple[type[DatabaseUnavailable], tuple[str]]:
+        """So that it comes back from a worker process as it was."""
+        return DatabaseUnavailable, (self.reason,)
+
+
+class NewerFormat(InternalFailure):
+    """What a newer version of the program wrote, which this one must not touch."""
+
+    def __init__(self, what: str, found: int, known: int) -> None:
+        super().__init__(
+            f"{what} has format {found}, and this version of Tailorbird knows formats up to {known}: a newer version "
+            "has written it. Use that version, or a backup from before."
+        )
+        self._parts = (what, found, known)
+
+    @property
+    def code(self) -> str:
+        """Its parent's."""
+        return InternalFailure.__name__
+
+    def __reduce__(self) -> tuple[type[NewerFormat], tuple[str, int, int]]:
+        """So that it comes back from a worker process as it was."""
+        return NewerFormat, self._parts

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
-import secrets
-import string
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
-
-import msgspec
 
 from tailorbird.cache import Cache
 from tailorbird.config import Config
 from tailorbird.errors import DamagedFile
 from tailorbird.faults import Faults
-from tailorbird.storage import catalogue, checksums, durable, live, metric_counters, recommendation_log, wal
+from tailorbird.storage import access_keys, catalogue, formats, live, metric_counters, recommendation_log, wal
+from tailorbird.storage.access_keys import KEY_FILE
+from tailorbird.storage.access_keys import AccessKey as AccessKey
 from tailorbird.storage.artifacts import Artifacts
 from tailorbird.storage.catalogue import Catalogue
 from tailorbird.storage.database import Database
@@ -31,24 +27,8 @@ from tailorbird.storage.tables import Tables
 
 log = logging.getLogger(__name__)
 
-KEY_FILE = "access_key.json"
-"""In the data folder; a folder without one holds no installation."""
-NEW_KEY = (
-    "Restore it from a backup. Without one, `tailorbird serve --renew` makes a new key, which all clients need "
-    "(`tailorbird env`)."
-)
-"""The remedy for a key that is lost."""
-
-
-class AccessKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An access key of the installation, with which clients sign."""
-
-    access_key_id: str
-    secret_access_key: str
-
-    def __repr__(self) -> str:
-        """Leaves the secret out, so that no log can hold it."""
-        return f"AccessKey({self.access_key_id!r}, ...)"
+CATALOGUE_FILE = "catalogue.db"
+"""In the data folder; what tells an installation whose key is lost."""
 
 
 @dataclass(frozen=True)
@@ -125,30 +105,35 @@ def losses(config: Config) -> Iterator[DamagedFile]:
         if later and (loss := store.loss()):
             yield loss
         later = later or (store.sqlite and store.file.exists())
-    if later and not (folder / KEY_FILE).exists():
-        yield _lost_key(folder)
+    if later and not config.database_url and not (folder / KEY_FILE).exists():
+        yield access_keys.lost(folder)
 
 
-def open_workspace(config: Config, clock: Callable[[], float] = time.time, *, renew: bool = False) -> Workspace:
+def open_workspace(config: Config, clock: Callable[[], float] | None = None, *, renew: bool = False) -> Workspace:
     """Opens the installation in config.data_dir, making it on first use.
 
-    Raises DamagedFile where a part of it is damaged, or lost; with `renew`, what is lost is made anew.
+    clock: epoch seconds; without one, that of the machine, or of the database that machines share.
+    Raises DamagedFile where a part of it is damaged, or lost; with `renew`, what is lost is made anew. Raises
+    NewerFormat where a newer version has written it.
     """
     folder = config.data_dir
     folder.mkdir(parents=True, exist_ok=True)
+    formats.bring_folder(folder)
     keep_logs(config)
     for loss in losses(config):
         if not renew:
             raise loss
         log.error("made anew: what it held is lost", extra={"path": loss.path, "reason": loss.reason})
-    if not (folder / KEY_FILE).exists():
-        _make_key(folder)
-    key = access_key(folder)
+    if not config.database_url:
+        access_keys.make(folder)
+        access_keys.read(folder)  # raises where it is damaged, before anything is opened
+    documents = Catalogue(config.catalogue_url)
+    key = _key(config, documents, renew=renew)
     return Workspace(
         config=config,
         region=config.region,
         access_key=key,
-        catalogue=Catalogue(config.catalogue_url),
+        catalogue=documents,
         live=Live(config.live_url),
         recommendation_log=RecommendationLog(config.shown_url),
         metric_counters=MetricCounters(config.tallies_url),
@@ -162,52 +147,35 @@ def open_workspace(config: Config, clock: Callable[[], float] = time.time, *, re
             config.file_roots,
         ),
         cache=Cache(config.models_kept),
-        clock=clock,
+        clock=clock or documents.clock(),
     )
 
 
-def access_key(folder: Path) -> AccessKey:
+def access_key(config: Config) -> AccessKey:
     """The access key of the installation that is there; raises DamagedFile, also where it is gone."""
-    path = folder / KEY_FILE
-    try:
-        return msgspec.json.decode(checksums.unsealed(path.read_bytes()), type=AccessKey)
-    except FileNotFoundError as error:
-        raise _lost_key(folder) from error
-    except (OSError, ValueError) as error:
-        raise DamagedFile(path, f"cannot be read ({error})", f"Move it away. {NEW_KEY}", "all clients") from error
+    if not config.database_url:
+        return access_keys.read(config.data_dir)
+    with closing(Catalogue(config.catalogue_url)) as documents:
+        return _key(config, documents, renew=False)
 
 
-def _lost_key(folder: Path) -> DamagedFile:
-    return DamagedFile(folder / KEY_FILE, "is missing", NEW_KEY, "all clients")
+def _key(config: Config, documents: Catalogue, *, renew: bool) -> AccessKey:
+    """The key where it is kept; a database that has none takes the folder's, or a new one if it is new itself."""
+    folder = config.data_dir
+    if not config.database_url:
+        return access_keys.read(folder)
+    if kept := documents.access_key():
+        return kept
+    if (folder / KEY_FILE).exists():
+        return documents.keep_key(access_keys.read(folder))
+    if documents.owners() and not renew:
+        raise DamagedFile(
+            catalogue.database(config.catalogue_url).file, "has no access key", access_keys.NEW_KEY, "all clients"
+        )
+    return documents.keep_key(access_keys.fresh())
 
 
-def _make_key(folder: Path) -> None:
-    """Makes an access key, unless another process makes one meanwhile."""
-    letters = string.ascii_uppercase + "234567"
-    made = AccessKey("AKIA" + "".join(secrets.choice(letters) for _ in range(16)), secrets.token_urlsafe(30))
-    with _key_file(folder, made) as fresh, suppress(FileExistsError):
-        os.link(fresh, folder / KEY_FILE)  # unlike a rename, never replaces a key
-
-
-def seal_key(folder: Path) -> None:
-    """Gives the key of an older version, which wrote no checksum, one; raises DamagedFile."""
-    key = access_key(folder)
-    if not checksums.is_sealed((folder / KEY_FILE).read_bytes()):
-        with _key_file(folder, key) as fresh:
-            fresh.rename(folder / KEY_FILE)
-            durable.sync(folder)
-
-
-@contextmanager
-def _key_file(folder: Path, key: AccessKey) -> Iterator[Path]:
-    """A file with a key, which only its owner can read, on disk; removed in the end where it still has that name."""
-    fresh = folder / f".access_key.{os.getpid()}.{secrets.token_hex(4)}"
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(checksums.sealed(msgspec.json.encode(key)))
-            file.flush()
-            os.fsync(file.fileno())
-        yield fresh
-    finally:
-        fresh.unlink(missing_ok=True)
+def is_there(config: Config) -> bool:
+    """Whether there is an installation, though its key may be lost."""
+    found = any((config.data_dir / name).exists() for name in (KEY_FILE, CATALOGUE_FILE))
+    return found or (bool(config.database_url) and catalogue.is_there(config.catalogue_url))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +10,8 @@ from tailorbird.storage.catalogue import AlreadyExists, Catalogue
 
 
 @pytest.fixture
-def catalogue(tmp_path: Path) -> Catalogue:
-    return Catalogue(f"sqlite:///{tmp_path / 'catalogue.db'}")
+def catalogue(database_url: str) -> Catalogue:
+    return Catalogue(database_url)
 
 
 def test_an_arn_is_taken_once(catalogue: Catalogue) -> None:
@@ -51,8 +50,8 @@ def test_selection(catalogue: Catalogue) -> None:
     catalogue.close()
 
 
-def test_every_commit_of_anybody_is_another_version(catalogue: Catalogue, tmp_path: Path) -> None:
-    other = Catalogue(f"sqlite:///{tmp_path / 'catalogue.db'}")
+def test_every_commit_of_anybody_is_another_version(catalogue: Catalogue, database_url: str) -> None:
+    other = Catalogue(database_url)
     versions = [catalogue.version()]
     for writer in (catalogue, other):
         writer.insert("Schema", "arn:1", {"count": 0})

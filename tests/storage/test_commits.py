@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from tailorbird.storage.commits import Commits
 from tailorbird.storage.database import Database
 from tailorbird.storage.live import Event, Live
+from tailorbird.storage.metric_counters import MetricCounters
 
 
 @pytest.fixture
@@ -86,9 +87,8 @@ def test_after_the_end_nothing_is_told(database: Database, engine: sa.Engine) ->
         commits.mark()
 
 
-def test_what_another_process_records_is_known_at_once(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'live.db'}"
-    ours, theirs = Live(url), Live(url)
+def test_what_another_process_records_is_known_at_once(database_url: str) -> None:
+    ours, theirs = Live(database_url), Live(database_url)
     assert (ours.newest("d"), ours.newest_of("d", "u")) == (0, 0)
     for number in range(1, 4):
         theirs.append("d", [Event("u", "s", number, {"ITEM_ID": str(number)})])
@@ -99,3 +99,14 @@ def test_what_another_process_records_is_known_at_once(tmp_path: Path) -> None:
     assert (ours.newest("d"), ours.newest_of("d", "u")) == (0, 0)
     ours.close()
     theirs.close()
+
+
+def test_a_store_does_not_see_the_commits_of_another(database_url: str) -> None:
+    """They share a database only where it is PostgreSQL's."""
+    live, counters = Live(database_url), MetricCounters(database_url)
+    mark = live._commits.mark()
+    if not database_url.startswith("sqlite"):
+        counters.add("reader", 0, 1, [])
+    assert live._commits.mark() == mark
+    live.close()
+    counters.close()

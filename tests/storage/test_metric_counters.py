@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,8 @@ ONE = Tally("arn:g", "VIEWS", "MAIL", 900, 2.0)
 
 
 @pytest.fixture
-def tallies(tmp_path: Path) -> Iterator[MetricCounters]:
-    opened = MetricCounters(f"sqlite:///{tmp_path / 'tallies.db'}")
+def tallies(database_url: str) -> Iterator[MetricCounters]:
+    opened = MetricCounters(database_url)
     yield opened
     opened.close()
 

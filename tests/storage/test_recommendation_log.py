@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,8 @@ from tailorbird.storage.recommendation_log import LoggedAnswer, RecommendationLo
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'shown.db'}"
+def url(database_url: str) -> str:
+    return database_url
 
 
 @pytest.fixture

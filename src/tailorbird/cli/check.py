@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
 from tailorbird.api import lifecycle, lookup
@@ -18,12 +18,13 @@ from tailorbird.cli import opening, report
 from tailorbird.config import Config
 from tailorbird.errors import DamagedFile
 from tailorbird.numbers import counted
-from tailorbird.storage import database, live, wal
+from tailorbird.storage import access_keys, database, formats, live, wal
+from tailorbird.storage.access_keys import KEY_FILE
 from tailorbird.storage.artifacts import Artifacts
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.database import Database
 from tailorbird.storage.tables import Tables
-from tailorbird.workspace import access_key, databases, losses
+from tailorbird.workspace import databases, losses
 
 AT_MOST = 20
 """Findings of SQLite in one database: the remedy is the same for more."""
@@ -42,7 +43,11 @@ class _Inventory:
 
 
 def examine(config: Config) -> bool:
-    """Prints every damage of a data folder, what it touches and what to do; False where there is one."""
+    """Prints every damage of a data folder, what it touches and what to do; False where there is one.
+
+    Raises NewerFormat where a newer version has written it, of which damage cannot be told.
+    """
+    formats.check_folder(config.data_dir)
     found, damaged = _Inventory(), 0
     parts = {
         "keys and databases": _databases(config, found),
@@ -76,9 +81,9 @@ def _databases(config: Config, found: _Inventory) -> Iterator[DamagedFile]:
     # To open a database may remove what its log holds.
     lost = [] if cut else list(losses(config))
     yield from lost
-    if (config.data_dir / "access_key.json").exists():
+    if (config.data_dir / KEY_FILE).exists():
         try:
-            access_key(config.data_dir)
+            access_keys.read(config.data_dir)
         except DamagedFile as error:
             yield error
     if config.database_url:
@@ -86,6 +91,7 @@ def _databases(config: Config, found: _Inventory) -> Iterator[DamagedFile]:
         return
     for each in (store for store in stores if store.file not in cut):
         if each.file.exists():
+            _refuse_newer(each)
             yield from _integrity(each)
         elif each.remedy == database.RECOVERY and each.file not in [loss.path for loss in lost]:
             yield each.damaged("is missing")
@@ -93,6 +99,15 @@ def _databases(config: Config, found: _Inventory) -> Iterator[DamagedFile]:
         yield from _documents(stores[0], found)
     if stores[1].file.exists() and stores[1].file not in cut:
         yield from _events(stores[1])
+
+
+def _refuse_newer(of: Database) -> None:
+    engine = of.open()
+    try:
+        with suppress(DamagedFile):  # told by SQLite's own check
+            formats.known(of, engine)
+    finally:
+        engine.dispose()
 
 
 def _connection(of: Database) -> sqlite3.Connection:

@@ -20,18 +20,16 @@ from typer.core import TyperGroup
 
 from tailorbird import config as configuration
 from tailorbird.config import Config
-from tailorbird.errors import DamagedFile, NoSpace
+from tailorbird.errors import DamagedFile, DatabaseUnavailable, NewerFormat, NoSpace
 from tailorbird.storage.folder import MASK
-from tailorbird.workspace import KEY_FILE
+from tailorbird.workspace import is_there
 
-CATALOGUE = "catalogue.db"
-"""What tells an installation whose key is lost."""
 LONGEST_HELP = 200
 """Letters of a command's first sentence; longer than any is."""
 
 
 class _Commands(TyperGroup):
-    """Every command tells a damaged file, or a full disk, in a sentence, and prints on any terminal."""
+    """Every command tells in a sentence what is damaged, full, too new or away, and prints on any terminal."""
 
     def main(self, *args: Any, **more: Any) -> Any:
         """Runs the program; where its output cannot be written, it ends with a sentence and 1."""
@@ -54,7 +52,7 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (DamagedFile, NoSpace) as error:
+        except (DamagedFile, NewerFormat, NoSpace, DatabaseUnavailable) as error:
             typer.echo(error, err=True)
             raise typer.Exit(1) from error
 
@@ -121,9 +119,10 @@ def _installation(data_dir: Path | None) -> Config:
     """The configuration of an installation that is there, though its key may be lost: only `serve` makes one."""
     config = _config(data_dir=data_dir)
     os.umask(MASK)
-    if not any((config.data_dir / name).exists() for name in (KEY_FILE, CATALOGUE)):
+    if not is_there(config):
+        place = f"{config.data_dir} or the database" if config.database_url else config.data_dir
         raise _ended(
-            f"There is no installation in {config.data_dir}. Name its folder with --data-dir or TAILORBIRD_DATA_DIR; "
+            f"There is no installation in {place}. Name its folder with --data-dir or TAILORBIRD_DATA_DIR; "
             "`tailorbird serve` makes a new one."
         )
     return config

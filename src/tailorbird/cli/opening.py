@@ -10,9 +10,9 @@ from contextlib import closing
 
 from tailorbird.api import attributions
 from tailorbird.config import Config
-from tailorbird.storage import metric_counters, recommendation_log
+from tailorbird.storage import access_keys, metric_counters, recommendation_log
 from tailorbird.storage.database import Database
-from tailorbird.workspace import Workspace, keep_logs, open_workspace, seal_key
+from tailorbird.workspace import Workspace, keep_logs, open_workspace
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,8 @@ def server_workspace(config: Config, *, renew: bool = False) -> Workspace:
         raise StartRefused(reason)
     if reason := region_unseen(config, owners):
         log.warning(reason)
-    seal_key(config.data_dir)
+    if not config.database_url:
+        access_keys.seal(config.data_dir)
     _skip_numbers(workspace)
     return workspace
 

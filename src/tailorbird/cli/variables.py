@@ -41,7 +41,7 @@ def environment(config: Config) -> dict[str, str]:
 
     The URL is that of the setting, or where the server last was, or where it would be.
     """
-    key = access_key(config.data_dir)
+    key = access_key(config)
     file = config.data_dir / ENDPOINT_FILE
     last = file.read_text() if file.exists() else local_url(config, config.port)
     return {

@@ -14,7 +14,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from tailorbird.api.resources import dataset
-from tailorbird.errors import DamagedFile
+from tailorbird.errors import DamagedFile, DatabaseUnavailable
 from tailorbird.jobs.dispatcher import Dispatcher
 from tailorbird.numbers import counted
 from tailorbird.workspace import Workspace
@@ -118,7 +118,7 @@ def _unreadable(reads: Mapping[str, Callable[[], object]]) -> list[str]:
 def _works(name: str, read: Callable[[], object]) -> bool:
     try:
         read()
-    except (sa.exc.SQLAlchemyError, DamagedFile, OSError) as error:
+    except (sa.exc.SQLAlchemyError, DamagedFile, DatabaseUnavailable, OSError) as error:
         log.warning("a store cannot be read", extra={"store": name, "reason": str(error)})
         return False
     return True

@@ -8,15 +8,19 @@ between several documents, that a parent is there say, is asked and acted upon i
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from tailorbird.errors import DamagedFile
+from tailorbird.storage import formats, postgres
+from tailorbird.storage.access_keys import AccessKey
 from tailorbird.storage.commits import Commits
-from tailorbird.storage.database import RECOVERY, Database
+from tailorbird.storage.database import COUNTED, INSERTS, NUMBER, RECOVERY, Database, Step, exact
 
 Document = dict[str, Any]
 
@@ -24,22 +28,36 @@ _metadata = sa.MetaData()
 _documents = sa.Table(
     "documents",
     _metadata,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("arn", sa.String(512), nullable=False, unique=True),
+    sa.Column("number", NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("arn", exact(512), nullable=False, unique=True),
     sa.Column("kind", sa.String(64), nullable=False, index=True),
     sa.Column("status", sa.String(32), nullable=False, index=True),
-    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("due", sa.Float, nullable=True, index=True),
     sa.Column("body", sa.JSON, nullable=False),
     sqlite_autoincrement=True,
 )
 
 
-_EXCLUSIVE = {
-    "sqlite": "BEGIN IMMEDIATE",
-    "postgresql": "LOCK TABLE documents IN SHARE ROW EXCLUSIVE MODE",
-}
-"""By dialect, what keeps all other writers away until the transaction ends, and no reader."""
+_keys = sa.Table(
+    "access_keys",
+    _metadata,
+    sa.Column("of", sa.String(64), primary_key=True),
+    sa.Column("key", sa.JSON, nullable=False),
+)
+"""The installation's access key, where the database is a shared one; no resource, so that no list ever shows it."""
+_OWN = "installation"
+
+_STEPS: tuple[Step, ...] = (
+    {
+        "postgresql": (
+            "ALTER TABLE documents ALTER number TYPE bigint, ALTER revision TYPE bigint, "
+            'ALTER arn TYPE varchar(512) COLLATE "C"',
+            "ALTER SEQUENCE documents_number_seq AS bigint",
+        )
+    },
+)
+"""See `formats.bring`."""
 
 Failed = Callable[[str, Exception], None]
 """Is told of a document that cannot be read: words that name it, and why."""
@@ -55,7 +73,20 @@ _ARNS = "arn:aws:personalize:"
 
 def database(url: str) -> Database:
     """The store as a database."""
-    return Database(url, "all resources", RECOVERY, "documents")
+    return Database(url, "all resources", RECOVERY, "documents", _STEPS)
+
+
+def is_there(url: str) -> bool:
+    """Whether a database holds an installation; makes none."""
+    store = database(url)
+    if store.sqlite:
+        return store.loss() is None
+    engine = store.open()
+    try:
+        with engine.connect() as connection:
+            return sa.inspect(connection).has_table(_documents.name)
+    finally:
+        engine.dispose()
 
 
 class Catalogue:
@@ -66,7 +97,7 @@ class Catalogue:
         self._engine = self._database.open()
         self._turn = threading.Lock()
         self._own = threading.local()
-        _metadata.create_all(self._engine)
+        formats.bring(self._database, self._engine, _metadata)
         self._commits = Commits(self._database, self._engine)
 
     @contextmanager
@@ -78,8 +109,7 @@ class Catalogue:
         if getattr(self._own, "connection", None) is not None:
             yield
             return
-        with self._turn, self._engine.begin() as connection:
-            connection.exec_driver_sql(_EXCLUSIVE[self._engine.dialect.name])
+        with self._turn, self._commits.begin() as connection:
             self._own.connection = connection
             try:
                 yield
@@ -87,20 +117,30 @@ class Catalogue:
                 self._own.connection = None
 
     @contextmanager
-    def _connection(self) -> Iterator[sa.Connection]:
-        """That of the transaction which this thread is in; outside, one for a transaction of its own."""
+    def _reading(self) -> Iterator[sa.Connection]:
+        """The connection of the transaction which this thread is in; outside, another one."""
         inside: sa.Connection | None = getattr(self._own, "connection", None)
         if inside is not None:
             yield inside
             return
-        with self._engine.begin() as connection:
+        with self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """The connection of the transaction which this thread is in; outside, one for a transaction of its own."""
+        inside: sa.Connection | None = getattr(self._own, "connection", None)
+        if inside is not None:
+            yield inside
+            return
+        with self._commits.begin() as connection:
             yield connection
 
     def version(self) -> Hashable:
         """What is equal to an earlier version only if no document came, changed or went since, in any process.
 
         Of what was read after it: as long as the version stays, to read it again would give the same. Never the same
-        twice inside a transaction, whose own changes it does not show, and in databases that tell none.
+        twice inside a transaction, whose own changes it does not show.
         """
         return self._commits.mark() if getattr(self._own, "connection", None) is None else object()
 
@@ -114,17 +154,39 @@ class Catalogue:
             "due": document.get("_due"),
             "body": document,
         }
+        # An error of the statement would end the transaction in PostgreSQL.
+        statement = INSERTS[self._engine.dialect.name](_documents).values(row).on_conflict_do_nothing()
+        with self._writing() as connection:
+            if connection.execute(statement.inline(), execution_options=COUNTED).rowcount != 1:
+                raise AlreadyExists(arn)
+
+    def access_key(self) -> AccessKey | None:
+        """The installation's, if it is kept here; raises DamagedFile."""
+        with self._reading() as connection:
+            found = connection.execute(sa.select(_keys.c.key).where(_keys.c.of == _OWN)).scalar_one_or_none()
         try:
-            with self._connection() as connection:
-                connection.execute(_documents.insert().values(row))
-        except sa.exc.IntegrityError as error:
-            raise AlreadyExists(arn) from error
+            return None if found is None else msgspec.convert(found, AccessKey)
+        except ValueError as error:
+            raise self._database.damaged(f"holds a damaged access key ({error})") from error
+
+    def keep_key(self, key: AccessKey) -> AccessKey:
+        """Keeps an access key, unless there is one; that which is there then, whoever came first."""
+        row = {"of": _OWN, "key": msgspec.to_builtins(key)}
+        with self._writing() as connection:
+            connection.execute(INSERTS[self._engine.dialect.name](_keys).values(row).on_conflict_do_nothing())
+        kept = self.access_key()
+        assert kept is not None
+        return kept
+
+    def clock(self) -> Callable[[], float]:
+        """Tells epoch seconds: the database's where machines share it, so that none is late or early for another."""
+        return time.time if self._database.sqlite else postgres.Clock(self._engine)
 
     def owners(self) -> set[tuple[str, str]]:
         """The region and the account of every resource there is; one look at the index for each of them."""
         found, after = set[tuple[str, str]](), _ARNS
         first = sa.select(sa.func.min(_documents.c.arn))
-        with self._connection() as connection:
+        with self._reading() as connection:
             while arn := connection.execute(first.where(_documents.c.arn.between(after, _ARNS[:-1] + ";"))).scalar():
                 region, account = arn.split(":")[3:5]
                 found.add((region, account))
@@ -136,7 +198,7 @@ class Catalogue:
         query = sa.select(_documents.c.body).where(_documents.c.arn == arn)
         if kind is not None:
             query = query.where(_documents.c.kind == kind)
-        with self._connection() as connection:
+        with self._reading() as connection:
             return connection.execute(query).scalar_one_or_none()
 
     def select(
@@ -176,7 +238,7 @@ class Catalogue:
         )
         for name, value in members.items():
             query = query.where(_documents.c.body[name].as_string() == value)
-        with self._connection() as connection:
+        with self._reading() as connection:
             return connection.execute(query).scalar_one()
 
     def with_status(self, statuses: Sequence[str], failed: Failed | None = None) -> list[tuple[str, str, Document]]:
@@ -194,7 +256,7 @@ class Catalogue:
 
     def _rows(self, query: sa.Select[Any], failed: Failed | None) -> Sequence[Any]:
         """What a query over documents finds; where some of them cannot be read, the others."""
-        with self._connection() as connection:
+        with self._reading() as connection:
             if failed is None:
                 return connection.execute(query).all()
             with suppress(DamagedFile):
@@ -213,13 +275,13 @@ class Catalogue:
         """ARNs of the documents whose member `_due`, epoch seconds, is not after `now`, or is after `beyond`."""
         due = _documents.c.due
         query = sa.select(_documents.c.arn).where((due <= now) | (due > beyond))
-        with self._connection() as connection:
+        with self._reading() as connection:
             return list(connection.execute(query).scalars())
 
     def any_moving(self, statuses: Sequence[str]) -> bool:
         """Whether any document is in one of the statuses or has a member `_due`, of whatever moment."""
         moving = _documents.c.status.in_(statuses) | _documents.c.due.is_not(None)
-        with self._connection() as connection:
+        with self._reading() as connection:
             return connection.execute(sa.select(_documents.c.number).where(moving).limit(1)).first() is not None
 
     def update(self, arn: str, change: Callable[[Document], Document | None]) -> Document | None:
@@ -230,7 +292,7 @@ class Catalogue:
         """
         query = sa.select(_documents.c.revision, _documents.c.body).where(_documents.c.arn == arn)
         while True:
-            with self._connection() as connection:
+            with self._reading() as connection:
                 row = connection.execute(query).one_or_none()
             if row is None:
                 return None
@@ -247,13 +309,13 @@ class Catalogue:
                     body=changed,
                 )
             )
-            with self._connection() as connection:
+            with self._writing() as connection:
                 if connection.execute(statement).rowcount == 1:
                     return changed
 
     def delete(self, arn: str) -> None:
         """Removes a document; nothing happens when it is gone already."""
-        with self._connection() as connection:
+        with self._writing() as connection:
             connection.execute(_documents.delete().where(_documents.c.arn == arn))
 
     def look(self) -> None:

@@ -1,13 +1,15 @@
-"""Whether anything was committed to a database since one last looked, by whatever process: on the way of every answer.
+"""The commits to one store: one after the other, and whether there was one since one last looked, by whatever process.
 
-SQLite tells that itself. The index of its log, a file beside the database, would tell it in 0.1 µs rather than 2.5; but
-whoever closes that file takes from SQLite its locks on it (https://www.sqlite.org/howtocorrupt.html, 2.2), and servers
-ended by it when a worker opened the database.
+SQLite tells the latter itself. The index of its log, a file beside the database, would tell it in 0.1 µs rather than
+2.5; but whoever closes that file takes from SQLite its locks on it (https://www.sqlite.org/howtocorrupt.html, 2.2), and
+servers ended by it when a worker opened the database. In PostgreSQL they are counted, in the row of the store in
+`stores`: what it tells itself, a snapshot, is another one after each commit to any store, and to any database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 
@@ -16,23 +18,42 @@ from tailorbird.storage.database import Database, PreparedQuery
 VERSION = "PRAGMA data_version"
 """Another number after each commit of another connection, in whatever process (sqlite.org/pragma.html): 2.5 µs, where
 to read a document takes 400."""
+COUNT = "SELECT commits FROM stores WHERE name = :store"
+_TURN = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "UPDATE stores SET commits = commits + 1 WHERE name = :store",
+}
+"""By dialect, what waits until no other writer of the store is left, and keeps them away until the transaction ends:
+in PostgreSQL the lock on the row, which is given back once the commit can be seen."""
 
 
 class Commits:
-    """Those to one database; safe to use from many threads."""
+    """Those to one store, which has been brought to its format; safe to use from many threads and processes."""
 
     def __init__(self, database: Database, engine: sa.Engine) -> None:
-        self._query = PreparedQuery(database, engine, VERSION) if database.sqlite else None
+        self._engine = engine
+        self._store = {"store": database.table}
+        self._turn = sa.text(_TURN[engine.dialect.name])
+        self._sqlite = database.sqlite
+        self._query = PreparedQuery(database, engine, VERSION if database.sqlite else COUNT)
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """A transaction that writes; all writers of the store, of all processes, take turns.
+
+        So whatever is numbered inside is numbered in the order of commits: who sees a number sees all below it.
+        """
+        with self._engine.begin() as connection:
+            connection.execute(self._turn, {} if self._sqlite else self._store)
+            yield connection
 
     def mark(self) -> Hashable:
         """What is equal to an earlier mark only if nothing was committed in between.
 
-        Whoever takes it first and reads then has nothing older than the mark. In databases that tell none it is never
-        the same.
+        Whoever takes it first and reads then has nothing older than the mark.
         """
-        return object() if self._query is None else int(self._query())
+        return int(self._query() if self._sqlite else self._query(**self._store))
 
     def close(self) -> None:
         """Gives the connection back."""
-        if self._query is not None:
-            self._query.close()
+        self._query.close()

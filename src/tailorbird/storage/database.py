@@ -1,4 +1,4 @@
-"""One way to open an SQL database: SQLite in WAL mode with full durability, or whatever the URL names.
+"""One way to open an SQL database: SQLite in WAL mode with full durability, or PostgreSQL.
 
 What SQLite finds damaged, or full, is told as DamagedFile and NoSpace, whichever statement met it.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,9 +17,10 @@ from typing import Any
 import msgspec
 import numpy as np
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from tailorbird.errors import DamagedFile, NoSpace
-from tailorbird.storage import checksums
+from tailorbird.storage import checksums, postgres
 
 _DAMAGED = {
     sqlite3.SQLITE_CORRUPT: "is damaged",
@@ -44,8 +45,26 @@ DURABLE = ("synchronous=FULL",)
 QUICK = ("synchronous=NORMAL", "wal_autocheckpoint=200")
 """SQLite's settings, the second where no commit waits for the disk. There pages go from the log to the database 200 at
 a time, which takes 3 ms of a core that answers share; SQLite's own 1000 took 6, and up to 60 in a busy server."""
+UNHURRIED = "SET LOCAL synchronous_commit TO off"
+"""As `QUICK`, for a transaction of PostgreSQL."""
+INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+"""By dialect, an insert that knows what to do where the row is there already."""
+COUNTED = {"preserve_rowcount": True}
+"""For an insert, which else does not tell by every driver how many rows it added."""
+NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""The type of a column that numbers the rows: 64 bits everywhere, which SQLite gives to INTEGER alone."""
 _NO_TEXT = "Could not decode to UTF-8"
 """What Python's sqlite3 says, without a code, of a text with damaged bytes."""
+
+
+def exact(length: int) -> sa.types.TypeEngine[str]:
+    """The type of a column of texts in the order of their bytes, whatever language the database is for."""
+    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
+
+
+Step = Mapping[str, Sequence[str]]
+"""The statements, by dialect, that bring the tables of a store from one format to the next; tables that are new in it
+come by themselves."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +76,9 @@ class Database:
     """Words, as in: it holds data of <holds>."""
     remedy: str
     table: str
-    """One that it has from its first moment on."""
+    """One that it has from its first moment on, and by which the store is known in the database."""
+    steps: tuple[Step, ...] = ()
+    """What leads from format 1 to the format of this program, see `formats`."""
 
     @cached_property
     def sqlite(self) -> bool:
@@ -92,18 +113,18 @@ class Database:
         Whether the seal is whole is asked by `tailorbird check` alone: a resource that differs by a bit still serves.
         """
         try:
-            value = msgspec.json.decode(text)
+            return json_of(text)
         except ValueError as error:
             raise self.damaged(f"holds a row that is not JSON ({error}): {text[:200]!r}") from error
-        if isinstance(value, dict):
-            value.pop(checksums.SEAL, None)
-        return value
 
     def open(self, *, durable: bool = True) -> sa.Engine:
         """Returns an engine whose commits survive a power cut (SQLite: synchronous=FULL).
 
-        Without `durable` the newest ones may be lost in it, and no commit waits for the disk.
+        Without `durable` the newest ones may be lost in it, and no commit waits for the disk; of PostgreSQL, which all
+        stores of a process share, each such transaction has to say so (`UNHURRIED`).
         """
+        if not self.sqlite:
+            return postgres.engine(self.url, _encode, json_of)
         engine = sa.create_engine(
             self.url,
             pool_size=CONNECTIONS,
@@ -112,10 +133,9 @@ class Database:
             json_serializer=_encode,
             json_deserializer=self.decode,
         )
-        if engine.dialect.name == "sqlite":
-            settings = DURABLE if durable else QUICK
-            sa.event.listen(engine, "connect", lambda connection, _: _prepare_sqlite(connection, settings))
-            sa.event.listen(engine, "handle_error", self._tell)
+        settings = DURABLE if durable else QUICK
+        sa.event.listen(engine, "connect", lambda connection, _: _prepare_sqlite(connection, settings))
+        sa.event.listen(engine, "handle_error", self._tell)
         return engine
 
     def _tell(self, context: sa.engine.ExceptionContext) -> None:
@@ -129,6 +149,14 @@ class Database:
             raise NoSpace(self.file.parent) from error
         if code in _DAMAGED or str(error).startswith(_NO_TEXT):
             raise self.damaged(f"{_DAMAGED.get(code, 'is damaged')} ({error})") from error
+
+
+def json_of(text: str) -> Any:
+    """The value of a JSON text that is stored, without its seal; raises ValueError."""
+    value = msgspec.json.decode(text)
+    if isinstance(value, dict):
+        value.pop(checksums.SEAL, None)
+    return value
 
 
 def as_sealed(text: bytes, beside: bytes = b"") -> dict[str, Any]:
@@ -154,8 +182,8 @@ def _plain(value: Any) -> Any:
 class PreparedQuery:
     """One query, asked so often that SQLAlchemy's part of it counts: 28 µs beside SQLite's own 3.
 
-    SQLite is therefore asked directly, over a connection that is kept for that and commits nothing; other databases
-    by way of the engine. Safe to use from many threads.
+    The database is therefore asked directly: SQLite over a connection that is kept for that and commits nothing,
+    PostgreSQL over one of the pool's. Safe to use from many threads.
     """
 
     def __init__(self, database: Database, engine: sa.Engine, statement: str) -> None:
@@ -174,8 +202,7 @@ class PreparedQuery:
     def rows(self, **parameters: Any) -> Sequence[Sequence[Any]]:
         """All rows."""
         if self._pooled is None:
-            with self._engine.connect() as connection:
-                return connection.execute(sa.text(self._statement), parameters).all()
+            return postgres.rows(self._engine, self._statement, parameters)
         with self._turn:
             if self._direct is None:
                 raise sa.exc.ResourceClosedError(f"{self._database.file} was closed")

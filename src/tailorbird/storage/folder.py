@@ -18,6 +18,7 @@ MASK = 0o077
 OWN = (
     "access_key.json",
     "endpoint",
+    "format",
     LOCK_FILE,
     "*.db",
     "*.db-*",

@@ -17,22 +17,21 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from tailorbird.storage import checksums
+from tailorbird.storage import checksums, formats
 from tailorbird.storage.commits import Commits
-from tailorbird.storage.database import RECOVERY, Database, PreparedQuery
+from tailorbird.storage.database import COUNTED, INSERTS, NUMBER, RECOVERY, Database, PreparedQuery, Step, exact
 
 _metadata = sa.MetaData()
 _events = sa.Table(
     "events",
     _metadata,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("dataset", sa.String(512), nullable=False),
-    sa.Column("subject", sa.String(256), nullable=False),
+    sa.Column("number", NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("dataset", exact(512), nullable=False),
+    sa.Column("subject", exact(256), nullable=False),
     sa.Column("timestamp", sa.BigInteger, nullable=False),
-    sa.Column("key", sa.String(256), nullable=False),
-    sa.Column("session", sa.String(256), nullable=False),
+    sa.Column("key", exact(256), nullable=False),
+    sa.Column("session", exact(256), nullable=False),
     sa.Column("row", sa.Text),  # null once the event has moved into a table
     sa.UniqueConstraint("dataset", "key"),
     sa.Index("events_of_subject", "dataset", "subject", "number"),
@@ -41,6 +40,18 @@ _events = sa.Table(
 _here = _events.c.row.is_not(None)
 sa.Index("events_here", _events.c.dataset, _events.c.number, sqlite_where=_here, postgresql_where=_here)
 
+_STEPS: tuple[Step, ...] = (
+    {
+        "postgresql": (
+            "ALTER TABLE events ALTER number TYPE bigint, "
+            'ALTER dataset TYPE varchar(512) COLLATE "C", ALTER subject TYPE varchar(256) COLLATE "C", '
+            'ALTER key TYPE varchar(256) COLLATE "C", ALTER session TYPE varchar(256) COLLATE "C"',
+            "ALTER SEQUENCE events_number_seq AS bigint",
+        )
+    },
+)
+"""See `formats.bring`."""
+
 AT_ONCE = 500
 """Subjects that one statement names: SQLite before 3.32 takes 999 values, and others wait meanwhile. To erase 500 of 44
 events each took 0.7 s of a busy machine; 50 at a time took nearly three times as long for all."""
@@ -48,7 +59,7 @@ KNOWN = 1 << 16
 """Subjects whose newest number is kept until the next commit, of 200 bytes each; not tuned."""
 _NEWEST = {
     "sqlite": "SELECT seq FROM sqlite_sequence WHERE name = 'events'",
-    "postgresql": "SELECT last_value FROM events_number_seq",
+    "postgresql": "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_number_seq",
 }
 """By dialect, the newest number that was ever given."""
 _SKIP = {
@@ -57,10 +68,7 @@ _SKIP = {
         "INSERT INTO sqlite_sequence SELECT 'events', :upto "
         "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'events')",
     ),
-    "postgresql": (
-        "LOCK TABLE events IN EXCLUSIVE MODE",
-        "SELECT setval('events_number_seq', greatest(last_value, :upto)) FROM events_number_seq",
-    ),
+    "postgresql": ("SELECT setval('events_number_seq', :upto)",),
 }
 """By dialect, what gives no number up to `upto` any more (SQLite: https://www.sqlite.org/autoinc.html)."""
 _NEWEST_HERE = "SELECT max(number) FROM events WHERE dataset = :dataset AND row IS NOT NULL"
@@ -71,7 +79,6 @@ _OF_SUBJECT = (
 )
 SEALED = ("dataset", "subject", "timestamp", "key", "session")
 """Columns that the seal of a row covers as well."""
-_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass(frozen=True)
@@ -122,19 +129,24 @@ class _Known:
 
 def database(url: str) -> Database:
     """The store as a database."""
-    return Database(url, "the recent events and single records of all datasets", RECOVERY, "events")
+    return Database(url, "the recent events and single records of all datasets", RECOVERY, "events", _STEPS)
 
 
 class Live:
-    """The events of one installation; safe to use from many threads and processes."""
+    """The events of one installation; safe to use from many threads and processes.
+
+    Numbers are given in the order of commits, whatever processes write: who sees an event sees all that have a lower
+    number, and none comes later. So a reader that has read up to the newest number it saw has missed none, and all that
+    keep such a mark (compaction, trainings, counters of metrics) rest upon it.
+    """
 
     def __init__(self, url: str) -> None:
         self._database = database(url)
         self._engine = self._database.open()
-        self._insert = _INSERTS[self._engine.dialect.name]
+        self._insert = INSERTS[self._engine.dialect.name]
         self._queue: deque[_Ticket] = deque()
         self._writing = threading.Lock()
-        _metadata.create_all(self._engine)
+        formats.bring(self._database, self._engine, _metadata)
         self._commits = Commits(self._database, self._engine)
         self._known = _Known(object())
         self._newest_here = PreparedQuery(self._database, self._engine, _NEWEST_HERE)
@@ -144,15 +156,13 @@ class Live:
     def skip(self, upto: int) -> int | None:
         """Gives later events numbers above `upto`; the newest number until then, or None where that was higher."""
         dialect = self._engine.dialect.name
-        with self._engine.begin() as connection:
+        with self._commits.begin() as connection:
             newest = connection.exec_driver_sql(_NEWEST[dialect]).scalar() or 0
-        if newest >= upto:
-            return None
-        with self._engine.begin() as connection:
+            if newest >= upto:
+                return None
             for statement in _SKIP[dialect]:
-                parameters = {"upto": upto} if ":upto" in statement else {}
-                connection.execute(sa.text(statement), parameters)
-        return newest
+                connection.execute(sa.text(statement), {"upto": upto} if ":upto" in statement else {})
+        return int(newest)
 
     def append(self, dataset: str, events: Sequence[Event]) -> list[tuple[Event, Event]]:
         """Returns once the events are on disk; repeated ones are kept once (spec control-plane 6).
@@ -192,10 +202,10 @@ class Live:
             if not waiting:
                 continue
             try:
-                with self._engine.begin() as connection:
+                with self._commits.begin() as connection:
                     statement = self._insert(_events).on_conflict_do_nothing()
                     rows = [row for ticket in waiting for row in ticket.rows]
-                    repeated = connection.execute(statement, rows).rowcount != len(rows)
+                    repeated = connection.execute(statement, rows, execution_options=COUNTED).rowcount != len(rows)
             except Exception as error:
                 for ticket in waiting:
                     ticket.error = error
@@ -253,7 +263,7 @@ class Live:
 
     def forget(self, dataset: str, upto: int) -> None:
         """Drops what the dataset's events up to this number say, which a table holds by now; keeps their keys."""
-        with self._engine.begin() as connection:
+        with self._commits.begin() as connection:
             connection.execute(
                 _events.update()
                 .where(_here, _events.c.dataset == dataset, _events.c.number <= upto)
@@ -277,7 +287,7 @@ class Live:
         anonymous: the subjects are sessions, and only events without a user go.
         """
         for part in _parts(subjects):
-            with self._engine.begin() as connection:
+            with self._commits.begin() as connection:
                 connection.execute(_events.delete().where(*_about(dataset, part, anonymous)))
 
     def count(self, dataset: str, subjects: Sequence[str], *, anonymous: bool) -> int:
@@ -291,7 +301,7 @@ class Live:
 
     def drop(self, dataset: str) -> None:
         """Forgets a dataset's events."""
-        with self._engine.begin() as connection:
+        with self._commits.begin() as connection:
             connection.execute(_events.delete().where(_events.c.dataset == dataset))
 
     def close(self) -> None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from tailorbird.storage.database import LOSS, Database
+from tailorbird.storage import formats
+from tailorbird.storage.commits import Commits
+from tailorbird.storage.database import INSERTS, LOSS, Database, Step, exact
 
 PERIOD = 900
 """Seconds of a bucket (spec recipes-and-runtime 6.4)."""
@@ -22,9 +23,9 @@ _metadata = sa.MetaData()
 _tallies = sa.Table(
     "tallies",
     _metadata,
-    sa.Column("group", sa.String(256), primary_key=True),
-    sa.Column("metric", sa.String(256), primary_key=True),
-    sa.Column("source", sa.String(1024), primary_key=True),
+    sa.Column("group", exact(256), primary_key=True),
+    sa.Column("metric", exact(256), primary_key=True),
+    sa.Column("source", exact(1024), primary_key=True),
     sa.Column("bucket", sa.BigInteger, primary_key=True),
     sa.Column("value", sa.Float, nullable=False),
     sa.Column("published", sa.Float, nullable=False, default=0.0),
@@ -32,10 +33,19 @@ _tallies = sa.Table(
 _readers = sa.Table(
     "readers",
     _metadata,
-    sa.Column("reader", sa.String(512), primary_key=True),
+    sa.Column("reader", exact(512), primary_key=True),
     sa.Column("reached", sa.BigInteger, nullable=False),
 )
-_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_STEPS: tuple[Step, ...] = (
+    {
+        "postgresql": (
+            'ALTER TABLE tallies ALTER "group" TYPE varchar(256) COLLATE "C", '
+            'ALTER metric TYPE varchar(256) COLLATE "C", ALTER source TYPE varchar(1024) COLLATE "C"',
+            'ALTER TABLE readers ALTER reader TYPE varchar(512) COLLATE "C"',
+        )
+    },
+)
+"""See `formats.bring`."""
 _NAMES = ("group", "metric", "source", "bucket")
 
 
@@ -61,6 +71,7 @@ def database(url: str) -> Database:
         "the metrics of all attributions",
         LOSS + "and metrics of recorded events are counted again, those of imports not.",
         "tallies",
+        _STEPS,
     )
 
 
@@ -68,9 +79,11 @@ class MetricCounters:
     """The metrics of one installation; safe to use from many threads and processes."""
 
     def __init__(self, url: str) -> None:
-        self._engine = database(url).open()
-        self._insert = _INSERTS[self._engine.dialect.name]
-        _metadata.create_all(self._engine)
+        store = database(url)
+        self._engine = store.open()
+        self._insert = INSERTS[self._engine.dialect.name]
+        formats.bring(store, self._engine, _metadata)
+        self._commits = Commits(store, self._engine)
 
     def reached(self, reader: str, start: int) -> int:
         """The number up to which a reader has counted; `start` for a new one."""
@@ -92,7 +105,7 @@ class MetricCounters:
         )
         begun = self._insert(_readers).values(reader=reader, reached=after).on_conflict_do_nothing()
         here = (_readers.c.reader == reader, _readers.c.reached == after)
-        with self._engine.begin() as connection:
+        with self._commits.begin() as connection:
             connection.execute(begun)
             moved = connection.execute(_readers.update().where(*here).values(reached=upto)).rowcount
             if moved and rows:
@@ -121,7 +134,7 @@ class MetricCounters:
 
         Each is sent once, except where the process dies, or `send` raises, between sending and the end.
         """
-        with self._engine.begin() as connection:
+        with self._commits.begin() as connection:
             sent = []
             for row in connection.execute(_waiting(since, upto)).mappings().all():
                 same = [_tallies.c[name] == row[name] for name in (*_NAMES, "published")]
@@ -133,11 +146,12 @@ class MetricCounters:
 
     def drop_before(self, time: float) -> None:
         """Forgets buckets that began before a moment (epoch seconds)."""
-        with self._engine.begin() as connection:
+        with self._commits.begin() as connection:
             connection.execute(_tallies.delete().where(_tallies.c.bucket < time))
 
     def close(self) -> None:
         """Closes all connections."""
+        self._commits.close()
         self._engine.dispose()
 
 

@@ -17,7 +17,8 @@ import sqlalchemy as sa
 
 from tailorbird.errors import DamagedFile
 from tailorbird.numbers import uuid_text
-from tailorbird.storage.database import LOSS, Database
+from tailorbird.storage import formats
+from tailorbird.storage.database import LOSS, UNHURRIED, Database, Step, exact
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +40,15 @@ _metadata = sa.MetaData()
 _shown = sa.Table(
     "shown",
     _metadata,
-    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("id", exact(40), primary_key=True),
     sa.Column("time", sa.Float, nullable=False, index=True),
     sa.Column("by", sa.String(256), nullable=False),
     sa.Column("group", sa.String(256), nullable=False),
     sa.Column("items", sa.JSON, nullable=False),
     sa.Column("propensities", sa.JSON(none_as_null=True)),
 )
+_STEPS: tuple[Step, ...] = ({"postgresql": ('ALTER TABLE shown ALTER id TYPE varchar(40) COLLATE "C"',)},)
+"""See `formats.bring`."""
 
 
 class LoggedAnswer(msgspec.Struct, frozen=True, gc=False):
@@ -81,6 +84,7 @@ def database(url: str) -> Database:
         "the answers of the last days",
         LOSS + "and events that name an earlier answer bring no impressions.",
         "shown",
+        _STEPS,
     )
 
 
@@ -88,7 +92,8 @@ class RecommendationLog:
     """The answers of one installation; safe to use from many threads and processes."""
 
     def __init__(self, url: str) -> None:
-        self._engine = database(url).open(durable=False)
+        store = database(url)
+        self._engine = store.open(durable=False)
         self._lock = threading.Lock()
         self._waiting: dict[str, LoggedAnswer] = {}
         self._news = threading.Event()
@@ -97,7 +102,7 @@ class RecommendationLog:
         self._pause = WRITE_SECONDS
         self._failure = ""
         """Why the newest write failed, which is told once; empty where it did not."""
-        _metadata.create_all(self._engine)
+        formats.bring(store, self._engine, _metadata)
 
     def remember(self, shown: LoggedAnswer) -> None:
         """Keeps an answer; returns at once."""
@@ -156,6 +161,8 @@ class RecommendationLog:
         self._pause = WRITE_SECONDS
         try:
             with self._engine.begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.exec_driver_sql(UNHURRIED)
                 for start in range(0, len(written), WRITTEN_AT_ONCE):
                     self._insert(connection, written[start : start + WRITTEN_AT_ONCE])
         except Exception as error:  # whatever it is, the next lists are to be written

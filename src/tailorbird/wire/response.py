@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 XML_SERVICES = frozenset({"s3", "cloudfront", "route53"})
 """The signing names of the services that speak restXml; of all that botocore knows, there are no others."""
+RETRY_SECONDS = "1"
+"""What a client is told to wait that is refused only for now: a database that is started again takes seconds. Not
+tuned."""
 FORM = "application/x-www-form-urlencoded"
 
 CODES = {
@@ -106,6 +109,8 @@ def failure(request: Request, error: AwsError) -> Response:
     elif protocol == "cbor":
         headers.append(("smithy-protocol", "rpc-v2-cbor"))
     status = error.control_status if protocol in ("json", "cbor") else error.rest_status
+    if status == 503:
+        headers.append(("retry-after", RETRY_SECONDS))
     return Response(status, headers, write(code, message, identity))
 
 
