@@ -52,7 +52,7 @@ _STEPS: tuple[Step, ...] = (
     {
         "postgresql": (
             "ALTER TABLE documents ALTER number TYPE bigint, ALTER revision TYPE bigint, "
-            'ALTER arn TYPE varchar(512) COLLATE "C"',
+            'ALTER arn TYPE text COLLATE "C"',
             "ALTER SEQUENCE documents_number_seq AS bigint",
         )
     },
@@ -224,7 +224,7 @@ class Catalogue:
         if prefix:
             query = query.where(_documents.c.arn.startswith(prefix, autoescape=True))
         for name, value in (members or {}).items():
-            query = query.where(_documents.c.body[name].as_string() == value)
+            query = query.where(_documents.c.body[name].as_string() == sa.literal(value, exact(512)))
         query = query.order_by(number.desc() if newest_first else number).limit(limit)
         return [(at, body) for at, body in self._rows(query, failed)]
 
@@ -237,7 +237,7 @@ class Catalogue:
             _documents.c.kind == kind, among, _documents.c.arn.startswith(prefix, autoescape=True)
         )
         for name, value in members.items():
-            query = query.where(_documents.c.body[name].as_string() == value)
+            query = query.where(_documents.c.body[name].as_string() == sa.literal(value, exact(512)))
         with self._reading() as connection:
             return connection.execute(query).scalar_one()
 

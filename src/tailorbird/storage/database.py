@@ -57,9 +57,27 @@ _NO_TEXT = "Could not decode to UTF-8"
 """What Python's sqlite3 says, without a code, of a text with damaged bytes."""
 
 
+NUL, NUL_SYMBOL = "\0", "\u2400"
+"""The character that no text in PostgreSQL can have, and what stands there for it."""
+
+
+class _Exact(sa.types.TypeDecorator[str]):
+    """A text of PostgreSQL's, of any length, in the order of its bytes, whatever language the database is for."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def __init__(self) -> None:
+        super().__init__(collation="C")
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        """What stands in the database for a value."""
+        return value.replace(NUL, NUL_SYMBOL) if value is not None and NUL in value else value
+
+
 def exact(length: int) -> sa.types.TypeEngine[str]:
-    """The type of a column of texts in the order of their bytes, whatever language the database is for."""
-    return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
+    """The type of a column of texts that are told apart and in order as in SQLite, which does not look at `length`."""
+    return sa.String(length).with_variant(_Exact(), "postgresql")
 
 
 Step = Mapping[str, Sequence[str]]
@@ -124,7 +142,7 @@ class Database:
         stores of a process share, each such transaction has to say so (`UNHURRIED`).
         """
         if not self.sqlite:
-            return postgres.engine(self.url, _encode, json_of)
+            return postgres.engine(self.url, _encode_without_nul, json_of)
         engine = sa.create_engine(
             self.url,
             pool_size=CONNECTIONS,
@@ -173,6 +191,23 @@ def _encode(value: Any) -> str:
     return (checksums.sealed(text) if isinstance(value, dict) else text).decode()
 
 
+def _encode_without_nul(value: Any) -> str:
+    """As `_encode`; PostgreSQL reads no member of a JSON text that has a NUL in any of them."""
+    text = _encode(value)
+    return _encode(_without_nul(json_of(text))) if "\\u0000" in text else text
+
+
+def _without_nul(value: Any) -> Any:
+    """A value of JSON without the character that no text in PostgreSQL can have."""
+    if isinstance(value, str):
+        return value.replace(NUL, NUL_SYMBOL)
+    if isinstance(value, list):
+        return [_without_nul(each) for each in value]
+    if isinstance(value, dict):
+        return {_without_nul(name): _without_nul(each) for name, each in value.items()}
+    return value
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
@@ -202,7 +237,11 @@ class PreparedQuery:
     def rows(self, **parameters: Any) -> Sequence[Sequence[Any]]:
         """All rows."""
         if self._pooled is None:
-            return postgres.rows(self._engine, self._statement, parameters)
+            told = {
+                name: value.replace(NUL, NUL_SYMBOL) if isinstance(value, str) else value
+                for name, value in parameters.items()
+            }
+            return postgres.rows(self._engine, self._statement, told)
         with self._turn:
             if self._direct is None:
                 raise sa.exc.ResourceClosedError(f"{self._database.file} was closed")

@@ -44,8 +44,8 @@ _STEPS: tuple[Step, ...] = (
     {
         "postgresql": (
             "ALTER TABLE events ALTER number TYPE bigint, "
-            'ALTER dataset TYPE varchar(512) COLLATE "C", ALTER subject TYPE varchar(256) COLLATE "C", '
-            'ALTER key TYPE varchar(256) COLLATE "C", ALTER session TYPE varchar(256) COLLATE "C"',
+            'ALTER dataset TYPE text COLLATE "C", ALTER subject TYPE text COLLATE "C", '
+            'ALTER key TYPE text COLLATE "C", ALTER session TYPE text COLLATE "C"',
             "ALTER SEQUENCE events_number_seq AS bigint",
         )
     },

@@ -39,9 +39,9 @@ _readers = sa.Table(
 _STEPS: tuple[Step, ...] = (
     {
         "postgresql": (
-            'ALTER TABLE tallies ALTER "group" TYPE varchar(256) COLLATE "C", '
-            'ALTER metric TYPE varchar(256) COLLATE "C", ALTER source TYPE varchar(1024) COLLATE "C"',
-            'ALTER TABLE readers ALTER reader TYPE varchar(512) COLLATE "C"',
+            'ALTER TABLE tallies ALTER "group" TYPE text COLLATE "C", '
+            'ALTER metric TYPE text COLLATE "C", ALTER source TYPE text COLLATE "C"',
+            'ALTER TABLE readers ALTER reader TYPE text COLLATE "C"',
         )
     },
 )

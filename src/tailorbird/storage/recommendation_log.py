@@ -42,12 +42,19 @@ _shown = sa.Table(
     _metadata,
     sa.Column("id", exact(40), primary_key=True),
     sa.Column("time", sa.Float, nullable=False, index=True),
-    sa.Column("by", sa.String(256), nullable=False),
-    sa.Column("group", sa.String(256), nullable=False),
+    sa.Column("by", exact(256), nullable=False),
+    sa.Column("group", exact(256), nullable=False),
     sa.Column("items", sa.JSON, nullable=False),
     sa.Column("propensities", sa.JSON(none_as_null=True)),
 )
-_STEPS: tuple[Step, ...] = ({"postgresql": ('ALTER TABLE shown ALTER id TYPE varchar(40) COLLATE "C"',)},)
+_STEPS: tuple[Step, ...] = (
+    {
+        "postgresql": (
+            'ALTER TABLE shown ALTER id TYPE text COLLATE "C", ALTER by TYPE text COLLATE "C", '
+            'ALTER "group" TYPE text COLLATE "C"',
+        )
+    },
+)
 """See `formats.bring`."""
 
 
