@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from postgres import Postgres
 from support import terminal
 from tailorbird import config as configuration
+from tailorbird.api.operations import OPERATIONS
 from tailorbird.cli import opening, variables
 from tailorbird.config import Config
 from tailorbird.errors import DamagedFile, NewerFormat
 from tailorbird.storage import postgres as storage
-from tailorbird.workspace import access_key, open_workspace
+from tailorbird.workspace import Workspace, access_key, open_workspace
+from world import World
 
 
 def machine(folder: Path, url: str) -> Config:
@@ -119,3 +123,39 @@ def test_a_database_that_is_away_is_told_in_a_sentence(tmp_path: Path) -> None:
         assert told.stderr.startswith("The database cannot be reached now")
         assert "127.0.0.1" in told.stderr
         assert "hush" not in told.stderr
+
+
+def test_an_event_put_through_one_process_counts_in_the_next_answer_of_another(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    """1,000 of 1,000 in the long run; both have answered the user before, so that they remember."""
+    one = World(tmp_path, database_url=postgres.database())
+    one.prepare()
+    one.load("data", 0)
+    solution = one.solution("popular", recipeArn="arn:aws:personalize:::recipe/aws-popularity-count")
+    version = one.call("create_solution_version", solutionArn=solution)["solutionVersionArn"]
+    one.work()
+    campaign = one.call("create_campaign", name="c", solutionVersionArn=version)["campaignArn"]
+    tracker = one.call("create_event_tracker", name="t", datasetGroupArn=one.group)["trackingId"]
+    expression = 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("*")'
+    had = one.call("create_filter", name="f", datasetGroupArn=one.group, filterExpression=expression)["filterArn"]
+    other = open_workspace(one.workspace.config, lambda: one.now)
+
+    def items(workspace: Workspace, user: str) -> list[str]:
+        asked = {"campaignArn": campaign, "userId": user, "filterArn": had, "numResults": 3}
+        return [
+            each["itemId"]
+            for each in msgspec.to_builtins(OPERATIONS["get_recommendations"](workspace, asked))["itemList"]
+        ]
+
+    for number in range(1000 if os.environ.get("TAILORBIRD_LONG") else 100):
+        there, here = (one.workspace, other) if number % 2 else (other, one.workspace)
+        user = f"u{number % 10}"
+        best = items(here, user)[0]
+        event = {"eventType": "click", "sentAt": int(one.now), "itemId": best, "properties": "{}"}
+        OPERATIONS["put_events"](
+            there, {"trackingId": tracker, "userId": user, "sessionId": user, "eventList": [event]}
+        )
+        assert best not in items(here, user), number
+    other.close()
+    one.workspace.close()

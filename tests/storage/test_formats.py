@@ -23,19 +23,20 @@ from tailorbird.storage.recommendation_log import RecommendationLog
 STORES: tuple[Callable[[str], Any], ...] = (Catalogue, Live, RecommendationLog, MetricCounters)
 OPENER = """
 import sys
-from tailorbird.storage.catalogue import Catalogue
-from tailorbird.storage.live import Event, Live
-from tailorbird.storage.metric_counters import MetricCounters
-from tailorbird.storage.recommendation_log import RecommendationLog
+from tailorbird import config
+from tailorbird.storage.live import Event
+from tailorbird.workspace import open_workspace
+settings = {"TAILORBIRD_DATABASE_URL": sys.argv[3]} if sys.argv[3] else {}
+settings = config.load(settings, data_dir=sys.argv[2])
 print("open", flush=True)
 sys.stdin.readline()
-catalogue, live, *others = [each(sys.argv[1]) for each in (Catalogue, Live, RecommendationLog, MetricCounters)]
-catalogue.insert("Schema", f"arn:new:{sys.argv[2]}", {})
-live.append("d", [Event(sys.argv[2], "s", 1, {})])
-for each in (catalogue, live, *others):
-    each.close()
-print("done", flush=True)
+workspace = open_workspace(settings)
+workspace.catalogue.insert("Schema", f"arn:{sys.argv[1]}", {})
+workspace.live.append("d", [Event(sys.argv[1], "s", 1, {})])
+workspace.close()
+print(workspace.access_key.access_key_id, flush=True)
 """
+"""Opens an installation at the same moment as others, and says which access key it has."""
 FIRST = """
 CREATE TABLE documents (
     number {number}, arn VARCHAR(512) NOT NULL, kind VARCHAR(64) NOT NULL, status VARCHAR(32) NOT NULL,
@@ -84,12 +85,15 @@ def asked(request: pytest.FixtureRequest) -> Callable[[], Postgres]:
     return lambda: request.getfixturevalue("postgres")  # type: ignore[no-any-return]
 
 
-def test_processes_that_start_at_once_all_succeed(database_url: str) -> None:
-    with running(OPENER, *((database_url, str(number)) for number in range(4))) as begun:
+@pytest.mark.parametrize("kind", ["folder", "postgresql"])
+def test_processes_that_start_at_once_all_succeed(tmp_path: Path, asked: Any, kind: str) -> None:
+    url = asked().database() if kind == "postgresql" else ""
+    with running(OPENER, *((str(number), str(tmp_path / "data"), url) for number in range(4))) as begun:
         for each in begun:
             tell(each, "go")
-        assert [line(each) for each in begun] == ["done"] * 4
-    live = Live(database_url)
+        keys = [line(each) for each in begun]
+    assert (len(keys[0]), set(keys)) == (20, {keys[0]})
+    live = Live(url or f"sqlite:///{tmp_path}/data/live.db")
     assert {event.subject for event in live.all("d")} == {"0", "1", "2", "3"}
     live.close()
 

@@ -18,10 +18,10 @@ from tailorbird.storage.database import Database, PreparedQuery
 VERSION = "PRAGMA data_version"
 """Another number after each commit of another connection, in whatever process (sqlite.org/pragma.html): 2.5 µs, where
 to read a document takes 400."""
-COUNT = "SELECT commits FROM stores WHERE name = :store"
+COUNT = "SELECT commits FROM stores WHERE name = '{store}'"
 _TURN = {
     "sqlite": "BEGIN IMMEDIATE",
-    "postgresql": "UPDATE stores SET commits = commits + 1 WHERE name = :store",
+    "postgresql": "UPDATE stores SET commits = commits + 1 WHERE name = '{store}'",
 }
 """By dialect, what waits until no other writer of the store is left, and keeps them away until the transaction ends:
 in PostgreSQL the lock on the row, which is given back once the commit can be seen."""
@@ -32,10 +32,9 @@ class Commits:
 
     def __init__(self, database: Database, engine: sa.Engine) -> None:
         self._engine = engine
-        self._store = {"store": database.table}
-        self._turn = sa.text(_TURN[engine.dialect.name])
-        self._sqlite = database.sqlite
-        self._query = PreparedQuery(database, engine, VERSION if database.sqlite else COUNT)
+        self._turn = _TURN[engine.dialect.name].format(store=database.table)
+        query = VERSION if database.sqlite else COUNT.format(store=database.table)
+        self._query = PreparedQuery(database, engine, query)
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -44,7 +43,7 @@ class Commits:
         So whatever is numbered inside is numbered in the order of commits: who sees a number sees all below it.
         """
         with self._engine.begin() as connection:
-            connection.execute(self._turn, {} if self._sqlite else self._store)
+            connection.exec_driver_sql(self._turn)
             yield connection
 
     def mark(self) -> Hashable:
@@ -52,7 +51,7 @@ class Commits:
 
         Whoever takes it first and reads then has nothing older than the mark.
         """
-        return int(self._query() if self._sqlite else self._query(**self._store))
+        return int(self._query())
 
     def close(self) -> None:
         """Gives the connection back."""

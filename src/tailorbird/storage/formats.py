@@ -27,9 +27,16 @@ _stores = sa.Table(
     sa.Column("format", sa.Integer, nullable=False),
     sa.Column("commits", sa.BigInteger, nullable=False),  # see `commits`
 )
-_ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7305808869231650155)"}
-"""By dialect, what keeps all others who would make or change tables away until the transaction ends. The number is
-"exbirdts" in ASCII, so as to be nobody else's."""
+_ALONE = {
+    "sqlite": ("BEGIN IMMEDIATE",),
+    "postgresql": (
+        "SET LOCAL lock_timeout TO 0",
+        "SET LOCAL statement_timeout TO 0",
+        "SELECT pg_advisory_xact_lock(7305808869231650155)",
+    ),
+}
+"""By dialect, what keeps all others who would make or change tables away until the transaction ends, however long that
+takes. The number is "exbirdts" in ASCII, so as to be nobody else's."""
 
 FOLDER = 1
 """The format of the data folder: its tables, artifacts and manifests."""
@@ -46,7 +53,8 @@ def bring(database: Database, engine: sa.Engine, tables: sa.MetaData) -> None:
     if known(database, engine) == newest:
         return
     with engine.begin() as connection:
-        connection.exec_driver_sql(_ALONE[engine.dialect.name])
+        for statement in _ALONE[engine.dialect.name]:
+            connection.exec_driver_sql(statement)
         _metadata.create_all(connection)
         row = connection.execute(_of(database)).scalar_one_or_none()
         older = database.steps[(row or 1) - 1 :] if sa.inspect(connection).has_table(database.table) else ()
