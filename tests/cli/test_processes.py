@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ from support import Server, refused, wait_for
 from tailorbird import config as configuration
 from tailorbird.api import lookup
 from tailorbird.cache import Cache, Remarks
+from tailorbird.cli.sharing import Counts
 from tailorbird.data.datasets import IMPRESSION
 from tailorbird.jobs import leader
 from tailorbird.workspace import open_workspace
@@ -304,6 +306,42 @@ def test_two_processes_over_ipv6_refuse_a_port_that_is_taken(tmp_path: Path) -> 
 def test_one_process_has_no_parent_and_no_socket(server: Server) -> None:
     assert not (server.data_dir / leader.SOCKET).exists()
     assert "multiprocessing" in Path(f"/proc/{children(server.process.pid)[0]}/cmdline").read_text()
+
+
+def test_who_has_fewest_connections_takes_the_next() -> None:
+    counts = Counts(3)
+    assert counts.is_least(0, 7), "nobody else is there"
+    assert counts.is_least(1, 7)
+    assert not counts.is_least(0, 8)
+    assert counts.is_least(2, 0)
+    assert not counts.is_least(1, 1)
+    counts.gone(2)
+    assert counts.is_least(1, 1)
+
+
+def test_connections_are_shared_out(pair: Server) -> None:
+    """Of those that come one after the other, no process takes all."""
+    host, port = pair.url.removeprefix("http://").split(":")
+    opened = [http.client.HTTPConnection(host, int(port)) for _ in range(20)]
+    for connection in opened:
+        connection.request("GET", "/healthz")
+        connection.getresponse().read()
+    ours = {f"socket:[{inode}]" for inode in _inodes(int(port))}
+    shares = [len(ours & _files(pid)) for pid in children(pair.process.pid)]
+    for connection in opened:
+        connection.close()
+    assert sum(shares) >= len(opened)
+    assert min(shares) > len(opened) // 4
+
+
+def _inodes(port: int) -> list[str]:
+    """Of the established connections to a port of ours."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"]
+
+
+def _files(pid: int) -> set[str]:
+    return {os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir() if path.is_symlink()}
 
 
 def test_remarks_are_made_once_by_processes_that_were_forked() -> None:

@@ -56,8 +56,10 @@ class _Child:
 class Supervisor:
     """The parent of `count` processes; number 0, which others may rely upon, starts first and ends last."""
 
-    def __init__(self, count: int, work: Work) -> None:
+    def __init__(self, count: int, work: Work, gone: Callable[[int], None] = lambda number: None) -> None:
+        """gone: is called with the number of a process that has ended."""
         self._work = work
+        self._gone = gone
         self._children = [_Child() for _ in range(count)]
         self._ready, self._tell_ready = os.pipe()
         self._alive, self._living = os.pipe()
@@ -157,6 +159,7 @@ class Supervisor:
                 child.pause = FIRST_PAUSE if steady else min(LONGEST_PAUSE, child.pause * 2)
                 told = {"number": number, "pid": child.pid, "status": os.waitstatus_to_exitcode(ended[1])}
                 child.pid, child.due, child.is_ready = 0, now + child.pause, False
+                self._gone(number)
                 if not self._ending:
                     log.error("a serving process ended; it is started again", extra=told | {"pause": child.pause})
                 found.append(number)

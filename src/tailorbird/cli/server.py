@@ -27,6 +27,7 @@ from tailorbird.aws_local.remote import RemoteAwsLocal
 from tailorbird.cache import Remarks
 from tailorbird.cli import opening, processes
 from tailorbird.cli.opening import StartRefused
+from tailorbird.cli.sharing import Counts, SharedServer
 from tailorbird.cli.variables import ENDPOINT_FILE, local_url
 from tailorbird.config import Config
 from tailorbird.jobs import logs
@@ -49,6 +50,9 @@ LEAVE_SECONDS = 10
 systemd kills after 90."""
 BACKLOG = 2048
 """Connections that wait to be accepted: uvicorn's own default, of which Linux takes what its somaxconn allows."""
+
+
+Make = Callable[[uvicorn.Config], uvicorn.Server]
 
 
 def serve(config: Config, ready: Callable[[str], None] = lambda url: None, *, renew: bool = False) -> None:
@@ -91,26 +95,31 @@ def _serve(config: Config, lock: Lock, listening: socket.socket, ready: Callable
 
 def _serve_together(config: Config, listening: socket.socket, local: str, tell: Callable[[], None]) -> None:
     """Serves in several processes, the first of which leads (`jobs/leader.py`); raises StartRefused."""
-    remarks = Remarks()
+    remarks, counts = Remarks(), Counts(config.processes)
 
     def work(number: int, ready: Callable[[], object]) -> None:
         workspace = open_workspace(config)
         workspace.cache.remarks, workspace.recommendation_log.shared = remarks, True
+        make = partial(SharedServer, listening=listening, counts=counts, number=number)
         if number == 0:
-            _lead(workspace, listening, local, ready, is_asked=True)
+            _lead(workspace, listening, local, ready, make)
         else:
-            _follow(workspace, listening, local, ready)
+            _follow(workspace, listening, local, ready, make)
 
     try:
-        processes.Supervisor(config.processes, work).run(tell)
+        processes.Supervisor(config.processes, work, counts.gone).run(tell)
     except processes.NoStart as error:
         raise StartRefused(str(error)) from error
 
 
 def _lead(
-    workspace: Workspace, listening: socket.socket, local: str, ready: Callable[[], object], *, is_asked: bool = False
+    workspace: Workspace,
+    listening: socket.socket,
+    local: str,
+    ready: Callable[[], object],
+    make: Make | None = None,
 ) -> None:
-    """Serves, runs the dispatcher and has the AWS services beside us; is_asked: whether other processes need these."""
+    """Serves, runs the dispatcher and has the AWS services beside us; make: the server that shares with others."""
     config, aws_local = workspace.config, None
     if config.s3_endpoint == local:
         metrics = partial(attributions.metrics, workspace)
@@ -121,15 +130,19 @@ def _lead(
     functions: dict[str, Function] = {"hindrances": health.hindrances, "damages": list}
     if aws_local is not None:
         functions |= {name: getattr(aws_local, name) for name in ("answer", "preflight", "secret_of", "damages")}
-    with answering(config.data_dir, functions) if is_asked else nullcontext():
-        _answer(workspace, listening, ready, app.make_endpoint(workspace, aws_local, health), dispatcher)
+    endpoint = app.make_endpoint(workspace, aws_local, health)
+    with answering(config.data_dir, functions) if make is not None else nullcontext():
+        _answer(workspace, listening, ready, endpoint, make or uvicorn.Server, dispatcher)
 
 
-def _follow(workspace: Workspace, listening: socket.socket, local: str, ready: Callable[[], object]) -> None:
+def _follow(
+    workspace: Workspace, listening: socket.socket, local: str, ready: Callable[[], object], make: Make
+) -> None:
     """Serves, and asks the leader for what that alone does."""
     config, leader = workspace.config, Leader(workspace.config.data_dir)
     aws_local = RemoteAwsLocal(leader.ask, workspace.access_key) if config.s3_endpoint == local else None
-    _answer(workspace, listening, ready, app.make_endpoint(workspace, aws_local, Health(workspace, None, leader)))
+    endpoint = app.make_endpoint(workspace, aws_local, Health(workspace, None, leader))
+    _answer(workspace, listening, ready, endpoint, make)
 
 
 def _answer(
@@ -137,10 +150,11 @@ def _answer(
     listening: socket.socket,
     ready: Callable[[], object],
     endpoint: Endpoint,
+    make: Make,
     dispatcher: Dispatcher | None = None,
 ) -> None:
     """Answers requests until SIGTERM or SIGINT, then closes the workspace; `ready` is called once they are answered."""
-    server = _http_server(workspace.config, endpoint)
+    server = make(_http_config(workspace.config, endpoint))
 
     def end(*_: object) -> None:
         server.should_exit = True
@@ -171,21 +185,19 @@ def leave() -> None:
     end.start()
 
 
-def _http_server(config: Config, endpoint: Endpoint) -> uvicorn.Server:
+def _http_config(config: Config, endpoint: Endpoint) -> uvicorn.Config:
     limits = Limits(min(config.connections, _descriptors() // 2), config.silence_seconds)
-    return uvicorn.Server(
-        uvicorn.Config(
-            endpoint,
-            http=cast(Any, partial(Connection, limits, endpoint.at_once)),
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_level="error",  # what clients send wrong is answered, and no news for an operator
-            server_header=False,
-            proxy_headers=False,  # nothing here asks who the client is
-            timeout_keep_alive=math.ceil(config.silence_seconds),
-            timeout_graceful_shutdown=LEAVE_SECONDS,
-        )
+    return uvicorn.Config(
+        endpoint,
+        http=cast(Any, partial(Connection, limits, endpoint.at_once)),
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="error",  # what clients send wrong is answered, and no news for an operator
+        server_header=False,
+        proxy_headers=False,  # nothing here asks who the client is
+        timeout_keep_alive=math.ceil(config.silence_seconds),
+        timeout_graceful_shutdown=LEAVE_SECONDS,
     )
 
 
