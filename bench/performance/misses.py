@@ -28,7 +28,6 @@ WHY = {
     "p99 at half load": "Scores that are made anew and checkpoints of the log of answers hold up whoever comes behind "
     "them: without both, the p99 was 2 to 3 ms in the process. Python asks from the other core.",
     "p99 at half load, ms": "The same.",
-    "two serving processes": "A server is one process as yet.",
     "PutEvents of 32 clients, durable": "On a quick disk SQLite writes more rows a second than an empty application "
     "answers calls (*bare*), so that this measures HTTP, signatures and checks of events more than what is durable.",
     "10,000,000 rows": "Every row is checked and reported, and the table is durable. Not tried: one dictionary of ids "

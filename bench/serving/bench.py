@@ -13,11 +13,11 @@ import msgspec
 import numpy as np
 
 import installation
-from performance.goals import ACTED, FILTERED, FIRST, KNOWN
+from performance.goals import ACTED, FILTERED, FIRST, KNOWN, SECOND, TWO
 from performance.results import Curve, Result, Table, printed, result, say
 from serving.cases import PERSONAL, RECIPES, STATE, Case, Installed, cases, check, kept
 from serving.load import Flood, ask, at_rate, each_once, flat_out
-from serving.servers import Server, application, free_port, tailorbird
+from serving.servers import CORES, Server, application, free_port, tailorbird
 from serving.shop import FILTER, Films, signed
 from tailorbird.cli.variables import environment
 from tailorbird.config import load
@@ -29,6 +29,9 @@ SHARES = (0.25, 0.5, 0.75, 0.9)
 """Of what the server can do: the rates at which requests are due."""
 COLUMNS = {"answers/s": ",.0f", "µs CPU": ",.0f", "of bare": ".1%", "× faster peer": ".2f", "p50 ms": ".1f"}
 COLUMNS |= {"p99 ms": ".1f"}
+TOGETHER_COLUMNS = {"answers/s": ",.0f", "µs CPU": ",.0f", "p50 ms": ".1f", "p99 ms": ".1f", "memory, MB": ",.0f"}
+MOST_TOGETHER = 2
+"""Processes that are measured beside one."""
 RATE_COLUMNS = {"answers/s": ",.0f", "p50 ms": ".2f", "p99 ms": ".2f", "p99 / p50": ".1f"}
 
 
@@ -81,7 +84,10 @@ class Bench:
         curve = Curve(
             f"rates-{self.name}", "Known users, at fixed rates", "answers a second", "milliseconds", points, False
         )
-        return result([_table(floods, memory), rates], measures(floods) | _of_half(rates), [curve])
+        together, measured = self.two_processes(asked[0])
+        say(printed(together))
+        found = measures(floods) | _of_half(rates) | measured
+        return result([_table(floods, memory), rates, together], found, [curve])
 
     def _floods(self, asked: Sequence[Case]) -> Iterator[tuple[str, Flood]]:
         with ExitStack() as stack:
@@ -94,8 +100,9 @@ class Bench:
             for case in asked:
                 yield case.name, self.measured(case)
 
-    def _server(self) -> AbstractContextManager[Server]:
-        return tailorbird(self.folder / "data", free_port(), {"TAILORBIRD_FILE_ROOTS": str(self.folder)})
+    def _server(self, serving: int = 1) -> AbstractContextManager[Server]:
+        roots = {"TAILORBIRD_FILE_ROOTS": str(self.folder)}
+        return tailorbird(self.folder / "data", free_port(), roots, CORES[:serving], serving)
 
     def _signed(self, case: Case) -> list[bytes]:
         return self._requests(case.path, case.bodies)
@@ -133,6 +140,31 @@ class Bench:
                 p50, p99 = np.percentile(took, [50, 99]).tolist()
                 rows[f"{share:.0%} of flat out"] = [share * most, p50, p99, p99 / p50]
             return Table("known users, at fixed rates", RATE_COLUMNS, rows), server.memory()
+
+    def two_processes(self, case: Case) -> tuple[Table, dict[str, float]]:
+        """What a second process adds: answers, and memory of all processes, mapped files shared out among them.
+
+        With a core for each process and one for the client, that is the ratio of their rates. On a machine with fewer
+        it is that of the answers that their processor time would be enough for.
+        """
+        floods, sizes = {1: list[Flood](), 2: list[Flood]()}, {1: 0, 2: 0}
+        for _ in range(self.rounds):
+            for serving in (1, 2):
+                with self._server(serving) as server:
+                    for request in self._signed(case) * serving:
+                        ask(server.port, request)
+                    floods[serving].append(flat_out(server, self._signed(case), self.seconds))
+                    sizes[serving] = server.mapped_memory()
+        one, two = median(floods[1]), median(floods[2])
+        times = two.rate / one.rate if len(CORES) > MOST_TOGETHER else 2 * one.cpu / two.cpu
+        rows: dict[str, list[float | None]] = {
+            name: [flood.rate, flood.cpu, flood.p50, flood.p99, sizes[serving] / 1e6]
+            for serving, (name, flood) in enumerate({"one process": one, "two": two}.items(), start=1)
+        }
+        how = "rates" if len(CORES) > MOST_TOGETHER else "processor time, as the client has no core of its own"
+        note = f"Two give {times:.2f} times the answers of one, by their {how}."
+        measured = {TWO: times, SECOND: (sizes[2] - sizes[1]) / 1e6}
+        return Table("two serving processes", TOGETHER_COLUMNS, rows, note), measured
 
     def _sample(self, case: Case) -> bytes:
         """An answer of Tailorbird's."""

@@ -26,11 +26,19 @@ class Server:
     name: str
     port: int
     process: subprocess.Popen[bytes]
+    serving: int = 1
+    """Processes that serve; more than one are children of `process`."""
+
+    def pids(self) -> list[int]:
+        """The process and those that serve for it."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split() if self.serving > 1 else []
+        return [pid, *map(int, children)]
 
     def cpu_seconds(self) -> float:
-        """Processor time of the process and its ended children so far, all threads."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+        """Processor time of its processes and their ended children so far, all threads."""
+        stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self.pids()]
+        return sum(int(field) for fields in stats for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
     def memory(self) -> int:
         """Bytes that are resident, those shared with other processes left out."""
@@ -41,27 +49,33 @@ class Server:
         return self._resident("Pss:")
 
     def _resident(self, kind: str) -> int:
-        for line in Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith(kind):
-                return int(line.split()[1]) << 10
-        raise RuntimeError("the system does not tell a process's memory")
+        told = [line for pid in self.pids() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()]
+        found = [int(line.split()[1]) << 10 for line in told if line.startswith(kind)]
+        if not found:
+            raise RuntimeError("the system does not tell a process's memory")
+        return sum(found)
 
 
 @contextmanager
 def running(
-    name: str, command: list[str], port: int, variables: Mapping[str, str], cores: Sequence[int] = (SERVER_CORE,)
+    name: str,
+    command: list[str],
+    port: int,
+    variables: Mapping[str, str],
+    cores: Sequence[int] = (SERVER_CORE,),
+    serving: int = 1,
 ) -> Iterator[Server]:
     """A server that answers on a port of this machine; it ends with the `with`.
 
-    On one core it has one thread for its sums: more would wait for each other there.
+    Where a process has one core it has one thread for its sums: more would wait for each other there.
     """
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} if len(cores) == 1 else {}
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} if len(cores) == serving else {}
     pinned = ["taskset", "-c", ",".join(map(str, cores)), sys.executable, *command]
     environment = clean_environment() | threads | dict(variables)
     with subprocess.Popen(pinned, env=environment, stdout=subprocess.DEVNULL) as process:
         try:
             _await(process, port)
-            yield Server(name, port, process)
+            yield Server(name, port, process, serving)
         finally:
             process.terminate()
 
@@ -77,11 +91,16 @@ def application(name: str, module: str, variables: Mapping[str, str]) -> Iterato
 
 @contextmanager
 def tailorbird(
-    folder: Path, port: int, variables: Mapping[str, str], cores: Sequence[int] = (SERVER_CORE,)
+    folder: Path,
+    port: int,
+    variables: Mapping[str, str],
+    cores: Sequence[int] = (SERVER_CORE,),
+    serving: int = 1,
 ) -> Iterator[Server]:
-    """Tailorbird on a data folder."""
+    """Tailorbird on a data folder, in one serving process or several."""
     command = ["-m", "tailorbird", "serve", "--port", str(port), "--data-dir", str(folder)]
-    with running("Tailorbird", command, port, {"TAILORBIRD_LOG_LEVEL": "ERROR", **variables}, cores) as server:
+    told = {"TAILORBIRD_LOG_LEVEL": "ERROR", "TAILORBIRD_PROCESSES": str(serving), **variables}
+    with running("Tailorbird", command, port, told, cores, serving) as server:
         yield server
 
 

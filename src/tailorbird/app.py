@@ -12,7 +12,7 @@ from tailorbird import errors
 from tailorbird.api import runtime
 from tailorbird.api.operations import OPERATIONS
 from tailorbird.api.rates import Rates
-from tailorbird.aws_local import AwsLocal
+from tailorbird.aws_local.remote import AwsServices
 from tailorbird.jobs.health import Health
 from tailorbird.wire.endpoint import Endpoint, Service
 from tailorbird.wire.response import Response
@@ -20,8 +20,8 @@ from tailorbird.wire.signature import Request
 from tailorbird.workspace import Workspace
 
 
-def make_endpoint(workspace: Workspace, aws_local: AwsLocal | None, health: Health) -> Endpoint:
-    """The ASGI application over an open workspace, beside the `Dispatcher` that `health` looks after."""
+def make_endpoint(workspace: Workspace, aws_local: AwsServices | None, health: Health) -> Endpoint:
+    """The ASGI application over an open workspace; `aws_local`: where the services beside us are, if they are here."""
     config, rates = workspace.config, Rates()
 
     def call(function: str, region: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
@@ -61,8 +61,8 @@ def make_endpoint(workspace: Workspace, aws_local: AwsLocal | None, health: Heal
             default_region=config.region,
             own_key=workspace.access_key.access_key_id,
             alive=health.alive,
-            ready=lambda: [*health.ready(), *(aws_local.hindrances() if aws_local else [])],
-            damages=lambda: [*health.damages(), *(aws_local.damages() if aws_local else [])],
+            ready=health.ready,
+            damages=health.damages,
             folder=config.data_dir,
             verify_signatures=config.verify_signatures,
             body_limit=config.body_limit,
@@ -73,10 +73,10 @@ def make_endpoint(workspace: Workspace, aws_local: AwsLocal | None, health: Heal
     )
 
 
-def _ask(aws_local: AwsLocal, service: str, request: Request) -> Response:
+def _ask(aws_local: AwsServices, service: str, request: Request) -> Response:
     answer = aws_local.answer(service, request.method, request.path, request.query, request.headers, request.body)
     return Response(*answer)
 
 
-def _preflight(aws_local: AwsLocal, request: Request) -> Response:
+def _preflight(aws_local: AwsServices, request: Request) -> Response:
     return Response(*aws_local.preflight(request.path, request.headers))

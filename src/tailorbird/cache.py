@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import struct
 import threading
 import time
 from collections import OrderedDict
@@ -13,6 +15,40 @@ T = TypeVar("T")
 
 REMARKS = 1000
 """So many are told apart: no client can fill the log, or the memory, by sending ever other ones. Not tuned."""
+_PLACES = 4 * REMARKS
+"""Where remarks are noted: three of four stay empty, so that one is found, or missed, within a step or two."""
+_NOTE = struct.Struct("=qd")
+"""A remark's hash, and until when it is not to be made again, on the monotonic clock; 0 where none is noted."""
+_COUNT = struct.Struct("=q")
+"""How many are noted, before them."""
+
+
+class Remarks:
+    """What has been remarked, by this process or by those forked from it: they have memory in common for that.
+
+    Two processes that make the same remark at the same moment may both find it new.
+    """
+
+    def __init__(self) -> None:
+        self._notes = mmap.mmap(-1, _COUNT.size + _PLACES * _NOTE.size)
+        self._lock = threading.Lock()
+
+    def is_first(self, remark: Hashable, seconds: float) -> bool:
+        """Whether a remark is to be made: it was not for so many seconds, and fewer than `REMARKS` others were."""
+        name, now = hash(remark), time.monotonic()  # the hash of a text is the same in processes that were forked
+        with self._lock:
+            (count,) = _COUNT.unpack_from(self._notes)
+            for step in range(_PLACES):
+                place = _COUNT.size + (name + step) % _PLACES * _NOTE.size
+                noted, until = _NOTE.unpack_from(self._notes, place)
+                if until and noted != name:
+                    continue
+                if now < until or (not until and count >= REMARKS):
+                    return False
+                _COUNT.pack_into(self._notes, 0, count if until else count + 1)
+                _NOTE.pack_into(self._notes, place, name, now + seconds)
+                return True
+        return False
 
 
 @dataclass
@@ -31,15 +67,11 @@ class Cache:
         self._kept = kept
         self._kinds: dict[str, OrderedDict[Hashable, _Slot]] = {}
         self._lock = threading.Lock()
-        self._remarks: set[Hashable] = set()
+        self.remarks = Remarks()
 
-    def is_first(self, remark: Hashable) -> bool:
-        """Whether a remark is to be made: it was not yet, in this process, and fewer than `REMARKS` others were."""
-        with self._lock:
-            new = remark not in self._remarks and len(self._remarks) < REMARKS
-            if new:
-                self._remarks.add(remark)
-            return new
+    def is_first(self, remark: Hashable, seconds: float = float("inf")) -> bool:
+        """Whether a remark is to be made (`Remarks`)."""
+        return self.remarks.is_first(remark, seconds)
 
     def get(
         self,

@@ -25,7 +25,7 @@ POSTGRESQL, DRIVER = frozenset({"postgresql", "postgres"}), "postgresql+psycopg"
 """How URLs of PostgreSQL begin that name no driver, and the one that is used then."""
 URL = r"https?://[^\s/?#]+"
 """A scheme and a host, perhaps with a port."""
-MOST_WORKERS = 1024
+MOST_PROCESSES = MOST_WORKERS = 1024
 """More than any machine has cores for; not tuned."""
 LEAST_BODY = 1024
 """Bytes: with less, no operation's request gets in. Not tuned."""
@@ -83,6 +83,12 @@ class Config:
         "URL that `tailorbird env` hands to clients; empty means host and port, loopback where host is all addresses.",
         pattern=URL,
         like="a URL without a path, such as https://recommend.example.com",
+    )
+    processes: int = setting(
+        1,
+        "Serving processes on the port; each has a core's worth of answers, and bounds and rates of its own.",
+        low=1,
+        high=MOST_PROCESSES,
     )
     # Not tuned: an idle one costs a descriptor, and half of those that the system allows are kept for files.
     connections: int = setting(

@@ -68,8 +68,8 @@ def _tell_lost(workspace: Workspace, target: Dataset, lost: int) -> None:
 
 def tell(workspace: Workspace, target: Dataset, text: str, **more: object) -> None:
     """Logs what a client does wrong, once a minute: it does so with every event. more: what the line tells beside."""
-    told = {"dataset": target.arn, **more}
-    workspace.cache.get("told", (target.arn, text), lambda: log.warning(text, extra=told), TOLD_SECONDS)
+    if workspace.cache.is_first(("told", target.arn, text), TOLD_SECONDS):
+        log.warning(text, extra={"dataset": target.arn, **more})
 
 
 def tell_unread(workspace: Workspace, target: Dataset, names: Iterable[str]) -> None:

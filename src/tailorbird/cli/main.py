@@ -139,6 +139,7 @@ def tailorbird() -> None:
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    processes: Annotated[int | None, typer.Option(help="Serving processes on the port.")] = None,
     data_dir: DataDir = None,
     aws_quotas: Annotated[bool | None, typer.Option("--aws-quotas", help="Enforce AWS's own quotas.")] = None,
     renew: Annotated[bool, typer.Option("--renew", help="Make lost databases, or a lost key, anew.")] = False,
@@ -146,7 +147,7 @@ def serve(
     """Run the server until it is told to stop."""
     from tailorbird.cli import opening, server
 
-    config = _config(host=host, port=port, data_dir=data_dir, aws_quotas=aws_quotas)
+    config = _config(host=host, port=port, processes=processes, data_dir=data_dir, aws_quotas=aws_quotas)
 
     def ready(url: str) -> None:
         typer.echo(f"Tailorbird is ready at {url}")

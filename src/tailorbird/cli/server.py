@@ -1,4 +1,4 @@
-"""Runs the application: socket, HTTP server, dispatcher, and an orderly end on SIGTERM."""
+"""Runs the application: socket, HTTP server, dispatcher, in one process or several; an orderly end on SIGTERM."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ import resource
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import uvicorn
@@ -20,16 +23,21 @@ import uvicorn
 from tailorbird import app
 from tailorbird.api import attributions
 from tailorbird.aws_local import AwsLocal
-from tailorbird.cli import opening
+from tailorbird.aws_local.remote import RemoteAwsLocal
+from tailorbird.cache import Remarks
+from tailorbird.cli import opening, processes
 from tailorbird.cli.opening import StartRefused
+from tailorbird.cli.sharing import Counts, SharedServer
 from tailorbird.cli.variables import ENDPOINT_FILE, local_url
 from tailorbird.config import Config
 from tailorbird.jobs import logs
 from tailorbird.jobs.dispatcher import Dispatcher
 from tailorbird.jobs.health import Health
+from tailorbird.jobs.leader import Function, Leader, answering
 from tailorbird.storage.folder import LOCK_FILE, MASK, FolderInUse, Lock, make_private
 from tailorbird.wire.connection import Connection, Limits
 from tailorbird.wire.endpoint import Endpoint
+from tailorbird.workspace import Workspace, open_workspace
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +50,9 @@ LEAVE_SECONDS = 10
 systemd kills after 90."""
 BACKLOG = 2048
 """Connections that wait to be accepted: uvicorn's own default, of which Linux takes what its somaxconn allows."""
+
+
+Make = Callable[[uvicorn.Config], uvicorn.Server]
 
 
 def serve(config: Config, ready: Callable[[str], None] = lambda url: None, *, renew: bool = False) -> None:
@@ -73,13 +84,77 @@ def _serve(config: Config, lock: Lock, listening: socket.socket, ready: Callable
     workspace = opening.server_workspace(config, renew=renew)
     (config.data_dir / ENDPOINT_FILE).write_text(url)
     lock.tell(url)
-    aws_local = None
+    tell = partial(_tell_ready, url, ready)
+    if config.processes == 1:
+        _lead(workspace, listening, local, tell)
+    else:
+        workspace.close()  # before the fork: no process may use another's connections
+        _serve_together(config, listening, local, tell)
+    log.info("stopped")
+
+
+def _serve_together(config: Config, listening: socket.socket, local: str, tell: Callable[[], None]) -> None:
+    """Serves in several processes, the first of which leads (`jobs/leader.py`); raises StartRefused."""
+    remarks, counts = Remarks(), Counts(config.processes)
+
+    def work(number: int, ready: Callable[[], object]) -> None:
+        workspace = open_workspace(config)
+        workspace.cache.remarks, workspace.recommendation_log.shared = remarks, True
+        make = partial(SharedServer, listening=listening, counts=counts, number=number)
+        if number == 0:
+            _lead(workspace, listening, local, ready, make)
+        else:
+            _follow(workspace, listening, local, ready, make)
+
+    try:
+        processes.Supervisor(config.processes, work, counts.gone).run(tell)
+    except processes.NoStart as error:
+        raise StartRefused(str(error)) from error
+
+
+def _lead(
+    workspace: Workspace,
+    listening: socket.socket,
+    local: str,
+    ready: Callable[[], object],
+    make: Make | None = None,
+) -> None:
+    """Serves, runs the dispatcher and has the AWS services beside us; make: the server that shares with others."""
+    config, aws_local = workspace.config, None
     if config.s3_endpoint == local:
         metrics = partial(attributions.metrics, workspace)
         aws_local = AwsLocal(config.data_dir / "neighbours", config.account_id, workspace.access_key, metrics)
         threading.Thread(target=aws_local.warm, daemon=True, name="warm").start()
     dispatcher = Dispatcher(workspace)
-    server = _http_server(config, app.make_endpoint(workspace, aws_local, Health(workspace, dispatcher)))
+    health = Health(workspace, dispatcher, aws_local)
+    functions: dict[str, Function] = {"hindrances": health.hindrances, "damages": list}
+    if aws_local is not None:
+        functions |= {name: getattr(aws_local, name) for name in ("answer", "preflight", "secret_of", "damages")}
+    endpoint = app.make_endpoint(workspace, aws_local, health)
+    with answering(config.data_dir, functions) if make is not None else nullcontext():
+        _answer(workspace, listening, ready, endpoint, make or uvicorn.Server, dispatcher)
+
+
+def _follow(
+    workspace: Workspace, listening: socket.socket, local: str, ready: Callable[[], object], make: Make
+) -> None:
+    """Serves, and asks the leader for what that alone does."""
+    config, leader = workspace.config, Leader(workspace.config.data_dir)
+    aws_local = RemoteAwsLocal(leader.ask, workspace.access_key) if config.s3_endpoint == local else None
+    endpoint = app.make_endpoint(workspace, aws_local, Health(workspace, None, leader))
+    _answer(workspace, listening, ready, endpoint, make)
+
+
+def _answer(
+    workspace: Workspace,
+    listening: socket.socket,
+    ready: Callable[[], object],
+    endpoint: Endpoint,
+    make: Make,
+    dispatcher: Dispatcher | None = None,
+) -> None:
+    """Answers requests until SIGTERM or SIGINT, then closes the workspace; `ready` is called once they are answered."""
+    server = make(_http_config(workspace.config, endpoint))
 
     def end(*_: object) -> None:
         server.should_exit = True
@@ -88,14 +163,15 @@ def _serve(config: Config, lock: Lock, listening: socket.socket, ready: Callable
     # that comes before uvicorn listens to them, or after, counts as well.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    dispatcher.start()
-    threading.Thread(target=_announce, args=(server, url, ready), daemon=True, name="announce").start()
+    if dispatcher is not None:
+        dispatcher.start()
+    threading.Thread(target=_announce, args=(server, ready), daemon=True, name="announce").start()
     try:
         server.run(sockets=[listening])
     finally:
-        dispatcher.stop()
+        if dispatcher is not None:
+            dispatcher.stop()
         workspace.close()
-        log.info("stopped")
 
 
 def leave() -> None:
@@ -109,36 +185,50 @@ def leave() -> None:
     end.start()
 
 
-def _http_server(config: Config, endpoint: Endpoint) -> uvicorn.Server:
+def _http_config(config: Config, endpoint: Endpoint) -> uvicorn.Config:
     limits = Limits(min(config.connections, _descriptors() // 2), config.silence_seconds)
-    return uvicorn.Server(
-        uvicorn.Config(
-            endpoint,
-            http=cast(Any, partial(Connection, limits, endpoint.at_once)),
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_level="error",  # what clients send wrong is answered, and no news for an operator
-            server_header=False,
-            proxy_headers=False,  # nothing here asks who the client is
-            timeout_keep_alive=math.ceil(config.silence_seconds),
-            timeout_graceful_shutdown=LEAVE_SECONDS,
-        )
+    return uvicorn.Config(
+        endpoint,
+        http=cast(Any, partial(Connection, limits, endpoint.at_once)),
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="error",  # what clients send wrong is answered, and no news for an operator
+        server_header=False,
+        proxy_headers=False,  # nothing here asks who the client is
+        timeout_keep_alive=math.ceil(config.silence_seconds),
+        timeout_graceful_shutdown=LEAVE_SECONDS,
     )
 
 
 def _lock(config: Config) -> Lock:
+    latest = time.monotonic() + LEAVE_SECONDS
     try:
         config.data_dir.mkdir(parents=True, exist_ok=True)
-        return Lock(config.data_dir)
-    except FolderInUse as error:
-        raise StartRefused(str(error)) from error
+        while True:
+            try:
+                return Lock(config.data_dir)
+            except FolderInUse as error:
+                if _is_held(config.data_dir) or time.monotonic() > latest:
+                    raise StartRefused(str(error)) from error
+                time.sleep(0.05)  # serving processes whose parent was killed are on their way out
     except OSError as error:
         file = next((path for path in [config.data_dir, *config.data_dir.parents] if path.is_file()), None)
         reason = f"{file} is a file" if file else error.strerror
         raise StartRefused(
             f"The data folder {config.data_dir} cannot be used: {reason}. Name another one with --data-dir."
         ) from error
+
+
+def _is_held(folder: Path) -> bool:
+    """Whether the process that the lock names is there."""
+    try:
+        os.kill(int((folder / LOCK_FILE).read_text().partition("\n")[0]), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 def _listen(config: Config) -> socket.socket:
@@ -162,9 +252,13 @@ def _descriptors() -> int:
     return wanted
 
 
-def _announce(server: uvicorn.Server, url: str, ready: Callable[[str], None]) -> None:
+def _announce(server: uvicorn.Server, ready: Callable[[], object]) -> None:
     while not server.started:
         threading.Event().wait(0.02)
+    ready()
+
+
+def _tell_ready(url: str, ready: Callable[[str], None]) -> None:
     log.info("ready", extra={"url": url})
     try:
         ready(url)

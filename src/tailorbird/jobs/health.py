@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -31,12 +32,26 @@ EXAMINED_SECONDS = 10.0
 often by default."""
 
 
-class Health:
-    """What probes and load balancers ask; safe to use from many threads."""
+class Neighbours(Protocol):
+    """What else a process needs: the AWS services beside it, or the process that has them."""
 
-    def __init__(self, workspace: Workspace, dispatcher: Dispatcher) -> None:
+    def hindrances(self) -> list[str]:
+        """Why it cannot be used; costs nothing."""
+        ...
+
+    def damages(self) -> list[str]:
+        """What is damaged while the rest works, in words for everybody."""
+        ...
+
+
+class Health:
+    """What probes and load balancers ask of one process; safe to use from many threads."""
+
+    def __init__(self, workspace: Workspace, dispatcher: Dispatcher | None, beside: Neighbours | None = None) -> None:
+        """dispatcher: None where another process runs it. beside: what else this process needs; None for nothing."""
         self._workspace = workspace
         self._dispatcher = dispatcher
+        self._beside = beside
         self._looking = threading.Lock()
         self._looked = float("-inf")
         self._reasons: list[str] = []
@@ -46,7 +61,8 @@ class Health:
 
     def alive(self) -> list[str]:
         """Why this process should be started again; empty for no reason. Costs nothing."""
-        return [] if self._dispatcher.runs else ["the dispatcher has ended: no job is begun any more"]
+        works = self._dispatcher is None or self._dispatcher.runs
+        return [] if works else ["the dispatcher has ended: no job is begun any more"]
 
     def ready(self) -> list[str]:
         """Why requests should go elsewhere for now; empty for no reason."""
@@ -56,16 +72,18 @@ class Health:
                 self._looked = time.monotonic()
                 if self._reasons != before:
                     log.warning("readiness changed", extra={"reasons": self._reasons})
-            return self._reasons
+            reasons = self._reasons
+        return reasons if self._beside is None else [*reasons, *self._beside.hindrances()]
+
+    def hindrances(self) -> list[str]:
+        """Why this process does not do what others ask of it; empty for no reason. Costs nothing."""
+        return [*self.alive(), *self._silence(), *([] if self._beside is None else self._beside.hindrances())]
 
     def damages(self) -> list[str]:
         """What does not work though the rest does, as of the last `ready`; anybody may ask, so no file is named."""
         found = self._damaged | self._workspace.faults.damaged()
-        return (
-            [f"{counted(len(found), 'file is', 'files are')} damaged: see the log and `tailorbird check`"]
-            if found
-            else []
-        )
+        told = [f"{counted(len(found), 'file is', 'files are')} damaged: see the log and `tailorbird check`"]
+        return [*(told if found else []), *([] if self._beside is None else self._beside.damages())]
 
     def _examination(self) -> list[str]:
         """Why nothing works though its stores can be opened; takes note of what else is damaged."""
@@ -107,6 +125,8 @@ class Health:
         return []
 
     def _silence(self) -> list[str]:
+        if self._dispatcher is None:
+            return []
         seconds = time.monotonic() - self._dispatcher.turned
         return [] if seconds < DISPATCHER_SECONDS else [f"the dispatcher has not turned for {seconds:.0f} seconds"]
 

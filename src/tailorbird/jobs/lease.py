@@ -1,23 +1,31 @@
 """A worker's claim on a document: it ends by itself unless renewed, and whoever holds it says what became of the job.
 
 A worker claims a document by compare-and-set on its status and holds a lease that it renews; a lease that ran out
-means that the worker is gone, and the job is started again. A job may thus run twice: each one writes so that this
-does no harm.
+means that the worker is gone, and the job is started again. A job may thus run twice, and even twice at a time: each
+one writes so that this does no harm, and what becomes visible does so while its run holds the claim (`Lease.fenced`).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import re
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+import sqlalchemy as sa
 
 from tailorbird.api import due, transitions
 from tailorbird.api.lifecycle import STOPPED, STOPPING, UNFINISHED, Resource
+from tailorbird.errors import AwsError
 from tailorbird.faults import Faults
 from tailorbird.recipes.recipe import Epoch
 from tailorbird.storage.catalogue import Document
+from tailorbird.storage.fence import Fence
 from tailorbird.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -133,9 +141,21 @@ class Lease:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Raises LeaseLost in place of what went wrong because another run is at the job, which clears away."""
         self._ended.set()
         self._thread.join()
+        if isinstance(error, Exception) and not isinstance(error, LeaseLost) and self._is_lost():
+            raise LeaseLost(self._arn) from error
+
+    def _is_lost(self) -> bool:
+        try:
+            document = self._workspace.catalogue.get(self._arn)
+        except (sa.exc.SQLAlchemyError, AwsError):
+            return False  # what went wrong is the news
+        return document is None or self._renewed(document) is None
 
     def progress(self, share: float, told: str | Epoch) -> None:
         """Says how far the job is; raises LeaseLost when it should stop.
@@ -148,6 +168,22 @@ class Lease:
         took = time.monotonic() - self._began
         ends = {"ends": self._workspace.clock() + took * (1 - share) / share} if share > 0 else {}
         self.latest = {"share": round(share, 4), "text": str(told), **ends, **_figures(told)}
+
+    def fenced(self, workspace: Workspace) -> Workspace:
+        """The workspace, whose models and tables show what is written only while the claim is held."""
+        fence = Fence(self._owner, self._held)
+        artifacts, tables = workspace.artifacts.fenced(fence), workspace.tables.fenced(fence)
+        return dataclasses.replace(workspace, artifacts=artifacts, tables=tables)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Keeps others from taking the claim inside; raises LeaseLost where one has."""
+        with self._workspace.catalogue.transaction():
+            document = self._workspace.catalogue.get(self._arn)
+            if document is None or self._renewed(document) is None:
+                self._lost.set()
+                raise LeaseLost(self._arn)
+            yield
 
     def _loop(self) -> None:
         while not self._lost.is_set() and not self._ended.wait(LOOK_SECONDS):

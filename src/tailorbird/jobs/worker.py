@@ -90,7 +90,7 @@ def work(workspace: Workspace, resource: Resource, arn: str) -> None:
     try:
         with held:
             assert resource.job is not None
-            members = resource.job(workspace, document, held.progress)
+            members = resource.job(held.fenced(workspace), document, held.progress)
         outcome = {"status": stages.done, "_progress": held.latest | {"share": 1.0, "text": "done"}, **members}
     except LeaseLost:
         log.warning("job given up: it was stopped, or its lease is lost", extra={"arn": arn})

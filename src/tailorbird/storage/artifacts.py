@@ -31,6 +31,7 @@ import msgspec
 
 from tailorbird.errors import DamagedFile
 from tailorbird.storage import checksums, durable
+from tailorbird.storage.fence import FREE, Fence
 
 MANIFEST = "recipe.json"
 METRICS = "metrics.json"
@@ -147,16 +148,22 @@ class Artifacts:
     All methods that read raise DamagedFile.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, fence: Fence = FREE) -> None:
         self._folder = folder
+        self._fence = fence
+
+    def fenced(self, fence: Fence) -> Artifacts:
+        """The same store, which publishes only while the fence is held."""
+        return Artifacts(self._folder, fence)
 
     @contextmanager
     def publish(self, arn: str, manifest: ModelManifest, metrics: Sequence[object]) -> Iterator[Artifact]:
         """Gives the folders to write a model into. At the end of the `with` it is there, on disk and whole.
 
-        metrics: what the exam told, as JSON or dataclasses. Nothing stays where the `with` fails; raises NoSpace.
+        metrics: what the exam told, as JSON or dataclasses. Nothing stays where the `with` fails, or the fence is lost.
+        Raises NoSpace, and what the fence raises.
         """
-        with durable.publish(self._folder_of(arn)) as fresh:
+        with durable.publish(self._folder_of(arn), self._fence) as fresh:
             artifact = Artifact(fresh, owner(arn), replace(manifest, checksums=True))
             artifact.model.mkdir()
             artifact.history.mkdir()
@@ -168,7 +175,7 @@ class Artifacts:
     def publish_again(self, arn: str, source: str) -> Iterator[Artifact]:
         """As `publish`, with the files of another model, which both have in common then; only pools are their own."""
         manifest = self.manifest(source)
-        with durable.publish(self._folder_of(arn)) as fresh:
+        with durable.publish(self._folder_of(arn), self._fence) as fresh:
             without = shutil.ignore_patterns(POOLS)
             shutil.copytree(self._folder_of(source), fresh, copy_function=os.link, ignore=without, dirs_exist_ok=True)
             yield Artifact(fresh, owner(arn), manifest)
@@ -196,7 +203,7 @@ class Artifacts:
         Raises OSError where that fails: what is deleted must not stay.
         """
         folder = self._folder_of(arn)
-        for path in (durable.draft(folder), folder):
+        for path in (*durable.drafts(folder), folder):
             while path.exists():
                 with suppress(FileNotFoundError):  # somebody else removes them too
                     shutil.rmtree(path)

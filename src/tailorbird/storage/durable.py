@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from typing import IO
 
 from tailorbird.errors import NoSpace
 from tailorbird.storage import checksums
+from tailorbird.storage.fence import FREE, Fence
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -60,12 +63,13 @@ def replace(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def publish(folder: Path) -> Iterator[Path]:
+def publish(folder: Path, fence: Fence = FREE) -> Iterator[Path]:
     """Gives a fresh folder to write into, which takes the place of `folder` at the end, on disk and whole.
 
-    Its files' checksums are beside them then. Nothing stays of it where that fails.
+    Its files' checksums are beside them then. Nothing stays of it where that fails, or where the fence is not held.
+    What other runs were writing in its place goes too: they are dead, or have lost the fence.
     """
-    fresh = draft(folder)
+    fresh = folder.with_name(f".{folder.name}.{fence.owner}.fresh" if fence.owner else f".{folder.name}.fresh")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         with room(folder.parent):
@@ -75,17 +79,21 @@ def publish(folder: Path) -> Iterator[Path]:
             checksums.write(fresh)
             for path in [*fresh.rglob("*"), fresh]:
                 sync(path)
+        with fence.held():
+            if folder.exists():  # left by a worker that died between here and its document
+                folder.rename(folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.old"))
+            fresh.rename(folder)
+            sync(folder.parent)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
-    shutil.rmtree(folder, ignore_errors=True)  # left by a worker that died between here and its document
-    fresh.rename(folder)
-    sync(folder.parent)
+    for left in drafts(folder):
+        shutil.rmtree(left, ignore_errors=True)
 
 
-def draft(folder: Path) -> Path:
-    """Where `publish` has the folder until it is whole; what a process that died has left of it is there too."""
-    return folder.with_name(f".{folder.name}.fresh")
+def drafts(folder: Path) -> list[Path]:
+    """What `publish` has beside the folder, be it fresh or replaced; processes that died leave it there."""
+    return list(folder.parent.glob(f".{glob.escape(folder.name)}.*"))
 
 
 def _make(folder: Path) -> None:

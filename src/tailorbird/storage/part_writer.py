@@ -13,6 +13,7 @@ import polars as pl
 from tailorbird.storage import checksums, manifests
 from tailorbird.storage.checksums import Checksum
 from tailorbird.storage.durable import room, sync
+from tailorbird.storage.fence import Fence
 from tailorbird.storage.manifests import Folder, Part, TableManifest, locked
 
 FULL = "FULL"
@@ -34,8 +35,11 @@ that the manifest grows by; not tuned."""
 class PartWriter:
     """A part that is being written. Leaving its `with` without a commit discards it."""
 
-    def __init__(self, folder: Folder, job_id: str, sort_by: tuple[str, ...], begun: TableManifest) -> None:
+    def __init__(
+        self, folder: Folder, job_id: str, sort_by: tuple[str, ...], begun: TableManifest, fence: Fence
+    ) -> None:
         self._folder = folder
+        self._fence = fence
         self._job_id = job_id
         self._sort_by = sort_by
         self._begun = begun
@@ -103,7 +107,8 @@ class PartWriter:
             jobs = (*old.jobs, self._job_id)[-JOBS_REMEMBERED:]
             moved = at if streamed else old.moved
             try:
-                manifests.swap(self._folder, TableManifest(secrets.token_hex(8), kept, jobs, moved, old.rewritten))
+                with self._fence.held():
+                    manifests.swap(self._folder, TableManifest(secrets.token_hex(8), kept, jobs, moved, old.rewritten))
             finally:
                 manifests.sweep(self._folder)
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import threading
+import time
 from collections.abc import Collection
 
 import msgspec
@@ -25,6 +27,10 @@ log = logging.getLogger(__name__)
 WRITE_SECONDS = 0.25
 """Between two writes, so that many lists share one: of 740 lists a second each took 50 µs of a core where 37 shared
 one, and 24 where 185 did. A crash may lose as much, and other processes find a list up to that much later."""
+FOUND_SECONDS = 1.0
+"""After which an answer that another process gave is found, if ever: `WRITE_SECONDS`, and what a busy machine adds."""
+LOOK_SECONDS = 0.05
+"""Between two looks for it. Not tuned."""
 RETRY_SECONDS = 5.0
 """After a write that failed, so that a full disk fills no log; lists that come meanwhile wait. Not tuned."""
 AT_ONCE = 500
@@ -35,6 +41,8 @@ WRITTEN_AT_ONCE = 64
 which the writer would wait for those who answer. One at a time took 18 µs a list, 16 12, 64 10, 160 13."""
 DROPPED_AT_ONCE = 10_000
 """Lists that one transaction drops, so that writers get their turn: it takes 0.2 s."""
+
+_ID = re.compile(r"RID-([0-9a-f]{8})-([0-9a-f]{4})-7", re.ASCII)
 
 _metadata = sa.MetaData()
 _shown = sa.Table(
@@ -75,13 +83,19 @@ class LoggedAnswer(msgspec.Struct, frozen=True, gc=False):
     """How likely each was to be shown in its place, 0 to 1, where the campaign explores."""
 
 
-def new_id(time: float) -> str:
+def new_id(now: float) -> str:
     """A recommendationId for an answer that is given now (epoch seconds).
 
     It is a UUID of version 7 (RFC 9562 5.7), which begins with the time: so the index of the ids grows at its end,
     and not at thousands of places, each of which would be a page to write.
     """
-    return f"RID-{uuid_text(int(time * 1000) << 80 | random.getrandbits(80), version=7)}"
+    return f"RID-{uuid_text(int(now * 1000) << 80 | random.getrandbits(80), version=7)}"
+
+
+def _given(name: str) -> float:
+    """When the answer of an id was given (epoch seconds); 0 for what is no id of ours."""
+    found = _ID.match(name)
+    return int(found[1] + found[2], 16) / 1000 if found else 0.0
 
 
 def database(url: str) -> Database:
@@ -107,6 +121,8 @@ class RecommendationLog:
         self._closing = threading.Event()
         self._writer: threading.Thread | None = None
         self._pause = WRITE_SECONDS
+        self.shared = False
+        """Whether other processes give answers too: those of the last moment are waited for."""
         self._failure = ""
         """Why the newest write failed, which is told once; empty where it did not."""
         formats.bring(store, self._engine, _metadata)
@@ -122,7 +138,21 @@ class RecommendationLog:
             self._news.set()
 
     def find(self, ids: Collection[str]) -> dict[str, LoggedAnswer]:
-        """The answers with these ids; unknown and expired ids are left out, and all that a damaged file hides."""
+        """The answers with these ids; unknown and expired ids are left out, and all that a damaged file hides.
+
+        Where others give answers too, one whose id is younger than `FOUND_SECONDS` is waited for until it is not.
+        """
+        found = self._find(ids)
+        latest = time.monotonic() + FOUND_SECONDS
+        while self.shared and time.monotonic() < latest:
+            awaited = [each for each in ids if each not in found and abs(time.time() - _given(each)) < FOUND_SECONDS]
+            if not awaited:
+                break
+            time.sleep(LOOK_SECONDS)
+            found |= self._find(awaited)
+        return found
+
+    def _find(self, ids: Collection[str]) -> dict[str, LoggedAnswer]:
         with self._lock:
             found = {each: self._waiting[each] for each in ids if each in self._waiting}
         missing = [each for each in ids if each not in found]

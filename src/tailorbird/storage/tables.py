@@ -10,6 +10,7 @@ process lives, so what a crashed writer left can be told from what a running one
 
 from __future__ import annotations
 
+import copy
 import os
 import secrets
 import shutil
@@ -26,6 +27,7 @@ import polars as pl
 from tailorbird.errors import DamagedFile
 from tailorbird.storage import checksums, manifests
 from tailorbird.storage.durable import room
+from tailorbird.storage.fence import FREE, Fence
 from tailorbird.storage.manifests import Folder, Part, TableManifest, consistently, folder_of, locked
 from tailorbird.storage.part_writer import JOBS_REMEMBERED, PartWriter, written
 
@@ -56,8 +58,15 @@ class Tables:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._fence = FREE
         self._checked: set[Path] = set()
         self._checking = threading.Lock()
+
+    def fenced(self, fence: Fence) -> Tables:
+        """The same store, which makes visible only while the fence is held."""
+        same = copy.copy(self)
+        same._fence = fence
+        return same
 
     def begin(self, key: str, job_id: str, sort_by: Sequence[str] | None = None) -> PartWriter:
         """Starts a part, to be used in a `with`; it is visible only once committed.
@@ -70,7 +79,7 @@ class Tables:
             if not (folder.path / manifests.NAME).exists():
                 manifests.swap(folder, manifests.read(folder))
             manifests.sweep(folder)
-            return PartWriter(folder, job_id, tuple(sort_by or ()), manifests.read(folder))
+            return PartWriter(folder, job_id, tuple(sort_by or ()), manifests.read(folder), self._fence)
 
     def read(self, key: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """All rows, oldest part first; a column that an older part lacks is null there.
@@ -146,7 +155,8 @@ class Tables:
                     jobs=(*old.jobs, job_id)[-JOBS_REMEMBERED:],
                     rewritten=job_id,
                 )
-                manifests.swap(folder, fresh)
+                with self._fence.held():
+                    manifests.swap(folder, fresh)
             finally:
                 manifests.sweep(folder)
 

@@ -19,19 +19,23 @@ def retrain(workspace: Workspace, document: Document, progress: Progress) -> Doc
     """Trains anew, then gives the recommender the new artifact; earlier retrainings go after that."""
     arn, artifact = document["recommenderArn"], document["recommenderTrainingArn"]
     trained = recommender.train(workspace, document | {"_artifact": artifact}, progress)
-    _replace(workspace, arn, artifact, trained)
+    _replace(workspace, arn, artifact, trained, document.get("_owner"))
     return {name: trained[name] for name in ("_metrics", "_warnings")}
 
 
 @lifecycle.atomic
-def _replace(workspace: Workspace, arn: str, artifact: str, trained: Document) -> None:
-    """Gives the recommender its new model, unless it was deleted: one of the same name may be in its place."""
+def _replace(workspace: Workspace, arn: str, artifact: str, trained: Document, owner: str | None) -> None:
+    """Gives the recommender its new model, unless it was deleted: one of the same name may be in its place.
+
+    owner: of the run that trained; another run of the same retraining may have begun meanwhile, and will do it itself.
+    """
 
     def change(current: Document) -> Document | None:
         return current | trained | {"_artifact": artifact} if current["status"] not in lifecycle.DELETING else None
 
     # The record of the retraining goes when the recommender goes.
-    if workspace.catalogue.get(artifact) is None or workspace.catalogue.update(arn, change) is None:
+    record = workspace.catalogue.get(artifact)
+    if record is None or record.get("_owner") != owner or workspace.catalogue.update(arn, change) is None:
         return
     for other in lifecycle.related(workspace, RESOURCE.name, recommenderArn=arn):
         if other["status"] in lifecycle.SETTLED:
