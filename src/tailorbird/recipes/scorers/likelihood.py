@@ -29,7 +29,7 @@ def fit(table: ScoredSamples) -> tuple[NDArray[np.float32], NDArray[np.float32]]
 
     kinds, samples, _ = table.scores.shape
     known, true = _places(table.bucket, table.bucket < BUCKETS, np.int32), _places(table.truth, table.truth > 0)
-    true_of_buckets = np.bincount(table.bucket[table.truth > 0], true[2], BUCKETS + 1)[:-1]
+    true_of_buckets = np.bincount(table.bucket[table.truth > 0], true[2], BUCKETS + 1)[:-1].astype(np.float64)
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         weights, offsets = _unpacked(parameters, kinds)
