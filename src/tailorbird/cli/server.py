@@ -17,14 +17,13 @@ from typing import Any, cast
 
 import uvicorn
 
-from tailorbird import app
+from tailorbird import app, logs
 from tailorbird.api import attributions
 from tailorbird.aws_local import AwsLocal
 from tailorbird.cli import opening
 from tailorbird.cli.opening import StartRefused
 from tailorbird.cli.variables import ENDPOINT_FILE, local_url
 from tailorbird.config import Config
-from tailorbird.jobs import logs
 from tailorbird.jobs.dispatcher import Dispatcher
 from tailorbird.jobs.health import Health
 from tailorbird.storage.folder import LOCK_FILE, MASK, FolderInUse, Lock, make_private
