@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tailorbird.recipes.recipe import Query
-from tailorbird.recipes.scorers import blend_weights
+from tailorbird.recipes.scorers import blend_weights, likelihood
 from tailorbird.recipes.scorers.scorer import load_scorers, save_scorers
 
 ITEMS = 300
@@ -48,7 +48,7 @@ def samples(history: Query, weights: tuple[float, float], count: int) -> list[bl
 
 def learned(drawn: list[blend_weights.Sample], query: Query) -> np.ndarray:
     table = blend_weights.score_samples(SCORERS, drawn, ITEMS, np.random.default_rng(0))
-    weights, _ = blend_weights.fit(table)
+    weights, _ = likelihood.fit(table)
     return weights[0] + blend_weights.shortness([query])[0] * weights[1]
 
 

@@ -20,7 +20,7 @@ from typing import Any, cast
 
 import uvicorn
 
-from tailorbird import app
+from tailorbird import app, logs
 from tailorbird.api import attributions
 from tailorbird.aws_local import AwsLocal
 from tailorbird.aws_local.remote import RemoteAwsLocal
@@ -30,7 +30,6 @@ from tailorbird.cli.opening import StartRefused
 from tailorbird.cli.sharing import Counts, SharedServer
 from tailorbird.cli.variables import ENDPOINT_FILE, local_url
 from tailorbird.config import Config
-from tailorbird.jobs import logs
 from tailorbird.jobs.dispatcher import Dispatcher
 from tailorbird.jobs.health import Health
 from tailorbird.jobs.leader import Function, Leader, answering

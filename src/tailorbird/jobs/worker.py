@@ -7,13 +7,14 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tailorbird import logs
 from tailorbird.api import attributions, lookup, updates
 from tailorbird.api.lifecycle import JobFailed, Resource
 from tailorbird.api.resources import RESOURCES
 from tailorbird.config import Config
 from tailorbird.data import compaction
 from tailorbird.errors import DamagedFile, NoSpace
-from tailorbird.jobs import executors, lease, logs
+from tailorbird.jobs import executors, lease
 from tailorbird.jobs.lease import Lease, LeaseLost
 from tailorbird.numbers import counted
 from tailorbird.workspace import Workspace, open_workspace

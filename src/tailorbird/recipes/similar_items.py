@@ -31,11 +31,11 @@ from tailorbird.recipes.scorers.blend_weights import (
     TOLERANCE,
     Sample,
     discount_popularity,
-    fit,
     ndcg,
     samples_with_scores,
     sharpen,
 )
+from tailorbird.recipes.scorers.likelihood import fit
 from tailorbird.recipes.scorers.scorer import Scorer, load_scorers, save_scorers
 from tailorbird.recipes.settings import hyperparameter
 from tailorbird.storage.arrays import load_arrays, save_arrays

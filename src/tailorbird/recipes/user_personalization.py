@@ -47,12 +47,12 @@ from tailorbird.recipes.scorers.blend_weights import (
     discount_popularity,
     draw_samples,
     factors,
-    fit,
     log_softmax,
     most_samples,
     score_samples,
     shortness,
 )
+from tailorbird.recipes.scorers.likelihood import fit
 from tailorbird.recipes.scorers.scorer import RaisingScorer, Scorer, load_scorers, save_scorers
 from tailorbird.recipes.scorers.sums import queries_of
 from tailorbird.recipes.scorers.transformer import Transformer

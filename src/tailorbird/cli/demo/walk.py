@@ -34,6 +34,8 @@ READING = (
     "NDCG compares a list with the best order of its own hits, so a longer list, which has more of them to order, may "
     "have less. Ranking is measured as user personalization is, and has the same model."
 )
+LOOK_SECONDS = 0.5
+"""Between two looks at jobs, which tell as often how far they are: clients and servers take 10 ms for a look."""
 ROLE = "arn:aws:iam::123456789012:role/Demo"
 BUCKET = "tailorbird-demo"
 
@@ -234,7 +236,7 @@ class Walk:
             tasks = {arn: bars.add_task(name, total=1.0, text="waiting", start=False) for name, arn in jobs.items()}
             waiting = set(tasks)
             while waiting:
-                time.sleep(0.1)
+                time.sleep(LOOK_SECONDS)
                 for arn in sorted(waiting):
                     found = describe(arn)
                     if found["status"] == "CREATE FAILED":
