@@ -19,9 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +51,7 @@ from tailorbird.recipes.scorers.blend_weights import (
     score_samples,
     shortness,
 )
-from tailorbird.recipes.scorers.scorer import RaisingScorer, Scorer, load_scorers, save_scorers
+from tailorbird.recipes.scorers.scorer import AddingScorer, load_scorers, save_scorers
 from tailorbird.recipes.scorers.sums import queries_of
 from tailorbird.recipes.scorers.transformer import Transformer
 from tailorbird.recipes.scorers.transformer_training import TransformerPlan
@@ -99,7 +97,7 @@ class Settings:
     seed: int = 0
 
 
-LOADERS: dict[str, Callable[[Path], Scorer]] = {
+LOADERS: dict[str, Callable[[Path], AddingScorer]] = {
     "popular": decayed_popularity.load,
     "recent": decayed_popularity.load,
     "ease": ease.load,
@@ -117,7 +115,7 @@ class UserPersonalization:
     """The scorers by name, their (long and short) weights in the same order, and the offsets of known items."""
 
     items: NDArray[np.str_]
-    scorers: dict[str, Scorer]
+    scorers: dict[str, AddingScorer]
     weights: NDArray[np.float32]
     offsets: NDArray[np.float32]
     first: NDArray[np.float32]
@@ -127,8 +125,7 @@ class UserPersonalization:
         """Returns (query, item) log-probabilities of the next interaction."""
         queries = queries_of(queries)
         logits = self._blended(queries)
-        rows, columns, bucket = repeat_consumption.positions(queries, len(self.items))
-        logits[rows, columns] += self.offsets[bucket]
+        repeat_consumption.add(queries, self.offsets, logits)
         if empty := [row for row, query in enumerate(queries) if not len(query.items)]:
             logits[empty] = self._of_newcomers([queries[row] for row in empty])
         return log_softmax(logits)
@@ -137,17 +134,9 @@ class UserPersonalization:
         """The weighted sum of the scores, up to a number that is the same for all items of a query."""
         weighed = factors(self.weights, shortness(queries))
         logits = np.zeros((len(queries), len(self.items)), np.float32)
-        for (scorer, raises), factor in zip(self._raising, weighed, strict=True):
-            if raises:
-                scorer.add(queries, factor, logits)
-            else:
-                logits += factor[:, None] * scorer.score(queries)
+        for scorer, factor in zip(self.scorers.values(), weighed, strict=True):
+            scorer.add(queries, factor, logits)
         return logits
-
-    @cached_property
-    def _raising(self) -> list[tuple[Any, bool]]:
-        """The scorers, and whether each is a `RaisingScorer`, which takes 5 µs to find out."""
-        return [(scorer, isinstance(scorer, RaisingScorer)) for scorer in self.scorers.values()]
 
     def _of_newcomers(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         popularity = self.scorers["recent" if "recent" in self.scorers else "popular"]
@@ -228,7 +217,7 @@ def hold_out(data: Interactions, rng: np.random.Generator) -> NDArray[np.bool_]:
 
 
 def learn_weights(
-    scorers: dict[str, Scorer], samples: Sequence[Sample], items: int, rng: np.random.Generator
+    scorers: dict[str, AddingScorer], samples: Sequence[Sample], items: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Returns the weights of the scorers and the offsets of known items."""
     table = score_samples(list(scorers.values()), samples, items, rng)
@@ -236,9 +225,9 @@ def learn_weights(
     return discount_popularity(table, weights, offsets), offsets
 
 
-def train_closed_forms(data: Interactions, known: Features, makeup: BlendVariant) -> dict[str, Scorer]:
+def train_closed_forms(data: Interactions, known: Features, makeup: BlendVariant) -> dict[str, AddingScorer]:
     """Trains every scorer that takes seconds."""
-    scorers: dict[str, Scorer] = {"popular": decayed_popularity.train(data, np.inf)}
+    scorers: dict[str, AddingScorer] = {"popular": decayed_popularity.train(data, np.inf)}
     if makeup.recent:
         scorers["recent"] = decayed_popularity.train(data, decayed_popularity.RECENT_HALF_LIFE)
     scorers["ease"] = ease.train(data)

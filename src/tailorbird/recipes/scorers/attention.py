@@ -10,7 +10,18 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from tailorbird.recipes.scorers.kernels import FLOATS_2D, LEAST, LONGS, OUT_2D, compiled, exponential, helper
+from tailorbird.recipes.scorers.kernels import (
+    FLOATS_2D,
+    INTS,
+    LEAST,
+    LONGS,
+    NEW_INTS,
+    NEW_LONGS,
+    OUT_2D,
+    compiled,
+    exponential,
+    helper,
+)
 from tailorbird.recipes.scorers.transformer import EPSILON
 
 CUBE = types.Array(types.float32, 3, "C")  # of dimensions
@@ -113,3 +124,36 @@ def attend(
                     given[event] += late[bucket[event]]
             _share_out(given[:seen], distance[head, distance.shape[1] - seen :])
             given[seen:] = np.float32(0)
+
+
+@compiled(LONGS, INTS, LONGS, LONGS, LONGS, types.int64, LONGS, NEW_INTS, NEW_LONGS, NEW_LONGS)
+def windows(
+    bounds: NDArray[np.int64],
+    index: NDArray[np.int32],
+    place: NDArray[np.int64],
+    when: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    start: int,
+    seen: NDArray[np.int64],
+    items: NDArray[np.int32],
+    times: NDArray[np.int64],
+    asked: NDArray[np.int64],
+) -> None:
+    """Writes what is seen of each history, from seen[q] on: `start`, and its distinct items, the oldest first.
+
+    There is no `start` where there is no room for it. place: of each item, where its time is in `when`. Each is asked
+    about when the next one comes, and the last at ends[q].
+    """
+    for q in range(len(bounds) - 1):
+        first, last = seen[q], seen[q + 1] - 1
+        asked[last] = ends[q]
+        for k in range(min(bounds[q + 1] - bounds[q], last + 1 - first)):
+            here = bounds[q] + k
+            items[last - k], times[last - k] = index[here], when[place[here]]
+            if k:
+                asked[last - k] = times[last - k + 1]
+        if last - first == bounds[q + 1] - bounds[q]:
+            items[first] = start
+            times[first] = times[first + 1] if first < last else ends[q]
+            if first < last:
+                asked[first] = times[first + 1]

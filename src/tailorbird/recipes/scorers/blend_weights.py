@@ -290,7 +290,6 @@ def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Returns log-probabilities along the last of two axes."""
     from tailorbird.recipes.scorers import kernels
 
-    highest, sums = logits.max(axis=1), np.empty(len(logits))
-    kernels.sum_exponentials(np.ascontiguousarray(logits, np.float32), highest, sums)
-    found: NDArray[np.float32] = logits - (highest + np.log(sums).astype(np.float32))[:, None]
+    found = np.array(logits, np.float32, order="C")
+    kernels.normalise(found)
     return found

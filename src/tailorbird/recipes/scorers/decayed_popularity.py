@@ -38,8 +38,17 @@ class DecayedPopularity:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of each item's decayed share at the last moment not after the request."""
-        rows = self.rows(np.array([asked_at(query, int(self.moments[-1])) for query in queries]))
-        return self.log_shares[rows] if len(rows) > 1 else self.log_shares[rows.item() :][:1]  # which is not copied
+        return self.log_shares[self._rows(queries)]
+
+    def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """As `AddingScorer` says."""
+        from tailorbird.recipes.scorers import kernels
+
+        rows = self._rows(queries).astype(np.int32)
+        kernels.add_rows(np.arange(len(rows) + 1), rows, factor, self.log_shares, out)
+
+    def _rows(self, queries: Sequence[Query]) -> NDArray[np.int64]:
+        return self.rows(np.array([asked_at(query, int(self.moments[-1])) for query in queries], np.int64))
 
     def rows(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
         """Returns the row of the last moment not after each time; of the first moment where there is none."""

@@ -17,7 +17,7 @@ from scipy import sparse
 
 from tailorbird.recipes.matrices import closeness
 from tailorbird.recipes.recipe import Interactions, Query
-from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, raised, save_csr
+from tailorbird.recipes.scorers.scorer import alone, csr_rows, load_csr, save_csr
 from tailorbird.recipes.scorers.sums import SparseRows, borrowed_zeros, queries_of, rows_of
 
 WINDOW = 20
@@ -46,16 +46,16 @@ class MarkovChain:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of the decayed sum of transition shares."""
-        return raised(self, queries, self.shares.shape[1], FLOOR)
+        return alone(self, queries, self.shares.shape[1], np.log(FLOOR))
 
     def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """As `RaisingScorer` says."""
+        """As `AddingScorer` says."""
         from tailorbird.recipes.scorers import raising_kernels
 
         items = self.shares.shape[1]
-        given = queries_of(queries).recent(items, LAST).weighted(WEIGHTS)
+        found = queries_of(queries).recent(items)
         with borrowed_zeros(items) as sums:
-            raising_kernels.sparse_rows(*given, *self._rows, FLOOR, factor, sums, out)
+            raising_kernels.sparse_rows(found.bounds, found.items, WEIGHTS, *self._rows, FLOOR, factor, sums, out)
 
     @cached_property
     def _rows(self) -> SparseRows:

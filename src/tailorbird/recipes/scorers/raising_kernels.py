@@ -16,17 +16,19 @@ from numba import types
 from numpy.typing import NDArray
 
 from tailorbird.recipes.scorers.kernels import (
+    COARSE_2D,
     FLOATS,
     FLOATS_2D,
+    INDICES,
     INTS,
     LONGS,
     NEW_INTS,
     OUT,
     OUT_2D,
+    add_coarse,
     compiled,
     helper,
 )
-from tailorbird.recipes.scorers.pair_kernels import tuple_of
 
 BLOCK, MANY = 64, 12
 """Items that are looked at together whether anything was found for them, and for how many of them until each is taken
@@ -98,13 +100,38 @@ def _raise(
             block[:] = 0
 
 
-@compiled(LONGS, INTS, FLOATS, LONGS, INTS, FLOATS, types.float32, FLOATS, OUT, OUT_2D, fast=True)
+@helper()
+def _newest(index: NDArray[np.int32], bounds: NDArray[np.int64], q: int, most: int) -> NDArray[np.int32]:
+    """Returns the newest items of a history, `most` or fewer."""
+    return index[bounds[q] : min(bounds[q + 1], bounds[q] + most)]
+
+
+@compiled(LONGS, INTS, FLOATS, COARSE_2D, FLOATS, types.float32, FLOATS, OUT, OUT_2D, fast=True)
+def coarse_rows(
+    bounds: NDArray[np.int64],
+    index: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    numbers: NDArray[np.int16],
+    unit: NDArray[np.float32],
+    floor: float,
+    factor: NDArray[np.float32],
+    sums: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """Raises by the sums of the weighted rows of a table, see coarse_rows.py. sums: a zero for each item."""
+    for q in range(len(out)):
+        mine = _newest(index, bounds, q, len(weights))
+        add_coarse(mine, weights, numbers, unit, sums)
+        _raise(sums, np.float32(1), unit[:0], floor, factor[q], out[q])
+
+
+@compiled(LONGS, INTS, FLOATS, LONGS, INDICES, FLOATS, types.float32, FLOATS, OUT, OUT_2D, fast=True)
 def sparse_rows(
     bounds: NDArray[np.int64],
     index: NDArray[np.int32],
-    weight: NDArray[np.float32],
+    weights: NDArray[np.float32],
     indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
+    indices: NDArray[np.integer],
     data: NDArray[np.float32],
     floor: float,
     factor: NDArray[np.float32],
@@ -113,20 +140,21 @@ def sparse_rows(
 ) -> None:
     """Raises by the sums of the weighted rows of a sparse matrix. sums: a zero for each item."""
     for q in range(len(out)):
-        for k in range(bounds[q], bounds[q + 1]):
-            for place in range(indptr[index[k]], indptr[index[k] + 1]):
-                sums[indices[place]] += weight[k] * data[place]
+        mine = _newest(index, bounds, q, len(weights))
+        for k in range(len(mine)):
+            for place in range(indptr[mine[k]], indptr[mine[k] + 1]):
+                sums[indices[place]] += weights[k] * data[place]
         _raise(sums, np.float32(1), data[:0], floor, factor[q], out[q])
 
 
-@compiled(FLOATS_2D, LONGS, INTS, LONGS, INTS, FLOATS, FLOATS, types.float32, FLOATS, OUT, OUT_2D, fast=True)
+@compiled(FLOATS_2D, LONGS, INDICES, LONGS, INTS, FLOATS, FLOATS, types.float32, FLOATS, OUT, OUT_2D, fast=True)
 def rebuilt(
     given: NDArray[np.float32],
     indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
+    indices: NDArray[np.integer],
     bounds: NDArray[np.int64],
     index: NDArray[np.int32],
-    weight: NDArray[np.float32],
+    weights: NDArray[np.float32],
     diagonal: NDArray[np.float32],
     floor: float,
     factor: NDArray[np.float32],
@@ -144,8 +172,9 @@ def rebuilt(
             if value:
                 for place in range(indptr[user], indptr[user + 1]):
                     sums[indices[place]] += value
-        for k in range(bounds[q], bounds[q + 1]):
-            sums[index[k]] += weight[k] * (diagonal[index[k]] - np.float32(1))
+        mine = _newest(index, bounds, q, len(weights))
+        for k in range(len(mine)):
+            sums[mine[k]] += weights[k] * (diagonal[mine[k]] - np.float32(1))
         _raise(sums, np.float32(1), diagonal, floor, factor[q], out[q])
 
 
@@ -174,37 +203,40 @@ def _least_of_largest(
 
 @helper()
 def _add_likeness(
-    index: NDArray[np.int32],
-    weight: NDArray[np.float32],
+    mine: NDArray[np.int32],
+    weights: NDArray[np.float32],
     indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
-    brings: NDArray[np.float32],
+    users: NDArray[np.integer],
+    damping: NDArray[np.float32],
     alike: NDArray[np.float32],
     found: NDArray[np.int32],
 ) -> int:
     """Adds up the users' likeness, writes into `found` who has any, and returns how many these are."""
     count = 0
-    for k in range(len(index)):
-        for place in range(indptr[index[k]], indptr[index[k] + 1]):
-            user = indices[place]
-            if alike[user] == 0:
-                found[count] = user
-                count += 1
-            alike[user] += weight[k] * brings[place]
+    for k in range(len(mine)):
+        for place in range(indptr[mine[k]], indptr[mine[k] + 1]):
+            user = users[place]
+            found[count] = user  # and stays there only if it is new: no branch that is foretold wrongly
+            count += alike[user] == 0
+            alike[user] += weights[k]
+    for user in found[:count]:
+        alike[user] *= damping[user]
     return count
 
 
 @compiled(
-    LONGS, INTS, FLOATS, tuple_of((LONGS, INTS, FLOATS)), tuple_of((LONGS, INTS)), tuple_of((LONGS, INTS)),
+    LONGS, INTS, FLOATS, LONGS, INDICES, FLOATS, LONGS, INDICES,
     types.int64, types.float32, FLOATS, OUT, NEW_INTS, OUT, OUT_2D, fast=True,
 )  # fmt: skip
 def neighbours(
     bounds: NDArray[np.int64],
     index: NDArray[np.int32],
-    weight: NDArray[np.float32],
-    brings: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]],
-    have: tuple[NDArray[np.int64], NDArray[np.int32]],
-    histories: tuple[NDArray[np.int64], NDArray[np.int32]],
+    weights: NDArray[np.float32],
+    of_item: NDArray[np.int64],
+    users: NDArray[np.integer],
+    damping: NDArray[np.float32],
+    of_user: NDArray[np.int64],
+    items: NDArray[np.integer],
     nearest: int,
     floor: float,
     factor: NDArray[np.float32],
@@ -215,14 +247,14 @@ def neighbours(
 ) -> None:
     """Raises by the share of a question's nearest users, by likeness, that have each item but for its own.
 
-    brings: (item, user) likeness. have: (user, item) ones. alike, sums: a zero for each user and item; found: room for
-    all users.
+    users, items: those of each item and user, which begin at `of_item` and `of_user`. damping: (user) by which likeness
+    is multiplied. alike, sums: a zero for each user and item; found: room for all users and one more.
     """
     bits = alike.view(np.uint32)
     tally = np.empty(2048, np.int64)
     for q in range(len(out)):
-        mine = slice(bounds[q], bounds[q + 1])
-        count = _add_likeness(index[mine], weight[mine], brings[0], brings[1], brings[2], alike, found)
+        mine = _newest(index, bounds, q, len(weights))
+        count = _add_likeness(mine, weights, of_item, users, damping, alike, found)
         least, equals = 0, 0
         if count > nearest:
             least, equals = _least_of_largest(bits, found[:count], nearest, tally)
@@ -234,9 +266,9 @@ def neighbours(
                 equals -= 1
             if own > least or (own == least and equals >= 0):
                 total += likeness
-                for place in range(have[0][user], have[0][user + 1]):
-                    sums[have[1][place]] += likeness
-        for place in range(histories[0][q], histories[0][q + 1]):
-            sums[histories[1][place]] = 0
+                for place in range(of_user[user], of_user[user + 1]):
+                    sums[items[place]] += likeness
+        for item in index[bounds[q] : bounds[q + 1]]:
+            sums[item] = 0
         if count:
             _raise(sums, np.float32(1) / total, alike[:0], floor, factor[q], out[q])

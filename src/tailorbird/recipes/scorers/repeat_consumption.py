@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.recipes.recipe import Query
-from tailorbird.recipes.scorers.sums import lengths_of, queries_of
+from tailorbird.recipes.scorers.sums import Queries, queries_of
 
 BUCKETS = 12
 """Two (once or oftener) for each of the six places that `buckets` tells apart."""
@@ -28,14 +28,23 @@ def buckets(query: Query) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     second as the newest interaction, and its place among the recent items (0, 1-2, 3 and more; of older
     seconds 0-4, 5-29, 30 and more).
     """
-    _, items, found = positions([query], int(query.items.max(initial=-1)) + 1)
-    return items, found
+    asked = queries_of([query])
+    items = int(query.items.max(initial=-1)) + 1
+    return asked.recent(items).items, _buckets(asked, items)
 
 
-def positions(queries: Sequence[Query], items: int) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
-    """Returns row, column and bucket of every item in every query's history; `items`: how many items there are."""
-    asked = queries_of(queries)
-    found, times = asked.recent(items), asked.times
-    row = np.repeat(np.arange(len(asked)), lengths_of(found.bounds))
-    same_second = times[found.place] == times[asked.histories.bounds[1:][row] - 1]
-    return row, found.items, 2 * np.where(same_second, *BY_RANK[:, np.minimum(found.rank, OLD)]) + found.repeated
+def add(queries: Sequence[Query], offsets: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """Adds to (query, item) the offset (bucket) of every item in the query's history."""
+    from tailorbird.recipes.scorers import kernels
+
+    asked, items = queries_of(queries), out.shape[1]
+    found = asked.recent(items)
+    kernels.add_entries(found.bounds, found.items, offsets[_buckets(asked, items)], out)
+
+
+def _buckets(asked: Queries, items: int) -> NDArray[np.int64]:
+    from tailorbird.recipes.scorers import kernels
+
+    found, bucket = asked.recent(items), np.empty(len(asked.recent(items).items), np.int64)
+    kernels.buckets(found.bounds, found.place, found.repeated, asked.times, asked.histories.bounds, BY_RANK, bucket)
+    return bucket

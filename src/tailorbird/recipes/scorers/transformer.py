@@ -25,9 +25,11 @@ from tailorbird.recipes.matrices import user_bounds
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers import known_states
 from tailorbird.recipes.scorers.blend_weights import log_softmax
+from tailorbird.recipes.scorers.coarse_rows import CoarseRows
 from tailorbird.recipes.scorers.decayed_popularity import asked_at
 from tailorbird.recipes.scorers.ease import last_seen
 from tailorbird.recipes.scorers.known_states import KnownStates
+from tailorbird.recipes.scorers.scorer import alone
 from tailorbird.recipes.scorers.sums import add_rows, bounds_of, lengths_of, queries_of
 from tailorbird.storage.arrays import load_all_arrays, save_arrays
 
@@ -205,13 +207,22 @@ class Transformer:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) log-probabilities of the next item."""
+        return log_softmax(alone(self, queries, len(self.arrays["bias"])))
+
+    def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """As `AddingScorer` says."""
         states = self._states(queries)
         add_rows(self.user.given([query.user for query in queries]), self.arrays["user"], states)
         add_rows(self.context.given([query.context for query in queries]), self.arrays["context"], states)
-        states = normalised(states) * self.arrays["norm.weight"] + self.arrays["norm.bias"]
-        logits = states @ self.arrays["vectors"][:-1].T
-        logits += self.arrays["bias"]
-        return log_softmax(logits)
+        weights = np.ones((len(states), states.shape[1] + 1), np.float32)  # the last is that of the bias
+        weights[:, :-1] = normalised(states) * self.arrays["norm.weight"] + self.arrays["norm.bias"]
+        weights *= factor[:, None]
+        self._answers.add_all(weights, out)
+
+    @cached_property
+    def _answers(self) -> CoarseRows:
+        """(dimension, item), and the items' bias."""
+        return CoarseRows(np.vstack([self.arrays["vectors"][:-1].T, self.arrays["bias"]]))
 
     @cached_property
     def _blocks(self) -> list[InferenceBlock]:
@@ -261,26 +272,21 @@ class Transformer:
     def _windows(self, queries: Sequence[Query]) -> Windows:
         """Returns what is seen of the histories: their last distinct items, after START where there is room for it."""
         start, length = len(self.arrays["bias"]), self.arrays["blocks.0.distance"].shape[1]
+        from tailorbird.recipes.scorers import attention
+
         given = queries_of(queries)
-        found = given.recent(start, length)
-        counts = lengths_of(found.bounds)
-        begun = counts < length
-        bounds = bounds_of(counts + begun)
-        items, times = np.full(bounds[-1], start, np.int32), np.empty(bounds[-1], np.int64)
-        oldest_first = np.repeat(bounds[1:], counts) - 1 - found.rank
-        items[oldest_first] = found.items
-        times[oldest_first] = given.times[found.place]
-        first = bounds[:-1][begun]
-        times[first] = times[np.minimum(first + 1, len(times) - 1)]
-        # Each is asked about when the next one comes, and the last when the question does.
-        asked = np.append(times[1:], 0)
-        for row, (end, query) in enumerate(zip(bounds[1:].tolist(), queries, strict=True)):
-            if counts[row]:
-                last = int(query.timestamps[-1])
-                asked[end - 1] = max(last, min(asked_at(query, last), self.newest))
-            else:
-                asked[end - 1] = times[end - 1]
+        found = given.recent(start)
+        bounds = bounds_of(np.minimum(lengths_of(found.bounds) + 1, length))
+        items, times, asked = (np.empty(bounds[-1], kind) for kind in (np.int32, np.int64, np.int64))
+        ends = np.array([self._asked(query) for query in given], np.int64)
+        attention.windows(found.bounds, found.items, found.place, given.times, ends, start, bounds, items, times, asked)
         return Windows(bounds, items, times, asked)
+
+    def _asked(self, query: Query) -> int:
+        if not len(query.timestamps):
+            return 0
+        last = int(query.timestamps[-1])
+        return max(last, min(asked_at(query, last), self.newest))
 
     def save(self, folder: Path) -> None:
         """Writes one .npy file an array, and the encoders as JSON."""

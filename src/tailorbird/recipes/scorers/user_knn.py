@@ -21,7 +21,7 @@ from scipy import sparse
 from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers.ease import last_seen, newest_users
-from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, raised, save_csr
+from tailorbird.recipes.scorers.scorer import alone, csr_rows, load_csr, save_csr
 from tailorbird.recipes.scorers.sums import SparseRows, borrowed_zeros, queries_of, rows_of
 
 DECAY = 0.7
@@ -42,32 +42,44 @@ MOST_USERS_OF_ITEM = 5000
 
 @dataclass(frozen=True)
 class UserKnn:
-    """The users' items, as (user, item) ones, and the likeness that each item brings, as (item, user)."""
+    """The users' items, as (user, item) ones, and the likeness that each item brings, as (item, user).
+
+    All items of a user bring the same.
+    """
 
     has: sparse.csr_matrix
     brings: sparse.csr_matrix
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of the share of alike users that have each item."""
-        return raised(self, queries, self.has.shape[1], FLOOR)
+        return alone(self, queries, self.has.shape[1], np.log(FLOOR))
 
     def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """As `RaisingScorer` says."""
+        """As `AddingScorer` says."""
         from tailorbird.recipes.scorers import raising_kernels
 
-        (users, items), asked, (brings, has) = self.has.shape, queries_of(queries), self._rows
-        given = asked.recent(items, LAST).weighted(WEIGHTS)
-        brought, have = (brings.indptr, brings.indices, brings.data), (has.indptr, has.indices)
-        histories = asked.histories.bounds, asked.histories.items
+        (users, items), who, what = self.has.shape, self._users, self._items
+        found = queries_of(queries).recent(items)
         with borrowed_zeros(users) as alike, borrowed_zeros(items) as sums:
-            found = np.empty(users, np.int32)
             raising_kernels.neighbours(
-                *given, brought, have, histories, NEAREST, FLOOR, factor, alike, found, sums, out
-            )
+                found.bounds, found.items, WEIGHTS, who.indptr, who.indices, self._damping, what.indptr, what.indices,
+                NEAREST, FLOOR, factor, alike, np.empty(users + 1, np.int32), sums, out,
+            )  # fmt: skip
 
     @cached_property
-    def _rows(self) -> tuple[SparseRows, SparseRows]:
-        return rows_of(self.brings), rows_of(self.has)
+    def _users(self) -> SparseRows:
+        return rows_of(self.brings)
+
+    @cached_property
+    def _items(self) -> SparseRows:
+        return rows_of(self.has)
+
+    @cached_property
+    def _damping(self) -> NDArray[np.float32]:
+        """(user): the likeness that each of the user's items brings."""
+        damping = np.zeros(len(self._items.indptr) - 1, np.float32)
+        damping[self._users.indices] = self._users.data
+        return damping
 
     def save(self, folder: Path) -> None:
         """Writes both matrices."""
