@@ -23,6 +23,7 @@ from tailorbird.recipes.scorers import (
 )
 from tailorbird.recipes.scorers.blend_weights import log_softmax
 from tailorbird.recipes.scorers.coarse_rows import CoarseRows
+from tailorbird.recipes.scorers.merged import SLOTS, Merged
 from tailorbird.recipes.scorers.scorer import recent_items, weighted_histories
 from tailorbird.recipes.scorers.sums import (
     Queries,
@@ -93,11 +94,13 @@ def test_an_item_that_there_is_not_is_refused(item):
 def test_buckets_of_known_items_are_as_they_are_defined(histories):
     queries = queries_of(histories)
     out = np.zeros((len(queries), ITEMS), np.float32)
-    repeat_consumption.add(queries, np.arange(1, repeat_consumption.BUCKETS + 1, dtype=np.float32), out)
+    offsets = np.arange(repeat_consumption.BUCKETS, dtype=np.float32)
+    Merged({}, ITEMS).add(queries, np.zeros((len(SLOTS), len(queries)), np.float32), out, offsets=offsets)
     for row, query in enumerate(queries):
         expected = {item: bucket(query, item) for item in set(query.items.tolist())}
         assert dict(zip(*(each.tolist() for each in repeat_consumption.buckets(query)), strict=True)) == expected
-        assert {item: out[row, item] - 1 for item in np.flatnonzero(out[row]).tolist()} == expected
+        logits = np.array([expected.get(item, 0) for item in range(ITEMS)])
+        np.testing.assert_allclose(out[row], logits - logsumexp(logits), atol=1e-5)
 
 
 @FEW
@@ -144,10 +147,11 @@ def test_neighbours_are_the_users_with_the_largest_likeness(histories, seed, nea
 
 def raised_by_neighbours(model: user_knn.UserKnn, queries: Queries, nearest: int) -> NDArray[np.float32]:
     """Twice the scores, on top of each question's number."""
-    out = np.repeat(np.arange(len(queries), dtype=np.float32)[:, None], model.has.shape[1], axis=1)
+    items = model.has.shape[1]
+    out = np.repeat(np.arange(len(queries), dtype=np.float32)[:, None], items, axis=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(user_knn, "NEAREST", nearest)
-        model.add(queries, np.full(len(queries), 2, np.float32), out)
+        Merged({"user_knn": model.part}, items).add(queries, np.full((len(SLOTS), len(queries)), 2, np.float32), out)
     return out
 
 

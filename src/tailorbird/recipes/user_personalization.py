@@ -19,7 +19,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +37,6 @@ from tailorbird.recipes.scorers import (
     decayed_popularity,
     ease,
     markov_chain,
-    repeat_consumption,
     transformer,
     transformer_training,
     user_knn,
@@ -51,7 +52,8 @@ from tailorbird.recipes.scorers.blend_weights import (
     score_samples,
     shortness,
 )
-from tailorbird.recipes.scorers.scorer import AddingScorer, load_scorers, save_scorers
+from tailorbird.recipes.scorers.merged import NO_STATES, SLOTS, Merged, MergedScorer, Part
+from tailorbird.recipes.scorers.scorer import Scorer, load_scorers, save_scorers
 from tailorbird.recipes.scorers.sums import queries_of
 from tailorbird.recipes.scorers.transformer import Transformer
 from tailorbird.recipes.scorers.transformer_training import TransformerPlan
@@ -81,6 +83,9 @@ SAMPLED = 2000
 """Of a larger catalogue: items that a transformer's softmax runs over, half of the largest whole one, for the time's
 sake; a full one costs Amazon Beauty's 12,101 items six times as many scores."""
 
+MANY = 8
+"""Questions from which on the transformer's answers come by BLAS."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -97,7 +102,7 @@ class Settings:
     seed: int = 0
 
 
-LOADERS: dict[str, Callable[[Path], AddingScorer]] = {
+LOADERS: dict[str, Callable[[Path], Scorer]] = {
     "popular": decayed_popularity.load,
     "recent": decayed_popularity.load,
     "ease": ease.load,
@@ -115,7 +120,7 @@ class UserPersonalization:
     """The scorers by name, their (long and short) weights in the same order, and the offsets of known items."""
 
     items: NDArray[np.str_]
-    scorers: dict[str, AddingScorer]
+    scorers: dict[str, Scorer]
     weights: NDArray[np.float32]
     offsets: NDArray[np.float32]
     first: NDArray[np.float32]
@@ -124,19 +129,42 @@ class UserPersonalization:
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) log-probabilities of the next interaction."""
         queries = queries_of(queries)
-        logits = self._blended(queries)
-        repeat_consumption.add(queries, self.offsets, logits)
+        short, logits = shortness(queries), np.zeros((len(queries), len(self.items)), np.float32)
+        states = NO_STATES
+        for name, scorer in self._others.items():
+            if name in SLOTS and len(queries) < MANY:
+                states = scorer.states(queries)
+            else:
+                scorer.add(queries, factors(self._weights[name], short)[0], logits)
+        self._merged.add(queries, factors(self._merged_weights, short), logits, states, self.offsets)
         if empty := [row for row, query in enumerate(queries) if not len(query.items)]:
-            logits[empty] = self._of_newcomers([queries[row] for row in empty])
-        return log_softmax(logits)
-
-    def _blended(self, queries: Sequence[Query]) -> NDArray[np.float32]:
-        """The weighted sum of the scores, up to a number that is the same for all items of a query."""
-        weighed = factors(self.weights, shortness(queries))
-        logits = np.zeros((len(queries), len(self.items)), np.float32)
-        for scorer, factor in zip(self.scorers.values(), weighed, strict=True):
-            scorer.add(queries, factor, logits)
+            logits[empty] = log_softmax(self._of_newcomers([queries[row] for row in empty]))
         return logits
+
+    @cached_property
+    def _weights(self) -> dict[str, NDArray[np.float32]]:
+        """(long and short, 1) of each scorer."""
+        return {name: self.weights[:, [place]] for place, name in enumerate(self.scorers)}
+
+    @cached_property
+    def _parts(self) -> dict[str, Part]:
+        found = {name: each.part for name, each in self.scorers.items() if isinstance(each, MergedScorer)}
+        return {name: part for name, part in found.items() if part is not None}
+
+    @cached_property
+    def _merged(self) -> Merged:
+        return Merged(self._parts, len(self.items))
+
+    @cached_property
+    def _merged_weights(self) -> NDArray[np.float32]:
+        """(long and short, slot); 0 of a scorer that is not there."""
+        nothing = np.zeros((2, 1), np.float32)
+        return np.hstack([self._weights[name] if name in self._parts else nothing for name in SLOTS])
+
+    @cached_property
+    def _others(self) -> dict[str, Any]:
+        """The transformer, whose states are made outside the loop, and each `AddingScorer` without a part."""
+        return {name: each for name, each in self.scorers.items() if name == "transformer" or name not in self._parts}
 
     def _of_newcomers(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         popularity = self.scorers["recent" if "recent" in self.scorers else "popular"]
@@ -217,7 +245,7 @@ def hold_out(data: Interactions, rng: np.random.Generator) -> NDArray[np.bool_]:
 
 
 def learn_weights(
-    scorers: dict[str, AddingScorer], samples: Sequence[Sample], items: int, rng: np.random.Generator
+    scorers: dict[str, Scorer], samples: Sequence[Sample], items: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Returns the weights of the scorers and the offsets of known items."""
     table = score_samples(list(scorers.values()), samples, items, rng)
@@ -225,9 +253,9 @@ def learn_weights(
     return discount_popularity(table, weights, offsets), offsets
 
 
-def train_closed_forms(data: Interactions, known: Features, makeup: BlendVariant) -> dict[str, AddingScorer]:
+def train_closed_forms(data: Interactions, known: Features, makeup: BlendVariant) -> dict[str, Scorer]:
     """Trains every scorer that takes seconds."""
-    scorers: dict[str, AddingScorer] = {"popular": decayed_popularity.train(data, np.inf)}
+    scorers: dict[str, Scorer] = {"popular": decayed_popularity.train(data, np.inf)}
     if makeup.recent:
         scorers["recent"] = decayed_popularity.train(data, decayed_popularity.RECENT_HALF_LIFE)
     scorers["ease"] = ease.train(data)

@@ -49,21 +49,25 @@ def gelu(x: NDArray[np.float32]) -> None:
         flat[place] = np.float32(0.5) * value * (np.float32(1) + bent * above / below)
 
 
+@helper(fast=True)
+def normalise_row(given: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """Writes a row less its mean and divided by its standard deviation."""
+    width, total = np.float32(len(given)), np.float32(0)
+    for column in range(len(given)):
+        total += given[column]
+    mean, squares = total / width, np.float32(0)
+    for column in range(len(given)):
+        squares += (given[column] - mean) * (given[column] - mean)
+    scale = np.float32(1) / np.sqrt(squares / width + SMALL)
+    for column in range(len(given)):
+        out[column] = (given[column] - mean) * scale
+
+
 @compiled(FLOATS_2D, OUT_2D, fast=True)
 def normalise(x: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """Writes each row less its mean and divided by its standard deviation."""
-    width = np.float32(x.shape[1])
     for row in range(len(x)):
-        given, written = x[row], out[row]
-        total = np.float32(0)
-        for column in range(len(given)):
-            total += given[column]
-        mean, squares = total / width, np.float32(0)
-        for column in range(len(given)):
-            squares += (given[column] - mean) * (given[column] - mean)
-        scale = np.float32(1) / np.sqrt(squares / width + SMALL)
-        for column in range(len(given)):
-            written[column] = (given[column] - mean) * scale
+        normalise_row(x[row], out[row])
 
 
 @helper()

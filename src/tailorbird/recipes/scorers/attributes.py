@@ -27,7 +27,8 @@ from tailorbird.recipes.features import Encoder, Features
 from tailorbird.recipes.matrices import closeness
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers.coarse_rows import CoarseRows
-from tailorbird.recipes.scorers.scorer import alone, csr_rows, load_csr, save_csr
+from tailorbird.recipes.scorers.merged import Part
+from tailorbird.recipes.scorers.scorer import added, csr_rows, load_csr, save_csr
 from tailorbird.recipes.scorers.sums import (
     SparseRows,
     WeightedItems,
@@ -72,7 +73,7 @@ class Attributes:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item): the sum of the lifts."""
-        return alone(self, queries, self.items.shape[0])
+        return added(self, queries, self.items.shape[0])
 
     def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """As `AddingScorer` says."""
@@ -83,6 +84,15 @@ class Attributes:
             add_sparse_rows(given, self._of_items, out)
             of_features = add_rows(given, self.of_features, zeros(len(queries), self.of_features.shape[1]))
             out += (self.items @ of_features.T).T
+
+    @cached_property
+    def part(self) -> Part | None:
+        """As `MergedScorer` says; of those that come from items alone."""
+        if self.source != "items" or self._folded is None:
+            return None
+        indptr, indices, data = self._items
+        says = self._folded
+        return indptr, np.asarray(indices, np.int32), data, WEIGHTS / WEIGHTS.sum(), says.numbers, says.unit
 
     def _conditions(self, queries: Sequence[Query]) -> WeightedItems:
         if self.source == "items":

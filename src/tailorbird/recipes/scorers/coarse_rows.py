@@ -4,16 +4,12 @@ is spent. What is added up from some rows is right to a 30,000th of their larges
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.recipes.scorers.sums import WeightedItems
 
 MOST = np.iinfo(np.int16).max
-FEW = 8
-"""Questions from which on the table as floats, which takes as long as some questions to make, is multiplied by BLAS."""
 
 
 class CoarseRows:
@@ -28,30 +24,8 @@ class CoarseRows:
             else:
                 self.numbers[place] = 0
 
-    @property
-    def columns(self) -> int:
-        """Of the table."""
-        return self.numbers.shape[1]
-
     def add(self, given: WeightedItems, out: NDArray[np.float32]) -> None:
         """Adds to (question, column) the weighted rows."""
         from tailorbird.recipes.scorers import kernels
 
         kernels.add_coarse_rows(*given, self.numbers, self.unit, out)
-
-    def add_all(self, weights: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """Adds to (question, column) all rows, with the weights (question, row)."""
-        if len(weights) < FEW:
-            self.add(
-                WeightedItems(self._bounds[: len(weights) + 1], self._places[: weights.size], weights.ravel()), out
-            )
-        else:
-            out += (weights * self.unit) @ self.numbers.astype(np.float32)
-
-    @cached_property
-    def _bounds(self) -> NDArray[np.int64]:
-        return np.arange(FEW + 1) * len(self.numbers)
-
-    @cached_property
-    def _places(self) -> NDArray[np.int32]:
-        return np.tile(np.arange(len(self.numbers), dtype=np.int32), FEW)

@@ -21,7 +21,8 @@ from scipy import linalg, sparse
 from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers.coarse_rows import CoarseRows
-from tailorbird.recipes.scorers.scorer import alone, load_csr, save_csr
+from tailorbird.recipes.scorers.merged import Part, alone
+from tailorbird.recipes.scorers.scorer import added, load_csr, save_csr
 from tailorbird.recipes.scorers.sums import (
     SparseRows,
     add_rows,
@@ -63,21 +64,13 @@ class FewItems:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of each item's rebuilt weight; recent items weigh more."""
-        return alone(self, queries, len(self.weights), np.log(FLOOR))
-
-    def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """As `AddingScorer` says."""
-        from tailorbird.recipes.scorers import raising_kernels
-
-        found, rows = queries_of(queries).recent(len(self.weights)), self._rows
-        with borrowed_zeros(len(self.weights)) as sums:
-            raising_kernels.coarse_rows(
-                found.bounds, found.items, WEIGHTS, rows.numbers, rows.unit, FLOOR, factor, sums, out
-            )
+        return alone("ease", self.part, queries, len(self.weights), np.log(FLOOR))
 
     @cached_property
-    def _rows(self) -> CoarseRows:
-        return CoarseRows(self.weights)
+    def part(self) -> Part:
+        """As `MergedScorer` says."""
+        rows = CoarseRows(self.weights)
+        return rows.numbers, rows.unit, WEIGHTS, FLOOR
 
     def save(self, folder: Path) -> None:
         """Writes the weights."""
@@ -94,7 +87,7 @@ class ManyItems:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of each item's rebuilt weight; recent items weigh more."""
-        return alone(self, queries, len(self.diagonal), np.log(FLOOR))
+        return added(self, queries, len(self.diagonal), np.log(FLOOR))
 
     def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """As `AddingScorer` says."""

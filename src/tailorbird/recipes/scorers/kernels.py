@@ -72,6 +72,12 @@ def helper(*, fast: bool = False) -> Callable[[Function], Function]:
     return decorator
 
 
+def step(*, fast: bool = False) -> Callable[[Function], Function]:
+    """Returns a decorator for what only kernels call, as a function of its own, since they would be large otherwise."""
+    decorator: Callable[[Function], Function] = numba.njit(nogil=True, **_options(fast))
+    return decorator
+
+
 def _options(fast: bool) -> dict[str, Any]:
     return {"error_model": "numpy", "fastmath": SUMS if fast else False}
 
@@ -115,6 +121,12 @@ def distinct(
         found[q + 1] = count
 
 
+@helper()
+def bucket(rank: int, newest: bool, repeated: bool, by_rank: NDArray[np.int64]) -> Any:
+    """Returns the bucket of a known item, see repeat_consumption.py; newest: whether it is of the newest second."""
+    return 2 * by_rank[0 if newest else 1, min(rank, by_rank.shape[1] - 1)] + repeated
+
+
 @compiled(LONGS, LONGS, GIVEN_BOOLS, LONGS, LONGS, LONGS_2D, NEW_LONGS)
 def buckets(
     bounds: NDArray[np.int64],
@@ -130,11 +142,10 @@ def buckets(
     histories: where the times of each begin. by_rank: half of the bucket of an item of the newest second, and of an
     older one; the last also for all that are further back.
     """
-    furthest = by_rank.shape[1] - 1
     for q in range(len(bounds) - 1):
         for k in range(bounds[q], bounds[q + 1]):
-            older = int(times[place[k]] != times[histories[q + 1] - 1])
-            out[k] = 2 * by_rank[older, min(k - bounds[q], furthest)] + repeated[k]
+            newest = times[place[k]] == times[histories[q + 1] - 1]
+            out[k] = bucket(k - bounds[q], newest, repeated[k], by_rank)
 
 
 @helper(fast=True)
@@ -182,25 +193,20 @@ def sum_exponentials(x: NDArray[np.float32], highest: NDArray[np.float32], out: 
         out[row] = _sum_exponentials(x[row], highest[row])
 
 
+@helper(fast=True)
+def normalise_scores(row: NDArray[np.float32]) -> None:
+    """Makes log-probabilities of a row."""
+    highest = _highest(row)
+    norm = highest + np.float32(np.log(_sum_exponentials(row, highest)))
+    for place in range(len(row)):
+        row[place] -= norm
+
+
 @compiled(OUT_2D, fast=True)
 def normalise(x: NDArray[np.float32]) -> None:
     """Makes log-probabilities of each row."""
     for row in range(len(x)):
-        here = x[row]
-        highest = _highest(here)
-        norm = highest + np.float32(np.log(_sum_exponentials(here, highest)))
-        for place in range(len(here)):
-            here[place] -= norm
-
-
-@compiled(LONGS, INTS, FLOATS, OUT_2D, fast=True)
-def add_entries(
-    bounds: NDArray[np.int64], index: NDArray[np.int32], value: NDArray[np.float32], out: NDArray[np.float32]
-) -> None:
-    """Adds to entries of each row of `out`."""
-    for q in range(len(bounds) - 1):
-        for k in range(bounds[q], bounds[q + 1]):
-            out[q, index[k]] += value[k]
+        normalise_scores(x[row])
 
 
 @compiled(LONGS, INTS, FLOATS, FLOATS_2D, OUT_2D, fast=True)

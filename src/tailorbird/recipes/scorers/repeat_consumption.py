@@ -5,13 +5,11 @@ Buckets have no scores of their own: the blend learns one for each, next to the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.recipes.recipe import Query
-from tailorbird.recipes.scorers.sums import Queries, queries_of
+from tailorbird.recipes.scorers.sums import queries_of
 
 BUCKETS = 12
 """Two (once or oftener) for each of the six places that `buckets` tells apart."""
@@ -28,23 +26,10 @@ def buckets(query: Query) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     second as the newest interaction, and its place among the recent items (0, 1-2, 3 and more; of older
     seconds 0-4, 5-29, 30 and more).
     """
+    from tailorbird.recipes.scorers import kernels
+
     asked = queries_of([query])
-    items = int(query.items.max(initial=-1)) + 1
-    return asked.recent(items).items, _buckets(asked, items)
-
-
-def add(queries: Sequence[Query], offsets: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    """Adds to (query, item) the offset (bucket) of every item in the query's history."""
-    from tailorbird.recipes.scorers import kernels
-
-    asked, items = queries_of(queries), out.shape[1]
-    found = asked.recent(items)
-    kernels.add_entries(found.bounds, found.items, offsets[_buckets(asked, items)], out)
-
-
-def _buckets(asked: Queries, items: int) -> NDArray[np.int64]:
-    from tailorbird.recipes.scorers import kernels
-
-    found, bucket = asked.recent(items), np.empty(len(asked.recent(items).items), np.int64)
+    found = asked.recent(int(query.items.max(initial=-1)) + 1)
+    bucket = np.empty(len(found.items), np.int64)
     kernels.buckets(found.bounds, found.place, found.repeated, asked.times, asked.histories.bounds, BY_RANK, bucket)
-    return bucket
+    return found.items, bucket

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ class Scorer(Protocol):
         ...
 
 
+@runtime_checkable
 class AddingScorer(Scorer, Protocol):
     """A scorer that adds to what others say, up to a number that is the same for all items of a query.
 
@@ -48,7 +49,7 @@ class AddingScorer(Scorer, Protocol):
         ...
 
 
-def alone(scorer: AddingScorer, queries: Sequence[Query], items: int, start: float = 0.0) -> NDArray[np.float32]:
+def added(scorer: AddingScorer, queries: Sequence[Query], items: int, start: float = 0.0) -> NDArray[np.float32]:
     """Returns the (query, item) scores of a scorer by itself; `start`: the number that it does not add."""
     scores = np.full((len(queries), items), start, np.float32)
     scorer.add(queries, np.ones(len(queries), np.float32), scores)

@@ -16,6 +16,7 @@ from scipy import sparse
 
 from tailorbird.recipes.recipe import Query
 
+END_OF_TIME = np.iinfo(np.int64).max
 SHORT = 1 << 16
 """Columns whose numbers have room in 16 bits."""
 
@@ -84,6 +85,11 @@ class Queries(tuple[Query, ...]):
         return parts[0] if len(parts) == 1 else np.concatenate([*parts, np.empty(0, np.int64)])
 
     @cached_property
+    def moments(self) -> NDArray[np.int64]:
+        """What each is asked as of, in epoch seconds; the end of time where neither it nor the history says."""
+        return np.array([asked_at(query, END_OF_TIME) for query in self], np.int64)
+
+    @cached_property
     def _distinct(self) -> RecentItems:
         from tailorbird.recipes.scorers import kernels
 
@@ -108,6 +114,13 @@ class Queries(tuple[Query, ...]):
         if self._highest >= max(items, 1):
             raise IndexError(f"A history has an item whose number is not among those of {items} items.")
         return self._distinct
+
+
+def asked_at(query: Query, otherwise: int) -> int:
+    """Returns the epoch second that a query is about."""
+    if query.now is not None:
+        return query.now
+    return int(query.timestamps[-1]) if len(query.timestamps) else otherwise
 
 
 def queries_of(queries: Sequence[Query]) -> Queries:

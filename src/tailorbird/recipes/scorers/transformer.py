@@ -26,11 +26,11 @@ from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers import known_states
 from tailorbird.recipes.scorers.blend_weights import log_softmax
 from tailorbird.recipes.scorers.coarse_rows import CoarseRows
-from tailorbird.recipes.scorers.decayed_popularity import asked_at
 from tailorbird.recipes.scorers.ease import last_seen
 from tailorbird.recipes.scorers.known_states import KnownStates
-from tailorbird.recipes.scorers.scorer import alone
-from tailorbird.recipes.scorers.sums import add_rows, bounds_of, lengths_of, queries_of
+from tailorbird.recipes.scorers.merged import Part
+from tailorbird.recipes.scorers.scorer import added
+from tailorbird.recipes.scorers.sums import add_rows, asked_at, bounds_of, lengths_of, queries_of
 from tailorbird.storage.arrays import load_all_arrays, save_arrays
 
 EDGES = np.ceil(np.sqrt(2.0) ** np.arange(1, 64)).astype(np.int64) - 1
@@ -207,27 +207,35 @@ class Transformer:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) log-probabilities of the next item."""
-        return log_softmax(alone(self, queries, len(self.arrays["bias"])))
+        return log_softmax(added(self, queries, len(self.arrays["bias"])))
 
     def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """As `AddingScorer` says."""
-        states = self._states(queries)
-        add_rows(self.user.given([query.user for query in queries]), self.arrays["user"], states)
-        add_rows(self.context.given([query.context for query in queries]), self.arrays["context"], states)
-        weights = np.ones((len(states), states.shape[1] + 1), np.float32)  # the last is that of the bias
-        weights[:, :-1] = normalised(states) * self.arrays["norm.weight"] + self.arrays["norm.bias"]
-        weights *= factor[:, None]
-        self._answers.add_all(weights, out)
+        """As `AddingScorer` says: of many questions by BLAS, which makes floats of the table for it."""
+        given = normalised(self.states(queries)) * factor[:, None]
+        numbers, unit = self.part
+        out += np.column_stack([given, factor]) * unit @ numbers.astype(np.float32)
 
     @cached_property
-    def _answers(self) -> CoarseRows:
-        """(dimension, item), and the items' bias."""
-        return CoarseRows(np.vstack([self.arrays["vectors"][:-1].T, self.arrays["bias"]]))
+    def part(self) -> Part:
+        """As `MergedScorer` says. The normalisation's weights are inside those of the answers."""
+        vectors = self.arrays["vectors"][:-1].T
+        of_all = self.arrays["norm.bias"] @ vectors + self.arrays["bias"]
+        rows = CoarseRows(np.vstack([self.arrays["norm.weight"][:, None] * vectors, of_all]))
+        return rows.numbers, rows.unit
 
     @cached_property
     def _blocks(self) -> list[InferenceBlock]:
         count = 1 + max(int(name.split(".")[1]) for name in self.arrays if name.startswith("blocks."))
         return [InferenceBlock.of(self.arrays, f"blocks.{number}.") for number in range(count)]
+
+    def states(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Returns (query, width): what histories, users and contexts say about the next items."""
+        states = self._states(queries)
+        if self.user.size:
+            add_rows(self.user.given([query.user for query in queries]), self.arrays["user"], states)
+        if self.context.size:
+            add_rows(self.context.given([query.context for query in queries]), self.arrays["context"], states)
+        return states
 
     def _states(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, width): what the histories say about their next items."""

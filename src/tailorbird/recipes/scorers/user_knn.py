@@ -21,8 +21,9 @@ from scipy import sparse
 from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers.ease import last_seen, newest_users
-from tailorbird.recipes.scorers.scorer import alone, csr_rows, load_csr, save_csr
-from tailorbird.recipes.scorers.sums import SparseRows, borrowed_zeros, queries_of, rows_of
+from tailorbird.recipes.scorers.merged import Part, alone
+from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, save_csr
+from tailorbird.recipes.scorers.sums import rows_of
 
 DECAY = 0.7
 """A place. Session-kNN chose .5 in P5, at the end of the range that was tried; users are longer than sessions."""
@@ -52,34 +53,20 @@ class UserKnn:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of the share of alike users that have each item."""
-        return alone(self, queries, self.has.shape[1], np.log(FLOOR))
+        return alone("user_knn", self.part, queries, self.has.shape[1], np.log(FLOOR))
 
-    def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """As `AddingScorer` says."""
-        from tailorbird.recipes.scorers import raising_kernels
-
-        (users, items), who, what = self.has.shape, self._users, self._items
-        found = queries_of(queries).recent(items)
-        with borrowed_zeros(users) as alike, borrowed_zeros(items) as sums:
-            raising_kernels.neighbours(
-                found.bounds, found.items, WEIGHTS, who.indptr, who.indices, self._damping, what.indptr, what.indices,
-                NEAREST, FLOOR, factor, alike, np.empty(users + 1, np.int32), sums, out,
-            )  # fmt: skip
+    @property
+    def part(self) -> Part:
+        """As `MergedScorer` says."""
+        return *self._arrays, WEIGHTS, NEAREST, FLOOR
 
     @cached_property
-    def _users(self) -> SparseRows:
-        return rows_of(self.brings)
-
-    @cached_property
-    def _items(self) -> SparseRows:
-        return rows_of(self.has)
-
-    @cached_property
-    def _damping(self) -> NDArray[np.float32]:
-        """(user): the likeness that each of the user's items brings."""
-        damping = np.zeros(len(self._items.indptr) - 1, np.float32)
-        damping[self._users.indices] = self._users.data
-        return damping
+    def _arrays(self) -> Part:
+        """Each item's users, by what each user's likeness is multiplied, and each user's items."""
+        damping = np.zeros(self.has.shape[0], np.float32)
+        damping[self.brings.indices] = self.brings.data
+        users, items = np.asarray(self.brings.indices, np.int32), rows_of(self.has)
+        return np.asarray(self.brings.indptr, np.int64), users, damping, items.indptr, items.indices
 
     def save(self, folder: Path) -> None:
         """Writes both matrices."""
