@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -58,10 +58,10 @@ def compiled(*signature: Any, fast: bool = False) -> Callable[[Function], Functi
 
     def compile_(function: Function) -> Function:
         try:
-            made: Function = numba.njit(signatures, cache=True, **options)(function)
+            made: Any = numba.njit(signatures, cache=True, **options)(function)
         except RuntimeError:  # "no locator available"
             made = numba.njit(signatures, **options)(function)
-        return made
+        return cast("Function", made)
 
     return compile_
 
@@ -179,7 +179,7 @@ def _sum_exponentials(x: NDArray[np.float32], highest: Any) -> Any:
 
 
 @helper(fast=True)
-def _highest(x: NDArray[np.float32]) -> Any:
+def highest(x: NDArray[np.float32]) -> Any:
     found = np.float32(-np.inf)
     for place in range(len(x)):
         found = max(found, x[place])
@@ -196,8 +196,8 @@ def sum_exponentials(x: NDArray[np.float32], highest: NDArray[np.float32], out: 
 @helper(fast=True)
 def normalise_scores(row: NDArray[np.float32]) -> None:
     """Makes log-probabilities of a row."""
-    highest = _highest(row)
-    norm = highest + np.float32(np.log(_sum_exponentials(row, highest)))
+    top = highest(row)
+    norm = top + np.float32(np.log(_sum_exponentials(row, top)))
     for place in range(len(row)):
         row[place] -= norm
 
@@ -285,7 +285,7 @@ def add_sparse_rows(
     index: NDArray[np.int32],
     weight: NDArray[np.float32],
     indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
+    indices: NDArray[np.integer[Any]],
     data: NDArray[np.float32],
     out: NDArray[np.float32],
 ) -> None:

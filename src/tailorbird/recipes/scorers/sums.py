@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,7 +132,7 @@ class SparseRows(NamedTuple):
     """The parts of a sparse matrix, of the types that the loops are compiled for."""
 
     indptr: NDArray[np.int64]
-    indices: NDArray[np.integer]
+    indices: NDArray[np.integer[Any]]
     """uint16 where that has room for the number of columns, since it takes half the memory of int32."""
     data: NDArray[np.float32]
 
