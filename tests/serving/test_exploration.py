@@ -158,3 +158,17 @@ def test_the_default_costs_little_and_gives_new_items_places() -> None:
     (still, before), (exploring, after) = asked(Exploration(weight=0)), asked(Exploration())
     assert exploring > 0.93 * still
     assert after > before + 0.05
+
+
+def test_chances_are_what_is_expected_times_how_little_is_known() -> None:
+    found, settings = pool({37: 30, 39: 200}, {38: 90}), Exploration()
+    values = scores()
+    values[36] = -np.inf
+    chances = exploration._chances(Scores(values), found, settings)
+    assert chances is not None
+    arms, powers = chances.arms, np.exp(values.astype(np.float64))
+    alike = found.likeness.of(arms.items)(powers[: ITEMS - NEW].astype(np.float32))
+    expected = ((1 - arms.unknown) * powers[arms.items] + arms.unknown * alike) * arms.bonus
+    expected[arms.items == 36] = 0
+    np.testing.assert_allclose(chances.of, expected / expected.sum(), rtol=1e-5)
+    assert chances.many == NEW - 1

@@ -37,7 +37,6 @@ from tailorbird.recipes.scorers import (
     decayed_popularity,
     ease,
     markov_chain,
-    repeat_consumption,
     transformer,
     transformer_training,
     user_knn,
@@ -53,7 +52,8 @@ from tailorbird.recipes.scorers.blend_weights import (
     shortness,
 )
 from tailorbird.recipes.scorers.likelihood import fit
-from tailorbird.recipes.scorers.scorer import RaisingScorer, Scorer, load_scorers, save_scorers
+from tailorbird.recipes.scorers.merged import NO_STATES, SLOTS, Merged, MergedScorer, Part
+from tailorbird.recipes.scorers.scorer import Scorer, load_scorers, save_scorers
 from tailorbird.recipes.scorers.sums import queries_of
 from tailorbird.recipes.scorers.transformer import Transformer
 from tailorbird.recipes.scorers.transformer_training import TransformerPlan
@@ -82,6 +82,9 @@ costs with the catalogue."""
 SAMPLED = 2000
 """Of a larger catalogue: items that a transformer's softmax runs over, half of the largest whole one, for the time's
 sake; a full one costs Amazon Beauty's 12,101 items six times as many scores."""
+
+MANY = 8
+"""Questions from which on the transformer's answers come by BLAS."""
 
 
 @dataclass(frozen=True)
@@ -126,28 +129,42 @@ class UserPersonalization:
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) log-probabilities of the next interaction."""
         queries = queries_of(queries)
-        logits = self._blended(queries)
-        rows, columns, bucket = repeat_consumption.positions(queries, len(self.items))
-        logits[rows, columns] += self.offsets[bucket]
-        if empty := [row for row, query in enumerate(queries) if not len(query.items)]:
-            logits[empty] = self._of_newcomers([queries[row] for row in empty])
-        return log_softmax(logits)
-
-    def _blended(self, queries: Sequence[Query]) -> NDArray[np.float32]:
-        """The weighted sum of the scores, up to a number that is the same for all items of a query."""
-        weighed = factors(self.weights, shortness(queries))
-        logits = np.zeros((len(queries), len(self.items)), np.float32)
-        for (scorer, raises), factor in zip(self._raising, weighed, strict=True):
-            if raises:
-                scorer.add(queries, factor, logits)
+        short, logits = shortness(queries), np.zeros((len(queries), len(self.items)), np.float32)
+        states = NO_STATES
+        for name, scorer in self._others.items():
+            if name in SLOTS and len(queries) < MANY:
+                states = scorer.states(queries)
             else:
-                logits += factor[:, None] * scorer.score(queries)
+                scorer.add(queries, factors(self._weights[name], short)[0], logits)
+        self._merged.add(queries, factors(self._merged_weights, short), logits, states, self.offsets)
+        if empty := [row for row, query in enumerate(queries) if not len(query.items)]:
+            logits[empty] = log_softmax(self._of_newcomers([queries[row] for row in empty]))
         return logits
 
     @cached_property
-    def _raising(self) -> list[tuple[Any, bool]]:
-        """The scorers, and whether each is a `RaisingScorer`, which takes 5 µs to find out."""
-        return [(scorer, isinstance(scorer, RaisingScorer)) for scorer in self.scorers.values()]
+    def _weights(self) -> dict[str, NDArray[np.float32]]:
+        """(long and short, 1) of each scorer."""
+        return {name: self.weights[:, [place]] for place, name in enumerate(self.scorers)}
+
+    @cached_property
+    def _parts(self) -> dict[str, Part]:
+        found = {name: each.part for name, each in self.scorers.items() if isinstance(each, MergedScorer)}
+        return {name: part for name, part in found.items() if part is not None}
+
+    @cached_property
+    def _merged(self) -> Merged:
+        return Merged(self._parts, len(self.items))
+
+    @cached_property
+    def _merged_weights(self) -> NDArray[np.float32]:
+        """(long and short, slot); 0 of a scorer that is not there."""
+        nothing = np.zeros((2, 1), np.float32)
+        return np.hstack([self._weights[name] if name in self._parts else nothing for name in SLOTS])
+
+    @cached_property
+    def _others(self) -> dict[str, Any]:
+        """The transformer, whose states are made outside the loop, and each `AddingScorer` without a part."""
+        return {name: each for name, each in self.scorers.items() if name == "transformer" or name not in self._parts}
 
     def _of_newcomers(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         popularity = self.scorers["recent" if "recent" in self.scorers else "popular"]

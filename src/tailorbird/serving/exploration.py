@@ -29,9 +29,9 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from tailorbird.data.clocks import DAY
-from tailorbird.recipes.new_items import Expectation
 from tailorbird.serving.exploration_pools import ExplorationPool
 from tailorbird.serving.scores import Mask, Scores
 
@@ -175,10 +175,12 @@ def _chances(scores: Scores, pool: ExplorationPool, settings: Exploration) -> _C
     """Those of all young items, which stay the same as long as the scores do; None where none is explored."""
 
     def make() -> _Chances | None:
+        from tailorbird.serving import exploration_kernels
+
         arms = _arms(pool, settings.age)
-        may = np.isfinite(scores.values[arms.items])
-        of = np.maximum(_expected(scores.values, arms, pool.likeness.known) * arms.bonus, TINY)
-        return _of(arms, np.where(may, of, 0.0), settings.weight)
+        of = np.empty(len(arms.items))
+        exploration_kernels.chances(scores.values, arms.items, arms.unknown, arms.bonus, *arms.alike, TINY, of)
+        return _of(arms, of, settings.weight)
 
     return scores.derived(("chances", pool.name, settings), None, make)
 
@@ -206,8 +208,8 @@ class _Arms:
     """How little each is known, from 1 for not at all."""
     bonus: NDArray[np.float64]
     """By which what is expected of each is multiplied."""
-    alike: Expectation
-    """What is expected by what the items are."""
+    alike: tuple[Any, ...]
+    """What is expected by what the items are: the parts of an `Expectation`, and how many items the model knows."""
 
     @cached_property
     def numbers(self) -> Sequence[int]:
@@ -229,13 +231,15 @@ def _arms(pool: ExplorationPool, age: float) -> _Arms:
     success = (PRIOR * rate + interactions) / (PRIOR + exposures) / rate
     place = np.full(len(pool.items), -1, np.int32)
     place[items] = np.arange(len(items))
-    return _Arms(items, place, np.asarray(unknown, np.float64), unknown * success, pool.likeness.of(items))
+    alike = pool.likeness.of(items)
+    parts = _parts(alike.means), _parts(alike.chosen), alike.prior, pool.likeness.known
+    return _Arms(items, place, np.asarray(unknown, np.float64), unknown * success, parts)
 
 
-def _expected(scores: NDArray[np.float32], arms: _Arms, known: int) -> NDArray[np.float64]:
-    """What is expected of each arm: its own probability, and in the proportion `unknown` that of items like it."""
-    powers = np.exp(scores - scores.max())
-    return np.asarray((1 - arms.unknown) * powers[arms.items] + arms.unknown * arms.alike(powers[:known]), np.float64)
+def _parts(matrix: sparse.csr_matrix) -> tuple[NDArray[Any], ...]:
+    """Those of a matrix, in the types of the compiled loop."""
+    types = {"indptr": np.int64, "indices": np.int32, "data": np.float32}
+    return tuple(np.asarray(getattr(matrix, name), kind) for name, kind in types.items())
 
 
 def _unexplored(best: NDArray[np.integer[Any]], own: NDArray[np.float64], chances: _Chances) -> Draw:

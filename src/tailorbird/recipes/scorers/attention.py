@@ -10,7 +10,18 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from tailorbird.recipes.scorers.kernels import FLOATS_2D, LEAST, LONGS, OUT_2D, compiled, exponential, helper
+from tailorbird.recipes.scorers.kernels import (
+    FLOATS_2D,
+    INTS,
+    LEAST,
+    LONGS,
+    NEW_INTS,
+    NEW_LONGS,
+    OUT_2D,
+    compiled,
+    exponential,
+    helper,
+)
 from tailorbird.recipes.scorers.transformer import EPSILON
 
 CUBE = types.Array(types.float32, 3, "C")  # of dimensions
@@ -38,21 +49,25 @@ def gelu(x: NDArray[np.float32]) -> None:
         flat[place] = np.float32(0.5) * value * (np.float32(1) + bent * above / below)
 
 
+@helper(fast=True)
+def normalise_row(given: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """Writes a row less its mean and divided by its standard deviation."""
+    width, total = np.float32(len(given)), np.float32(0)
+    for column in range(len(given)):
+        total += given[column]
+    mean, squares = total / width, np.float32(0)
+    for column in range(len(given)):
+        squares += (given[column] - mean) * (given[column] - mean)
+    scale = np.float32(1) / np.sqrt(squares / width + SMALL)
+    for column in range(len(given)):
+        out[column] = (given[column] - mean) * scale
+
+
 @compiled(FLOATS_2D, OUT_2D, fast=True)
 def normalise(x: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """Writes each row less its mean and divided by its standard deviation."""
-    width = np.float32(x.shape[1])
     for row in range(len(x)):
-        given, written = x[row], out[row]
-        total = np.float32(0)
-        for column in range(len(given)):
-            total += given[column]
-        mean, squares = total / width, np.float32(0)
-        for column in range(len(given)):
-            squares += (given[column] - mean) * (given[column] - mean)
-        scale = np.float32(1) / np.sqrt(squares / width + SMALL)
-        for column in range(len(given)):
-            written[column] = (given[column] - mean) * scale
+        normalise_row(x[row], out[row])
 
 
 @helper()
@@ -113,3 +128,36 @@ def attend(
                     given[event] += late[bucket[event]]
             _share_out(given[:seen], distance[head, distance.shape[1] - seen :])
             given[seen:] = np.float32(0)
+
+
+@compiled(LONGS, INTS, LONGS, LONGS, LONGS, types.int64, LONGS, NEW_INTS, NEW_LONGS, NEW_LONGS)
+def windows(
+    bounds: NDArray[np.int64],
+    index: NDArray[np.int32],
+    place: NDArray[np.int64],
+    when: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    start: int,
+    seen: NDArray[np.int64],
+    items: NDArray[np.int32],
+    times: NDArray[np.int64],
+    asked: NDArray[np.int64],
+) -> None:
+    """Writes what is seen of each history, from seen[q] on: `start`, and its distinct items, the oldest first.
+
+    There is no `start` where there is no room for it. place: of each item, where its time is in `when`. Each is asked
+    about when the next one comes, and the last at ends[q].
+    """
+    for q in range(len(bounds) - 1):
+        first, last = seen[q], seen[q + 1] - 1
+        asked[last] = ends[q]
+        for k in range(min(bounds[q + 1] - bounds[q], last + 1 - first)):
+            here = bounds[q] + k
+            items[last - k], times[last - k] = index[here], when[place[here]]
+            if k:
+                asked[last - k] = times[last - k + 1]
+        if last - first == bounds[q + 1] - bounds[q]:
+            items[first] = start
+            times[first] = times[first + 1] if first < last else ends[q]
+            if first < last:
+                asked[first] = times[first + 1]

@@ -26,7 +26,9 @@ from tailorbird.recipes import features
 from tailorbird.recipes.features import Encoder, Features
 from tailorbird.recipes.matrices import closeness
 from tailorbird.recipes.recipe import Interactions, Query
-from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, save_csr
+from tailorbird.recipes.scorers.coarse_rows import CoarseRows
+from tailorbird.recipes.scorers.merged import Part
+from tailorbird.recipes.scorers.scorer import added, csr_rows, load_csr, save_csr
 from tailorbird.recipes.scorers.sums import (
     SparseRows,
     WeightedItems,
@@ -51,7 +53,7 @@ MOST_FEATURES = 1000
 """Of items: the most frequent. There are thousands of conditions, each with a lift for each feature: 4 MB a thousand
 conditions."""
 MOST_CELLS = 4_000_000
-"""Of a table of what each condition says of each item: 16 MB."""
+"""Of a table of what each condition says of each item: 8 MB."""
 
 
 @dataclass(frozen=True)
@@ -71,26 +73,39 @@ class Attributes:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item): the sum of the lifts."""
-        given, scores = self._conditions(queries), zeros(len(queries), self.items.shape[0])
+        return added(self, queries, self.items.shape[0])
+
+    def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """As `AddingScorer` says."""
+        given = self._conditions(queries).times(factor)
         if self._folded is not None:
-            return add_rows(given, self._folded, scores)
-        add_sparse_rows(given, self._of_items, scores)
-        of_features = add_rows(given, self.of_features, zeros(len(queries), self.of_features.shape[1]))
-        scores += (self.items @ of_features.T).T
-        return scores
+            self._folded.add(given, out)
+        else:
+            add_sparse_rows(given, self._of_items, out)
+            of_features = add_rows(given, self.of_features, zeros(len(queries), self.of_features.shape[1]))
+            out += (self.items @ of_features.T).T
+
+    @cached_property
+    def part(self) -> Part | None:
+        """As `MergedScorer` says; of those that come from items alone."""
+        if self.source != "items" or self._folded is None:
+            return None
+        indptr, indices, data = self._items
+        says = self._folded
+        return indptr, np.asarray(indices, np.int32), data, WEIGHTS / WEIGHTS.sum(), says.numbers, says.unit
 
     def _conditions(self, queries: Sequence[Query]) -> WeightedItems:
         if self.source == "items":
-            shares = queries_of(queries).recent(self.items.shape[0], LAST).weighted(WEIGHTS / WEIGHTS.sum())
+            shares = queries_of(queries).recent(self.items.shape[0]).weighted(WEIGHTS / WEIGHTS.sum())
             return nonzero(add_sparse_rows(shares, self._items, zeros(len(queries), self.items.shape[1])))
         return self.encoder.given([query.user if self.source == "user" else query.context for query in queries])
 
     @cached_property
-    def _folded(self) -> NDArray[np.float32] | None:
+    def _folded(self) -> CoarseRows | None:
         """(condition, item): all that a condition says of an item, where that is a small table."""
         if self.of_items.shape[0] * self.of_items.shape[1] > MOST_CELLS:
             return None
-        return np.ascontiguousarray(self.of_items.toarray() + (self.items @ self.of_features.T).T, np.float32)
+        return CoarseRows(self.of_items.toarray() + (self.items @ self.of_features.T).T)
 
     @cached_property
     def _items(self) -> SparseRows:

@@ -96,7 +96,7 @@ ABSENT = np.float32(-1e9)
 
 def shortness(queries: Sequence[Query]) -> NDArray[np.float32]:
     """Returns 1 for an empty history, falling to 0 with its length."""
-    return np.array([SHORT / (SHORT + len(query.items)) for query in queries], np.float32)
+    return np.asarray(SHORT / (SHORT + np.array([len(query.items) for query in queries])), np.float32)
 
 
 def most_samples(items: int) -> int:
@@ -290,7 +290,6 @@ def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Returns log-probabilities along the last of two axes."""
     from tailorbird.recipes.scorers import kernels
 
-    highest, sums = logits.max(axis=1), np.empty(len(logits))
-    kernels.sum_exponentials(np.ascontiguousarray(logits, np.float32), highest, sums)
-    found: NDArray[np.float32] = logits - (highest + np.log(sums).astype(np.float32))[:, None]
+    found = np.array(logits, np.float32, order="C")
+    kernels.normalise(found)
     return found

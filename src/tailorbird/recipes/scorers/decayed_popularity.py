@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from tailorbird.data.clocks import DAY
 from tailorbird.recipes.recipe import Interactions, Query
+from tailorbird.recipes.scorers.merged import Part
+from tailorbird.recipes.scorers.sums import queries_of
 from tailorbird.storage.arrays import load_arrays, save_arrays
 
 RECENT_HALF_LIFE = 90.0 * DAY
@@ -38,8 +40,13 @@ class DecayedPopularity:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of each item's decayed share at the last moment not after the request."""
-        rows = self.rows(np.array([asked_at(query, int(self.moments[-1])) for query in queries]))
+        rows = self.rows(queries_of(queries).moments)
         return self.log_shares[rows] if len(rows) > 1 else self.log_shares[rows.item() :][:1]  # which is not copied
+
+    @property
+    def part(self) -> Part:
+        """As `MergedScorer` says."""
+        return self.moments, self.log_shares
 
     def rows(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
         """Returns the row of the last moment not after each time; of the first moment where there is none."""
@@ -48,13 +55,6 @@ class DecayedPopularity:
     def save(self, folder: Path) -> None:
         """Writes moments.npy and log_shares.npy."""
         save_arrays(folder, moments=self.moments, log_shares=self.log_shares)
-
-
-def asked_at(query: Query, otherwise: int) -> int:
-    """Returns the epoch second that a query is about."""
-    if query.now is not None:
-        return query.now
-    return int(query.timestamps[-1]) if len(query.timestamps) else otherwise
 
 
 def train(data: Interactions, half_life: float) -> DecayedPopularity:

@@ -20,10 +20,11 @@ from scipy import linalg, sparse
 
 from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query
-from tailorbird.recipes.scorers.scorer import load_csr, log_share, raised, save_csr
+from tailorbird.recipes.scorers.coarse_rows import CoarseRows
+from tailorbird.recipes.scorers.merged import Part, alone
+from tailorbird.recipes.scorers.scorer import added, load_csr, save_csr
 from tailorbird.recipes.scorers.sums import (
     SparseRows,
-    WeightedItems,
     add_rows,
     add_sparse_rows,
     borrowed_zeros,
@@ -63,13 +64,13 @@ class FewItems:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of each item's rebuilt weight; recent items weigh more."""
-        given = _histories(queries, len(self.weights))
-        return log_share(add_rows(given, self._rows, zeros(len(queries), len(self.weights))), FLOOR)
+        return alone("ease", self.part, queries, len(self.weights), np.log(FLOOR))
 
     @cached_property
-    def _rows(self) -> NDArray[np.float32]:
-        """Not a copy but of models that were saved column by column, as the first ones were."""
-        return np.ascontiguousarray(self.weights)
+    def part(self) -> Part:
+        """As `MergedScorer` says."""
+        rows = CoarseRows(self.weights)
+        return rows.numbers, rows.unit, WEIGHTS, FLOOR
 
     def save(self, folder: Path) -> None:
         """Writes the weights."""
@@ -86,22 +87,33 @@ class ManyItems:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of each item's rebuilt weight; recent items weigh more."""
-        return raised(self, queries, len(self.diagonal), FLOOR)
+        return added(self, queries, len(self.diagonal), np.log(FLOOR))
 
     def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """As `RaisingScorer` says."""
+        """As `AddingScorer` says."""
         from tailorbird.recipes.scorers import raising_kernels
 
-        given = _histories(queries, len(self.diagonal))
-        users = add_sparse_rows(given, self._by_item, zeros(len(queries), len(self.kernel)))
+        found, has = queries_of(queries).recent(len(self.diagonal)), self._by_user
+        users = add_sparse_rows(found.weighted(WEIGHTS), self._by_item, zeros(len(queries), len(self.kernel)))
         some = nonzero(users)
         if len(some.number) < SPARSE * users.size:
             users = add_rows(some, self.kernel, np.zeros_like(users))
         else:
             users = users @ self.kernel
-        has, weighted = self._by_user, (given.bounds, given.number, given.weight)
         with borrowed_zeros(len(self.diagonal)) as sums:
-            raising_kernels.rebuilt(users, has.indptr, has.indices, *weighted, self.diagonal, FLOOR, factor, sums, out)
+            raising_kernels.rebuilt(
+                users,
+                has.indptr,
+                has.indices,
+                found.bounds,
+                found.items,
+                WEIGHTS,
+                self.diagonal,
+                FLOOR,
+                factor,
+                sums,
+                out,
+            )
 
     @cached_property
     def _by_item(self) -> SparseRows:
@@ -115,10 +127,6 @@ class ManyItems:
         """Writes the matrix, the kernel and the diagonal."""
         save_csr(folder, "matrix", self.matrix)
         save_arrays(folder, kernel=self.kernel, diagonal=self.diagonal)
-
-
-def _histories(queries: Sequence[Query], items: int) -> WeightedItems:
-    return queries_of(queries).recent(items, LAST).weighted(WEIGHTS)
 
 
 def train(data: Interactions) -> FewItems | ManyItems:

@@ -11,7 +11,8 @@ bounds. `given` and `bounds` are questions: the rows that question q is made of 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from itertools import product
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -23,14 +24,22 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 # Arrays of one dimension or two.
 FLOATS, FLOATS_2D = (types.Array(types.float32, d, "C", readonly=True) for d in (1, 2))
 OUT, OUT_2D = (types.Array(types.float32, d, "C") for d in (1, 2))
+COARSE_2D = types.Array(types.int16, 2, "C", readonly=True)
 INTS, LONGS = types.Array(types.int32, 1, "C", readonly=True), types.Array(types.int64, 1, "C", readonly=True)
+INDICES = types.Array(types.uint16, 1, "C", readonly=True), INTS
+"""Of sparse matrices: alternatives, for each of which a kernel is compiled."""
 NEW_INTS, NEW_LONGS = types.Array(types.int32, 1, "C"), types.Array(types.int64, 1, "C")
 BOOLS, DOUBLES = types.Array(types.boolean, 1, "C"), types.Array(types.float64, 1, "C")
+GIVEN_BOOLS = types.Array(types.boolean, 1, "C", readonly=True)
+LONGS_2D = types.Array(types.int64, 2, "C", readonly=True)
 
 LEAST = np.float32(-87.0)
 """Whose exponential is the least normal float."""
 SUMMED = 1024
 """Floats that are summed as such, before doubles sum these: to the digits of a float, and twice as fast; not tuned."""
+
+COLUMNS = 4096
+"""That are added up together: 16 kB, a third of a core's first cache."""
 
 SUMS = {"contract", "reassoc", "nsz", "nnan"}
 """What LLVM may do to count in vectors: the order of a sum changes, and with it the last bit; nothing is NaN."""
@@ -39,17 +48,20 @@ SUMS = {"contract", "reassoc", "nsz", "nnan"}
 def compiled(*signature: Any, fast: bool = False) -> Callable[[Function], Function]:
     """Returns a decorator that compiles a function of these types, once for a machine where its cache can be written.
 
+    In place of a type may be alternatives, for all of which it is compiled.
     The cache lies beside this file or in the user's cache folder; where neither can be written, as in a container
     that is read only, each process compiles for itself.
     """
     options: dict[str, Any] = {"nogil": True, **_options(fast)}
+    alternatives = product(*(each if type(each) is tuple else (each,) for each in signature))
+    signatures = [types.void(*each) for each in alternatives]
 
     def compile_(function: Function) -> Function:
         try:
-            made: Function = numba.njit(types.void(*signature), cache=True, **options)(function)
+            made: Any = numba.njit(signatures, cache=True, **options)(function)
         except RuntimeError:  # "no locator available"
-            made = numba.njit(types.void(*signature), **options)(function)
-        return made
+            made = numba.njit(signatures, **options)(function)
+        return cast("Function", made)
 
     return compile_
 
@@ -60,24 +72,29 @@ def helper(*, fast: bool = False) -> Callable[[Function], Function]:
     return decorator
 
 
+def step(*, fast: bool = False) -> Callable[[Function], Function]:
+    """Returns a decorator for what only kernels call, as a function of its own, since they would be large otherwise."""
+    decorator: Callable[[Function], Function] = numba.njit(nogil=True, **_options(fast))
+    return decorator
+
+
 def _options(fast: bool) -> dict[str, Any]:
     return {"error_model": "numpy", "fastmath": SUMS if fast else False}
 
 
-@compiled(INTS, LONGS, NEW_INTS, NEW_LONGS, NEW_INTS, BOOLS, NEW_LONGS)
+@compiled(INTS, LONGS, NEW_INTS, NEW_LONGS, BOOLS, NEW_LONGS)
 def distinct(
     items: NDArray[np.int32],
     bounds: NDArray[np.int64],
     index: NDArray[np.int32],
     place: NDArray[np.int64],
-    rank: NDArray[np.int32],
     repeated: NDArray[np.bool_],
     found: NDArray[np.int64],
 ) -> None:
     """Finds the distinct items of each history, most recent first.
 
-    bounds: of the histories in `items`. place: the last one of each in `items`. rank: its place in its history's part
-    of `index`. repeated: whether there was an earlier one. found: bounds of what is found of each, from 0 on.
+    bounds: of the histories in `items`. place: the last one of each in `items`. repeated: whether there was an earlier
+    one. found: bounds of what is found of each, from 0 on.
     """
     size, longest = 16, 0
     for q in range(len(bounds) - 1):
@@ -86,11 +103,10 @@ def distinct(
         size *= 2
     table = np.empty(size, np.int64)  # by hash, where in `index` an item is: as many as all items would be memory
     for q in range(len(bounds) - 1):
-        first, bits = found[q], 4
+        count, bits = found[q], 4
         while (1 << bits) < 2 * (bounds[q + 1] - bounds[q]):
             bits += 1
         table[: 1 << bits] = -1
-        count = first
         for here in range(bounds[q + 1] - 1, bounds[q] - 1, -1):
             item = items[here]
             slot = ((np.int64(item) * 2654435761) & 0xFFFFFFFF) >> (32 - bits)  # Knuth's multiplicative hash
@@ -100,9 +116,36 @@ def distinct(
                 repeated[table[slot]] = True
             else:
                 table[slot], index[count], place[count] = count, item, here
-                rank[count], repeated[count] = count - first, False
+                repeated[count] = False
                 count += 1
         found[q + 1] = count
+
+
+@helper()
+def bucket(rank: int, newest: bool, repeated: bool, by_rank: NDArray[np.int64]) -> Any:
+    """Returns the bucket of a known item, see repeat_consumption.py; newest: whether it is of the newest second."""
+    return 2 * by_rank[0 if newest else 1, min(rank, by_rank.shape[1] - 1)] + repeated
+
+
+@compiled(LONGS, LONGS, GIVEN_BOOLS, LONGS, LONGS, LONGS_2D, NEW_LONGS)
+def buckets(
+    bounds: NDArray[np.int64],
+    place: NDArray[np.int64],
+    repeated: NDArray[np.bool_],
+    times: NDArray[np.int64],
+    histories: NDArray[np.int64],
+    by_rank: NDArray[np.int64],
+    out: NDArray[np.int64],
+) -> None:
+    """Writes the bucket of each of the distinct items that `distinct` finds, see repeat_consumption.py.
+
+    histories: where the times of each begin. by_rank: half of the bucket of an item of the newest second, and of an
+    older one; the last also for all that are further back.
+    """
+    for q in range(len(bounds) - 1):
+        for k in range(bounds[q], bounds[q + 1]):
+            newest = times[place[k]] == times[histories[q + 1] - 1]
+            out[k] = bucket(k - bounds[q], newest, repeated[k], by_rank)
 
 
 @helper(fast=True)
@@ -122,19 +165,48 @@ def exponential(x: Any) -> Any:
     return series * np.int32((np.int32(power) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
+@helper(fast=True)
+def _sum_exponentials(x: NDArray[np.float32], highest: Any) -> Any:
+    total = 0.0
+    for start in range(0, len(x), SUMMED):
+        part: Any = np.float32(0)
+        block = x[start : start + SUMMED]
+        for place in range(len(block)):
+            below = block[place] - highest
+            part += exponential(max(below, LEAST)) if below > LEAST else np.float32(0)
+        total += part
+    return total
+
+
+@helper(fast=True)
+def highest(x: NDArray[np.float32]) -> Any:
+    found = np.float32(-np.inf)
+    for place in range(len(x)):
+        found = max(found, x[place])
+    return found
+
+
 @compiled(FLOATS_2D, FLOATS, DOUBLES, fast=True)
 def sum_exponentials(x: NDArray[np.float32], highest: NDArray[np.float32], out: NDArray[np.float64]) -> None:
     """Writes the sum of e ** (x - highest) of each row; what is 87 below its highest, or -inf, counts as nothing."""
     for row in range(len(x)):
-        total = 0.0
-        for start in range(0, x.shape[1], SUMMED):
-            part: Any = np.float32(0)
-            block = x[row, start : start + SUMMED]
-            for place in range(len(block)):
-                below = block[place] - highest[row]
-                part += exponential(max(below, LEAST)) if below > LEAST else np.float32(0)
-            total += part
-        out[row] = total
+        out[row] = _sum_exponentials(x[row], highest[row])
+
+
+@helper(fast=True)
+def normalise_scores(row: NDArray[np.float32]) -> None:
+    """Makes log-probabilities of a row."""
+    top = highest(row)
+    norm = top + np.float32(np.log(_sum_exponentials(row, top)))
+    for place in range(len(row)):
+        row[place] -= norm
+
+
+@compiled(OUT_2D, fast=True)
+def normalise(x: NDArray[np.float32]) -> None:
+    """Makes log-probabilities of each row."""
+    for row in range(len(x)):
+        normalise_scores(x[row])
 
 
 @compiled(LONGS, INTS, FLOATS, FLOATS_2D, OUT_2D, fast=True)
@@ -161,13 +233,59 @@ def add_rows(
                 total[column] += u * a[column]
 
 
-@compiled(LONGS, INTS, FLOATS, LONGS, INTS, FLOATS, OUT_2D)
+@helper(fast=True)
+def add_coarse(
+    index: NDArray[np.int32],
+    weight: NDArray[np.float32],
+    numbers: NDArray[np.int16],
+    unit: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """Adds weighted rows of a table of whole numbers, see coarse_rows.py, to one row."""
+    whole = len(index) // 4 * 4
+    for start in range(0, len(out), COLUMNS):
+        part = slice(start, start + COLUMNS)
+        total = out[part]
+        for k in range(0, whole, 4):  # as in `add_rows`
+            i, j, r, s = index[k], index[k + 1], index[k + 2], index[k + 3]
+            a, b, c, d = numbers[i, part], numbers[j, part], numbers[r, part], numbers[s, part]
+            u, v = weight[k] * unit[i], weight[k + 1] * unit[j]
+            w, x = weight[k + 2] * unit[r], weight[k + 3] * unit[s]
+            for column in range(len(total)):
+                total[column] += (
+                    u * np.float32(a[column])
+                    + v * np.float32(b[column])
+                    + w * np.float32(c[column])
+                    + x * np.float32(d[column])
+                )
+        for k in range(whole, len(index)):
+            a, u = numbers[index[k], part], weight[k] * unit[index[k]]
+            for column in range(len(total)):
+                total[column] += u * np.float32(a[column])
+
+
+@compiled(LONGS, INTS, FLOATS, COARSE_2D, FLOATS, OUT_2D, fast=True)
+def add_coarse_rows(
+    bounds: NDArray[np.int64],
+    index: NDArray[np.int32],
+    weight: NDArray[np.float32],
+    numbers: NDArray[np.int16],
+    unit: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """Adds to each row of `out` the weighted rows of a table of whole numbers."""
+    for q in range(len(bounds) - 1):
+        mine = slice(bounds[q], bounds[q + 1])
+        add_coarse(index[mine], weight[mine], numbers, unit, out[q])
+
+
+@compiled(LONGS, INTS, FLOATS, LONGS, INDICES, FLOATS, OUT_2D)
 def add_sparse_rows(
     bounds: NDArray[np.int64],
     index: NDArray[np.int32],
     weight: NDArray[np.float32],
     indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
+    indices: NDArray[np.integer[Any]],
     data: NDArray[np.float32],
     out: NDArray[np.float32],
 ) -> None:

@@ -17,8 +17,9 @@ from scipy import sparse
 
 from tailorbird.recipes.matrices import closeness
 from tailorbird.recipes.recipe import Interactions, Query
-from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, raised, save_csr
-from tailorbird.recipes.scorers.sums import SparseRows, borrowed_zeros, queries_of, rows_of
+from tailorbird.recipes.scorers.merged import Part, alone
+from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, save_csr
+from tailorbird.recipes.scorers.sums import rows_of
 
 WINDOW = 20
 """Places. Sequential rules chose 20 or 50 on all but one of the protocols P2 and P3 (docs/reference/quality.md)."""
@@ -46,20 +47,12 @@ class MarkovChain:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of the decayed sum of transition shares."""
-        return raised(self, queries, self.shares.shape[1], FLOOR)
-
-    def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """As `RaisingScorer` says."""
-        from tailorbird.recipes.scorers import raising_kernels
-
-        items = self.shares.shape[1]
-        given = queries_of(queries).recent(items, LAST).weighted(WEIGHTS)
-        with borrowed_zeros(items) as sums:
-            raising_kernels.sparse_rows(*given, *self._rows, FLOOR, factor, sums, out)
+        return alone("follows", self.part, queries, self.shares.shape[1], np.log(FLOOR))
 
     @cached_property
-    def _rows(self) -> SparseRows:
-        return rows_of(self.shares)
+    def part(self) -> Part:
+        """As `MergedScorer` says."""
+        return *rows_of(self.shares), WEIGHTS, FLOOR
 
     def save(self, folder: Path) -> None:
         """Writes the shares."""

@@ -10,7 +10,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from tailorbird.recipes.scorers.kernels import INTS, LONGS, compiled
+from tailorbird.recipes.scorers.kernels import GIVEN_BOOLS, INTS, LONGS, compiled
 from tailorbird.recipes.scorers.pair_kernels import GROUPS, HELPER, OF_ITEM, ONE, Groups, OfItem, tuple_of
 
 NEAR, USERS = 1 << 30, (1 << 30) - 1
@@ -22,7 +22,6 @@ BUCKETS = 4096
 
 # Arrays as those of `kernels`.
 DOUBLES = types.Array(types.float64, 1, "C", readonly=True)
-GIVEN_BOOLS = types.Array(types.boolean, 1, "C", readonly=True)
 NEW_INTS_2D = types.Array(types.int32, 2, "C")
 
 

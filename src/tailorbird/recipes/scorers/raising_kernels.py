@@ -18,15 +18,16 @@ from numpy.typing import NDArray
 from tailorbird.recipes.scorers.kernels import (
     FLOATS,
     FLOATS_2D,
+    INDICES,
     INTS,
     LONGS,
-    NEW_INTS,
     OUT,
     OUT_2D,
+    add_coarse,
     compiled,
     helper,
+    step,
 )
-from tailorbird.recipes.scorers.pair_kernels import tuple_of
 
 BLOCK, MANY = 64, 12
 """Items that are looked at together whether anything was found for them, and for how many of them until each is taken
@@ -98,35 +99,36 @@ def _raise(
             block[:] = 0
 
 
-@compiled(LONGS, INTS, FLOATS, LONGS, INTS, FLOATS, types.float32, FLOATS, OUT, OUT_2D, fast=True)
-def sparse_rows(
-    bounds: NDArray[np.int64],
-    index: NDArray[np.int32],
-    weight: NDArray[np.float32],
-    indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
-    data: NDArray[np.float32],
-    floor: float,
-    factor: NDArray[np.float32],
-    sums: NDArray[np.float32],
-    out: NDArray[np.float32],
+@step(fast=True)
+def raise_by_table(
+    mine: NDArray[np.int32], part: Any, factor: Any, sums: NDArray[np.float32], row: NDArray[np.float32]
+) -> None:
+    """Raises by the sums of the weighted rows of a table. sums: a zero for each item."""
+    numbers, unit, weights, floor = part
+    add_coarse(mine[: len(weights)], weights, numbers, unit, sums)
+    _raise(sums, np.float32(1), unit[:0], np.float32(floor), factor, row)
+
+
+@step(fast=True)
+def raise_by_rows(
+    mine: NDArray[np.int32], part: Any, factor: Any, sums: NDArray[np.float32], row: NDArray[np.float32]
 ) -> None:
     """Raises by the sums of the weighted rows of a sparse matrix. sums: a zero for each item."""
-    for q in range(len(out)):
-        for k in range(bounds[q], bounds[q + 1]):
-            for place in range(indptr[index[k]], indptr[index[k] + 1]):
-                sums[indices[place]] += weight[k] * data[place]
-        _raise(sums, np.float32(1), data[:0], floor, factor[q], out[q])
+    indptr, indices, data, weights, floor = part
+    for k in range(min(len(mine), len(weights))):
+        for place in range(indptr[mine[k]], indptr[mine[k] + 1]):
+            sums[indices[place]] += weights[k] * data[place]
+    _raise(sums, np.float32(1), data[:0], np.float32(floor), factor, row)
 
 
-@compiled(FLOATS_2D, LONGS, INTS, LONGS, INTS, FLOATS, FLOATS, types.float32, FLOATS, OUT, OUT_2D, fast=True)
+@compiled(FLOATS_2D, LONGS, INDICES, LONGS, INTS, FLOATS, FLOATS, types.float32, FLOATS, OUT, OUT_2D, fast=True)
 def rebuilt(
     given: NDArray[np.float32],
     indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
+    indices: NDArray[np.integer],
     bounds: NDArray[np.int64],
     index: NDArray[np.int32],
-    weight: NDArray[np.float32],
+    weights: NDArray[np.float32],
     diagonal: NDArray[np.float32],
     floor: float,
     factor: NDArray[np.float32],
@@ -144,20 +146,20 @@ def rebuilt(
             if value:
                 for place in range(indptr[user], indptr[user + 1]):
                     sums[indices[place]] += value
-        for k in range(bounds[q], bounds[q + 1]):
-            sums[index[k]] += weight[k] * (diagonal[index[k]] - np.float32(1))
+        for k in range(min(bounds[q + 1] - bounds[q], len(weights))):
+            item = index[bounds[q] + k]
+            sums[item] += weights[k] * (diagonal[item] - np.float32(1))
         _raise(sums, np.float32(1), diagonal, floor, factor[q], out[q])
 
 
 @helper()
-def _least_of_largest(
-    bits: NDArray[np.uint32], chosen: NDArray[np.int32], rank: int, tally: NDArray[np.int64]
-) -> tuple[int, int]:
+def _least_of_largest(bits: NDArray[np.uint32], chosen: NDArray[np.int32], rank: int) -> tuple[int, int]:
     """Returns the bits of the rank-th largest of the chosen positive floats, and how many equal to it belong to them.
 
     Positive floats are ordered as their bits are, so three passes of a radix sort find it.
     """
     known, mask = 0, 0
+    tally = np.empty(2048, np.int64)
     for shift, digits in ((21, 2048), (10, 2048), (0, 1024)):
         tally[:] = 0
         for user in chosen:
@@ -174,69 +176,58 @@ def _least_of_largest(
 
 @helper()
 def _add_likeness(
-    index: NDArray[np.int32],
-    weight: NDArray[np.float32],
+    mine: NDArray[np.int32],
+    weights: NDArray[np.float32],
     indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
-    brings: NDArray[np.float32],
+    users: NDArray[np.integer],
+    damping: NDArray[np.float32],
     alike: NDArray[np.float32],
     found: NDArray[np.int32],
 ) -> int:
     """Adds up the users' likeness, writes into `found` who has any, and returns how many these are."""
     count = 0
-    for k in range(len(index)):
-        for place in range(indptr[index[k]], indptr[index[k] + 1]):
-            user = indices[place]
-            if alike[user] == 0:
-                found[count] = user
-                count += 1
-            alike[user] += weight[k] * brings[place]
+    for k in range(min(len(mine), len(weights))):
+        for place in range(indptr[mine[k]], indptr[mine[k] + 1]):
+            user = users[place]
+            found[count] = user  # and stays there only if it is new: no branch that is foretold wrongly
+            count += alike[user] == 0
+            alike[user] += weights[k]
+    for user in found[:count]:
+        alike[user] *= damping[user]
     return count
 
 
-@compiled(
-    LONGS, INTS, FLOATS, tuple_of((LONGS, INTS, FLOATS)), tuple_of((LONGS, INTS)), tuple_of((LONGS, INTS)),
-    types.int64, types.float32, FLOATS, OUT, NEW_INTS, OUT, OUT_2D, fast=True,
-)  # fmt: skip
-def neighbours(
-    bounds: NDArray[np.int64],
-    index: NDArray[np.int32],
-    weight: NDArray[np.float32],
-    brings: tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]],
-    have: tuple[NDArray[np.int64], NDArray[np.int32]],
-    histories: tuple[NDArray[np.int64], NDArray[np.int32]],
-    nearest: int,
-    floor: float,
-    factor: NDArray[np.float32],
+@step(fast=True)
+def raise_by_neighbours(
+    mine: NDArray[np.int32],
+    part: Any,
+    factor: Any,
     alike: NDArray[np.float32],
     found: NDArray[np.int32],
     sums: NDArray[np.float32],
-    out: NDArray[np.float32],
+    row: NDArray[np.float32],
 ) -> None:
-    """Raises by the share of a question's nearest users, by likeness, that have each item but for its own.
+    """Raises by the share of the nearest users, by likeness, that have each item but for those in `mine`.
 
-    brings: (item, user) likeness. have: (user, item) ones. alike, sums: a zero for each user and item; found: room for
-    all users.
+    alike, sums: a zero for each user and item; found: room for all users and one more.
     """
+    of_item, users, damping, of_user, items, weights, nearest, floor = part
     bits = alike.view(np.uint32)
-    tally = np.empty(2048, np.int64)
-    for q in range(len(out)):
-        mine = slice(bounds[q], bounds[q + 1])
-        count = _add_likeness(index[mine], weight[mine], brings[0], brings[1], brings[2], alike, found)
-        least, equals = 0, 0
-        if count > nearest:
-            least, equals = _least_of_largest(bits, found[:count], nearest, tally)
-        total = np.float32(0)
-        for user in found[:count]:
-            likeness, own = alike[user], np.int64(bits[user])
-            alike[user] = 0
-            if own == least:
-                equals -= 1
-            if own > least or (own == least and equals >= 0):
-                total += likeness
-                for place in range(have[0][user], have[0][user + 1]):
-                    sums[have[1][place]] += likeness
-        for place in range(histories[0][q], histories[0][q + 1]):
-            sums[histories[1][place]] = 0
-        if count:
-            _raise(sums, np.float32(1) / total, alike[:0], floor, factor[q], out[q])
+    count = _add_likeness(mine, weights, of_item, users, damping, alike, found)
+    least, equals = 0, 0
+    if count > nearest:
+        least, equals = _least_of_largest(bits, found[:count], nearest)
+    total = np.float32(0)
+    for user in found[:count]:
+        likeness, own = alike[user], np.int64(bits[user])
+        alike[user] = 0
+        if own == least:
+            equals -= 1
+        if own > least or (own == least and equals >= 0):
+            total += likeness
+            for place in range(of_user[user], of_user[user + 1]):
+                sums[items[place]] += likeness
+    for item in mine:
+        sums[item] = 0
+    if count:
+        _raise(sums, np.float32(1) / total, alike[:0], np.float32(floor), factor, row)

@@ -5,13 +5,11 @@ Buckets have no scores of their own: the blend learns one for each, next to the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.recipes.recipe import Query
-from tailorbird.recipes.scorers.sums import lengths_of, queries_of
+from tailorbird.recipes.scorers.sums import queries_of
 
 BUCKETS = 12
 """Two (once or oftener) for each of the six places that `buckets` tells apart."""
@@ -28,14 +26,10 @@ def buckets(query: Query) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     second as the newest interaction, and its place among the recent items (0, 1-2, 3 and more; of older
     seconds 0-4, 5-29, 30 and more).
     """
-    _, items, found = positions([query], int(query.items.max(initial=-1)) + 1)
-    return items, found
+    from tailorbird.recipes.scorers import kernels
 
-
-def positions(queries: Sequence[Query], items: int) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
-    """Returns row, column and bucket of every item in every query's history; `items`: how many items there are."""
-    asked = queries_of(queries)
-    found, times = asked.recent(items), asked.times
-    row = np.repeat(np.arange(len(asked)), lengths_of(found.bounds))
-    same_second = times[found.place] == times[asked.histories.bounds[1:][row] - 1]
-    return row, found.items, 2 * np.where(same_second, *BY_RANK[:, np.minimum(found.rank, OLD)]) + found.repeated
+    asked = queries_of([query])
+    found = asked.recent(int(query.items.max(initial=-1)) + 1)
+    bucket = np.empty(len(found.items), np.int64)
+    kernels.buckets(found.bounds, found.place, found.repeated, asked.times, asked.histories.bounds, BY_RANK, bucket)
+    return found.items, bucket

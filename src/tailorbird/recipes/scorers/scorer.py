@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ NAMES = "ingredients.json"
 """The file that lists a model's scorers, under the word of the models that were trained first."""
 
 
+S = TypeVar("S", bound="Scorer")
+
+
 class Scorer(Protocol):
     """A trained part of a blend. Scoring must be thread-safe and take an empty history."""
 
@@ -35,17 +38,20 @@ class Scorer(Protocol):
 
 
 @runtime_checkable
-class RaisingScorer(Protocol):
-    """A scorer that has the same to say of most items of a large catalogue: a floor, above which it raises some."""
+class AddingScorer(Scorer, Protocol):
+    """A scorer that adds to what others say, up to a number that is the same for all items of a query.
+
+    One that has the same to say of most items of a large catalogue need not touch these.
+    """
 
     def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """Adds to (query, item) `factor` (query) times the scores, less the score of an item that is not raised."""
+        """Adds to (query, item) `factor` (query) times the scores, up to that number."""
         ...
 
 
-def raised(scorer: RaisingScorer, queries: Sequence[Query], items: int, floor: float) -> NDArray[np.float32]:
-    """Returns the (query, item) scores of a scorer whose floor is the log of `floor`."""
-    scores = np.full((len(queries), items), np.log(np.float32(floor)), np.float32)
+def added(scorer: AddingScorer, queries: Sequence[Query], items: int, start: float = 0.0) -> NDArray[np.float32]:
+    """Returns the (query, item) scores of a scorer by itself; `start`: the number that it does not add."""
+    scores = np.full((len(queries), items), start, np.float32)
     scorer.add(queries, np.ones(len(queries), np.float32), scores)
     return scores
 
@@ -65,13 +71,6 @@ def weighted_histories(
     indices = np.concatenate([*histories, np.empty(0, np.int32)])
     data = np.concatenate([*(weights[:length] for length in lengths), np.empty(0, np.float32)])
     return sparse.csr_matrix((data, indices, indptr), shape=(len(histories), items))
-
-
-def log_share(scores: NDArray[np.float32], floor: float) -> NDArray[np.float32]:
-    """Returns log(scores + floor), negative scores taken as zero; `scores` is overwritten."""
-    np.maximum(scores, 0, out=scores)
-    scores += np.float32(floor)
-    return np.log(scores, out=scores)
 
 
 def save_csr(folder: Path, name: str, matrix: sparse.csr_matrix) -> None:
@@ -99,7 +98,7 @@ def save_scorers(folder: Path, scorers: Mapping[str, Scorer]) -> None:
         scorer.save(folder / name)
 
 
-def load_scorers(folder: Path, loaders: Mapping[str, Callable[[Path], Scorer]]) -> dict[str, Scorer]:
+def load_scorers(folder: Path, loaders: Mapping[str, Callable[[Path], S]]) -> dict[str, S]:
     """Reads what `save_scorers` wrote."""
     names = json.loads((folder / NAMES).read_text(encoding="utf-8"))
     return {name: loaders[name](folder / name) for name in names}

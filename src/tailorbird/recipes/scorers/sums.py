@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from tailorbird.recipes.recipe import Query
+
+END_OF_TIME = np.iinfo(np.int64).max
+SHORT = 1 << 16
+"""Columns whose numbers have room in 16 bits."""
 
 
 class WeightedItems(NamedTuple):
@@ -23,6 +27,11 @@ class WeightedItems(NamedTuple):
     bounds: NDArray[np.int64]
     number: NDArray[np.int32]
     weight: NDArray[np.float32]
+
+    def times(self, factor: NDArray[np.float32]) -> WeightedItems:
+        """Returns them with the weights of each question multiplied by a factor (question)."""
+        factors = factor if len(factor) == 1 else np.repeat(factor, lengths_of(self.bounds))
+        return self._replace(weight=self.weight * factors)
 
 
 class Histories(NamedTuple):
@@ -39,23 +48,24 @@ class RecentItems(NamedTuple):
     items: NDArray[np.int32]
     place: NDArray[np.int64]
     """Where in `Histories.items` each occurs last."""
-    rank: NDArray[np.int32]
-    """Place of each among those of its history, 0 for the most recent."""
     repeated: NDArray[np.bool_]
     """Whether it occurs there more than once."""
 
-    def newest(self, last: int) -> RecentItems:
-        """Returns the first `last` of each history."""
-        if len(self.bounds) == 2:  # one history: nothing is copied
-            kept: slice | NDArray[np.bool_] = slice(last)
-            bounds = np.minimum(self.bounds, last)
-        else:
-            kept, bounds = self.rank < last, bounds_of(np.minimum(lengths_of(self.bounds), last))
-        return RecentItems(bounds, self.items[kept], self.place[kept], self.rank[kept], self.repeated[kept])
+    def ranks(self) -> NDArray[np.int64]:
+        """Returns the place of each among those of its history, 0 for the most recent."""
+        return np.arange(len(self.items)) - np.repeat(self.bounds[:-1], lengths_of(self.bounds))
 
     def weighted(self, weights: NDArray[np.float32]) -> WeightedItems:
-        """Returns the items, the k-th of each history with the weight `weights[k]`."""
-        return WeightedItems(self.bounds, self.items, weights[self.rank])
+        """Returns the newest items of each history, the k-th with the weight `weights[k]`."""
+        most = len(weights)
+        if len(self.bounds) == 2:  # one history: nothing is copied
+            bounds = np.minimum(self.bounds, most)
+            return WeightedItems(bounds, self.items[:most], weights[: bounds[1]])
+        ranks = self.ranks()
+        kept = ranks < most
+        return WeightedItems(
+            bounds_of(np.minimum(lengths_of(self.bounds), most)), self.items[kept], weights[ranks[kept]]
+        )
 
 
 class Queries(tuple[Query, ...]):
@@ -75,31 +85,42 @@ class Queries(tuple[Query, ...]):
         return parts[0] if len(parts) == 1 else np.concatenate([*parts, np.empty(0, np.int64)])
 
     @cached_property
+    def moments(self) -> NDArray[np.int64]:
+        """What each is asked as of, in epoch seconds; the end of time where neither it nor the history says."""
+        return np.array([asked_at(query, END_OF_TIME) for query in self], np.int64)
+
+    @cached_property
     def _distinct(self) -> RecentItems:
         from tailorbird.recipes.scorers import kernels
 
         histories = self.histories
         room, bounds = len(histories.items), np.zeros_like(histories.bounds)
-        index, place, rank = np.empty(room, np.int32), np.empty(room, np.int64), np.empty(room, np.int32)
-        repeated = np.empty(room, bool)
-        kernels.distinct(histories.items, histories.bounds, index, place, rank, repeated, bounds)
+        index, place, repeated = np.empty(room, np.int32), np.empty(room, np.int64), np.empty(room, bool)
+        kernels.distinct(histories.items, histories.bounds, index, place, repeated, bounds)
         found = bounds[-1]
-        return RecentItems(bounds, index[:found], place[:found], rank[:found], repeated[:found])
+        return RecentItems(bounds, index[:found], place[:found], repeated[:found])
 
     @cached_property
     def _highest(self) -> int:
         """The largest number of an item, taken as unsigned."""
         return int(self.histories.items.view(np.uint32).max(initial=0))
 
-    def recent(self, items: int, last: int | None = None) -> RecentItems:
-        """Returns the distinct items of the histories, at most `last` of each; `items`: how many items there are.
+    def recent(self, items: int) -> RecentItems:
+        """Returns the distinct items of the histories; `items`: how many items there are.
 
         Raises:
             IndexError: a history has an item that there is not; the loops would write past their arrays.
         """
         if self._highest >= max(items, 1):
             raise IndexError(f"A history has an item whose number is not among those of {items} items.")
-        return self._distinct if last is None else self._distinct.newest(last)
+        return self._distinct
+
+
+def asked_at(query: Query, otherwise: int) -> int:
+    """Returns the epoch second that a query is about."""
+    if query.now is not None:
+        return query.now
+    return int(query.timestamps[-1]) if len(query.timestamps) else otherwise
 
 
 def queries_of(queries: Sequence[Query]) -> Queries:
@@ -111,7 +132,8 @@ class SparseRows(NamedTuple):
     """The parts of a sparse matrix, of the types that the loops are compiled for."""
 
     indptr: NDArray[np.int64]
-    indices: NDArray[np.int32]
+    indices: NDArray[np.integer[Any]]
+    """uint16 where that has room for the number of columns, since it takes half the memory of int32."""
     data: NDArray[np.float32]
 
 
@@ -129,8 +151,9 @@ def lengths_of(bounds: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def rows_of(matrix: sparse.csr_matrix) -> SparseRows:
     """Returns the matrix's parts, copied only where they are of another type."""
+    kind = np.uint16 if matrix.shape[1] <= SHORT else np.int32
     return SparseRows(
-        np.asarray(matrix.indptr, np.int64), np.asarray(matrix.indices, np.int32), np.asarray(matrix.data, np.float32)
+        np.asarray(matrix.indptr, np.int64), np.asarray(matrix.indices, kind), np.asarray(matrix.data, np.float32)
     )
 
 

@@ -25,10 +25,12 @@ from tailorbird.recipes.matrices import user_bounds
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers import known_states
 from tailorbird.recipes.scorers.blend_weights import log_softmax
-from tailorbird.recipes.scorers.decayed_popularity import asked_at
+from tailorbird.recipes.scorers.coarse_rows import CoarseRows
 from tailorbird.recipes.scorers.ease import last_seen
 from tailorbird.recipes.scorers.known_states import KnownStates
-from tailorbird.recipes.scorers.sums import add_rows, bounds_of, lengths_of, queries_of
+from tailorbird.recipes.scorers.merged import Part
+from tailorbird.recipes.scorers.scorer import added
+from tailorbird.recipes.scorers.sums import add_rows, asked_at, bounds_of, lengths_of, queries_of
 from tailorbird.storage.arrays import load_all_arrays, save_arrays
 
 EDGES = np.ceil(np.sqrt(2.0) ** np.arange(1, 64)).astype(np.int64) - 1
@@ -205,18 +207,35 @@ class Transformer:
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, item) log-probabilities of the next item."""
-        states = self._states(queries)
-        add_rows(self.user.given([query.user for query in queries]), self.arrays["user"], states)
-        add_rows(self.context.given([query.context for query in queries]), self.arrays["context"], states)
-        states = normalised(states) * self.arrays["norm.weight"] + self.arrays["norm.bias"]
-        logits = states @ self.arrays["vectors"][:-1].T
-        logits += self.arrays["bias"]
-        return log_softmax(logits)
+        return log_softmax(added(self, queries, len(self.arrays["bias"])))
+
+    def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """As `AddingScorer` says: of many questions by BLAS, which makes floats of the table for it."""
+        given = normalised(self.states(queries)) * factor[:, None]
+        numbers, unit = self.part
+        out += np.column_stack([given, factor]) * unit @ numbers.astype(np.float32)
+
+    @cached_property
+    def part(self) -> Part:
+        """As `MergedScorer` says. The normalisation's weights are inside those of the answers."""
+        vectors = self.arrays["vectors"][:-1].T
+        of_all = self.arrays["norm.bias"] @ vectors + self.arrays["bias"]
+        rows = CoarseRows(np.vstack([self.arrays["norm.weight"][:, None] * vectors, of_all]))
+        return rows.numbers, rows.unit
 
     @cached_property
     def _blocks(self) -> list[InferenceBlock]:
         count = 1 + max(int(name.split(".")[1]) for name in self.arrays if name.startswith("blocks."))
         return [InferenceBlock.of(self.arrays, f"blocks.{number}.") for number in range(count)]
+
+    def states(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """Returns (query, width): what histories, users and contexts say about the next items."""
+        states = self._states(queries)
+        if self.user.size:
+            add_rows(self.user.given([query.user for query in queries]), self.arrays["user"], states)
+        if self.context.size:
+            add_rows(self.context.given([query.context for query in queries]), self.arrays["context"], states)
+        return states
 
     def _states(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, width): what the histories say about their next items."""
@@ -261,26 +280,21 @@ class Transformer:
     def _windows(self, queries: Sequence[Query]) -> Windows:
         """Returns what is seen of the histories: their last distinct items, after START where there is room for it."""
         start, length = len(self.arrays["bias"]), self.arrays["blocks.0.distance"].shape[1]
+        from tailorbird.recipes.scorers import attention
+
         given = queries_of(queries)
-        found = given.recent(start, length)
-        counts = lengths_of(found.bounds)
-        begun = counts < length
-        bounds = bounds_of(counts + begun)
-        items, times = np.full(bounds[-1], start, np.int32), np.empty(bounds[-1], np.int64)
-        oldest_first = np.repeat(bounds[1:], counts) - 1 - found.rank
-        items[oldest_first] = found.items
-        times[oldest_first] = given.times[found.place]
-        first = bounds[:-1][begun]
-        times[first] = times[np.minimum(first + 1, len(times) - 1)]
-        # Each is asked about when the next one comes, and the last when the question does.
-        asked = np.append(times[1:], 0)
-        for row, (end, query) in enumerate(zip(bounds[1:].tolist(), queries, strict=True)):
-            if counts[row]:
-                last = int(query.timestamps[-1])
-                asked[end - 1] = max(last, min(asked_at(query, last), self.newest))
-            else:
-                asked[end - 1] = times[end - 1]
+        found = given.recent(start)
+        bounds = bounds_of(np.minimum(lengths_of(found.bounds) + 1, length))
+        items, times, asked = (np.empty(bounds[-1], kind) for kind in (np.int32, np.int64, np.int64))
+        ends = np.array([self._asked(query) for query in given], np.int64)
+        attention.windows(found.bounds, found.items, found.place, given.times, ends, start, bounds, items, times, asked)
         return Windows(bounds, items, times, asked)
+
+    def _asked(self, query: Query) -> int:
+        if not len(query.timestamps):
+            return 0
+        last = int(query.timestamps[-1])
+        return max(last, min(asked_at(query, last), self.newest))
 
     def save(self, folder: Path) -> None:
         """Writes one .npy file an array, and the encoders as JSON."""

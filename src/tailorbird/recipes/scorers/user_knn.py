@@ -21,8 +21,9 @@ from scipy import sparse
 from tailorbird.recipes.matrices import user_item
 from tailorbird.recipes.recipe import Interactions, Query
 from tailorbird.recipes.scorers.ease import last_seen, newest_users
-from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, raised, save_csr
-from tailorbird.recipes.scorers.sums import SparseRows, borrowed_zeros, queries_of, rows_of
+from tailorbird.recipes.scorers.merged import Part, alone
+from tailorbird.recipes.scorers.scorer import csr_rows, load_csr, save_csr
+from tailorbird.recipes.scorers.sums import rows_of
 
 DECAY = 0.7
 """A place. Session-kNN chose .5 in P5, at the end of the range that was tried; users are longer than sessions."""
@@ -42,32 +43,30 @@ MOST_USERS_OF_ITEM = 5000
 
 @dataclass(frozen=True)
 class UserKnn:
-    """The users' items, as (user, item) ones, and the likeness that each item brings, as (item, user)."""
+    """The users' items, as (user, item) ones, and the likeness that each item brings, as (item, user).
+
+    All items of a user bring the same.
+    """
 
     has: sparse.csr_matrix
     brings: sparse.csr_matrix
 
     def score(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns the log of the share of alike users that have each item."""
-        return raised(self, queries, self.has.shape[1], FLOOR)
+        return alone("user_knn", self.part, queries, self.has.shape[1], np.log(FLOOR))
 
-    def add(self, queries: Sequence[Query], factor: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """As `RaisingScorer` says."""
-        from tailorbird.recipes.scorers import raising_kernels
-
-        (users, items), asked, (brings, has) = self.has.shape, queries_of(queries), self._rows
-        given = asked.recent(items, LAST).weighted(WEIGHTS)
-        brought, have = (brings.indptr, brings.indices, brings.data), (has.indptr, has.indices)
-        histories = asked.histories.bounds, asked.histories.items
-        with borrowed_zeros(users) as alike, borrowed_zeros(items) as sums:
-            found = np.empty(users, np.int32)
-            raising_kernels.neighbours(
-                *given, brought, have, histories, NEAREST, FLOOR, factor, alike, found, sums, out
-            )
+    @property
+    def part(self) -> Part:
+        """As `MergedScorer` says."""
+        return *self._arrays, WEIGHTS, NEAREST, FLOOR
 
     @cached_property
-    def _rows(self) -> tuple[SparseRows, SparseRows]:
-        return rows_of(self.brings), rows_of(self.has)
+    def _arrays(self) -> Part:
+        """Each item's users, by what each user's likeness is multiplied, and each user's items."""
+        damping = np.zeros(self.has.shape[0], np.float32)
+        damping[self.brings.indices] = self.brings.data
+        users, items = np.asarray(self.brings.indices, np.int32), rows_of(self.has)
+        return np.asarray(self.brings.indptr, np.int64), users, damping, items.indptr, items.indices
 
     def save(self, folder: Path) -> None:
         """Writes both matrices."""
