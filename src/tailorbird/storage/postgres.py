@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import threading
 import time
@@ -63,12 +64,17 @@ logging.getLogger(f"{__name__}.{_Pool.__name__}").setLevel(logging.WARNING)
 """SQLAlchemy's own news of a pool go to a logger of its class, which would be one of ours."""
 
 
-@cache
 def engine(url: str, encode: Callable[[Any], str], decode: Callable[[str], Any]) -> sa.Engine:
     """The one engine of this process for a database, which all its stores share; `dispose` only frees connections.
 
     encode, decode: values to JSON text, and back.
     """
+    return _engine(os.getpid(), url, encode, decode)
+
+
+@cache
+def _engine(_process: int, url: str, encode: Callable[[Any], str], decode: Callable[[str], Any]) -> sa.Engine:
+    """As `engine`, of a process: one that is forked must not use its parent's connections."""
     parsed = sa.make_url(url)
     told = {name: value for name, value in CONNECTED.items() if name not in parsed.query}
     settings = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
