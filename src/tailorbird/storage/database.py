@@ -156,6 +156,13 @@ class Database:
         sa.event.listen(engine, "handle_error", self._tell)
         return engine
 
+    def close(self, engine: sa.Engine) -> None:
+        """Closes the connections of an engine of `open`, which is not used any more."""
+        if self.sqlite:
+            engine.dispose()
+        else:
+            postgres.release(engine)
+
     def _tell(self, context: sa.engine.ExceptionContext) -> None:
         """As `tell`, of an error that SQLAlchemy met."""
         self.tell(context.original_exception)

@@ -310,7 +310,7 @@ class Live:
         self._newest_here.close()
         self._newest_of.close()
         self._of_subject.close()
-        self._engine.dispose()
+        self._database.close(self._engine)
 
 
 def _sealed_row(dataset: str, event: Event) -> dict[str, Any]:
