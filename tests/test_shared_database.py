@@ -6,19 +6,24 @@ import dataclasses
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 import sqlalchemy as sa
 
+from journeys.steps import interactions_csv
 from postgres import Postgres
-from support import terminal
+from support import ROLE, terminal
 from tailorbird import config as configuration
 from tailorbird.api.operations import OPERATIONS
+from tailorbird.api.resources import RESOURCES
 from tailorbird.cli import opening, variables
 from tailorbird.config import Config
-from tailorbird.errors import DamagedFile, NewerFormat
+from tailorbird.errors import DamagedFile, DatabaseUnavailable, NewerFormat
+from tailorbird.jobs import worker
 from tailorbird.storage import postgres as storage
+from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace, access_key, open_workspace
 from world import World
 
@@ -158,4 +163,30 @@ def test_an_event_put_through_one_process_counts_in_the_next_answer_of_another(
         )
         assert best not in items(here, user), number
     other.close()
+    one.workspace.close()
+
+
+def test_a_job_that_loses_the_database_is_begun_again(postgres: Postgres, tmp_path: Path) -> None:
+    one = World(tmp_path, database_url=postgres.database())
+    one.prepare()
+    (one.files / "a.csv").write_bytes(interactions_csv())
+    source = {"dataLocation": f"file://{one.files}/a.csv"}
+    request = {"jobName": "a", "datasetArn": one.dataset, "dataSource": source, "roleArn": ROLE}
+    job = one.call("create_dataset_import_job", **request)["datasetImportJobArn"]
+    plain = RESOURCES["DatasetImportJob"]
+
+    def cut_off(workspace: Workspace, document: Document, progress: Any) -> Document:
+        assert plain.job is not None
+        postgres.stop()
+        try:
+            return plain.job(workspace, document, progress)
+        finally:
+            postgres.start()
+
+    with pytest.raises(DatabaseUnavailable):
+        worker.work(one.workspace, dataclasses.replace(plain, job=cut_off), job)
+    assert one.workspace.catalogue.get(job)["status"] == "CREATE IN_PROGRESS"  # type: ignore[index]
+    one.now += 2 * one.workspace.config.lease_seconds
+    worker.work(one.workspace, plain, job)
+    assert one.workspace.catalogue.get(job)["status"] == "ACTIVE"  # type: ignore[index]
     one.workspace.close()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from tailorbird.errors import DatabaseUnavailable
 from tailorbird.storage.live import Event, Live
 
 
@@ -71,4 +75,24 @@ def test_one_callers_bad_event_fails_that_caller_only(live: Live) -> None:
         outcomes = list(pool.map(write, range(200)))
     assert [number for number, outcome in enumerate(outcomes) if outcome == "refused"] == list(range(0, 200, 10))
     assert len(live.of_subject("d", "u")) == 180
+    live.close()
+
+
+def test_who_finds_no_turn_is_told_to_come_again(tmp_path: Path) -> None:
+    """Many at once too, of whom none is tried once more by itself."""
+    live = Live(f"sqlite:///{tmp_path / 'live.db'}")
+    with live._engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout=1")
+
+    def write(number: int) -> str:
+        try:
+            live.append("d", [event("u", str(number))])
+        except DatabaseUnavailable as error:
+            return error.code
+        return "kept"
+
+    with closing(sqlite3.connect(tmp_path / "live.db")) as other, ThreadPoolExecutor(4) as pool:
+        other.execute("BEGIN IMMEDIATE")
+        assert set(pool.map(write, range(20))) == {"ServiceUnavailable"}
+    assert write(0) == "kept"
     live.close()

@@ -27,7 +27,7 @@ def url(postgres: Postgres) -> str:
 def engine(url: str) -> Iterator[sa.Engine]:
     made = storage.engine(url, str, str)
     yield made
-    made.dispose()
+    storage.release(made)
 
 
 def test_stores_that_meet_a_database_which_is_away_say_so_and_work_again_when_it_is_back(
@@ -78,6 +78,16 @@ def test_connections_that_a_server_has_closed_are_replaced_unseen(
     catalogue.close()
 
 
+def test_a_store_that_is_closed_leaves_the_others_their_connections(url: str) -> None:
+    first, second = Catalogue(url), Catalogue(url)
+    pool = first._engine.pool
+    first.version()
+    first.close()
+    assert (second._engine.pool is pool, second.get("arn:1")) == (True, None)
+    second.close()
+    assert second._engine.pool is not pool
+
+
 def test_a_lock_that_another_keeps_is_no_defect(engine: sa.Engine) -> None:
     with engine.begin() as first:
         first.exec_driver_sql("CREATE TABLE t (a int)")
@@ -109,7 +119,7 @@ def test_a_setting_of_the_url_counts_beside_our_own(url: str) -> None:
     engine = storage.engine(f"{url}&connect_timeout=7&options=-c%20work_mem%3D5MB", str, str)
     shown = storage.rows(engine, "SELECT current_setting('work_mem'), current_setting('lock_timeout')", {})
     assert shown == [("5MB", "20s")]
-    engine.dispose()
+    storage.release(engine)
 
 
 def test_the_clock_is_that_of_the_database(

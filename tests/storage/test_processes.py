@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from postgres import Postgres
 from processes import line, running, tell
 from support import wait_for
+from tailorbird.errors import DatabaseUnavailable
 from tailorbird.storage.live import Event, Live
 
 WRITER = """
@@ -34,6 +38,23 @@ for line in sys.stdin:
     print("acknowledged", flush=True)
 live.close()
 """
+STUBBORN = """
+import sys, time
+from tailorbird.errors import DatabaseUnavailable
+from tailorbird.storage.live import Event, Live
+live, writer = Live(sys.argv[1]), sys.argv[2]
+print("open", flush=True)
+while number := sys.stdin.readline().strip():
+    while True:
+        try:
+            live.append("d", [Event(f"u{writer}", "s", 1, {"ITEM_ID": number}, f"{writer} {number}")])
+            break
+        except DatabaseUnavailable:
+            time.sleep(0.02)
+    print(number, flush=True)
+live.close()
+"""
+"""Tries until each event is acknowledged, as boto3 does."""
 SLOW = """
 CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END';
 CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED
@@ -100,3 +121,52 @@ def test_what_one_process_has_acknowledged_counts_at_once_in_another(live: Live,
             assert live.newest_of("d", f"u{number}") == live.newest("d")
             assert len(live.of_subject("d", f"u{number}")) == 1
     live.append("d", [Event("u", "s", 1, {})])
+
+
+def test_each_event_counts_once_though_the_database_is_started_again(postgres: Postgres) -> None:
+    url, found, mark, enough = postgres.database(), list[int](), 0, threading.Event()
+    live = Live(url)
+    with running(STUBBORN, *((url, str(writer)) for writer in range(2))) as begun, ThreadPoolExecutor(3) as threads:
+
+        def write(process: Any) -> int:
+            number = 0
+            while not enough.is_set():
+                tell(process, str(number))
+                assert line(process) == str(number)
+                number += 1
+            return number
+
+        def restart() -> None:
+            try:
+                for _ in range(2):
+                    before = newest(live)
+                    wait_for(lambda before=before: newest(live) > before)  # type: ignore[misc]
+                    postgres.stop()
+                    postgres.start()
+            finally:
+                enough.set()
+
+        writers = [threads.submit(write, each) for each in begun]
+        tasks = [*writers, threads.submit(restart)]
+        under_way = True
+        while under_way:
+            under_way = not all(task.done() for task in tasks)
+            if (upto := newest(live)) >= 0:
+                with suppress(DatabaseUnavailable):
+                    found += [event.number for event in live.all("d", mark) if event.number <= upto]
+                    mark = upto
+        tasks[-1].result()
+    everything = live.all("d")
+    assert sorted((event.subject, int(event.row["ITEM_ID"])) for event in everything) == [
+        (f"u{writer}", number) for writer, task in enumerate(writers) for number in range(task.result())
+    ]
+    assert found == [event.number for event in everything]
+    live.close()
+
+
+def newest(live: Live) -> int:
+    """The newest number; -1 while the database is away."""
+    try:
+        return live.newest("d")
+    except DatabaseUnavailable:
+        return -1

@@ -107,7 +107,7 @@ def _refuse_newer(of: Database) -> None:
         with suppress(DamagedFile):  # told by SQLite's own check
             formats.known(of, engine)
     finally:
-        engine.dispose()
+        of.close(engine)
 
 
 def _connection(of: Database) -> sqlite3.Connection:

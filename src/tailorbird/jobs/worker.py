@@ -13,7 +13,7 @@ from tailorbird.api.lifecycle import JobFailed, Resource
 from tailorbird.api.resources import RESOURCES
 from tailorbird.config import Config
 from tailorbird.data import compaction
-from tailorbird.errors import DamagedFile, NoSpace
+from tailorbird.errors import DamagedFile, DatabaseUnavailable, NoSpace
 from tailorbird.jobs import executors, lease
 from tailorbird.jobs.lease import Lease, LeaseLost
 from tailorbird.numbers import counted
@@ -76,7 +76,7 @@ def run(config: Config, kind: str, arn: str) -> None:
 
 
 def work(workspace: Workspace, resource: Resource, arn: str) -> None:
-    """Claims a document, runs its job and writes the outcome into it."""
+    """Claims a document, runs its job and writes the outcome into it; raises DatabaseUnavailable."""
     owner = secrets.token_hex(8)
     stages = resource.stages
     document = lease.claim(workspace, resource, arn, owner)
@@ -97,6 +97,10 @@ def work(workspace: Workspace, resource: Resource, arn: str) -> None:
         log.warning("job given up: it was stopped, or its lease is lost", extra={"arn": arn})
         lease.finish_stop(workspace, arn, owner)
         return
+    except DatabaseUnavailable as error:
+        # Nothing is wrong with the job: it is begun again once its lease has ended.
+        log.warning("job given up: the database is away", extra={"arn": arn, "reason": error.reason})
+        raise
     except JobFailed as failure:
         # The built-in S3 goes with the server: a worker that is left alone meets closed connections.
         executors.leave_if_orphan()

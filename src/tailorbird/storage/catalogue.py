@@ -86,7 +86,7 @@ def is_there(url: str) -> bool:
         with engine.connect() as connection:
             return sa.inspect(connection).has_table(_documents.name)
     finally:
-        engine.dispose()
+        store.close(engine)
 
 
 class Catalogue:
@@ -95,7 +95,6 @@ class Catalogue:
     def __init__(self, url: str) -> None:
         self._database = database(url)
         self._engine = self._database.open()
-        self._turn = threading.Lock()
         self._own = threading.local()
         formats.bring(self._database, self._engine, _metadata)
         self._commits = Commits(self._database, self._engine)
@@ -109,7 +108,7 @@ class Catalogue:
         if getattr(self._own, "connection", None) is not None:
             yield
             return
-        with self._turn, self._commits.begin() as connection:
+        with self._commits.begin() as connection:
             self._own.connection = connection
             try:
                 yield
@@ -334,4 +333,4 @@ class Catalogue:
     def close(self) -> None:
         """Closes all connections."""
         self._commits.close()
-        self._engine.dispose()
+        self._database.close(self._engine)

@@ -8,11 +8,14 @@ servers ended by it when a worker opened the database. In PostgreSQL they are co
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from tailorbird.errors import DatabaseUnavailable
+from tailorbird.storage import postgres
 from tailorbird.storage.database import Database, PreparedQuery
 
 VERSION = "PRAGMA data_version"
@@ -32,6 +35,8 @@ class Commits:
 
     def __init__(self, database: Database, engine: sa.Engine) -> None:
         self._engine = engine
+        self._own = threading.Lock()
+        """Of this process, so that it waits with one connection for the others' turns to end."""
         self._turn = _TURN[engine.dialect.name].format(store=database.table)
         query = VERSION if database.sqlite else COUNT.format(store=database.table)
         self._query = PreparedQuery(database, engine, query)
@@ -40,11 +45,17 @@ class Commits:
     def begin(self) -> Iterator[sa.Connection]:
         """A transaction that writes; all writers of the store, of all processes, take turns.
 
-        So whatever is numbered inside is numbered in the order of commits: who sees a number sees all below it.
+        So whatever is numbered inside is numbered in the order of commits: who sees a number sees all below it. Never
+        one inside another. Raises DatabaseUnavailable where no turn comes.
         """
-        with self._engine.begin() as connection:
-            connection.exec_driver_sql(self._turn)
-            yield connection
+        if not self._own.acquire(timeout=postgres.WAIT_SECONDS):
+            raise DatabaseUnavailable("another writer has not ended yet")
+        try:
+            with self._engine.begin() as connection:
+                connection.exec_driver_sql(self._turn)
+                yield connection
+        finally:
+            self._own.release()
 
     def mark(self) -> Hashable:
         """What is equal to an earlier mark only if nothing was committed in between.

@@ -1,6 +1,7 @@
 """One way to open an SQL database: SQLite in WAL mode with full durability, or PostgreSQL.
 
-What SQLite finds damaged, or full, is told as DamagedFile and NoSpace, whichever statement met it.
+What SQLite finds damaged, full or in another's use is told as DamagedFile, NoSpace and DatabaseUnavailable, whichever
+statement met it; for PostgreSQL see `postgres`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tailorbird.errors import DamagedFile, NoSpace
+from tailorbird.errors import DamagedFile, DatabaseUnavailable, NoSpace
 from tailorbird.storage import checksums, postgres
 
 _DAMAGED = {
@@ -156,6 +157,13 @@ class Database:
         sa.event.listen(engine, "handle_error", self._tell)
         return engine
 
+    def close(self, engine: sa.Engine) -> None:
+        """Closes the connections of an engine of `open`, which is not used any more."""
+        if self.sqlite:
+            engine.dispose()
+        else:
+            postgres.release(engine)
+
     def _tell(self, context: sa.engine.ExceptionContext) -> None:
         """As `tell`, of an error that SQLAlchemy met."""
         self.tell(context.original_exception)
@@ -165,6 +173,8 @@ class Database:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_FULL:
             raise NoSpace(self.file.parent) from error
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise DatabaseUnavailable(f"{self.file}: {error}") from error
         if code in _DAMAGED or str(error).startswith(_NO_TEXT):
             raise self.damaged(f"{_DAMAGED.get(code, 'is damaged')} ({error})") from error
 

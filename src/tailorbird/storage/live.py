@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from tailorbird.errors import DatabaseUnavailable
 from tailorbird.storage import checksums, formats
 from tailorbird.storage.commits import Commits
 from tailorbird.storage.database import COUNTED, INSERTS, NUMBER, RECOVERY, Database, PreparedQuery, Step, exact
@@ -194,7 +195,8 @@ class Live:
     def _commit_waiting(self) -> None:
         """Writes all tickets that wait, in one transaction; called by whoever holds the lock.
 
-        When that fails, each is written alone, so that one caller's bad event does not fail the others.
+        When that fails, each is written alone, so that one caller's bad event does not fail the others; not where the
+        database is away.
         """
         tickets = [self._queue.popleft() for _ in range(len(self._queue))]
         for together in (tickets, *([ticket] for ticket in tickets)):
@@ -209,7 +211,7 @@ class Live:
             except Exception as error:
                 for ticket in waiting:
                     ticket.error = error
-                    ticket.settled = len(together) == 1
+                    ticket.settled = len(together) == 1 or isinstance(error, DatabaseUnavailable)
             else:
                 for ticket in waiting:
                     ticket.error, ticket.settled, ticket.repeated = None, True, repeated
@@ -310,7 +312,7 @@ class Live:
         self._newest_here.close()
         self._newest_of.close()
         self._of_subject.close()
-        self._engine.dispose()
+        self._database.close(self._engine)
 
 
 def _sealed_row(dataset: str, event: Event) -> dict[str, Any]:

@@ -79,11 +79,11 @@ class MetricCounters:
     """The metrics of one installation; safe to use from many threads and processes."""
 
     def __init__(self, url: str) -> None:
-        store = database(url)
-        self._engine = store.open()
+        self._database = database(url)
+        self._engine = self._database.open()
         self._insert = INSERTS[self._engine.dialect.name]
-        formats.bring(store, self._engine, _metadata)
-        self._commits = Commits(store, self._engine)
+        formats.bring(self._database, self._engine, _metadata)
+        self._commits = Commits(self._database, self._engine)
 
     def reached(self, reader: str, start: int) -> int:
         """The number up to which a reader has counted; `start` for a new one."""
@@ -152,7 +152,7 @@ class MetricCounters:
     def close(self) -> None:
         """Closes all connections."""
         self._commits.close()
-        self._engine.dispose()
+        self._database.close(self._engine)
 
 
 def _waiting(since: float, upto: float) -> sa.Select[Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -47,6 +49,8 @@ _UNAVAILABLE = frozenset({"25006", "25P03"})
 """SQLSTATEs of a server that takes no writes, since another one has taken over, and of a session that it ended; others
 are told by psycopg's class (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 _NAMED = re.compile(r"(?<!:):(\w+)")
+_users = Counter[sa.Engine]()
+_counting = threading.Lock()
 
 
 class _Pool(sa.QueuePool):
@@ -63,12 +67,29 @@ logging.getLogger(f"{__name__}.{_Pool.__name__}").setLevel(logging.WARNING)
 """SQLAlchemy's own news of a pool go to a logger of its class, which would be one of ours."""
 
 
-@cache
 def engine(url: str, encode: Callable[[Any], str], decode: Callable[[str], Any]) -> sa.Engine:
-    """The one engine of this process for a database, which all its stores share; `dispose` only frees connections.
+    """The one engine of this process for a database, which all its stores share until each has called `release`.
 
     encode, decode: values to JSON text, and back.
     """
+    made = _engine(os.getpid(), url, encode, decode)
+    with _counting:
+        _users[made] += 1
+    return made
+
+
+def release(engine: sa.Engine) -> None:
+    """Closes the connections of an engine that nobody uses any more."""
+    with _counting:
+        _users[engine] -= 1
+        last = not _users[engine]
+    if last:
+        engine.dispose()
+
+
+@cache
+def _engine(_process: int, url: str, encode: Callable[[Any], str], decode: Callable[[str], Any]) -> sa.Engine:
+    """As `engine`, of a process: one that is forked must not use its parent's connections."""
     parsed = sa.make_url(url)
     told = {name: value for name, value in CONNECTED.items() if name not in parsed.query}
     settings = " ".join(f"-c {name}={value}" for name, value in SESSION.items())

@@ -113,8 +113,8 @@ class RecommendationLog:
     """The answers of one installation; safe to use from many threads and processes."""
 
     def __init__(self, url: str) -> None:
-        store = database(url)
-        self._engine = store.open(durable=False)
+        self._database = database(url)
+        self._engine = self._database.open(durable=False)
         self._lock = threading.Lock()
         self._waiting: dict[str, LoggedAnswer] = {}
         self._news = threading.Event()
@@ -125,7 +125,7 @@ class RecommendationLog:
         """Whether other processes give answers too: those of the last moment are waited for."""
         self._failure = ""
         """Why the newest write failed, which is told once; empty where it did not."""
-        formats.bring(store, self._engine, _metadata)
+        formats.bring(self._database, self._engine, _metadata)
 
     def remember(self, shown: LoggedAnswer) -> None:
         """Keeps an answer; returns at once."""
@@ -179,7 +179,7 @@ class RecommendationLog:
         self._news.set()
         if self._writer is not None:
             self._writer.join()
-        self._engine.dispose()
+        self._database.close(self._engine)
 
     def _loop(self) -> None:
         ending = False
