@@ -19,7 +19,7 @@ from batch import peers
 from events import __main__ as events
 from growth import answers, made_up
 from growth.made_up import Shop, Size
-from performance.goals import ACTED, FILTERED, KNOWN
+from performance.goals import ACTED, FILTERED, KNOWN, SECOND, TWO
 from process import __main__ as process
 from quality.datasets import encode
 from serving import generated
@@ -88,6 +88,15 @@ def test_answers_are_measured_at_fixed_rates(bench):
     rates, memory = bench.at_rates(case_of(bench, KNOWN))
     assert [row[0] for row in rates.rows.values()] == sorted(row[0] for row in rates.rows.values())
     assert memory > 0
+
+
+@pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not here")
+def test_two_processes_are_measured_beside_one(bench):
+    table, found = bench.two_processes(case_of(bench, KNOWN))
+    assert list(table.rows) == ["one process", "two"]
+    assert found[TWO] > 0
+    one, two = (row[-1] for row in table.rows.values())
+    assert found[SECOND] == pytest.approx(two - one)
 
 
 def test_goals_are_looked_at_as_shares_of_what_they_name():

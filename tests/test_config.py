@@ -56,6 +56,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
         "sqlite://",
         "sqlite:///:memory:",
     ),
+    "processes": (*FINITE, "0", "1025"),
     "executor": ("threads", "process"),
     "workers": (*FINITE, "1.5", "1025"),
     "lease_seconds": (*FINITE, "0", "0.5"),

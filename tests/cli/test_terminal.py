@@ -60,11 +60,8 @@ def test_output_that_nobody_reads_is_no_fault(closed: str) -> None:
 
 
 def test_a_server_serves_on_though_its_url_cannot_be_printed(caplog: pytest.LogCaptureFixture) -> None:
-    class Started:
-        started = True
-
     def ready(url: str) -> None:
         raise OSError(28, "No space left on device")
 
-    server._announce(Started(), "http://127.0.0.1", ready)  # type: ignore[arg-type]
+    server._tell_ready("http://127.0.0.1", ready)
     assert [record.message for record in caplog.records] == ["the URL could not be printed"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 
@@ -36,6 +37,29 @@ def test_an_answer_is_found_at_once_and_soon_by_other_processes(lists: Recommend
     assert lists.find(["RID-1", "RID-2", "RID-3"]) == both
     other = RecommendationLog(url)
     assert wait_for(lambda: other.find(["RID-1", "RID-2"])) == both
+    other.close()
+
+
+def test_an_answer_that_another_process_gave_just_now_is_waited_for(
+    lists: RecommendationLog, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = RecommendationLog(url)
+    other.shared = True
+    for number in range(3):  # the first is written at once, the others after a pause
+        given = LoggedAnswer(new_id(time.time()), time.time(), "campaign", "group", [str(number)])
+        lists.remember(given)
+        assert other.find([given.id]) == {given.id: given}
+    assert other.find([new_id(time.time())]) == {}, "nobody gave it"
+
+    def sleep(seconds: float) -> None:
+        raise AssertionError("nothing was to be waited for")
+
+    monkeypatch.setattr(recommendation_log.time, "sleep", sleep)
+    now = time.time()
+    names = ["RID-none", "", new_id(now - 60), new_id(now + 60), f"{new_id(now)[:18]}-4{new_id(now)[20:]}"]
+    assert other.find(names) == {}
+    other.shared = False
+    assert other.find([new_id(now)]) == {}
     other.close()
 
 

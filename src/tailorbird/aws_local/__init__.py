@@ -5,11 +5,12 @@ restart. What is changed is durable before the change is answered: every object 
 (object_files.py), and the requests that changed buckets and IAM are kept in a journal and replayed at the
 start (journal.py). The access keys that IAM and STS hand out are good for every service here (credentials.py).
 
-Limits: one process serves a folder. A request and an answer are held in memory, several times over, so
-objects up to some hundred megabytes are comfortable; at rest an object costs its file and about 4 kB of
-memory. An upload in parts that a restart interrupts must begin again. Buckets have no versions or locks, an
-object's access control list is forgotten at a restart, and so is what clients put into CloudWatch themselves;
-the metrics of attributions, which it shows, have a store of their own. Policies are kept and not evaluated.
+Limits: one process has a folder, and others of the same server ask it (remote.py). A request and an answer are
+held in memory, several times over, so objects up to some hundred megabytes are comfortable; at rest an object
+costs its file and about 4 kB of memory. An upload in parts that a restart interrupts must begin again. Buckets
+have no versions or locks, an object's access control list is forgotten at a restart, and so is what clients put
+into CloudWatch themselves; the metrics of attributions, which it shows, have a store of their own. Policies are
+kept and not evaluated.
 """
 
 from __future__ import annotations

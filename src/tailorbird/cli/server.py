@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import importlib
 import logging
 import math
 import os
@@ -94,6 +95,8 @@ def _serve(config: Config, lock: Lock, listening: socket.socket, ready: Callable
 
 def _serve_together(config: Config, listening: socket.socket, local: str, tell: Callable[[], None]) -> None:
     """Serves in several processes, the first of which leads (`jobs/leader.py`); raises StartRefused."""
+    # Models load it (numba, 41 MB) when they are first opened: each process by itself, unless it is there already.
+    importlib.import_module("tailorbird.recipes.scorers.kernels")
     remarks, counts = Remarks(), Counts(config.processes)
 
     def work(number: int, ready: Callable[[], object]) -> None:
