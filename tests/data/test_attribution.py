@@ -59,6 +59,16 @@ def test_events_are_counted_and_columns_added_up_by_source_and_quarter_of_an_hou
     assert sorted(attribution.together(halves).rows()) == sorted(found.rows())
 
 
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.Int32, pl.Float32])
+def test_sums_do_not_wrap(dtype: type[pl.DataType]) -> None:
+    """Ten prices in wei, of which one alone fills a ninth of 64 bits."""
+    price = {pl.Int64: 1_861_234_567_890_123_456, pl.Int32: 2_000_000_000, pl.Float32: 3e38}[dtype]
+    items = pl.DataFrame({"ITEM_ID": ["i"], "PRICE": pl.Series([price], dtype=dtype)})
+    rows = pl.DataFrame({"ITEM_ID": ["i"] * 10, "EVENT_TYPE": "watch", "TIMESTAMP": [0] * 10, SOURCE: "mail"})
+    found = attribution.totals([Metric("worth", "watch", "ITEMS", "PRICE")], rows, items)
+    assert found["VALUE"].to_list() == pytest.approx([10 * price], rel=1e-6)
+
+
 def test_sources_over_the_quota_count_as_undefined() -> None:
     names = [f"s{number}" for number in range(MOST_SOURCES)]
     rows = pl.DataFrame({"METRIC": 0, SOURCE: [*names, "S0", UNDEFINED], "BUCKET": 0, "VALUE": 1.0})

@@ -110,6 +110,9 @@ def test_a_log_that_is_removed_or_cut_is_told(left: Path) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: HEADER + 10 * (PAGE + FRAME)])
     assert re.search(r"can be read up to page \d+ of \d\d\d: the newest commits are lost", told(left))
+    for rest in (b"", data[: HEADER - 1]):
+        path.write_bytes(rest)
+        assert f"{path} is empty, and with it" in told(left)
     path.unlink()
     assert f"{path} is missing" in told(left)
 

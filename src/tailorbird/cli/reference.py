@@ -48,7 +48,8 @@ DIFFERENCES: dict[str, str] = {
     "too. A query for attributes goes by the newest metadata of the items that were there at training.",
     "CreateCampaign": f"{EXPLORATION} {LATEST} ACTIVE at once: there are no machines to wait for.",
     "CreateDataDeletionJob": "Several jobs of a dataset group run one after the other. Refused with "
-    "ResourceInUseException while an import or a training of the group is under way, as those are while it is.",
+    "ResourceInUseException while an import or a training of the group is under way, as those are while it is. What "
+    "was done without a user in a session that names a deleted one goes too, in whichever dataset.",
     "CreateDataset": "ACTIVE at once.",
     "CreateDatasetExportJob": "One file, `<path>/<jobName>.csv`; AWS documents no name. `kmsKeyArn` is kept and shown "
     "only.",

@@ -70,8 +70,9 @@ def totals(metrics: Sequence[Metric], rows: pl.DataFrame, items: pl.DataFrame | 
         if metric.column and metric.summed not in rows.columns:
             continue
         chosen = rows.filter(pl.col("EVENT_TYPE").str.to_lowercase() == metric.event_type.lower())
-        value = pl.col(metric.summed).sum() if metric.column else pl.len()
-        found = chosen.group_by(keys, maintain_order=True).agg(value.cast(pl.Float64).alias("VALUE"))
+        # Sums of whole numbers wrap at 64 bits without a word.
+        value = pl.col(metric.summed).cast(pl.Float64).sum() if metric.column else pl.len().cast(pl.Float64)
+        found = chosen.group_by(keys, maintain_order=True).agg(value.alias("VALUE"))
         parts.append(found.select(pl.lit(number, pl.Int64).alias("METRIC"), SOURCE, "BUCKET", "VALUE"))
     return pl.concat(parts)
 

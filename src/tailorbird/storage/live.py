@@ -283,6 +283,17 @@ class Live:
                 found.update(connection.execute(query.distinct()).scalars())
         return found - {""}
 
+    def names(self, dataset: str, sessions: Sequence[str]) -> set[tuple[str, str]]:
+        """These sessions with every user who was known by name in them, of moved events too."""
+        found: set[tuple[str, str]] = set()
+        with self._engine.connect() as connection:
+            for part in _parts(sessions):
+                query = sa.select(_events.c.session, _events.c.subject).where(
+                    _events.c.dataset == dataset, _events.c.session.in_(part), _events.c.session != _events.c.subject
+                )
+                found.update((each.session, each.subject) for each in connection.execute(query.distinct()))
+        return found
+
     def erase(self, dataset: str, subjects: Sequence[str], *, anonymous: bool) -> None:
         """Removes all events of the subjects, and every trace of those that moved.
 

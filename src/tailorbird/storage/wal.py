@@ -85,11 +85,11 @@ def _loss(file: Path) -> str:
     try:
         with _beside(file, "-wal").open("rb") as opened:
             header = opened.read(_HEADER)
-            found = _Log(b"", 0, 0) if len(header) < _HEADER else _read(opened, header, _page_size(file))
+            if len(header) < _HEADER:  # SQLite empties a log only after it has emptied the index
+                return _gone("is empty", index)
+            found = _read(opened, header, _page_size(file))
     except FileNotFoundError:
-        if index is None or index.frames <= index.copied:
-            return ""
-        return f"is missing, and with it {index.frames - index.copied} pages of the newest changes"
+        return _gone("is missing", index)
     except OSError:
         return ""  # whoever opens the database tells
     if found.unread:
@@ -97,6 +97,13 @@ def _loss(file: Path) -> str:
     if index is None or index.salts != found.salts or index.frames <= max(found.committed, index.copied):
         return ""
     return f"can be read up to page {found.committed} of {index.frames}: the newest commits are lost"
+
+
+def _gone(how: str, index: _Index | None) -> str:
+    """What is lost with a log of which nothing is left."""
+    if index is None or index.frames <= index.copied:
+        return ""
+    return f"{how}, and with it {index.frames - index.copied} pages of the newest changes are gone"
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,15 @@ RACING = ("DatasetImportJob", *dataset.TRAININGS)
 
 _USERS = Schema("Users", (Field("USER_ID", "string", nullable=False, categorical=False, textual=False),))
 
-_Found = Sequence[tuple[Dataset, Sequence[str], Sequence[str]]]
-"""Each dataset, with the users and sessions that go."""
+SHARED = (
+    "{sessions} of the deleted users {name} other users too, so that events without a user were deleted which may be "
+    "others': send a sessionId of its own for each visit."
+)
+"""What a report says of sessions that several users have in common, as where a server sends the same one for all."""
 
 
 def erase(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> Document:
-    """Counts the users' rows, then removes them from the live store and after that from the tables.
+    """Counts the users' rows, then removes them, of each dataset from the live store and after that from the table.
 
     In this order: a compaction that took such a row up before is discarded when the table is written anew, and
     a later one finds none. Models forget the users when they are trained again. A job that names users in another
@@ -39,32 +42,45 @@ def erase(workspace: Workspace, document: Document, progress: Callable[[float, s
     if racing := lifecycle.unfinished(workspace, RACING, datasetGroupArn=group):
         raise JobFailed(racing)
     users = _users(workspace, document, progress)
-    found = [(each, users, _sessions(workspace, each, users)) for each in _datasets(workspace, group)]
+    targets = list(_datasets(workspace, group))
+    sessions = _sessions(workspace, targets, users)
     if "_counted" not in document:
         # Kept before anything goes, so that a second run does not count what is left.
         seen: Document = {
-            "_counted": sum(_count(workspace, *each) for each in found),
-            "_report": _report(workspace, found, users),
+            "_counted": sum(_count(workspace, each, users, sessions) for each in targets),
+            "_report": _report(workspace, targets, users, sessions),
         }
         workspace.catalogue.update(arn, lambda old: seen | old)
         document = seen | document
-    for done, (each, _, sessions) in enumerate(found):
-        progress(0.5 + 0.5 * done / len(found), f"deleting from {each.arn}")
-        workspace.live.erase(each.place, users, anonymous=False)
+    for done, each in enumerate(targets):
+        progress(0.5 + 0.25 * done / len(targets), f"deleting what was done without a user in {each.arn}")
         workspace.live.erase(each.place, sessions, anonymous=True)
-        workspace.tables.remove(each.place, arn, partial(_theirs, each, users, sessions))
+        workspace.tables.remove(each.place, f"{arn} sessions", partial(_anonymous, each, sessions))
+    # Only now, since a second run finds the sessions by what their users did.
+    for done, each in enumerate(targets):
+        progress(0.75 + 0.25 * done / len(targets), f"deleting from {each.arn}")
+        workspace.live.erase(each.place, users, anonymous=False)
+        workspace.tables.remove(each.place, arn, partial(_named, each, users))
     told = document.get("_report", {})
     return {"numDeleted": document["_counted"]} | ({"failureReason": told["cause"]} if "cause" in told else {})
 
 
-def _report(workspace: Workspace, found: _Found, users: Sequence[str]) -> Document:
+def _report(
+    workspace: Workspace, targets: Sequence[Dataset], users: Sequence[str], sessions: Sequence[str]
+) -> Document:
     """What to say of the named users, before any is deleted."""
     known = [pl.Series(dtype=pl.String)]
-    for each, _, _ in found:
+    for each in targets:
         column = _user(each).name
         known.append(pl.Series([event.subject for event in workspace.live.all(each.place)], dtype=pl.String).unique())
         known.append(workspace.tables.view(each.place, [column]).rows[column].cast(pl.String).unique())
-    return named_users.report(_USERS.fields[0], users, pl.concat([each.rename("") for each in known]).unique())
+    told = named_users.report(_USERS.fields[0], users, pl.concat([each.rename("") for each in known]).unique())
+    theirs = {*users}
+    named = {pair for each in targets for pair in workspace.live.names(each.place, sessions)}
+    if shared := {session for session, user in named if user not in theirs}:
+        some = SHARED.format(sessions=counted(len(shared), "session"), name="names" if len(shared) == 1 else "name")
+        told["warnings"] = [*told["warnings"], some]
+    return told
 
 
 def _users(workspace: Workspace, document: Document, progress: Callable[[float, str], None]) -> list[str]:
@@ -107,9 +123,9 @@ def _datasets(workspace: Workspace, group: str) -> Iterator[Dataset]:
             yield found
 
 
-def _sessions(workspace: Workspace, target: Dataset, users: Sequence[str]) -> list[str]:
-    """Sessions of the users, whose events without a user are theirs as well."""
-    return sorted(workspace.live.sessions(target.place, users))
+def _sessions(workspace: Workspace, targets: Sequence[Dataset], users: Sequence[str]) -> list[str]:
+    """Sessions of the users, whose events without a user are theirs as well, in whichever dataset they were named."""
+    return sorted({session for each in targets for session in workspace.live.sessions(each.place, users)})
 
 
 def _user(target: Dataset) -> Field:
@@ -118,14 +134,22 @@ def _user(target: Dataset) -> Field:
     return field
 
 
+def _named(target: Dataset, users: Sequence[str], _: Sequence[str]) -> pl.Expr:
+    """The condition for a row of a part to name one of the users."""
+    return pl.col(_user(target).name).is_in(pl.Series(users, dtype=pl.String).implode())
+
+
+def _anonymous(target: Dataset, sessions: Sequence[str], columns: Sequence[str]) -> pl.Expr:
+    """The condition for a row of a part with these columns to be of one of the sessions, and of no user."""
+    if SESSION not in columns:
+        return pl.lit(False)
+    user = pl.col(_user(target).name)
+    return (user == pl.col(SESSION)) & user.is_in(pl.Series(sessions, dtype=pl.String).implode())
+
+
 def _theirs(target: Dataset, users: Sequence[str], sessions: Sequence[str], columns: Sequence[str]) -> pl.Expr:
     """The condition for a row of a part with these columns to be about the users."""
-    user = pl.col(_user(target).name)
-    theirs = user.is_in(pl.Series(users, dtype=pl.String).implode())
-    if SESSION not in columns:
-        return theirs
-    anonymous = (user == pl.col(SESSION)) & user.is_in(pl.Series(sessions, dtype=pl.String).implode())
-    return theirs | anonymous
+    return _named(target, users, columns) | _anonymous(target, sessions, columns)
 
 
 def _count(workspace: Workspace, target: Dataset, users: Sequence[str], sessions: Sequence[str]) -> int:
