@@ -136,7 +136,7 @@ class UserPersonalization:
                 states = scorer.states(queries)
             else:
                 scorer.add(queries, factors(self._weights[name], short)[0], logits)
-        self._merged.add(queries, factors(self._merged_weights, short), logits, states, self.offsets)
+        self._merged.add(queries, self._merged_weights, short, logits, states, self.offsets)
         if empty := [row for row, query in enumerate(queries) if not len(query.items)]:
             logits[empty] = log_softmax(self._of_newcomers([queries[row] for row in empty]))
         return logits

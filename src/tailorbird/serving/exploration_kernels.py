@@ -18,8 +18,8 @@ from tailorbird.recipes.scorers.kernels import (
     exponential,
     helper,
     highest,
+    tuple_of,
 )
-from tailorbird.recipes.scorers.pair_kernels import tuple_of
 
 GIVEN_DOUBLES = types.Array(types.float64, 1, "C", readonly=True)
 SPARSE = tuple_of((LONGS, INTS, FLOATS))
