@@ -37,6 +37,7 @@ from tailorbird.recipes.scorers.kernels import (
 )
 from tailorbird.recipes.scorers.raising_kernels import raise_by_neighbours, raise_by_rows, raise_by_table
 
+# Of a `Part` each, but of those with items' numbers in sparse matrices; of a question, and of what is lent.
 POPULARITY = tuple_of((LONGS, FLOATS_2D))
 TABLE = tuple_of((COARSE_2D, FLOATS, FLOATS, types.float64))
 FEATURES = tuple_of((LONGS, INTS, FLOATS, FLOATS, COARSE_2D, FLOATS))

@@ -15,6 +15,7 @@ from tailorbird.recipes.scorers.sums import SHORT, borrowed_zeros, queries_of
 Part = tuple[Any, ...]
 """What the loop needs of a scorer, in the order of its row in `_nothing`."""
 
+# Where there is no transformer, and where the sums stay as they are.
 NO_STATES = np.empty((0, 0), np.float32)
 NO_OFFSETS = np.empty(0, np.float32)
 
