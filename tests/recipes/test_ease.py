@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tailorbird.recipes.recipe import Interactions, Query
+from recipes.test_exam import walks
+from tailorbird.recipes import user_personalization
+from tailorbird.recipes.recipe import Interactions, Query, silent
 from tailorbird.recipes.scorers import ease
 
 
@@ -30,3 +32,15 @@ def test_the_way_through_the_users_gives_the_same_scores(monkeypatch, tmp_path):
     np.testing.assert_allclose(many.score(queries), few.score(queries), rtol=1e-3, atol=1e-3)
     many.save(tmp_path)
     np.testing.assert_array_equal(ease.load(tmp_path).score(queries), many.score(queries))
+
+
+def test_a_blend_adds_both_ways(monkeypatch):
+    data = walks(users=40)
+    queries = [Query(data.item[:length], data.timestamp[:length]) for length in (0, 1, 5)]
+    few = user_personalization.train(data, user_personalization.Settings(), silent)
+    monkeypatch.setattr(ease, "MOST_ITEMS", 10)
+    many = user_personalization.UserPersonalization(
+        few.items, few.scorers | {"ease": ease.train(data)}, few.weights, few.offsets, few.first
+    )
+    assert isinstance(many.scorers["ease"], ease.ManyItems)
+    np.testing.assert_allclose(many.score(queries), few.score(queries), atol=2e-3)

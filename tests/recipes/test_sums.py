@@ -51,6 +51,11 @@ def queries_of(histories: list[list[tuple[int, int]]]) -> Queries:
     )
 
 
+def weighed(queries: Queries, weight: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weights and shortness such that all counts so much."""
+    return np.full((2, len(SLOTS)), weight, np.float32), np.zeros(len(queries), np.float32)
+
+
 def bucket(query: Query, item: int) -> int:
     """By the words of `repeat_consumption.buckets`."""
     last = max(place for place in range(len(query.items)) if query.items[place] == item)
@@ -95,7 +100,7 @@ def test_buckets_of_known_items_are_as_they_are_defined(histories):
     queries = queries_of(histories)
     out = np.zeros((len(queries), ITEMS), np.float32)
     offsets = np.arange(repeat_consumption.BUCKETS, dtype=np.float32)
-    Merged({}, ITEMS).add(queries, np.zeros((len(SLOTS), len(queries)), np.float32), out, offsets=offsets)
+    Merged({}, ITEMS).add(queries, *weighed(queries, 1), out, offsets=offsets)
     for row, query in enumerate(queries):
         expected = {item: bucket(query, item) for item in set(query.items.tolist())}
         assert dict(zip(*(each.tolist() for each in repeat_consumption.buckets(query)), strict=True)) == expected
@@ -151,7 +156,7 @@ def raised_by_neighbours(model: user_knn.UserKnn, queries: Queries, nearest: int
     out = np.repeat(np.arange(len(queries), dtype=np.float32)[:, None], items, axis=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(user_knn, "NEAREST", nearest)
-        Merged({"user_knn": model.part}, items).add(queries, np.full((len(SLOTS), len(queries)), 2, np.float32), out)
+        Merged({"user_knn": model.part}, items).add(queries, *weighed(queries, 2), out)
     return out
 
 

@@ -58,7 +58,7 @@ def save(data: Interactions, folder: Path) -> None:
 
 def load(folder: Path) -> History:
     """The arrays that `save` wrote, mapped rather than read."""
-    return History(*load_arrays(folder, "users", "start", "item", "timestamp"))
+    return History(*map(np.asarray, load_arrays(folder, "users", "start", "item", "timestamp")))
 
 
 class PastInteraction(NamedTuple):

@@ -21,7 +21,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +52,7 @@ from tailorbird.recipes.scorers.blend_weights import (
 )
 from tailorbird.recipes.scorers.likelihood import fit
 from tailorbird.recipes.scorers.merged import NO_STATES, SLOTS, Merged, MergedScorer, Part
-from tailorbird.recipes.scorers.scorer import Scorer, load_scorers, save_scorers
+from tailorbird.recipes.scorers.scorer import AddingScorer, Scorer, load_scorers, save_scorers
 from tailorbird.recipes.scorers.sums import queries_of
 from tailorbird.recipes.scorers.transformer import Transformer
 from tailorbird.recipes.scorers.transformer_training import TransformerPlan
@@ -130,13 +129,15 @@ class UserPersonalization:
         """Returns (query, item) log-probabilities of the next interaction."""
         queries = queries_of(queries)
         short, logits = shortness(queries), np.zeros((len(queries), len(self.items)), np.float32)
-        states = NO_STATES
         for name, scorer in self._others.items():
-            if name in SLOTS and len(queries) < MANY:
-                states = scorer.states(queries)
+            scorer.add(queries, factors(self._weights[name], short)[0], logits)
+        states, transformer = NO_STATES, self.scorers.get("transformer")
+        if isinstance(transformer, Transformer):
+            if len(queries) < MANY:
+                states = transformer.states(queries)
             else:
-                scorer.add(queries, factors(self._weights[name], short)[0], logits)
-        self._merged.add(queries, factors(self._merged_weights, short), logits, states, self.offsets)
+                transformer.add(queries, factors(self._weights["transformer"], short)[0], logits)
+        self._merged.add(queries, self._merged_weights, short, logits, states, self.offsets)
         if empty := [row for row, query in enumerate(queries) if not len(query.items)]:
             logits[empty] = log_softmax(self._of_newcomers([queries[row] for row in empty]))
         return logits
@@ -162,9 +163,10 @@ class UserPersonalization:
         return np.hstack([self._weights[name] if name in self._parts else nothing for name in SLOTS])
 
     @cached_property
-    def _others(self) -> dict[str, Any]:
-        """The transformer, whose states are made outside the loop, and each `AddingScorer` without a part."""
-        return {name: each for name, each in self.scorers.items() if name == "transformer" or name not in self._parts}
+    def _others(self) -> dict[str, AddingScorer]:
+        """The scorers without a part."""
+        others = {name: each for name, each in self.scorers.items() if name not in self._parts}
+        return {name: each for name, each in others.items() if isinstance(each, AddingScorer)}
 
     def _of_newcomers(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         popularity = self.scorers["recent" if "recent" in self.scorers else "popular"]

@@ -178,8 +178,10 @@ def _chances(scores: Scores, pool: ExplorationPool, settings: Exploration) -> _C
         from tailorbird.serving import exploration_kernels
 
         arms = _arms(pool, settings.age)
-        of = np.empty(len(arms.items))
-        exploration_kernels.chances(scores.values, arms.items, arms.unknown, arms.bonus, *arms.alike, TINY, of)
+        of, (means, chosen, prior, known) = np.empty(len(arms.items)), arms.alike
+        exploration_kernels.chances(
+            scores.values, arms.items, arms.unknown, arms.bonus, means, chosen, prior, known, TINY, of
+        )
         return _of(arms, of, settings.weight)
 
     return scores.derived(("chances", pool.name, settings), None, make)

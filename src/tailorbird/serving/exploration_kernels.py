@@ -18,9 +18,10 @@ from tailorbird.recipes.scorers.kernels import (
     exponential,
     helper,
     highest,
+    tuple_of,
 )
-from tailorbird.recipes.scorers.pair_kernels import tuple_of
 
+# Arrays as those of `kernels`, and the parts of a sparse matrix.
 GIVEN_DOUBLES = types.Array(types.float64, 1, "C", readonly=True)
 SPARSE = tuple_of((LONGS, INTS, FLOATS))
 

@@ -130,7 +130,7 @@ def attend(
             given[seen:] = np.float32(0)
 
 
-@compiled(LONGS, INTS, LONGS, LONGS, LONGS, types.int64, LONGS, NEW_INTS, NEW_LONGS, NEW_LONGS)
+@compiled(LONGS, INTS, LONGS, LONGS, LONGS, types.int64, types.int64, NEW_LONGS, NEW_INTS, NEW_LONGS, NEW_LONGS)
 def windows(
     bounds: NDArray[np.int64],
     index: NDArray[np.int32],
@@ -138,26 +138,26 @@ def windows(
     when: NDArray[np.int64],
     ends: NDArray[np.int64],
     start: int,
+    most: int,
     seen: NDArray[np.int64],
     items: NDArray[np.int32],
     times: NDArray[np.int64],
     asked: NDArray[np.int64],
 ) -> None:
-    """Writes what is seen of each history, from seen[q] on: `start`, and its distinct items, the oldest first.
+    """Writes what is seen of each history, from seen[q] to seen[q + 1]: `start`, and its distinct items, oldest first.
 
-    There is no `start` where there is no room for it. place: of each item, where its time is in `when`. Each is asked
-    about when the next one comes, and the last at ends[q].
+    There are `most` at most, and no `start` where there is no room for it. place: of each item, where its time is in
+    `when`. Each is asked about when the next one comes, and the last at ends[q].
     """
     for q in range(len(bounds) - 1):
-        first, last = seen[q], seen[q + 1] - 1
-        asked[last] = ends[q]
-        for k in range(min(bounds[q + 1] - bounds[q], last + 1 - first)):
+        count = min(bounds[q + 1] - bounds[q], most)
+        first = seen[q]
+        last = first + min(count, most - 1)
+        seen[q + 1] = last + 1
+        later = ends[q]
+        for k in range(count):
             here = bounds[q] + k
-            items[last - k], times[last - k] = index[here], when[place[here]]
-            if k:
-                asked[last - k] = times[last - k + 1]
-        if last - first == bounds[q + 1] - bounds[q]:
-            items[first] = start
-            times[first] = times[first + 1] if first < last else ends[q]
-            if first < last:
-                asked[first] = times[first + 1]
+            items[last - k], times[last - k], asked[last - k] = index[here], when[place[here]], later
+            later = when[place[here]]
+        if count < most:
+            items[first], times[first], asked[first] = start, later, later

@@ -7,6 +7,8 @@ What the parts are is said in merged.py; a part that is not there has no rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,29 +33,15 @@ from tailorbird.recipes.scorers.kernels import (
     compiled,
     normalise_scores,
     step,
+    tuple_of,
 )
-from tailorbird.recipes.scorers.pair_kernels import tuple_of
 from tailorbird.recipes.scorers.raising_kernels import raise_by_neighbours, raise_by_rows, raise_by_table
 
+# Of a `Part` each, but of those with items' numbers in sparse matrices; of a question, and of what is lent.
 POPULARITY = tuple_of((LONGS, FLOATS_2D))
 TABLE = tuple_of((COARSE_2D, FLOATS, FLOATS, types.float64))
 FEATURES = tuple_of((LONGS, INTS, FLOATS, FLOATS, COARSE_2D, FLOATS))
 ANSWERS = tuple_of((COARSE_2D, FLOATS))
-PARTS = tuple(
-    tuple_of(
-        (
-            POPULARITY,
-            POPULARITY,
-            TABLE,
-            tuple_of((LONGS, each, FLOATS, FLOATS, types.float64)),
-            tuple_of((LONGS, INTS, FLOATS, LONGS, each, FLOATS, types.int64, types.float64)),
-            FEATURES,
-            ANSWERS,
-        )
-    )
-    for each in INDICES
-)
-"""In the order of `merged.SLOTS`."""
 QUESTIONS = tuple_of((LONGS, LONGS, LONGS, LONGS, INTS, LONGS, GIVEN_BOOLS))
 SCRATCH = tuple_of((OUT, OUT, NEW_INTS))
 
@@ -113,18 +101,29 @@ def _add_offsets(
         row[mine[k]] += offsets[bucket(k, times[place[k]] == newest[0], repeated[k], by_rank)]
 
 
-@compiled(QUESTIONS, PARTS, FLOATS_2D, FLOATS_2D, FLOATS, LONGS_2D, SCRATCH, OUT_2D, fast=True)
-def add_up(
+@cache
+def add_up(short: bool) -> Callable[..., None]:
+    """Returns the loop `_add_up` for parts whose numbers of items are `SHORT` or not, compiled when it is asked for."""
+    index = INDICES[0 if short else 1]
+    follows = tuple_of((LONGS, index, FLOATS, FLOATS, types.float64))
+    user_knn = tuple_of((LONGS, INTS, FLOATS, LONGS, index, FLOATS, types.int64, types.float64))
+    parts = tuple_of((POPULARITY, POPULARITY, TABLE, follows, user_knn, FEATURES, ANSWERS))
+    given = QUESTIONS, parts, FLOATS_2D, FLOATS, FLOATS_2D, FLOATS, LONGS_2D, SCRATCH, OUT_2D
+    return compiled(*given, fast=True)(_add_up)
+
+
+def _add_up(
     questions: Any,
     parts: Any,
-    factors: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    shortness: NDArray[np.float32],
     states: NDArray[np.float32],
     offsets: NDArray[np.float32],
     by_rank: NDArray[np.int64],
     scratch: Any,
     out: NDArray[np.float32],
 ) -> None:
-    """Adds to (question, item) the parts by their factors (part, question), and makes log-probabilities of the sums.
+    """Adds to (question, item) the parts by their weights (long and short, part), and makes log-probabilities of it.
 
     questions: what each is asked as of; where its history begins in `times`, and these; and what `distinct` finds.
     states: (question, width) of the transformer. offsets: (bucket) of known items; where there are none, the sums stay
@@ -135,7 +134,7 @@ def add_up(
     popular, recent, ease, follows, user_knn, items, transformer = parts
     alike, sums, found = scratch
     for q in range(len(out)):
-        row, mine, factor = out[q], index[bounds[q] : bounds[q + 1]], factors[:, q]
+        row, mine, factor = out[q], index[bounds[q] : bounds[q + 1]], weights[0] + shortness[q] * weights[1]
         if len(popular[0]):
             _add_popularity(asked[q], popular, factor[0], row)
         if len(recent[0]):

@@ -96,7 +96,7 @@ ABSENT = np.float32(-1e9)
 
 def shortness(queries: Sequence[Query]) -> NDArray[np.float32]:
     """Returns 1 for an empty history, falling to 0 with its length."""
-    return np.asarray(SHORT / (SHORT + np.array([len(query.items) for query in queries])), np.float32)
+    return (SHORT / (SHORT + np.array([len(query.items) for query in queries]))).astype(np.float32)
 
 
 def most_samples(items: int) -> int:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tailorbird.recipes.scorers.sums import WeightedItems
 
 MOST = np.iinfo(np.int16).max
+"""The largest number of a row."""
 
 
 class CoarseRows:

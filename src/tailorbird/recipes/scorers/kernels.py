@@ -33,6 +33,8 @@ BOOLS, DOUBLES = types.Array(types.boolean, 1, "C"), types.Array(types.float64, 
 GIVEN_BOOLS = types.Array(types.boolean, 1, "C", readonly=True)
 LONGS_2D = types.Array(types.int64, 2, "C", readonly=True)
 
+tuple_of: Callable[[tuple[Any, ...]], Any] = types.Tuple
+
 LEAST = np.float32(-87.0)
 """Whose exponential is the least normal float."""
 SUMMED = 1024
@@ -193,7 +195,7 @@ def sum_exponentials(x: NDArray[np.float32], highest: NDArray[np.float32], out: 
         out[row] = _sum_exponentials(x[row], highest[row])
 
 
-@helper(fast=True)
+@step(fast=True)
 def normalise_scores(row: NDArray[np.float32]) -> None:
     """Makes log-probabilities of a row."""
     top = highest(row)
@@ -233,7 +235,7 @@ def add_rows(
                 total[column] += u * a[column]
 
 
-@helper(fast=True)
+@step(fast=True)
 def add_coarse(
     index: NDArray[np.int32],
     weight: NDArray[np.float32],

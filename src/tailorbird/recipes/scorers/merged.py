@@ -15,6 +15,7 @@ from tailorbird.recipes.scorers.sums import SHORT, borrowed_zeros, queries_of
 Part = tuple[Any, ...]
 """What the loop needs of a scorer, in the order of its row in `_nothing`."""
 
+# Where there is no transformer, and where the sums stay as they are.
 NO_STATES = np.empty((0, 0), np.float32)
 NO_OFFSETS = np.empty(0, np.float32)
 
@@ -56,22 +57,24 @@ class Merged:
     """Parts of scorers, by slot."""
 
     def __init__(self, parts: Mapping[str, Part], items: int) -> None:
-        given = _nothing(np.uint16 if items <= SHORT else np.int32) | dict(parts)
+        self._short = items <= SHORT
+        given = _nothing(np.uint16 if self._short else np.int32) | dict(parts)
         self._parts = tuple(given[slot] for slot in SLOTS)
         self._users = len(given["user_knn"][2])
 
     def add(
         self,
         queries: Sequence[Query],
-        factors: NDArray[np.float32],
+        weights: NDArray[np.float32],
+        shortness: NDArray[np.float32],
         out: NDArray[np.float32],
         states: NDArray[np.float32] = NO_STATES,
         offsets: NDArray[np.float32] = NO_OFFSETS,
     ) -> None:
-        """Adds to (query, item) the scores times the factors (slot, query), up to a number for each query.
+        """Adds to (query, item) the scores by their weights (long and short, slot), up to a number for each query.
 
-        states: (query, width) of the transformer. offsets: (bucket) of repeat_consumption.py; where there are some,
-        `out` has log-probabilities afterwards.
+        shortness: (query), by which the weights of short histories count. states: (query, width) of the transformer.
+        offsets: (bucket) of repeat_consumption.py; where there are some, `out` has log-probabilities afterwards.
         """
         from tailorbird.recipes.scorers import blend_kernels
 
@@ -80,7 +83,9 @@ class Merged:
         questions = asked.moments, histories.bounds, asked.times, *found
         with borrowed_zeros(self._users) as alike, borrowed_zeros(out.shape[1]) as sums:
             scratch = alike, sums, np.empty(self._users + 1, np.int32)
-            blend_kernels.add_up(questions, self._parts, factors, states, offsets, BY_RANK, scratch, out)
+            blend_kernels.add_up(self._short)(
+                questions, self._parts, weights, shortness, states, offsets, BY_RANK, scratch, out
+            )
 
 
 def alone(
@@ -93,6 +98,6 @@ def alone(
 ) -> NDArray[np.float32]:
     """Returns the (query, item) scores of one scorer; `start`: of an item that it does not speak of."""
     scores = np.full((len(queries), items), start, np.float32)
-    factors = np.ones((len(SLOTS), len(queries)), np.float32)
-    Merged({slot: part}, items).add(queries, factors, scores, states)
+    weights, shortness = np.ones((2, len(SLOTS)), np.float32), np.zeros(len(queries), np.float32)
+    Merged({slot: part}, items).add(queries, weights, shortness, scores, states)
     return scores

@@ -10,8 +10,8 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from tailorbird.recipes.scorers.kernels import GIVEN_BOOLS, INTS, LONGS, compiled
-from tailorbird.recipes.scorers.pair_kernels import GROUPS, HELPER, OF_ITEM, ONE, Groups, OfItem, tuple_of
+from tailorbird.recipes.scorers.kernels import GIVEN_BOOLS, INTS, LONGS, compiled, tuple_of
+from tailorbird.recipes.scorers.pair_kernels import GROUPS, HELPER, OF_ITEM, ONE, Groups, OfItem
 
 NEAR, USERS = 1 << 30, (1 << 30) - 1
 """Of a count of common users, the bit that says that the items came close to each other, and the others."""

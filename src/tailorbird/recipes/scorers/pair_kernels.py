@@ -10,15 +10,12 @@ Like those in kernels.py they release the interpreter's lock and check nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numba
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from tailorbird.recipes.scorers.kernels import BOOLS, INTS, LONGS, NEW_INTS, NEW_LONGS, OUT, compiled
+from tailorbird.recipes.scorers.kernels import BOOLS, INTS, LONGS, NEW_INTS, NEW_LONGS, OUT, compiled, tuple_of
 
 HELPER = numba.njit(error_model="numpy", nogil=True)
 """For what only kernels call."""
@@ -32,7 +29,6 @@ DENSE = 16
 Groups = tuple[NDArray[np.int64], NDArray[np.int32]]
 OfItem = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]
 
-tuple_of: Callable[[tuple[Any, ...]], Any] = types.Tuple
 GROUPS, OF_ITEM = tuple_of((LONGS, INTS)), tuple_of((LONGS, INTS, INTS))
 
 

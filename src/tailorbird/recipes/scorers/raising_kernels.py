@@ -73,7 +73,7 @@ def _raise_some(block: NDArray[np.float32], floor: Any, factor: Any, raised: NDA
             raised[place] += factor * (logarithm(block[place] + floor) - least)
 
 
-@helper(fast=True)
+@step(fast=True)
 def _raise(
     sums: NDArray[np.float32], share: Any, divisor: Any, floor: Any, factor: Any, out: NDArray[np.float32]
 ) -> None:

@@ -17,6 +17,7 @@ from scipy import sparse
 from tailorbird.recipes.recipe import Query
 
 END_OF_TIME = np.iinfo(np.int64).max
+"""After any moment."""
 SHORT = 1 << 16
 """Columns whose numbers have room in 16 bits."""
 

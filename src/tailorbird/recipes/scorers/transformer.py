@@ -30,7 +30,7 @@ from tailorbird.recipes.scorers.ease import last_seen
 from tailorbird.recipes.scorers.known_states import KnownStates
 from tailorbird.recipes.scorers.merged import Part
 from tailorbird.recipes.scorers.scorer import added
-from tailorbird.recipes.scorers.sums import add_rows, asked_at, bounds_of, lengths_of, queries_of
+from tailorbird.recipes.scorers.sums import add_rows, asked_at, queries_of
 from tailorbird.storage.arrays import load_all_arrays, save_arrays
 
 EDGES = np.ceil(np.sqrt(2.0) ** np.arange(1, 64)).astype(np.int64) - 1
@@ -57,11 +57,11 @@ class Windows(NamedTuple):
     asked: NDArray[np.int64]
     """Epoch seconds of the event that comes after each, the last one's of the question."""
 
-    def keys(self) -> NDArray[np.uint64]:
+    def keys(self) -> list[int]:
         """Returns (question): the key of what a question's state depends on."""
+        items, times, asked = self.items.data, self.times.data, self.asked.data
         parts = [slice(start, end) for start, end in pairwise(self.bounds.tolist())]
-        each = (self.items, self.times, self.asked)
-        return np.array([known_states.key_of(*(array[part] for array in each)) for part in parts], np.uint64)
+        return [known_states.key_of(items[part], times[part], asked[part]) for part in parts]
 
     def part(self, questions: slice) -> Windows:
         """Returns the events of some questions."""
@@ -240,14 +240,13 @@ class Transformer:
     def _states(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """Returns (query, width): what the histories say about their next items."""
         windows = self._windows(queries)
-        rows = self.known.rows(windows.keys()) if len(self.known.keys) else np.full(len(queries), -1)
-        new = np.flatnonzero(rows < 0)
-        if not len(new):
-            return self.known.states[rows]
+        rows = self.known.rows(windows.keys()) if len(self.known.keys) else [-1] * len(queries)
+        new = [place for place, row in enumerate(rows) if row < 0]
         if len(new) == len(queries):
             return self._states_of(windows)
-        states = self.known.states[rows]
-        states[new] = self._states_of(self._windows([queries[row] for row in new.tolist()]))
+        states: NDArray[np.float32] = self.known.states[rows]
+        if new:
+            states[new] = self._states_of(self._windows([queries[place] for place in new]))
         return states
 
     def _states_of(self, windows: Windows) -> NDArray[np.float32]:
@@ -283,12 +282,14 @@ class Transformer:
         from tailorbird.recipes.scorers import attention
 
         given = queries_of(queries)
-        found = given.recent(start)
-        bounds = bounds_of(np.minimum(lengths_of(found.bounds) + 1, length))
-        items, times, asked = (np.empty(bounds[-1], kind) for kind in (np.int32, np.int64, np.int64))
-        ends = np.array([self._asked(query) for query in given], np.int64)
-        attention.windows(found.bounds, found.items, found.place, given.times, ends, start, bounds, items, times, asked)
-        return Windows(bounds, items, times, asked)
+        found, room = given.recent(start), len(given.histories.items) + len(given)
+        items, times, asked = np.empty(room, np.int32), np.empty(room, np.int64), np.empty(room, np.int64)
+        ends, bounds = np.array([self._asked(query) for query in given], np.int64), np.zeros(len(given) + 1, np.int64)
+        attention.windows(
+            found.bounds, found.items, found.place, given.times, ends, start, length, bounds, items, times, asked
+        )
+        end = bounds[-1]
+        return Windows(bounds, items[:end], times[:end], asked[:end])
 
     def _asked(self, query: Query) -> int:
         if not len(query.timestamps):
