@@ -158,6 +158,6 @@ def test_an_over_long_line_of_a_batch_has_one_answer(world: World) -> None:
     def answered(asked: list[bytes]) -> list[Document]:
         return [{"input": line[:1].decode(), "error": None} for line in asked]
 
-    batch.run(world.workspace, job, answered, 2, lambda share, text: None)
+    batch.run(world.workspace, job, lambda workspace, document: answered, 2, lambda share, text: None)
     written = (world.files / "out" / "in.json.out").read_text().splitlines()
     assert written == [f'{{"input":"{number}","error":null}}' for number in (1, 2, 3, 4)]

@@ -9,11 +9,12 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, BinaryIO
 
 from tailorbird import aws_texts, json_text
-from tailorbird.api import deployments, lookup
+from tailorbird.api import batch_helpers, deployments, lookup
 from tailorbird.api.lifecycle import JobFailed
 from tailorbird.data.null_words import is_null_name
 from tailorbird.data.values import NUMBER
@@ -85,6 +86,22 @@ def _folder(document: Document) -> str:
     return str(document["jobOutput"]["s3DataDestination"]["path"]).rstrip("/") + "/"
 
 
+@dataclass(frozen=True)
+class Answers:
+    """Those to some lines, as their file has them."""
+
+    text: bytes
+    failed: int
+    first: str
+    """The first error; empty without one."""
+    filtered: bool
+    """Whether a line has values for a filter."""
+
+
+Answered = Callable[[list[bytes]], list[Document]]
+"""From lines to one answer each, with `input`, `output` and `error`."""
+
+
 @dataclass
 class _Count:
     """What became of the lines so far."""
@@ -96,13 +113,12 @@ class _Count:
     first: str = ""
     """The first file with an error, and the error."""
 
-    def add(self, file: ObjectFile, lines: list[bytes], answers: list[Document]) -> None:
-        errors = [answer["error"] for answer in answers if answer["error"] is not None]
+    def add(self, file: ObjectFile, lines: list[bytes], found: Answers) -> None:
         self.read += sum(map(len, lines))
         self.lines += len(lines)
-        self.failed += len(errors)
-        if errors and not self.first:
-            self.first = f"{file.name}: {errors[0]}"
+        self.failed += found.failed
+        if found.failed and not self.first:
+            self.first = f"{file.name}: {found.first}"
 
     def outcome(self) -> Document:
         """The job's report, and a reason where it has no answer to show (AWS documents neither)."""
@@ -118,42 +134,70 @@ class _Count:
 def run(
     workspace: Workspace,
     document: Document,
-    answered: Callable[[list[bytes]], list[Document]],
+    answering: Callable[[Workspace, Document], Answered],
     lines_at_once: int,
     progress: Callable[[float, str], None],
     most_lines: float = math.inf,
+    *,
+    helped: bool = False,
 ) -> Document:
     """Has every line of every input file answered, some at a time; raises JobFailed for a wrong path.
 
-    answered: from lines to one answer each, with `input`, `output` and `error`. most_lines: of all files together.
+    answering: what answers lines, made of the job's document. most_lines: of all files together. helped: whether other
+    processes may make it too and answer some of the lines.
     """
     output = _folder(document)
     inputs = _inputs(workspace, document["jobInput"]["s3DataSource"]["path"])
     total, count = sum(file.size for file in inputs) or 1, _Count()
+    making = partial(_making, answering)
+    helped = helped and workspace.config.executor == "processes"
+    start = partial(batch_helpers.helpers, workspace, document, making) if helped else None
+
+    def blocks(source: BinaryIO) -> Iterator[list[bytes]]:
+        taken = count.lines
+        while lines := list(islice(_lines(source), lines_at_once)):
+            taken += len(lines)
+            if taken > most_lines:
+                raise JobFailed(f"Such a job takes {most_lines} input lines at most: make several jobs.")
+            yield lines
+
     try:
         with workspace.objects.writer(output + CHECK):
             pass
-        for file in inputs:
-            with (
-                workspace.objects.open(file.uri) as source,
-                workspace.objects.writer(f"{output}{file.name}{ANSWERS}") as out,
-            ):
-                while lines := list(islice(_lines(source), lines_at_once)):
-                    if count.lines + len(lines) > most_lines:
-                        raise JobFailed(f"Such a job takes {most_lines} input lines at most: make several jobs.")
-                    answers = answered(lines)
-                    if "filterArn" not in document and any(map(_has_values, answers)):
-                        arn = document["solutionVersionArn"]
-                        deployments.tell_unfiltered(
-                            workspace, arn, "lines of batch jobs have filterValues, the jobs no filterArn"
-                        )
-                    out.writelines(json_text.encode(answer) + b"\n" for answer in answers)
-                    count.add(file, lines, answers)
-                    done = f"{file.name}: {count.read} of {total} bytes, {count.failed} errors"
-                    progress(min(0.99, count.read / total), done)
+        with batch_helpers.Crew(making(workspace, document), total, start) as crew:
+            for file in inputs:
+                with (
+                    workspace.objects.open(file.uri) as source,
+                    workspace.objects.writer(f"{output}{file.name}{ANSWERS}") as out,
+                ):
+                    for lines, found in crew.answered(blocks(source)):
+                        if "filterArn" not in document and found.filtered:
+                            _tell_unfiltered(workspace, document)
+                        out.write(found.text)
+                        count.add(file, lines, found)
+                        done = f"{file.name}: {count.read} of {total} bytes, {count.failed} errors"
+                        progress(min(0.99, count.read / total), done)
     except ObjectError as error:
         raise JobFailed(f"{aws_texts.BATCH_OUTPUT}. {error}") from error
     return count.outcome()
+
+
+def _making(
+    answering: Callable[[Workspace, Document], Answered], workspace: Workspace, document: Document
+) -> Callable[[list[bytes]], Answers]:
+    return partial(_answers, answering(workspace, document))
+
+
+def _answers(answered: Answered, lines: list[bytes]) -> Answers:
+    found = answered(lines)
+    errors = [answer["error"] for answer in found if answer["error"] is not None]
+    text = b"".join([json_text.encode(answer) + b"\n" for answer in found])
+    return Answers(text, len(errors), errors[0] if errors else "", any(map(_has_values, found)))
+
+
+def _tell_unfiltered(workspace: Workspace, document: Document) -> None:
+    of = "lines of batch jobs have filterValues, the jobs no filterArn"
+    deployments.tell_unfiltered(workspace, document["solutionVersionArn"], of)
 
 
 def _has_values(answer: Document) -> bool:

@@ -76,8 +76,12 @@ def load(
     if selection.floors:
         _check_floors(rows, selection.events, partial(datasets.repetitions, workspace, interactions_dataset))
     items = datasets.items(workspace, items_dataset) if items_dataset else None
-    rows, items = _within_ceiling(rows, items, selection.most_items)
-    data = replace(_encode(rows, items, selection, interactions_dataset.schema), read=int(workspace.clock()))
+    rows, items, item_ids = _within_ceiling(rows, items, selection.most_items)
+    user_ids = rows["USER_ID"].unique().sort()
+    rows = _in_order(_coded(rows, user_ids, item_ids))  # without the ids' texts, which take more memory than all else
+    data = replace(
+        _encode(rows, user_ids, item_ids, selection, interactions_dataset.schema), read=int(workspace.clock())
+    )
     if items_dataset is not None and items is not None:
         fields = selection.fields(items_dataset.schema)
         data = replace(data, item_columns=metadata(fields, "ITEM_ID", data.items, items))
@@ -125,44 +129,58 @@ def _besides(repeated: int) -> str:
 
 def _within_ceiling(
     rows: pl.DataFrame, items: pl.DataFrame | None, most: int | None
-) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Leaves out the least-interacted items beyond `most`, and their rows."""
-    known = rows["ITEM_ID"] if items is None else pl.concat([rows["ITEM_ID"], items["ITEM_ID"]])
-    if most is None or known.n_unique() <= most:
-        return rows, items
-    counts = known.unique().to_frame().join(rows.group_by("ITEM_ID").len(), on="ITEM_ID", how="left")
+) -> tuple[pl.DataFrame, pl.DataFrame | None, pl.Series]:
+    """Leaves out the least-interacted items beyond `most`, and their rows; and the ids of all that are left, sorted."""
+    known = rows["ITEM_ID"].unique()
+    if items is not None:
+        known = pl.concat([known, items["ITEM_ID"]]).unique()
+    if most is None or len(known) <= most:
+        return rows, items, known.sort()
+    counts = known.to_frame().join(rows.group_by("ITEM_ID").len(), on="ITEM_ID", how="left")
     kept = counts.sort("len", "ITEM_ID", descending=[True, False], nulls_last=True).head(most)
-    return rows.join(kept, on="ITEM_ID", how="semi", maintain_order="left"), (
-        None if items is None else items.join(kept, on="ITEM_ID", how="semi", maintain_order="left")
-    )
+    rows = rows.join(kept, on="ITEM_ID", how="semi", maintain_order="left")
+    items = None if items is None else items.join(kept, on="ITEM_ID", how="semi", maintain_order="left")
+    return rows, items, kept["ITEM_ID"].sort()
 
 
-def _encode(rows: pl.DataFrame, items: pl.DataFrame | None, selection: Selection, schema: Schema) -> Interactions:
-    users = rows["USER_ID"].unique().sort()
-    known = rows["ITEM_ID"] if items is None else pl.concat([rows["ITEM_ID"], items["ITEM_ID"]])
-    item_ids = known.unique().sort()
+def _coded(rows: pl.DataFrame, users: pl.Series, items: pl.Series) -> pl.DataFrame:
+    """The rows with numbers, `user` and `item`, in place of the ids; both series are sorted."""
+    numbers = {
+        number: pl.col(column).cast(pl.Enum(ids)).to_physical()
+        for number, column, ids in (("user", "USER_ID", users), ("item", "ITEM_ID", items))
+    }
+    return rows.select(pl.exclude("USER_ID", "ITEM_ID"), **numbers)
+
+
+def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows by user and time, as those of one import are already."""
+    user, time = rows["user"].to_numpy(), rows["TIMESTAMP"].to_numpy()
+    ascends = (user[1:] > user[:-1]) | ((user[1:] == user[:-1]) & (time[1:] >= time[:-1]))
+    return rows if ascends.all() else rows.sort("user", "TIMESTAMP", maintain_order=True)
+
+
+def _encode(
+    rows: pl.DataFrame, users: pl.Series, items: pl.Series, selection: Selection, schema: Schema
+) -> Interactions:
+    """rows: in order, with numbers for the ids in the two series."""
     typed = rows if "EVENT_TYPE" in rows.columns else rows.with_columns(EVENT_TYPE=pl.lit(""))
     types = typed["EVENT_TYPE"].unique().drop_nulls().sort()
-    sorted_rows = typed.with_columns(
-        user=pl.col("USER_ID").cast(pl.Enum(users)).to_physical(),
-        item=pl.col("ITEM_ID").cast(pl.Enum(item_ids)).to_physical(),
-        type=pl.col("EVENT_TYPE").cast(pl.Enum(types)).to_physical().fill_null(0),
-    ).sort("user", "TIMESTAMP", maintain_order=True)
+    type_ = typed["EVENT_TYPE"].cast(pl.Enum(types)).to_physical().fill_null(0)
     valued = "EVENT_VALUE" in rows.columns and selection.sees("INTERACTIONS", "EVENT_VALUE")
-    values = sorted_rows["EVENT_VALUE"].fill_null(np.nan).to_numpy() if valued else None
+    values = rows["EVENT_VALUE"].fill_null(np.nan).to_numpy() if valued else None
     weighted = any(rule.weight is not None for rule in selection.events)
-    stated = None if sorted_rows[STATED].equals(sorted_rows["TIMESTAMP"]) else sorted_rows[STATED].to_numpy()
-    weight = sorted_rows.select(event_rules.weights(selection.events)).to_series().to_numpy() if weighted else None
+    stated = None if rows[STATED].equals(rows["TIMESTAMP"]) else rows[STATED].to_numpy()
+    weight = typed.select(event_rules.weights(selection.events)).to_series().to_numpy() if weighted else None
     return Interactions(
         users=users.to_numpy().astype(np.str_),
-        items=item_ids.to_numpy().astype(np.str_),
-        user=sorted_rows["user"].to_numpy().astype(np.int32),
-        item=sorted_rows["item"].to_numpy().astype(np.int32),
-        timestamp=sorted_rows["TIMESTAMP"].to_numpy().astype(np.int64),
-        event_type=sorted_rows["type"].to_numpy().astype(np.int16),
+        items=items.to_numpy().astype(np.str_),
+        user=rows["user"].to_numpy().astype(np.int32),
+        item=rows["item"].to_numpy().astype(np.int32),
+        timestamp=rows["TIMESTAMP"].to_numpy().astype(np.int64),
+        event_type=type_.to_numpy().astype(np.int16),
         event_types=tuple(types),
         event_value=None if values is None else values.astype(np.float32),
-        context=columns_of(sorted_rows, selection.fields(schema) if selection.features else ()),
+        context=columns_of(rows, selection.fields(schema) if selection.features else ()),
         weight=None if weight is None else weight.astype(np.float32),
         stated=stated,
     )

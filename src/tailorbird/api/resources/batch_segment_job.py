@@ -34,9 +34,12 @@ def select(workspace: Workspace, document: Document, progress: Callable[[float, 
     progress(0.0, "reading the users")
     audience = segments.audience(workspace, asked.deployment)
     users = len(audience.population.interactions.users)
-    answered = partial(_answers, audience, asked.filter, document["numResults"])
+
+    def answering(workspace: Workspace, document: Document) -> batch.Answered:
+        return partial(_answers, audience, asked.filter, document["numResults"])
+
     lines_at_once = int(np.clip(affinity.PAIRS_AT_ONCE // max(1, users), 1, LINES_AT_ONCE))
-    return batch.run(workspace, document, answered, lines_at_once, progress)
+    return batch.run(workspace, document, answering, lines_at_once, progress)
 
 
 def _answers(audience: Audience, filter_: syntax.Filter | None, count: int, lines: list[bytes]) -> list[Document]:

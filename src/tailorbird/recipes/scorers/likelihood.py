@@ -27,7 +27,8 @@ def fit(table: ScoredSamples) -> tuple[NDArray[np.float32], NDArray[np.float32]]
     """Returns weights (long and short, scorer) and offsets (bucket) with the highest penalised likelihood."""
     from tailorbird.recipes.scorers import likelihood_kernels
 
-    kinds, samples, _ = table.scores.shape
+    scores = np.ascontiguousarray(table.scores, np.float32)
+    kinds, samples, _ = scores.shape
     known, true = _places(table.bucket, table.bucket < BUCKETS, np.int32), _places(table.truth, table.truth > 0)
     true_of_buckets = np.bincount(table.bucket[table.truth > 0], true[2], BUCKETS + 1)[:-1].astype(np.float64)
 
@@ -36,7 +37,7 @@ def fit(table: ScoredSamples) -> tuple[NDArray[np.float32], NDArray[np.float32]]
         each = np.ascontiguousarray(factors(weights, table.shortness).T)
         likely, of_scorers, of_buckets = np.empty(samples), np.zeros((samples, kinds)), true_of_buckets.copy()
         likelihood_kernels.likelihood(
-            table.scores, table.correction, known, true, each, offsets, likely, of_scorers, of_buckets
+            scores, table.correction, known, true, each, offsets, likely, of_scorers, of_buckets
         )
         of_long, of_short = of_scorers.sum(axis=0), table.shortness @ of_scorers
         rise = np.concatenate([of_long, of_short, [of_buckets.sum()], of_buckets]) / samples
