@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from tailorbird.api import lifecycle, lookup, properties, recording
-from tailorbird.api.recording import FOUND, FOUND_SECONDS
 from tailorbird.data import clocks, impressions
 from tailorbird.data.datasets import ARRIVED, IMPRESSION, SOURCE, Dataset
 from tailorbird.data.null_words import is_null_name
@@ -55,7 +54,7 @@ def put_events(workspace: Workspace, request: dict[str, Any]) -> None:
     Raises InvalidInput, which is the only error that the model gives this operation, for an unknown tracker too.
     """
     tracking_id = request["trackingId"]
-    tracked = workspace.cache.get(FOUND, tracking_id, lambda: _target(workspace, tracking_id), FOUND_SECONDS)
+    tracked = recording.found(workspace, tracking_id, lambda: _target(workspace, tracking_id))
     answers = _answers(workspace, tracked.group, request["eventList"])
     unread: set[str] = set()
 
@@ -76,10 +75,7 @@ def put_action_interactions(workspace: Workspace, request: dict[str, Any]) -> No
     Raises ResourceNotFound for an unknown tracking id, ResourceInUse while its dataset is being deleted.
     """
     tracking_id = request["trackingId"]
-    target = workspace.cache.get(
-        FOUND, ("actions", tracking_id), lambda: _tracked_actions(workspace, tracking_id), FOUND_SECONDS
-    )
-
+    target = recording.found(workspace, ("actions", tracking_id), lambda: _tracked_actions(workspace, tracking_id))
     unread: set[str] = set()
 
     def event_of(event: dict[str, Any], where: str) -> Event:

@@ -34,8 +34,8 @@ AT_ONCE = 500
 """Ids that one statement names: SQLite before 3.32 takes 999. Of 5,000 ids, 50 at a time took 0.33 s, 500 0.18, all
 0.14."""
 BLOCK = 16
-"""Answers that a row holds at most: to find one is to decode all, 1.4 µs each. A row for each answer took 11 µs and 1,054
-bytes; 16 together take 7 and 580, and 64 no less."""
+"""Answers that a row holds at most: to find one is to decode all, 1.4 µs each. A row for each answer took 11 µs and
+1,054 bytes; 16 together take 7 and 580, and 64 no less."""
 DROPPED_AT_ONCE = 1000
 """Rows that one transaction drops, so that writers get their turn; not tuned."""
 

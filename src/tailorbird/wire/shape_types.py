@@ -6,13 +6,12 @@ and says what is wrong; here the usual request takes 2 µs where the walk takes 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import msgspec
-from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
+from botocore.model import Shape, StringShape, StructureShape
 
 from tailorbird.data.values import LATEST_TIMESTAMP
 
