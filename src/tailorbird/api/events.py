@@ -172,11 +172,12 @@ def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, a
         "recommendationid": event.get("recommendationId"),
         "eventattributionsource": event.get("metricAttribution", {}).get("eventAttributionSource"),
     }
-    known = given.keys() | {properties.plain(field.name) for field in target.schema.fields}
-    told = {name: value for name, value in given.items() if value is not None}
-    values = properties.read(event.get("properties"), f"{where}.properties", known - told.keys())
-    unread |= values.keys() - known
-    values |= told
+    values = {name: value for name, value in given.items() if value is not None}
+    if "properties" in event:
+        known = given.keys() | {properties.plain(field.name) for field in target.schema.fields}
+        told = properties.read(event["properties"], f"{where}.properties", known - values.keys())
+        unread |= told.keys() - known
+        values = told | values
     row = properties.row(target.schema.fields, values, where)
     if row[COLUMNS[about]] is None:
         expected = event["eventType"].lower() == IDENTIFICATION

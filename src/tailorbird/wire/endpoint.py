@@ -348,13 +348,13 @@ def _probe(word: str, reasons: list[str], damages: Sequence[str] = ()) -> Respon
 
 def _parameters(operation: Operation, body: bytes) -> dict[str, Any]:
     """What the body says, as the operation's model has it; raises InvalidInput."""
-    if operation.protocol == "rest-json":  # those are asked so often that it counts
-        try:
-            found: dict[str, Any] = shape_types.decoder(operation.input).decode(body.decode())
-        except (ValueError, RecursionError):
-            return shapes.parse(operation.input, _decode(body))
-        return found
-    return shapes.parse(operation.input, _decode(body))
+    found: dict[str, Any]
+    try:
+        # Those of rest-json are asked so often that it counts.
+        found = shape_types.decoder(operation.input).decode(body.decode()) if operation.protocol == "rest-json" else {}
+    except (ValueError, RecursionError):
+        found = {}
+    return found or shapes.parse(operation.input, _decode(body))
 
 
 def _decode(body: bytes) -> Any:

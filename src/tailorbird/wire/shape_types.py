@@ -1,7 +1,7 @@
 """A shape of the models as a type of msgspec's, which decodes and checks a request in one go.
 
 What is refused so is not wrong for that: nulls are left out, and some numbers may be text (`shapes`). The walk decides
-and says what is wrong; here the usual request takes 2 µs where the walk takes 4, and a list of 100 ids 3 and 14.
+and says what is wrong; the usual request takes 1.8 µs where the walk takes 4.9, and a list of 100 ids 3.7 and 16.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ def _structure(shape: StructureShape) -> Any:
     )
 
 
-def _sized(kind: Any, shape: Shape, **more: str) -> Any:
+def _sized(kind: Any, shape: Shape, pattern: str | None = None) -> Any:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
-    return Annotated[kind, msgspec.Meta(min_length=least, max_length=most, **more)]
+    return Annotated[kind, msgspec.Meta(min_length=least, max_length=most, pattern=pattern)]
 
 
 def _string(shape: StringShape) -> Any:
     if shape.enum:
         return Literal[tuple(shape.enum)]
     pattern = shape.metadata.get("pattern")
-    return _sized(str, shape, pattern=rf"(?a)\A(?:{pattern})\Z") if pattern else _sized(str, shape)
+    return _sized(str, shape, rf"(?a)\A(?:{pattern})\Z" if pattern else None)
 
 
 def _number(kind: type, least: float | None, most: float | None) -> Any:
