@@ -63,7 +63,8 @@ def put_events(workspace: Workspace, request: dict[str, Any]) -> None:
             tracked.interactions, request | event, where, when=event["sentAt"], about="itemId", unread=unread
         )
         shown = answers.get(event.get("recommendationId", ""))
-        return replace(found, told=_impression_and_source(tracked.interactions, event, found.row, shown))
+        told = _impression_and_source(tracked.interactions, event, found.row, shown)
+        return replace(found, told=told) if told else found
 
     _record(workspace, tracked.interactions, "eventList", request["eventList"], event_of)
     recording.tell_unread(workspace, tracked.interactions, unread)
