@@ -294,7 +294,7 @@ def test_damaged_answers_cost_no_event(tmp_path: Path, caplog: pytest.LogCapture
     world.workspace.close()
     path = tmp_path / "data" / "shown.db"
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE shown SET items = 'no JSON'")
+        connection.execute("UPDATE answers SET content = x'c1'")
     again = open_workspace(world.workspace.config)
     assert again.recommendation_log.find(["RID-1"]) == {}
     assert str(path) in caplog.records[-1].reason

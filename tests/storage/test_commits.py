@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tailorbird.storage.commits import Commits
+from tailorbird.storage.commits import MAPS, Commits
 from tailorbird.storage.database import Database
 from tailorbird.storage.live import Event, Live
 from tailorbird.storage.metric_counters import MetricCounters
@@ -64,6 +66,23 @@ def test_a_mark_stays_until_somebody_commits(database: Database, engine: sa.Engi
     with engine.connect() as connection:
         connection.execute(sa.text("SELECT * FROM found")).all()
     assert commits.mark() == marks[-1]
+    commits.close()
+
+
+def test_what_another_process_commits_is_told(database: Database, engine: sa.Engine, file: Path) -> None:
+    commits = Commits(database, engine)
+    assert (commits._header is not None) == MAPS.exists(), "as SQLite has it mapped"
+    before, asked = commits.mark(), commits._query() if commits._query else None
+    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('DELETE FROM found'); c.commit()"
+    subprocess.run([sys.executable, "-c", program, str(file)], check=True)
+    assert commits.mark() != before
+    assert commits._query is not None
+    assert commits._query() != asked
+    assert commits.mark() == commits.mark()
+    commits._header = None  # as on another system
+    before = commits.mark()
+    add(file)
+    assert commits.mark() != before
     commits.close()
 
 

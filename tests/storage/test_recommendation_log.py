@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -85,12 +88,24 @@ def test_ids_are_in_the_order_of_time_and_never_the_same() -> None:
 
 def test_old_answers_are_dropped(lists: RecommendationLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recommendation_log, "DROPPED_AT_ONCE", 3)
-    ids = [f"RID-{number}" for number in range(10)]
-    for number in range(10):
-        lists.remember(answer(number))
+    ids = [new_id(number / 2) for number in range(20)]
+    for each in ids:
+        lists.remember(LoggedAnswer(each, 0.0, "c", "g", ["a"]))
     wait_for(lambda: not lists._waiting)
-    lists.drop_before(7.0)
-    assert sorted(lists.find(ids)) == ids[7:]
+    lists.drop_before(7.5)
+    assert sorted(lists.find(ids)) == ids[14:], "those of the same second stay"
+
+
+def test_answers_of_an_earlier_version_are_found_and_dropped(lists: RecommendationLog, url: str) -> None:
+    given = LoggedAnswer(new_id(5.0), 5.0, "campaign", "group", ["a", "b"], [0.5, 1.0])
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+        row = (given.id, given.time, given.by, given.group, '["a","b"]', "[0.5,1.0]")
+        connection.execute("INSERT INTO shown VALUES (?, ?, ?, ?, ?, ?)", row)
+    lists.remember(answer(1))
+    assert wait_for(lambda: not lists._waiting)
+    assert lists.find([given.id, "RID-1", "of another kind"]) == {given.id: given, "RID-1": answer(1)}
+    lists.drop_before(6.0)
+    assert not lists.find([given.id])
 
 
 def test_whatever_fails_is_told_once_and_the_next_lists_are_written(

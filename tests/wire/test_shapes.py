@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tailorbird.errors import InvalidInputException, InvalidNextTokenException
-from tailorbird.wire import model, shapes
+from tailorbird.wire import model, shape_types, shapes
 
 OPERATIONS = model.operations()
 MODELS = {name: model.load(name) for name in model.SERVICES}
@@ -76,6 +76,45 @@ def test_parses_what_botocore_sends(name: str, data: st.DataObject) -> None:
     prepare_request_dict(request, endpoint_url="http://localhost")
     assert model.find(request["headers"].get("X-Amz-Target"), request["url_path"]) is operation
     assert shapes.parse(operation.input, json.loads(request["body"] or "{}")) == parameters
+
+
+JUNK = (
+    None,
+    True,
+    "",
+    "x" * 300,
+    "1.5",
+    1.5,
+    -1,
+    2**31,
+    1e300,
+    [],
+    [None],
+    ["x"] * 501,
+    {},
+    {"x": None},
+    {"x" * 300: "y"},
+)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, each in OPERATIONS.items() if each.protocol == "rest-json"))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_what_is_decoded_in_one_go_is_what_the_walk_finds(name: str, data: st.DataObject) -> None:
+    shape = OPERATIONS[name].input
+    parameters = data.draw(values(shape))
+    decoder = shape_types.decoder(shape)
+    assert decoder.decode(json.dumps(parameters | {"unknown": [1]})) == shapes.parse(shape, parameters)
+    member, junk = data.draw(st.sampled_from(sorted(shape.members))), data.draw(st.sampled_from(JUNK))
+    inner = shape.members[member]
+    if inner.type_name == "list" and inner.member.type_name == "structure" and data.draw(st.booleans()):
+        junk = [dict.fromkeys(inner.member.members, junk)]
+    changed = parameters | {member: junk}
+    try:
+        decoded = decoder.decode(json.dumps(changed))
+    except ValueError:
+        return  # which proves nothing
+    assert decoded == shapes.parse(shape, changed)
 
 
 @pytest.mark.parametrize("name", sorted(name for name, operation in OPERATIONS.items() if operation.output))

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from tailorbird.api import lifecycle, lookup, properties, recording
-from tailorbird.api.recording import FOUND, FOUND_SECONDS
 from tailorbird.data import clocks, impressions
 from tailorbird.data.datasets import ARRIVED, IMPRESSION, SOURCE, Dataset
 from tailorbird.data.null_words import is_null_name
@@ -55,7 +54,7 @@ def put_events(workspace: Workspace, request: dict[str, Any]) -> None:
     Raises InvalidInput, which is the only error that the model gives this operation, for an unknown tracker too.
     """
     tracking_id = request["trackingId"]
-    tracked = workspace.cache.get(FOUND, tracking_id, lambda: _target(workspace, tracking_id), FOUND_SECONDS)
+    tracked = recording.found(workspace, tracking_id, lambda: _target(workspace, tracking_id))
     answers = _answers(workspace, tracked.group, request["eventList"])
     unread: set[str] = set()
 
@@ -64,7 +63,8 @@ def put_events(workspace: Workspace, request: dict[str, Any]) -> None:
             tracked.interactions, request | event, where, when=event["sentAt"], about="itemId", unread=unread
         )
         shown = answers.get(event.get("recommendationId", ""))
-        return replace(found, told=_impression_and_source(tracked.interactions, event, found.row, shown))
+        told = _impression_and_source(tracked.interactions, event, found.row, shown)
+        return replace(found, told=told) if told else found
 
     _record(workspace, tracked.interactions, "eventList", request["eventList"], event_of)
     recording.tell_unread(workspace, tracked.interactions, unread)
@@ -76,10 +76,7 @@ def put_action_interactions(workspace: Workspace, request: dict[str, Any]) -> No
     Raises ResourceNotFound for an unknown tracking id, ResourceInUse while its dataset is being deleted.
     """
     tracking_id = request["trackingId"]
-    target = workspace.cache.get(
-        FOUND, ("actions", tracking_id), lambda: _tracked_actions(workspace, tracking_id), FOUND_SECONDS
-    )
-
+    target = recording.found(workspace, ("actions", tracking_id), lambda: _tracked_actions(workspace, tracking_id))
     unread: set[str] = set()
 
     def event_of(event: dict[str, Any], where: str) -> Event:
@@ -176,11 +173,12 @@ def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, a
         "recommendationid": event.get("recommendationId"),
         "eventattributionsource": event.get("metricAttribution", {}).get("eventAttributionSource"),
     }
-    known = given.keys() | {properties.plain(field.name) for field in target.schema.fields}
-    told = {name: value for name, value in given.items() if value is not None}
-    values = properties.read(event.get("properties"), f"{where}.properties", known - told.keys())
-    unread |= values.keys() - known
-    values |= told
+    values = {name: value for name, value in given.items() if value is not None}
+    if "properties" in event:
+        known = given.keys() | {properties.plain(field.name) for field in target.schema.fields}
+        told = properties.read(event["properties"], f"{where}.properties", known - values.keys())
+        unread |= told.keys() - known
+        values = told | values
     row = properties.row(target.schema.fields, values, where)
     if row[COLUMNS[about]] is None:
         expected = event["eventType"].lower() == IDENTIFICATION

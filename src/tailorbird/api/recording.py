@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from tailorbird.api import lookup
 from tailorbird.data import values
@@ -15,11 +15,8 @@ from tailorbird.ingest import spellings
 from tailorbird.storage.live import Event
 from tailorbird.workspace import Workspace
 
-FOUND = "recording"
-"""The kind of what operations remember in the cache of where they record."""
-FOUND_SECONDS = 1.0
-"""How long a serving process may still take events of a tracker that was deleted, since to read its document at each
-call takes 0.4 ms; AWS promises no time."""
+KEPT = 1000
+"""Places where operations record that a process remembers, of some kilobytes each; not tuned."""
 TOLD_SECONDS = 60.0
 """Between two lines of the log that say the same of what a dataset is sent: a client's slip comes with every event."""
 
@@ -33,11 +30,18 @@ LOST = (
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Put = Callable[[Workspace, dict[str, Any]], None]
 
 
 class DatasetGone(Exception):
     """The dataset was deleted meanwhile; another may have taken its place."""
+
+
+def found(workspace: Workspace, key: Hashable, find: Callable[[], T]) -> T:
+    """What `find` finds in documents, which are read again once any of them has changed: that takes 0.4 ms each."""
+    version = workspace.catalogue.version(), workspace.tables.changed()
+    return workspace.cache.get("recording", (workspace.region, key), find, version=version, kept=KEPT)
 
 
 def append(workspace: Workspace, target: Dataset, events: Sequence[Event]) -> None:
@@ -46,7 +50,7 @@ def append(workspace: Workspace, target: Dataset, events: Sequence[Event]) -> No
     The dataset is looked at afterwards: what is acknowledged was recorded before the deletion of its dataset began.
     """
     kept = workspace.live.append(target.place, events)
-    if not lookup.is_here(workspace, target):
+    if not found(workspace, ("here", target.arn, target.incarnation), lambda: lookup.is_here(workspace, target)):
         raise DatasetGone(target.arn)
     if lost := sum(_is_another(*pair) for pair in kept):
         _tell_lost(workspace, target, lost)
@@ -94,7 +98,7 @@ def oddities(target: Dataset, words: str, events: Sequence[Event]) -> list[str]:
 
 
 def lasting(put: Put) -> Put:
-    """The operation, which is done again, and finds its dataset anew, when the one it remembered is gone."""
+    """The operation, which is done again, and finds its dataset anew, when the one it recorded in is gone."""
 
     @wraps(put)
     def run(workspace: Workspace, request: dict[str, Any]) -> None:
@@ -102,6 +106,6 @@ def lasting(put: Put) -> Put:
             try:
                 return put(workspace, request)
             except DatasetGone:
-                workspace.cache.forget(FOUND)
+                continue
 
     return run

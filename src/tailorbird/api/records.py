@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from tailorbird.api import lifecycle, lookup, properties, recording
-from tailorbird.api.recording import FOUND, FOUND_SECONDS, lasting
+from tailorbird.api.recording import lasting
 from tailorbird.data.datasets import Dataset
 from tailorbird.data.null_words import is_null_name
 from tailorbird.errors import InvalidInputException
@@ -22,7 +22,7 @@ def _put(kind: str, listed: str, id_member: str, workspace: Workspace, request: 
     column and a required one that is missing.
     """
     arn = request["datasetArn"]
-    target = workspace.cache.get(FOUND, arn, lambda: _dataset(workspace, arn), FOUND_SECONDS)
+    target = recording.found(workspace, arn, lambda: _dataset(workspace, arn))
     if target.schema.dataset_type != kind:
         raise InvalidInputException(f"{arn} is a dataset of type {target.schema.dataset_type}, not {kind}.")
     now = int(workspace.clock())

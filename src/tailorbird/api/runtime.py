@@ -73,8 +73,8 @@ def at_hand(function: str, workspace: Workspace, request: dict[str, Any]) -> dic
     if "filterArn" in request and request["filterArn"] not in target.group.filters:
         return None
     filters = _filters(target, request)
-    listed = request.get("inputList", ())
-    if (filters and deployment.served.unknown(listed)) or named_items.may_slip(deployment, listed):
+    unknown = deployment.served.unknown(request.get("inputList", ()))
+    if unknown and (filters or named_items.may_slip(deployment, unknown)):
         return None
     scores = questions.scores_at_hand(deployment, _question(target, request))
     masks = [] if scores is None else [questions.kept_mask(deployment, each) for each in filters]

@@ -211,7 +211,9 @@ def items(workspace: Workspace, dataset: Dataset) -> pl.DataFrame:
 
 def stamp(workspace: Workspace, dataset: Dataset) -> tuple[str, int]:
     """Changes whenever rows come or go, but not when they only move from one store into the other."""
-    return workspace.tables.bulk_version(dataset.place), arrival(workspace, dataset)
+    recorded = workspace.live.newest(dataset.place)  # first: what moves meanwhile is in the manifest then
+    imported, moved = workspace.tables.bulk_version_and_moved(dataset.place)
+    return imported, max(recorded, moved)
 
 
 def arrival(workspace: Workspace, dataset: Dataset) -> int:

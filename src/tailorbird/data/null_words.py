@@ -47,7 +47,10 @@ def is_null(text: str) -> bool:
 
 def is_null_name(text: str) -> bool:
     """Whether a text means nothing where an id, an event type or another name is wanted."""
-    return is_null(text) or _is(bare(text).lower(), SHEET_ERRORS)
+    if text.isascii() and text.isalnum():
+        return text.lower() in NULL_WORDS  # all others have another letter; most names have none, and are many
+    word = bare(text).lower()
+    return word in NULL_WORDS or _is(word, PLACES) or _is(word, SHEET_ERRORS)
 
 
 def null_words(text: pl.Expr) -> pl.Expr:

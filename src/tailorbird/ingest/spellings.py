@@ -46,6 +46,7 @@ ODD_CATEGORIES = {
 
 _ORDINARY = r"^([0-9A-Za-z_-]+(\|[0-9A-Za-z_-]+)*)?$"
 """Texts that no odd pattern finds: all of them ask for another letter."""
+_is_ordinary = re.compile(_ORDINARY).fullmatch
 
 
 def odd_spellings(field: Field) -> Mapping[str, str]:
@@ -57,6 +58,8 @@ def odd_spellings(field: Field) -> Mapping[str, str]:
 
 def oddities(field: Field, text: str) -> list[str]:
     """What is odd about one value: goes on after "rows have"."""
+    if _is_ordinary(text):
+        return []
     name = field.name.upper()
     return [words.format(name=name) for pattern, words in odd_spellings(field).items() if re.search(pattern, text)]
 

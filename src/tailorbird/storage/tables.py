@@ -166,9 +166,13 @@ class Tables:
 
     def bulk_version(self, key: str) -> str:
         """As `version`, but streamed parts change nothing: each import and each removal of rows does."""
+        return self.bulk_version_and_moved(key)[0]
+
+    def bulk_version_and_moved(self, key: str) -> tuple[str, int]:
+        """`bulk_version` and `moved` of one moment, for one look at the manifest."""
         manifest = manifests.read(self._of(key))
-        newest = [part.file for part in manifest.parts if not part.streamed][-1:]
-        return " ".join([*newest, manifest.rewritten]).strip()
+        newest = next((part.file for part in reversed(manifest.parts) if not part.streamed), "")
+        return f"{newest} {manifest.rewritten}".strip(), manifest.moved
 
     def rows(self, key: str) -> int:
         """How many rows there are."""

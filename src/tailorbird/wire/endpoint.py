@@ -26,7 +26,7 @@ from tailorbird import errors
 from tailorbird.config import Config
 from tailorbird.errors import AwsError
 from tailorbird.storage import durable
-from tailorbird.wire import bodies, chunked, forms, model, shapes, signature, signature_v2
+from tailorbird.wire import bodies, chunked, forms, model, shape_types, shapes, signature, signature_v2
 from tailorbird.wire.bodies import Bodies, Body, Disconnected, Incoming, Receive
 from tailorbird.wire.model import Operation
 from tailorbird.wire.response import Response, failure, protocol_of, standard_headers
@@ -272,7 +272,7 @@ class Endpoint:
             named = head.headers.get("x-amz-target") or f"{head.method} {head.path}"
             raise errors.UnknownOperationException(f"There is no operation {named[:200]!r}.")
         region = admission.scope.region if admission.scope else self._service.default_region
-        return Call(operation, region, shapes.parse(operation.input, _decode(content())))
+        return Call(operation, region, _parameters(operation, content()))
 
     def _of_other_service(self, service: str, request: Request, claim: Claim | None) -> Response:
         if request.method == "POST" and model.is_ours(request.headers, request.path):
@@ -344,6 +344,17 @@ def _probe(word: str, reasons: list[str], damages: Sequence[str] = ()) -> Respon
     if damages:
         told["damages"] = damages
     return Response(503 if reasons else 200, [("content-type", "application/json")], msgspec.json.encode(told))
+
+
+def _parameters(operation: Operation, body: bytes) -> dict[str, Any]:
+    """What the body says, as the operation's model has it; raises InvalidInput."""
+    found: dict[str, Any]
+    try:
+        # Those of rest-json are asked so often that it counts.
+        found = shape_types.decoder(operation.input).decode(body.decode()) if operation.protocol == "rest-json" else {}
+    except (ValueError, RecursionError):
+        found = {}
+    return found or shapes.parse(operation.input, _decode(body))
 
 
 def _decode(body: bytes) -> Any:
