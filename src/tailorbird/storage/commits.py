@@ -3,8 +3,8 @@
 SQLite tells the latter itself, in 3 µs and three system calls, between which other threads take their turn. The index
 of its log tells it in 0.3: a file beside the database that SQLite has mapped into this process's memory, where it is
 read. (To open that file would be dangerous: whoever closes it takes from SQLite its locks on it, see
-https://www.sqlite.org/howtocorrupt.html, 2.2.) In PostgreSQL they are counted, in the row of the store in `stores`: what
-it tells itself, a snapshot, is another one after each commit to any store, and to any database.
+https://www.sqlite.org/howtocorrupt.html, 2.2.) In PostgreSQL they are counted, in the row of the store in `stores`:
+what it tells itself, a snapshot, is another one after each commit to any store, and to any database.
 """
 
 from __future__ import annotations

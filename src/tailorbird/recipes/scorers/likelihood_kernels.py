@@ -22,8 +22,8 @@ from tailorbird.recipes.scorers.kernels import (
     compiled,
     exponential,
     helper,
+    tuple_of,
 )
-from tailorbird.recipes.scorers.pair_kernels import tuple_of
 
 # Arrays as those of `kernels`.
 FLOATS_3D = types.Array(types.float32, 3, "C", readonly=True)
