@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # whose `optimize` takes half a second to load: only where it is used, not at each start
 from numpy.typing import NDArray
 
 from tailorbird.recipes.matrices import user_bounds
@@ -24,10 +23,6 @@ from tailorbird.recipes.scorers.scorer import Scorer
 from tailorbird.recipes.scorers.sums import queries_of
 from tailorbird.recipes.top_k import best_items, discounts
 
-RIDGE = 1e-3
-"""Penalty on the squares of the weights: keeps scorers that say the same from opposite large weights; not tuned."""
-STEPS = 40
-"""Of L-BFGS, at most: bounds the time of a training; not tuned, and more cannot worsen the likelihood that it fits."""
 DISCOUNTS = np.arange(0, 0.61, 0.1)
 """What is tried: up to .6 off the weight of log popularity, in steps as coarse as validation NDCG can tell apart; not
 tuned."""
@@ -53,8 +48,6 @@ MOST_SAMPLES = 2000
 """Where only candidates are kept: with some 1500 of them a sample, 12 MB a scorer."""
 LEAST_SAMPLES = 20
 """However large the catalogue is, so that something is learned; not tuned."""
-START = 0.2
-"""Of each long history's weight: L-BFGS ends at one place from anywhere, since the loss is convex."""
 
 
 MOVES = (-0.3, 0.3)
@@ -190,34 +183,6 @@ def candidates(scores: NDArray[np.float32], sample: Sample, rng: np.random.Gener
     chosen = np.unique(np.concatenate([best, sample.truth, sample.query.items]))
     drawn = np.setdiff1d(rng.integers(items, size=DRAWN), chosen)
     return np.concatenate([chosen, drawn]), len(chosen)
-
-
-def fit(table: ScoredSamples) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Returns weights (long and short, scorer) and offsets (bucket) with the highest penalised likelihood."""
-    kinds, samples = len(table.scores), len(table.truth)
-
-    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        weights, offsets = unpack(parameters, kinds)
-        log_probability = log_softmax(logits(table, weights, offsets) + table.correction)
-        error = (np.exp(log_probability) - table.truth) / samples
-        of_rows = np.stack([np.einsum("sc,sc->s", error, score) for score in table.scores])
-        of_buckets = np.bincount(table.bucket.ravel(), error.ravel(), repeat_consumption.BUCKETS + 1)[:-1]
-        gradient = [of_rows.sum(axis=1), of_rows @ table.shortness, [of_buckets.sum()], of_buckets]
-        value = -np.vdot(table.truth, log_probability) / samples + np.vdot(ridge, parameters**2)
-        return float(value), np.concatenate(gradient) + 2 * ridge * parameters
-
-    # What all buckets have in common is not held back: where nobody comes back to anything it must go far down.
-    ridge = np.full(2 * kinds + 1 + repeat_consumption.BUCKETS, RIDGE)
-    ridge[2 * kinds] = 0
-    start = np.concatenate([np.full(kinds, START), np.zeros(kinds + 1 + repeat_consumption.BUCKETS)])
-    best = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x
-    return unpack(best, kinds)
-
-
-def unpack(parameters: NDArray[np.float64], kinds: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Returns weights and offsets; the latter are a common part and each bucket's own."""
-    weights, common, own = np.split(parameters.astype(np.float32), [2 * kinds, 2 * kinds + 1])
-    return weights.reshape(2, kinds), common + own
 
 
 def logits(table: ScoredSamples, weights: NDArray[np.float32], offsets: NDArray[np.float32]) -> NDArray[np.float32]:
