@@ -356,6 +356,15 @@ def test_properties_that_are_no_column_are_told_of_once(way: Journey) -> None:
     ]
 
 
+def test_properties_that_contradict_their_event_are_told_of(way: Journey) -> None:
+    more = {"itemId": "2", "user_id": "other", "eventType": "buy", "EVENT_VALUE": 2}
+    put(way, "contrary", {"itemId": "1", "eventValue": 1, "properties": json.dumps(more)})
+    put(way, "contrary", {"itemId": "2", "properties": json.dumps({"itemId": "2", "userId": "contrary"})})
+    lines = [json.loads(line) for line in told(way).splitlines() if "says something else" in line]
+    assert sorted(line["property"] for line in lines) == ["eventtype", "eventvalue", "itemid", "userid"]
+    assert [row["ITEM_ID"] for row in stored(way, "contrary")] == ["1", "2"]
+
+
 def test_actions_are_for_custom_groups(way: Journey) -> None:
     group = way.personalize.create_dataset_group(name="events-shop", domain="ECOMMERCE")["datasetGroupArn"]
     with pytest.raises(way.personalize.exceptions.InvalidInputException, match="domain"):

@@ -56,7 +56,7 @@ def put_events(workspace: Workspace, request: dict[str, Any]) -> None:
     tracking_id = request["trackingId"]
     tracked = recording.found(workspace, tracking_id, lambda: _target(workspace, tracking_id))
     answers = _answers(workspace, tracked.group, request["eventList"])
-    unread: set[str] = set()
+    unread: set[tuple[str, str]] = set()
 
     def event_of(event: dict[str, Any], where: str) -> Event:
         found = _event(
@@ -77,7 +77,7 @@ def put_action_interactions(workspace: Workspace, request: dict[str, Any]) -> No
     """
     tracking_id = request["trackingId"]
     target = recording.found(workspace, ("actions", tracking_id), lambda: _tracked_actions(workspace, tracking_id))
-    unread: set[str] = set()
+    unread: set[tuple[str, str]] = set()
 
     def event_of(event: dict[str, Any], where: str) -> Event:
         kind = event["eventType"].upper().replace(" ", "_")
@@ -155,12 +155,14 @@ def _tracked_actions(workspace: Workspace, tracking_id: str) -> Dataset:
     return lookup.dataset(workspace, lifecycle.active(workspace, "Dataset", found[0][1]["datasetArn"]))
 
 
-def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, about: str, unread: set[str]) -> Event:
+def _event(
+    target: Dataset, event: dict[str, Any], where: str, *, when: float, about: str, unread: set[tuple[str, str]]
+) -> Event:
     """The event with its row of the dataset.
 
     event: with the visitor's userId and sessionId. when: epoch seconds. about: the member that names the item
     or action; like eventValue and impression it may be in `properties` instead (spec control-plane 6). unread: gets
-    the names of properties that say nothing here.
+    what is wrong with properties that say nothing here, and their names.
     """
     user, session = _who(event, where)
     given = {
@@ -177,7 +179,9 @@ def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, a
     if "properties" in event:
         known = given.keys() | {properties.plain(field.name) for field in target.schema.fields}
         told = properties.read(event["properties"], f"{where}.properties", known - values.keys())
-        unread |= told.keys() - known
+        unread |= {(recording.NO_COLUMN, name) for name in told.keys() - known}
+        if contradicting := told.keys() & values.keys():
+            unread |= {(recording.CONTRADICTED, name) for name in contradicting if str(told[name]) != str(values[name])}
         values = told | values
     row = properties.row(target.schema.fields, values, where)
     if row[COLUMNS[about]] is None:

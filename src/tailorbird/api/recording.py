@@ -23,6 +23,8 @@ TOLD_SECONDS = 60.0
 LONGEST_NAME = 100
 """Letters of a property's name in the log, enough to find it; clients choose names as long as they like."""
 
+NO_COLUMN = "events have a property that is no column of their dataset, and is not kept"
+CONTRADICTED = "events have a property that says something else than the event itself, and is not kept"
 LOST = (
     "events left out as repetitions of an eventId that another user's event had, or one about another item or action: "
     "give each event an eventId of its own, or none"
@@ -76,12 +78,11 @@ def tell(workspace: Workspace, target: Dataset, text: str, **more: object) -> No
         log.warning(text, extra={"dataset": target.arn, **more})
 
 
-def tell_unread(workspace: Workspace, target: Dataset, names: Iterable[str]) -> None:
-    """Logs names of properties that are no columns, once each: what they say is lost, though nobody is refused."""
-    for name in names:
-        if workspace.cache.is_first(("unread", target.arn, name)):
-            told = {"dataset": target.arn, "property": name[:LONGEST_NAME]}
-            log.warning("events have a property that is no column of their dataset, and is not kept", extra=told)
+def tell_unread(workspace: Workspace, target: Dataset, unread: Iterable[tuple[str, str]]) -> None:
+    """Logs what is wrong with properties by their names, once each: what they say is lost, though nobody is refused."""
+    for wrong, name in unread:
+        if workspace.cache.is_first((wrong, target.arn, name)):
+            log.warning(wrong, extra={"dataset": target.arn, "property": name[:LONGEST_NAME]})
 
 
 def oddities(target: Dataset, words: str, events: Sequence[Event]) -> list[str]:
