@@ -26,6 +26,8 @@ FIRST_PAUSE = 0.1
 """Seconds until a process that died is started again; each further time twice as long. Not tuned: a start takes 0.2 s
 of a core."""
 LONGEST_PAUSE = 30.0
+"""Long enough that a process which cannot start costs nothing, short enough that what was mended is taken up: not
+tuned."""
 STEADY_SECONDS = 60.0
 """After which a process that dies has done nothing wrong at its start; not tuned."""
 END_SECONDS = 30.0
