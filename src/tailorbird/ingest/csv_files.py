@@ -6,9 +6,7 @@ only where the data cannot be meant (spec control-plane 5.1; spec clients, "Impo
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -28,15 +26,8 @@ from tailorbird.ingest.import_report import EXAMPLES_SHOWN
 from tailorbird.ingest.import_report import ImportFailed as ImportFailed
 from tailorbird.ingest.import_report import Problem as Problem
 from tailorbird.ingest.import_report import Report as Report
+from tailorbird.ingest.tally import Tally, usable_report
 from tailorbird.numbers import counted
-
-LARGEST_BAD_SHARE = 0.5
-"""With a larger share of dropped rows the import fails: the file is hardly what it was taken for; not tuned."""
-REASONS_NAMED = 3
-"""Reasons that the message of such a failure names; the report has all."""
-
-COLUMNS_NAMED = 50
-"""Columns outside the schema that a report names, which a client may have any number of; not tuned."""
 
 TOO_FEW = "the row has fewer values than the header: leave unknown values empty, but write their commas"
 TOO_MANY = "the row has more values than the header: put a value that holds commas into double quotes"
@@ -75,7 +66,7 @@ def read(
     """
     if not files:
         raise ImportFailed(_no_files(left_out))
-    tally = _Tally()
+    tally = Tally()
     batch = Batch(sink)
     size = max(1, sum(source.size for source in files))
     done = 0
@@ -90,7 +81,7 @@ def read(
                 tally.failures.append(error.reason)
         done += source.size
     batch.end()
-    return _usable_report(tally)
+    return usable_report(tally)
 
 
 def _no_files(names: Sequence[str]) -> str:
@@ -118,80 +109,7 @@ def _no_files(names: Sequence[str]) -> str:
     return f"There is no CSV file at the data location. {advice}"
 
 
-class _Tally:
-    """What was found so far, over all files."""
-
-    def __init__(self) -> None:
-        self.read = 0
-        self.dropped = 0
-        self.emptied: Counter[str] = Counter()
-        """Values emptied, by column."""
-        self.filled: Counter[str] = Counter()
-        """Values kept, by column."""
-        self.counts: Counter[str] = Counter()
-        self.problems: list[Problem] = []
-        self.examples: dict[str, Problem] = {}
-        self.failures: list[str] = []
-        """Why files cannot be read."""
-        self.fatal: list[Problem] = []
-        """The first of each reason for which an import fails."""
-        self.ignored: list[str] = []
-        """Columns that are not in the schema."""
-        self._settled = 0
-
-    def ignore(self, columns: Iterable[str]) -> None:
-        """Takes note of columns that are not read."""
-        self.ignored += [column for column in columns if column not in self.ignored]
-
-    def note(self, first: list[Problem], count: int) -> None:
-        """Counts one reason's `count` occurrences in a batch, of which `first` are the first ones."""
-        reason = first[0].reason
-        self.problems += first[: max(0, EXAMPLES_SHOWN - self.counts[reason])]
-        self.counts[reason] += count
-        self.examples.setdefault(reason, first[0])
-
-    def end_batch(self) -> None:
-        """Orders the batch's problems by line."""
-        self.problems[self._settled :] = sorted(self.problems[self._settled :], key=lambda found: found.line)
-        self._settled = len(self.problems)
-
-    def report(self) -> Report:
-        counts = dict(self.counts.most_common())
-        kept = self.read - self.dropped
-        ignored = tuple(shown(column) for column in self.ignored[:COLUMNS_NAMED])
-        lost = {name: (count, count + self.filled[name]) for name, count in self.emptied.items()}
-        return Report(self.read, kept, self.dropped, self.emptied.total(), tuple(self.problems), counts, ignored, lost)
-
-
-def _usable_report(tally: _Tally) -> Report:
-    """The report, unless the rows as a whole cannot be used."""
-    report = tally.report()
-    causes = [*tally.failures]
-    causes += [f"{found.reason} First at line {found.line} of {found.file}." for found in tally.fatal]
-    told = {found.reason for found in tally.fatal}
-    few = "Besides:"
-    if report.rows_dropped > LARGEST_BAD_SHARE * report.rows_read:
-        causes.append(f"{report.rows_dropped:,} of {counted(report.rows_read, 'row')} cannot be used.")
-        few = "Commonest problems:"
-    elif not causes and report.rows_read == 0:
-        causes.append("The input has no rows: write the rows below the header line.")
-    if not causes:
-        return report
-    advice = "Correct the data and import it again."
-    cause = " ".join([*causes, advice])
-    others = [tally.examples[reason] for reason in report.counts if reason not in told][:REASONS_NAMED]
-    if others:
-        causes.append(f"{few} {'; '.join(_with_count(found, report.counts) for found in others)}.")
-    raise ImportFailed(" ".join([*causes, advice]), report, cause)
-
-
-def _with_count(found: Problem, counts: dict[str, int]) -> str:
-    value = json.dumps(found.value, ensure_ascii=False)
-    times = counted(counts[found.reason], "time")
-    return f"{found.reason} ({times}, first at line {found.line} of {found.file}: {value})"
-
-
-def _frames(stream: Metered, name: str, schema: Schema, tally: _Tally) -> Iterator[pl.DataFrame]:
+def _frames(stream: Metered, name: str, schema: Schema, tally: Tally) -> Iterator[pl.DataFrame]:
     """The good rows of one file, a frame a batch; of a file that lacks columns there are none, only the problems."""
     layout: _Layout | None = None
     separator = ","
@@ -230,7 +148,7 @@ class _Layout:
     """Whether blanks around values are only the file's style."""
 
 
-def _layout(header: list[str], line: int, schema: Schema, name: str, separator: str, tally: _Tally) -> _Layout:
+def _layout(header: list[str], line: int, schema: Schema, name: str, separator: str, tally: Tally) -> _Layout:
     """The layout that a header says; tells what is wrong or odd about it."""
     places = _places(header, schema, name, separator, tally)
     columns = [
@@ -244,7 +162,7 @@ def _layout(header: list[str], line: int, schema: Schema, name: str, separator: 
     return _Layout(header, places, columns, spaced)
 
 
-def _frame(records: Records, layout: _Layout, name: str, tally: _Tally) -> pl.DataFrame:
+def _frame(records: Records, layout: _Layout, name: str, tally: Tally) -> pl.DataFrame:
     """The good rows among some records."""
     tally.read += len(records.cells)
     if records.spans:
@@ -256,7 +174,7 @@ def _frame(records: Records, layout: _Layout, name: str, tally: _Tally) -> pl.Da
     return _checked(table, even.lines, layout, name, tally)
 
 
-def _plain_frame(block: Plain, layout: _Layout, name: str, tally: _Tally) -> pl.DataFrame:
+def _plain_frame(block: Plain, layout: _Layout, name: str, tally: Tally) -> pl.DataFrame:
     """As `_frame`, of a block of plain records."""
     texts = block.table([0, *layout.places.values()])
     firsts = texts["0"].unique().str.strip_chars(BLANKS).str.to_uppercase()
@@ -276,7 +194,7 @@ def _words(schema: Schema, field: Field) -> tuple[str, ...]:
     return ACTION_EVENTS if of_actions else ()
 
 
-def _places(header: list[str], schema: Schema, name: str, separator: str, tally: _Tally) -> dict[str, int]:
+def _places(header: list[str], schema: Schema, name: str, separator: str, tally: Tally) -> dict[str, int]:
     """Where in the header each field is; case, order and further columns do not matter. Tells what is wrong with it.
 
     A field that is missing is where its likely namesake is, so that its values are looked at too.
@@ -305,7 +223,7 @@ def _places(header: list[str], schema: Schema, name: str, separator: str, tally:
     return places
 
 
-def _rows(records: Records, layout: _Layout, name: str, tally: _Tally) -> Records:
+def _rows(records: Records, layout: _Layout, name: str, tally: Tally) -> Records:
     """The records but those that are the header again, of which it tells; raises ImportFailed for another header."""
     names = [*map(visible, layout.header)]
     known = frozenset(names)
@@ -325,7 +243,7 @@ def _rows(records: Records, layout: _Layout, name: str, tally: _Tally) -> Record
     return Records([records.lines[number] for number in kept], [records.cells[number] for number in kept])
 
 
-def _even(records: Records, width: int, name: str, tally: _Tally) -> Records:
+def _even(records: Records, width: int, name: str, tally: Tally) -> Records:
     """The records of `width` cells; the others are noted and left out."""
     if {len(cells) for cells in records.cells} == {width}:
         return records
@@ -347,7 +265,7 @@ def _even(records: Records, width: int, name: str, tally: _Tally) -> Records:
     return even
 
 
-def _checked(table: pl.DataFrame, lines: Sequence[int], layout: _Layout, name: str, tally: _Tally) -> pl.DataFrame:
+def _checked(table: pl.DataFrame, lines: Sequence[int], layout: _Layout, name: str, tally: Tally) -> pl.DataFrame:
     """The good rows of a table of texts, converted; what is wrong goes to the tally."""
     columns = layout.columns
     if layout.spaced:
@@ -378,7 +296,7 @@ def _note(
     lines: Sequence[int],
     keep: pl.Series,
     name: str,
-    tally: _Tally,
+    tally: Tally,
 ) -> None:
     """Tells the tally of the faults of one column in a batch."""
     for index, fault in enumerate(column.faults):
