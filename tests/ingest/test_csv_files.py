@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tailorbird.blanks import bare
 from tailorbird.data import schema
 from tailorbird.data.null_words import is_null
-from tailorbird.ingest import csv_records, pandas_times
+from tailorbird.ingest import csv_records
 from tailorbird.ingest.csv_files import HEADER_AGAIN, SPACED, SPANS, ImportFailed, Report, Source, read
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "imports.json").read_text())
@@ -150,32 +150,10 @@ def test_a_column_that_is_next_to_lost_is_warned_of():
     assert (report.cells_emptied, report.warnings()) == (1, [])
 
 
-@pytest.mark.parametrize(
-    ("time", "line"),
-    [
-        ("2011-09-25 08:00:00", 'pd.to_datetime(df["TIMESTAMP"], utc=True)'),
-        ("2011年9月25日", 'pd.to_datetime(df["TIMESTAMP"], utc=True)'),
-        ("20231114093000", 'pd.to_datetime(df["TIMESTAMP"], format="%Y%m%d%H%M%S", utc=True)'),
-        ("x", ""),
-    ],
-)
-def test_how_times_become_seconds_is_told(time, line):
-    _, report = load((HEADER + "1,2,7,w,\n" * 3 + f"1,2,{time},w,\n" * 2).encode(), "interactions")
-    told = [text for text in report.warnings() if "pandas" in text]
-    assert len(told) == bool(line)
-    assert all(line in text and ".dt.tz_localize(" in text for text in told)
-
-
-def test_the_line_for_pandas_makes_seconds():
-    pandas = pytest.importorskip("pandas")
-    for written, arguments in (
-        ("2011-09-25", ""),
-        (20110925, 'format="%Y%m%d"'),
-        (40811, 'unit="D", origin="1899-12-30"'),
-    ):
-        df = pandas.DataFrame({"TIMESTAMP": [written]})
-        exec(pandas_times.line("TIMESTAMP", arguments).partition(" in pandas")[0], {"pd": pandas, "df": df})
-        assert df["TIMESTAMP"].tolist() == [1316908800]
+def test_values_without_a_digit_are_no_times():
+    _, report = load((HEADER + "1,2,7,w,\n" * 3 + "1,2,x,w,\n" * 2).encode(), "interactions")
+    assert [*report.counts.values()] == [2]
+    assert report.warnings() == []
 
 
 def test_line_numbers_across_blocks(monkeypatch):

@@ -309,6 +309,7 @@ def _note(
             for row in rows.head(EXAMPLES_SHOWN)
         ]
         tally.note(first, len(rows))
+        tally.see(column.field.name, fault.reason, texts.filter(faulty))
         if fault.effect is Effect.EMPTY:
             tally.emptied[column.field.name] += int((faulty & keep).sum())
         if fault.effect is Effect.FAIL and all(found.reason != fault.reason for found in tally.fatal):

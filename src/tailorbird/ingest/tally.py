@@ -6,8 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 
+import polars as pl
+
+from tailorbird.data import values
 from tailorbird.ingest.csv_header import shown
 from tailorbird.ingest.import_report import EXAMPLES_SHOWN, ImportFailed, Problem, Report
+from tailorbird.ingest.time_texts import TimeTexts
 from tailorbird.numbers import counted
 
 LARGEST_BAD_SHARE = 0.5
@@ -15,6 +19,8 @@ LARGEST_BAD_SHARE = 0.5
 REASONS_NAMED = 3
 """Reasons that the message of such a failure names; the report has all."""
 
+TIMES = (values.NO_TIME, values.DATE)
+"""Faults of texts that may be times."""
 COLUMNS_NAMED = 50
 """Columns outside the schema that a report names, which a client may have any number of; not tuned."""
 
@@ -38,6 +44,7 @@ class Tally:
         """The first of each reason for which an import fails."""
         self.ignored: list[str] = []
         """Columns that are not in the schema."""
+        self._times: dict[str, TimeTexts] = {}
         self._settled = 0
 
     def ignore(self, columns: Iterable[str]) -> None:
@@ -51,6 +58,11 @@ class Tally:
         self.counts[reason] += count
         self.examples.setdefault(reason, first[0])
 
+    def see(self, column: str, reason: str, texts: pl.Series) -> None:
+        """Looks at all texts of a column that have one fault in a batch."""
+        if any(reason == words.format(name=column) for words in TIMES):
+            self._times.setdefault(column, TimeTexts(column)).add(texts)
+
     def end_batch(self) -> None:
         """Orders the batch's problems by line."""
         self.problems[self._settled :] = sorted(self.problems[self._settled :], key=lambda found: found.line)
@@ -61,7 +73,18 @@ class Tally:
         kept = self.read - self.dropped
         ignored = tuple(shown(column) for column in self.ignored[:COLUMNS_NAMED])
         lost = {name: (count, count + self.filled[name]) for name, count in self.emptied.items()}
-        return Report(self.read, kept, self.dropped, self.emptied.total(), tuple(self.problems), counts, ignored, lost)
+        times = (seen.warning(numbers=self.filled[name] > 0) for name, seen in self._times.items())
+        return Report(
+            self.read,
+            kept,
+            self.dropped,
+            self.emptied.total(),
+            tuple(self.problems),
+            counts,
+            ignored,
+            lost,
+            tuple(filter(None, times)),
+        )
 
 
 def usable_report(tally: Tally) -> Report:
