@@ -351,7 +351,7 @@ def test_properties_that_are_no_column_are_told_of_once(way: Journey) -> None:
     found = [(line["dataset"].rpartition("/")[2], line["property"]) for line in lines]
     assert sorted(each for each in found if each[1] != "ignored") == [
         ("ACTION_INTERACTIONS", "页面"),
-        ("INTERACTIONS", "pagedepth"),
+        ("INTERACTIONS", "page_depth"),
         ("INTERACTIONS", "页面"),
     ]
 

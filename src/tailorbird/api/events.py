@@ -178,8 +178,8 @@ def _event(target: Dataset, event: dict[str, Any], where: str, *, when: float, a
     }
     known = given.keys() | {properties.plain(field.name) for field in target.schema.fields}
     told = {name: value for name, value in given.items() if value is not None}
-    values = properties.read(event.get("properties"), f"{where}.properties", known - told.keys())
-    unread |= values.keys() - known
+    values, others = properties.read(event.get("properties"), f"{where}.properties", known - told.keys())
+    unread |= {name for name in others if properties.plain(name) not in known}
     values |= told
     row = properties.row(target.schema.fields, values, where)
     if row[COLUMNS[about]] is None:
