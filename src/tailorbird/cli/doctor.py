@@ -36,7 +36,7 @@ def examine(path: Path, schema_file: Path, domain: str | None) -> bool:
     try:
         found = csv_files.read(sources, schema, checkup.see, lambda share, text: None, left_out)
     except ImportFailed as error:
-        if error.report is not None:
+        if error.report is not None and (error.report.rows_read or error.report.problems):
             report.print_import(
                 error.report.as_document() | {"warnings": [*error.report.warnings(), *checkup.warnings()]}
             )

@@ -22,6 +22,7 @@ from tailorbird.ingest.csv_columns import ACTION_EVENTS, Conversion, Effect, con
 from tailorbird.ingest.csv_dialect import is_spaced
 from tailorbird.ingest.csv_header import shown, visible
 from tailorbird.ingest.csv_streams import Batch, Metered
+from tailorbird.ingest.encodings import Spoilt
 from tailorbird.ingest.import_report import EXAMPLES_SHOWN
 from tailorbird.ingest.import_report import ImportFailed as ImportFailed
 from tailorbird.ingest.import_report import Problem as Problem
@@ -111,19 +112,25 @@ def _no_files(names: Sequence[str]) -> str:
 
 def _frames(stream: Metered, name: str, schema: Schema, tally: Tally) -> Iterator[pl.DataFrame]:
     """The good rows of one file, a frame a batch; of a file that lacks columns there are none, only the problems."""
+    spoilt = Spoilt()
+    try:
+        yield from _read_frames(csv_records.read(stream, name, spoilt), spoilt, name, schema, tally)
+    finally:
+        spoilt.tell(name, tally.failures)
+
+
+def _read_frames(
+    blocks: Iterator[Records | Plain], spoilt: Spoilt, name: str, schema: Schema, tally: Tally
+) -> Iterator[pl.DataFrame]:
+    """As `_frames`, of the file's records."""
     layout: _Layout | None = None
-    separator = ","
-    for found in csv_records.read(stream, name, tally.failures):
-        if isinstance(found, Plain) and layout is not None and separator == ",":
+    for found in blocks:
+        if isinstance(found, Plain) and layout is not None:
             frame = _plain_frame(found, layout, name, tally)
         else:
             records = found.records() if isinstance(found, Plain) else found
             if layout is None and records.cells:
-                separator = csv_header.separator(records.cells[0], schema)
-            if separator != ",":  # read on as if it were mended, so that all that is wrong is told at once
-                records.cells[:] = [",".join(cells).split(separator) for cells in records.cells]
-            if layout is None and records.cells:
-                layout = _layout(records.cells.pop(0), records.lines.pop(0), schema, name, separator, tally)
+                layout = _layout(records.cells.pop(0), records.lines.pop(0), schema, name, spoilt, tally)
                 if not layout.places:
                     return
             if layout is None or not records.cells:
@@ -148,9 +155,17 @@ class _Layout:
     """Whether blanks around values are only the file's style."""
 
 
-def _layout(header: list[str], line: int, schema: Schema, name: str, separator: str, tally: Tally) -> _Layout:
-    """The layout that a header says; tells what is wrong or odd about it."""
-    places = _places(header, schema, name, separator, tally)
+def _layout(header: list[str], line: int, schema: Schema, name: str, spoilt: Spoilt, tally: Tally) -> _Layout:
+    """The layout that a header says, with no places for other separators; tells what is wrong or odd about it."""
+    separator = csv_header.separator(header, schema)
+    if separator != "," and not csv_header.no_header(",".join(header), header, schema):
+        # Alone: what else is seen of such a file is mostly of its separators.
+        codec, reason = spoilt.handed_over()
+        tally.failures.append(csv_header.other_separator(header, separator, name, schema, codec))
+        tally.failures += filter(None, [reason])
+        return _Layout(header, {}, [], False)
+    spoilt.tell(name, tally.failures)
+    places = _places(header, schema, name, tally)
     columns = [
         conversion(field, key=schema.is_key(field), words=_words(schema, field))
         for field in schema.fields
@@ -158,7 +173,7 @@ def _layout(header: list[str], line: int, schema: Schema, name: str, separator: 
     ]
     spaced = is_spaced(header)
     if spaced and places:
-        tally.note([Problem(name, line, "", shown(separator.join(header)), SPACED)], 1)
+        tally.note([Problem(name, line, "", shown(",".join(header)), SPACED)], 1)
     return _Layout(header, places, columns, spaced)
 
 
@@ -194,25 +209,22 @@ def _words(schema: Schema, field: Field) -> tuple[str, ...]:
     return ACTION_EVENTS if of_actions else ()
 
 
-def _places(header: list[str], schema: Schema, name: str, separator: str, tally: Tally) -> dict[str, int]:
+def _places(header: list[str], schema: Schema, name: str, tally: Tally) -> dict[str, int]:
     """Where in the header each field is; case, order and further columns do not matter. Tells what is wrong with it.
 
     A field that is missing is where its likely namesake is, so that its values are looked at too.
     """
     names = [visible(cell) for cell in header]
     fields = [field.name for field in schema.fields]
-    missing = [field for field in fields if separator != "," or field.upper() not in names]
-    absent = [field for field in missing if field.upper() not in names]
+    absent = [field for field in fields if field.upper() not in names]
     own = {field.upper() for field in fields}
     others = [cell for cell, seen in zip(header, names, strict=True) if seen and seen not in own]
-    if missing:
+    if absent:
         if words := csv_header.no_header(",".join(header), header, schema):
             hint = f"The first line of {name} {words}"
         else:
-            hint = csv_header.header_hint(header, separator, name) + namesakes.rename_hint(
-                absent, map(str.strip, others)
-            )
-        tally.failures.append(f"Input CSV is missing the following columns:[{', '.join(missing)}]. {hint}")
+            hint = csv_header.header_hint(header, name) + namesakes.rename_hint(absent, map(str.strip, others))
+        tally.failures.append(f"Input CSV is missing the following columns:[{', '.join(absent)}]. {hint}")
     likely = namesakes.of(absent, others)
     tally.ignore(other for other in others if other not in likely.values())
     places = {field: names.index(field.upper()) for field in fields if field not in absent}
