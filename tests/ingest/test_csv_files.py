@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tailorbird.blanks import bare
 from tailorbird.data import schema
-from tailorbird.data.null_words import is_null
+from tailorbird.data.null_words import is_null_name
 from tailorbird.ingest import csv_records
 from tailorbird.ingest.csv_files import HEADER_AGAIN, SPACED, SPANS, ImportFailed, Report, Source, read
 
@@ -493,7 +493,7 @@ words = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x1c\x1d\x1e\x1f"), max_size=12),
     st.text(st.sampled_from('a"\\,\n\r;'), max_size=12),
 ).filter(lambda word: word != "null")
-ids = words.filter(lambda word: not is_null(word))
+ids = words.filter(lambda word: not is_null_name(word))
 
 
 @settings(max_examples=150, deadline=None)

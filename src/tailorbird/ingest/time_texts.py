@@ -58,10 +58,11 @@ class TimeTexts:
         self._rows += len(texts)
         plain = texts.str.normalize("NFKC")
         self._wide = self._wide or bool((plain != texts).any())
-        found = plain.str.strip_chars(BLANKS).alias("text").to_frame()
-        shapes = found.group_by(pl.col("text").str.replace_all("[0-9]", "0").alias("shape"), maintain_order=True)
-        for at, (_, rows) in enumerate(shapes):
-            form = time_forms.of(rows["text"][0]) if at < MOST_SHAPES else None
+        shape = pl.col("text").str.replace_all("[0-9]", "0").alias("shape")
+        found = plain.str.strip_chars(BLANKS).alias("text").to_frame().with_columns(shape)
+        shapes = found["shape"].unique(maintain_order=True).head(MOST_SHAPES)
+        for _, rows in found.filter(pl.col("shape").is_in(shapes.implode())).group_by("shape", maintain_order=True):
+            form = time_forms.of(rows["text"][0])
             if form is None:
                 self._stray = self._stray or rows["text"][0]
             else:
