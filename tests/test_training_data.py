@@ -179,6 +179,7 @@ def test_an_update_replaces_the_events_for_the_next_version(world: World, spy: S
         (events(("view", None, 0)), "every weight is 0"),
         ({"eventsConfig": {"eventParametersList": [{"weight": 1.0}]}}, "eventType of its own"),
         (events(("view", None, 1)) | {"eventValueThreshold": "3"}, "eventValueThreshold"),
+        ({"eventValueThreshold": "3,5"}, r"eventValueThreshold: '3,5' has a decimal comma: write a point"),
     ],
 )
 def test_events_that_say_nothing_are_refused(world: World, spy: Spy, config: dict[str, Any], words: str) -> None:

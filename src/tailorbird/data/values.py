@@ -86,6 +86,12 @@ def written(name: str, text: str) -> str:
     return next((words.format(name=name) for pattern, words in WRITTEN.items() if re.match(pattern, text)), "")
 
 
+def no_number(what: object, text: str) -> str:
+    """That a number is due where a text stands, and what is wrong with that."""
+    quoted = f'"{text}"'
+    return f"{what} is a number; {written(quoted, text) or f'{quoted} is not'}."
+
+
 def categories(text: str) -> tuple[str, ...]:
     """The categories of a text such as Action|Drama; where nothing stands between two bars there is none."""
     return tuple(part for part in text.split("|") if bare(part))
