@@ -49,6 +49,8 @@ def kept(world: World, kind: str) -> list[dict[str, object]]:
         ({"price": 1, "PRICE": 2}, r"items\[0\].properties: PRICE is 2 here, and 1 under another spelling"),
         ({"Price": 1, "p_rice": None}, "under another spelling"),
         ({"price": 1e39}, "PRICE does not fit a float"),
+        ({"price": "12,50"}, "PRICE has a decimal comma: write a point, .* given: '12,50'"),
+        ({"PreisEuro_": 1}, r"items\[0\].properties: PreisEuro_ is no column of the dataset, which has ITEM_ID"),
     ],
 )
 def test_a_record_that_contradicts_itself_is_refused(world: World, properties: dict[str, object], words: str) -> None:

@@ -179,6 +179,7 @@ def test_an_update_replaces_the_events_for_the_next_version(world: World, spy: S
         (events(("view", None, 0)), "every weight is 0"),
         ({"eventsConfig": {"eventParametersList": [{"weight": 1.0}]}}, "eventType of its own"),
         (events(("view", None, 1)) | {"eventValueThreshold": "3"}, "eventValueThreshold"),
+        ({"eventValueThreshold": "3,5"}, r"eventValueThreshold: '3,5' has a decimal comma: write a point"),
     ],
 )
 def test_events_that_say_nothing_are_refused(world: World, spy: Spy, config: dict[str, Any], words: str) -> None:
@@ -201,7 +202,50 @@ def test_too_few_of_the_listed_events_are_named(world: World, spy: Spy) -> None:
     reason = f"fewer than {LEAST_INTERACTIONS} interactions after filtering by event type: rate: it has {USERS * 4}"
     assert reason in version["failureReason"]
     version = trained(world, world.solution("typed", recipeArn=ARN, eventType="refund"))
-    assert "after filtering by event type: refund: it has 0" in version["failureReason"]
+    reason = version["failureReason"]
+    assert "event type: refund: it has 0. Its event types are Buy (800), rate (800), view (800). Import more " in reason
+    assert reason.endswith("interactions of the type or record more events, then create another solution version.")
+
+
+def test_event_types_that_a_domain_needs_and_nobody_has_are_told_of(tmp_path: Path) -> None:
+    """At the import, and by the recommender, which has no solution versions."""
+    world = World(tmp_path)
+    world.group = world.call("create_dataset_group", name="shop", domain="ECOMMERCE")["datasetGroupArn"]
+    text = json.dumps(schema("Interactions", *(column(name) for name in HEAD[:2]), *INTERACTIONS["fields"][2:4]))
+    arn = world.call("create_schema", name="shop", domain="ECOMMERCE", schema=text)["schemaArn"]
+    dataset = world.call(
+        "create_dataset", name="shop", datasetType="Interactions", datasetGroupArn=world.group, schemaArn=arn
+    )["datasetArn"]
+    kinds = ("Ansicht", "Ansicht", "view", "Kauf")
+    body = [("USER_ID", "ITEM_ID", "EVENT_TYPE", "TIMESTAMP")]
+    body += [(f"u{n % 40}", f"i{n % 30}", kinds[n % 4], str(1_690_000_000 + n)) for n in range(1200)]
+    world.fill(dataset, "own", as_csv(body))
+    told = [text for text in warned(world, "own") if "No row has the EVENT_TYPE" in text]
+    assert told == [
+        "No row has the EVENT_TYPE Purchase, which aws-ecomm-recommended-for-you, "
+        "aws-ecomm-customers-who-viewed-x-also-viewed, aws-ecomm-frequently-bought-together, "
+        "aws-ecomm-popular-items-by-purchases ask for. The event types are Ansicht (600), Kauf (300), view (300): give "
+        "those that mean the same the domain's names before recommenders are created."
+    ]
+    world.fill(dataset, "more", as_csv(body), importMode="INCREMENTAL")
+    assert not any("EVENT_TYPE" in text for text in warned(world, "more"))
+    created = world.call(
+        "create_recommender", name="bought", datasetGroupArn=world.group,
+        recipeArn="arn:aws:personalize:::recipe/aws-ecomm-frequently-bought-together",
+    )  # fmt: skip
+    world.work()
+    reason = world.call("describe_recommender", **created)["recommender"]["failureReason"]
+    assert "by event type: Purchase: it has 0" in reason
+    assert "Its event types are Ansicht (600), Kauf (300), view (300)." in reason
+    assert reason.endswith("record more events, then delete the recommender and create it again.")
+    world.workspace.close()
+
+
+def warned(world: World, job: str) -> list[str]:
+    """What an import's report warns of."""
+    ((_, document),) = world.workspace.catalogue.select("DatasetImportJob", {"jobName": job})
+    found: list[str] = document["_report"]["warnings"]
+    return found
 
 
 def test_what_may_be_seen_is_settled_when_a_solution_is_made(world: World, spy: Spy) -> None:

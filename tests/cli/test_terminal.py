@@ -35,6 +35,20 @@ def test_names_in_any_language_are_told_on_any_terminal(tmp_path: Path, letters:
     assert "The import would succeed, without the 1 row dropped." in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("domain", "missing"), [("ECOMMERCE", "View, which"), ("VIDEO_ON_DEMAND", "Watch, which"), ("", "")]
+)
+def test_the_doctor_names_event_types_that_a_domain_needs(tmp_path: Path, domain: str, missing: str) -> None:
+    (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
+    rows = "".join(f"u{number},i{number},{('Kauf', 'PURCHASE')[number % 2]},170000000{number}\n" for number in range(9))
+    (tmp_path / "a.csv").write_text(f"USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP\n{rows}")
+    words = ["doctor", str(tmp_path / "a.csv"), "--schema", str(tmp_path / "schema.json")]
+    result = CliRunner().invoke(main.app, [*words, *(["--domain", domain] if domain else [])], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert (f"No row has the EVENT_TYPE {missing}" in result.stdout) == bool(domain)
+    assert ("The event types are Kauf (5), PURCHASE (4): give" in result.stdout) == bool(domain)
+
+
 @pytest.mark.parametrize("words", [["config"], ["jobs", "--help"]])
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_output_that_cannot_be_written_is_told_in_a_sentence(words: list[str], unbuffered: str) -> None:

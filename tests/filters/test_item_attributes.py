@@ -20,6 +20,19 @@ SCHEMA = Schema(
 
 
 @pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("19,5", '"19,5" has a decimal comma: write a point'),
+        ('"1.994,0"', "has a decimal comma"),
+        ("new", '"new" is not.'),
+    ],
+)
+def test_a_number_as_it_is_written_elsewhere_is_named(value: str, words: str) -> None:
+    with pytest.raises(InvalidInputException, match=f"itemAttributes: YEAR is a number; .*{re.escape(words)}"):
+        item_attributes.parse(f"ITEMS.YEAR = {value} AND ITEMS.YEAR = 2", SCHEMA)
+
+
+@pytest.mark.parametrize(
     ("value", "words", "meant"),
     [
         ("Drama", "put Drama in quotation marks", "Drama"),

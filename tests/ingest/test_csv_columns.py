@@ -78,6 +78,40 @@ def test_what_spreadsheets_show_for_no_value_is_no_name_and_a_fault_of_a_number(
     assert values.read(SCHEMA.field("ITEM_ID"), text) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("67,33", "has a decimal comma: write a point"),
+        ("-0,5", "has a decimal comma: write a point"),
+        ("1.234,5", "has a decimal comma: write a point"),
+        ("1 234,50", "has a decimal comma: write a point"),
+        ("1,234", "has a comma, which parts thousands or is a decimal comma: write 1234 or 1.234"),
+        ("0,123", "has a decimal comma"),
+        ("1,234,567.5", "has signs between thousands: write the digits alone"),
+        ("1.740.784.848", "has signs between thousands: write the digits alone"),
+        ("1'234'567", "has signs between thousands: write the digits alone"),
+        ("1\u202f234\u202f567", "has signs between thousands: write the digits alone"),
+        ("１７３５５６８９６００", "has digits of another width: write 0 to 9"),
+        ("12,50 €", "has a currency or a unit beside the number"),
+        ("$12.50", "has a currency or a unit beside the number"),
+        ("99元", "has a currency or a unit beside the number"),
+        ("12..5", ""),
+        ("1,2,3", ""),
+        ("12 apples", ""),
+    ],
+)
+@pytest.mark.parametrize("name", ["PRICE", "WHOLE", "CREATION_TIMESTAMP"])
+def test_numbers_as_they_are_written_elsewhere_are_named_at_both_doors(name, text, words):
+    """And not at the one as a date, at the other as a number."""
+    field = SCHEMA.field(name)
+    _, codes = (column := conversion(field, key=False)).look(pl.Series(name, ["7", f" {text}"]))
+    reason = column.faults[codes[1]].reason
+    assert reason.startswith(f"{name} {words}" if words else f"{name} is not a ")
+    with pytest.raises(values.UnusableValue) as refused:
+        values.read(field, f" {text}")
+    assert str(refused.value) == reason
+
+
 @pytest.mark.parametrize("text", ["#1", "#", "#rock", "#a b!", "err:5", "error", "#who/what", "$5", "{a}", "e"])
 def test_names_that_only_look_like_it_are_kept(text):
     assert values.read(SCHEMA.field("ITEM_ID"), text) == text

@@ -351,7 +351,7 @@ def test_properties_that_are_no_column_are_told_of_once(way: Journey) -> None:
     found = [(line["dataset"].rpartition("/")[2], line["property"]) for line in lines]
     assert sorted(each for each in found if each[1] != "ignored") == [
         ("ACTION_INTERACTIONS", "页面"),
-        ("INTERACTIONS", "pagedepth"),
+        ("INTERACTIONS", "page_depth"),
         ("INTERACTIONS", "页面"),
     ]
 
@@ -361,7 +361,7 @@ def test_properties_that_contradict_their_event_are_told_of(way: Journey) -> Non
     put(way, "contrary", {"itemId": "1", "eventValue": 1, "properties": json.dumps(more)})
     put(way, "contrary", {"itemId": "2", "properties": json.dumps({"itemId": "2", "userId": "contrary"})})
     lines = [json.loads(line) for line in told(way).splitlines() if "says something else" in line]
-    assert sorted(line["property"] for line in lines) == ["eventtype", "eventvalue", "itemid", "userid"]
+    assert sorted(line["property"] for line in lines) == ["EVENT_VALUE", "eventType", "itemId", "user_id"]
     assert [row["ITEM_ID"] for row in stored(way, "contrary")] == ["1", "2"]
 
 

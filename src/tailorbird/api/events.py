@@ -178,11 +178,13 @@ def _event(
     values = {name: value for name, value in given.items() if value is not None}
     if "properties" in event:
         known = given.keys() | {properties.plain(field.name) for field in target.schema.fields}
-        told = properties.read(event["properties"], f"{where}.properties", known - values.keys())
-        unread |= {(recording.NO_COLUMN, name) for name in told.keys() - known}
-        if contradicting := told.keys() & values.keys():
-            unread |= {(recording.CONTRADICTED, name) for name in contradicting if str(told[name]) != str(values[name])}
-        values = told | values
+        told, others = properties.read(event["properties"], f"{where}.properties", known - values.keys())
+        for name, value in others.items():
+            if (plain := properties.plain(name)) not in known:
+                unread.add((recording.NO_COLUMN, name))
+            elif str(values[plain]) != str(value):
+                unread.add((recording.CONTRADICTED, name))
+        values |= told
     row = properties.row(target.schema.fields, values, where)
     if row[COLUMNS[about]] is None:
         expected = event["eventType"].lower() == IDENTIFICATION

@@ -13,13 +13,14 @@ from tailorbird.data.schema import Field
 from tailorbird.errors import InvalidInputException
 
 
-def read(text: str | None, where: str, columns: Collection[str]) -> dict[str, Any]:
-    """The values by their plain names. `where` is the request's member; columns: plain names that are looked for.
+def read(text: str | None, where: str, columns: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The values by their plain names, and the others by their names as they are spelled.
 
-    Raises InvalidInput, also where two names mean one of the columns and their values differ.
+    where: the request's member; columns: plain names that are looked for. Raises InvalidInput, also where two names
+    mean one of the columns and their values differ.
     """
     if text is None:
-        return {}
+        return {}, {}
     try:
         decoded = json_text.decode(text)
     except ValueError as error:
@@ -27,14 +28,16 @@ def read(text: str | None, where: str, columns: Collection[str]) -> dict[str, An
     if not isinstance(decoded, dict):
         raise InvalidInputException(f"Error parsing properties json ({where} must be the text of a JSON object).")
     found: dict[str, Any] = {}
+    others: dict[str, Any] = {}
     for name, value in decoded.items():
-        if plain(name) in columns and found.setdefault(plain(name), value) != value:
+        if plain(name) not in columns:
+            others[name] = value
+        elif found.setdefault(plain(name), value) != value:
             raise InvalidInputException(
                 f"{where}: {name} is {reprlib.repr(value)} here, and {reprlib.repr(found[plain(name)])} under another "
                 "spelling of the name: give one of them."
             )
-        found[plain(name)] = value
-    return found
+    return found, others
 
 
 def plain(name: str) -> str:

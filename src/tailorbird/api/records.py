@@ -41,11 +41,12 @@ def _dataset(workspace: Workspace, arn: str) -> Dataset:
 
 def _row(target: Dataset, record: dict[str, Any], id_member: str, where: str) -> dict[str, Any]:
     fields = {properties.plain(field.name): field for field in target.schema.fields}
-    values = properties.read(record.get("properties"), f"{where}.properties", fields)
-    for name in values:
-        if name not in fields:
-            columns = ", ".join(field.name for field in target.schema.fields)
-            raise InvalidInputException(f"{where}.properties: {name} is no column of the dataset, which has {columns}.")
+    values, others = properties.read(record.get("properties"), f"{where}.properties", fields)
+    if others:
+        columns = ", ".join(field.name for field in target.schema.fields)
+        raise InvalidInputException(
+            f"{where}.properties: {others[0]} is no column of the dataset, which has {columns}."
+        )
     if is_null_name(record[id_member]):
         raise InvalidInputException(
             f"{where}.{id_member} is {record[id_member]!r}, a word for no value: give the id, or leave it out."

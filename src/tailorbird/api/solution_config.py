@@ -12,6 +12,7 @@ from tailorbird.api import lookup
 from tailorbird.api.training_columns import Columns
 from tailorbird.data.event_rules import EventRule
 from tailorbird.data.schema import NUMERIC, Schema
+from tailorbird.data.values import written
 from tailorbird.errors import InvalidInputException
 from tailorbird.evaluation import tuning
 from tailorbird.numbers import to_number, whole_value
@@ -95,7 +96,8 @@ def _threshold(config: dict[str, Any]) -> float | None:
     text = config.get("eventValueThreshold", "")
     number = to_number(text)
     if text and number is None:
-        raise InvalidInputException(f"solutionConfig.eventValueThreshold {text!r} is not a number.")
+        cause = written(repr(text), text) or f"{text!r} is not a number"
+        raise InvalidInputException(f"solutionConfig.eventValueThreshold: {cause}.")
     return number
 
 

@@ -15,6 +15,7 @@ from tailorbird.ingest import csv_files
 from tailorbird.ingest.checkup import Checkup
 from tailorbird.ingest.csv_files import ImportFailed, Source
 from tailorbird.numbers import counted
+from tailorbird.recipes import use_cases
 
 
 def examine(path: Path, schema_file: Path, domain: str | None) -> bool:
@@ -35,13 +36,14 @@ def examine(path: Path, schema_file: Path, domain: str | None) -> bool:
     try:
         found = csv_files.read(sources, schema, checkup.see, lambda share, text: None, left_out)
     except ImportFailed as error:
-        if error.report is not None:
+        if error.report is not None and (error.report.rows_read or error.report.problems):
             report.print_import(
                 error.report.as_document() | {"warnings": [*error.report.warnings(), *checkup.warnings()]}
             )
         report.say(f"The import would fail: {error.cause if error.report else error.reason}")
         return False
-    warnings = [*left_out_files(left_out), *found.warnings(), *checkup.warnings()]
+    missing = checkup.missing_types(use_cases.event_types(domain))
+    warnings = [*left_out_files(left_out), *found.warnings(), *checkup.warnings(), *missing]
     report.print_import(found.as_document() | {"warnings": warnings, "summary": checkup.summary()})
     lost = [(found.rows_dropped, "row", "dropped"), (found.cells_emptied, "value", "emptied")]
     without = " and ".join(f"the {counted(count, noun)} {fate}" for count, noun, fate in lost if count)

@@ -6,12 +6,17 @@ Training, a user's history at serving and segments ask the same rules, so that a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import polars as pl
+
+TYPES_NAMED = 10
+"""Event types that a message names, of those that there are: most data have fewer; not tuned."""
+NAME_SHOWN = 40
+"""Characters of each: enough to know it; not tuned."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,18 @@ def weights(rules: Sequence[EventRule]) -> pl.Expr:
     mean = sum(given) / len(given)
     cases = (pl.when(_matches(rule)).then(weight / mean) for rule, weight in zip(rules, given, strict=True))
     return pl.coalesce(*cases)
+
+
+def listed(counts: Mapping[str, int]) -> str:
+    """Event types with their numbers of interactions, in words; commonest first."""
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    named = [f"{_short(name)} ({count:,})" for name, count in ordered[:TYPES_NAMED]]
+    rest = len(counts) - len(named)
+    return ", ".join(named) + (f" and {rest:,} more" if rest else "")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= NAME_SHOWN else text[:NAME_SHOWN] + "…"
 
 
 def _matches(rule: EventRule) -> pl.Expr:

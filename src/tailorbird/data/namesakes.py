@@ -22,7 +22,8 @@ WORDS = {
         "时间|時間|日期|时刻|時刻|日時|日付", "시간|날짜",
     ),
     "EVENT_TYPE": (
-        "eventtype", "event", "behaviour", "behavior", "interaction", "行为|行為|事件|动作|動作|操作", "이벤트|행동",
+        "eventtype", "event", "behaviour", "behavior", "interaction", "ereignis", "^aktion",
+        "行为|行為|事件|动作|動作|操作", "이벤트|행동",
         "^(type|action|activity|kind|verb|类型|類型|種別)$",
     ),
     "EVENT_VALUE": (

@@ -53,6 +53,8 @@ class Selection:
     """Beyond so many items only the most-interacted are kept; None: all are."""
     floors: bool = True
     """Whether it takes the least of spec recipes-and-runtime 1.2, "Data floors"."""
+    again: str = "create another solution version"
+    """What to do where these are too few, once there are more."""
 
     def fields(self, schema: Schema) -> tuple[Field, ...]:
         """The columns of a dataset that recipes may learn from."""
@@ -72,9 +74,10 @@ def load(
 ) -> Snapshot:
     """Reads everything that was imported or recorded so far; raises NotEnoughData."""
     rows, newest = interactions(workspace, interactions_dataset)
-    rows = _selected(rows, selection.events)
+    every, rows = rows, _selected(rows, selection.events)
     if selection.floors:
-        _check_floors(rows, selection.events, partial(datasets.repetitions, workspace, interactions_dataset))
+        _check_floors(every, rows, selection, partial(datasets.repetitions, workspace, interactions_dataset))
+    del every
     items = datasets.items(workspace, items_dataset) if items_dataset else None
     rows, items, item_ids = _within_ceiling(rows, items, selection.most_items)
     user_ids = rows["USER_ID"].unique().sort()
@@ -103,15 +106,19 @@ def _selected(rows: pl.DataFrame, rules: Sequence[EventRule]) -> pl.DataFrame:
     return rows.filter(event_rules.admitted(rules)) if rules else rows
 
 
-def _check_floors(rows: pl.DataFrame, rules: Sequence[EventRule], repetitions: Callable[[], int]) -> None:
-    """Raises NotEnoughData. rows: each once. repetitions: counts those that say what another one says."""
+def _check_floors(
+    every: pl.DataFrame, rows: pl.DataFrame, selection: Selection, repetitions: Callable[[], int]
+) -> None:
+    """Raises NotEnoughData. rows: those of `every` that are selected, each once. repetitions: counts those that say
+    what another one says.
+    """
     if len(rows) < LEAST_INTERACTIONS:
         few = aws_texts.FEW_INTERACTIONS.format(least=LEAST_INTERACTIONS)
-        types = ", ".join(rule.event_type for rule in rules if rule.event_type is not None)
+        types = ", ".join(rule.event_type for rule in selection.events if rule.event_type is not None)
         after = aws_texts.AFTER_FILTERING.format(event_type=types) if types else ""
         raise NotEnoughData(
-            f"{few}{after}: it has {len(rows)}{_besides(repetitions())}. Import more interactions "
-            "or record more events, then create another solution version."
+            f"{few}{after}: it has {len(rows)}{_besides(repetitions())}.{_present(every) if types else ''} Import more "
+            f"interactions{' of the type' if types else ''} or record more events, then {selection.again}."
         )
     lengths = rows.group_by("USER_ID").len()["len"]
     active = (lengths >= LEAST_INTERACTIONS_OF_USER).sum()
@@ -120,6 +127,14 @@ def _check_floors(rows: pl.DataFrame, rules: Sequence[EventRule], repetitions: C
         few = aws_texts.FEW_USERS.format(least=least, each=LEAST_INTERACTIONS_OF_USER)
         share = f", {LEAST_SHARE_OF_USERS:.0%} of its {len(lengths)} users" if least > LEAST_USERS else ""
         raise NotEnoughData(f"{few}{share}: it has {active}{_besides(repetitions())}.")
+
+
+def _present(every: pl.DataFrame) -> str:
+    """Which event types there are instead, as a sentence after a space."""
+    counts = every["EVENT_TYPE"].drop_nulls().value_counts()
+    if counts.is_empty():
+        return " None of its interactions has an event type."
+    return f" Its event types are {event_rules.listed(dict(counts.iter_rows()))}."
 
 
 def _besides(repeated: int) -> str:

@@ -59,11 +59,37 @@ DATE = "{name} is a date and a time written as one number: write epoch seconds s
 FRACTION = "{name} has a fraction: it is rounded down to a whole number"
 NUMBER = "{name} is the number {value}: write it as the data have it, in quotes"
 """Of an id: whether a file has 3.0 or 3, which are two ids, no number tells."""
+_GROUPS = "[.'’ \u00a0\u202f]"
+_UNITS = "[$€£¥￥₩₹%元円원]|EUR|USD|CHF|GBP|RMB|CNY"
+WRITTEN = {
+    r"^[-+－＋]?[0-9]*[０-９][0-9０-９.,．，]*$": "{name} has digits of another width: write 0 to 9",
+    r"^[-+]?[1-9][0-9]{0,2},[0-9]{3}$": "{name} has a comma, which parts thousands or is a decimal comma: write "
+    "1234 or 1.234 for 1,234",
+    rf"^[-+]?([0-9]+|[0-9]{{1,3}}({_GROUPS}[0-9]{{3}})+),[0-9]+$": "{name} has a decimal comma: write a point, such as "
+    "12.5, and no sign between thousands",
+    rf"^[-+]?[0-9]{{1,3}}(({_GROUPS}[0-9]{{3}})+|(,[0-9]{{3}})+(\.[0-9]+)?)$": "{name} has signs between thousands: "
+    "write the digits alone, such as 1234567",
+    rf"^[-+]?({_UNITS}) ?[0-9][0-9., ]*$|^[-+]?[0-9][0-9., \u00a0\u202f]*({_UNITS})$": "{name} has a currency or a "
+    "unit beside the number: write the number alone, such as 12.5",
+}
+"""How numbers are written that are no numbers here, and what to do, likeliest first. For polars and for Python's re."""
 LONG_CATEGORY = "Length cannot be more than {most} characters for {name}..."
 
 
 class UnusableValue(ValueError):
     """A value that its column cannot hold; the message names the column and what to do."""
+
+
+def written(name: str, text: str) -> str:
+    """What is wrong with a number that is written as elsewhere; empty where it hardly is one. name: of its column."""
+    text = bare(text)
+    return next((words.format(name=name) for pattern, words in WRITTEN.items() if re.match(pattern, text)), "")
+
+
+def no_number(what: object, text: str) -> str:
+    """That a number is due where a text stands, and what is wrong with that."""
+    quoted = f'"{text}"'
+    return f"{what} is a number; {written(quoted, text) or f'{quoted} is not'}."
 
 
 def categories(text: str) -> tuple[str, ...]:
@@ -130,7 +156,7 @@ def _number(field: Field, given: object) -> int | float:
     whole = field.type in {"int", "long"}
     if number is None:
         reason = (NO_TIME if field.name.upper() in TIMES else NO_NUMBER) if whole else NOT_FINITE
-        raise UnusableValue(reason.format(name=field.name))
+        raise UnusableValue(written(field.name, str(given)) or reason.format(name=field.name))
     if field.type == "float" and abs(number) >= FLOAT:
         raise UnusableValue(NO_FLOAT.format(name=field.name))
     return _whole(field, str(given), number) if whole else number

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from tailorbird.blanks import bare
 from tailorbird.data.schema import Field, Schema
-from tailorbird.data.values import CLOCK_DATE, DAY, LAST_DAY, LATEST_TIMESTAMP, TIMES
+from tailorbird.data.values import CLOCK_DATE, DAY, LAST_DAY, LATEST_TIMESTAMP, TIMES, no_number
 from tailorbird.errors import LimitExceededException
 from tailorbird.filters.syntax import SPELLING, ColumnReference, Filter, Predicate, refuse
 from tailorbird.numbers import to_number
@@ -67,7 +67,7 @@ def _misfits(predicate: Predicate, left: Field, right: Field | None) -> Iterator
     if right is not None and is_text and operator not in ("IN", "NOT IN"):
         yield f"{column} is text; compare it with CurrentItem by IN or NOT IN."
     if isinstance(operand, tuple) and not is_text:
-        yield from (f'{column} is a number; "{literal}" is not.' for literal in operand if to_number(literal) is None)
+        yield from (no_number(column, literal) for literal in operand if to_number(literal) is None)
         yield from filter(None, (misfit(column, literal) for literal in operand))
 
 

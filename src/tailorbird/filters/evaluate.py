@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailorbird.cache import Cache
-from tailorbird.data.values import categories
+from tailorbird.data.values import categories, written
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters.columns import COMPARE, Column, Mask, number, prepared
 from tailorbird.filters.syntax import (
@@ -229,7 +229,9 @@ def _operand(predicate: Predicate, values: Values) -> Sequence[str]:
         return operand
     found = values[operand.name]
     if predicate.operator in COMPARE and len(found) != 1:
+        whole = ",".join(found)
+        cause = f" If {whole} is one, {cause}." if (cause := written("it", whole)) else ""
         raise InvalidInputException(
-            f"filterValues.{operand.name} has {len(found)} values; {predicate.operator} takes exactly one."
+            f"filterValues.{operand.name} has {len(found)} values; {predicate.operator} takes exactly one.{cause}"
         )
     return found

@@ -10,6 +10,7 @@ import re
 import numpy as np
 
 from tailorbird.data.schema import NUMERIC, Schema
+from tailorbird.data.values import no_number
 from tailorbird.errors import InvalidInputException
 from tailorbird.filters.columns import Mask
 from tailorbird.filters.compared import APOSTROPHES, QUOTES
@@ -55,7 +56,7 @@ def parse(text: str, schema: Schema) -> tuple[tuple[str, str], ...]:
         field = schema.field(column)
         assert field is not None, "every usable column is a field"
         if field.type in NUMERIC and to_number(value) is None:
-            raise InvalidInputException(f"itemAttributes: {column} is a number; {value!r} is not.")
+            raise InvalidInputException(f"itemAttributes: {no_number(column, value)}")
         if field.type not in NUMERIC and condition["number"] is not None:
             raise InvalidInputException(
                 f"itemAttributes: {column} is text; {_quoting(text[condition.start('number') :])}."

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tailorbird.data.null_words import is_null
 from tailorbird.data.unseen import JOINERS
+from tailorbird.data.values import written
 from tailorbird.filters.compared import EDGES, Comparand
 
 FORM = 'Instead, write each value in double quotes, commas between, such as "Comedy","Drama"; a quote inside one twice'
@@ -39,6 +40,8 @@ def of_value(name: str, text: str, values: Sequence[str], suspect: str, compared
     if compared.number:
         signs = " and ".join(_signs(suspect, meant)) if meant else ""
         why = f'Numbers are compared, and "{_short(suspect)}" is none{f" for {signs} in it" if signs else ""}'
+        if not signs and (cause := written("it", suspect)):
+            return f"{begin} {why}: {cause}."
         return f"{begin} {why}. {NUMBERS.format(','.join(meant) or compared.number)}."
     why = f'Nothing has the value "{_short(suspect)}"'
     if not meant:

@@ -179,6 +179,7 @@ _HINTS = (
     (re.compile(r"[“”„‘’«»]"), "Quote with plain \" or '. "),
     (re.compile(r"(true|false)\b", re.IGNORECASE), "Boolean fields cannot be filtered. "),
 )
+_DECIMAL_COMMA = re.compile(r"(?<=[0-9]),[0-9]")
 
 
 class _ProblemAt(Exception):
@@ -299,6 +300,7 @@ def _unexpected(text: str, error: UnexpectedCharacters | UnexpectedToken) -> tup
     if isinstance(error, UnexpectedToken):
         terminals = error.accepts or error.expected
         position = len(text) if error.token.type == "$END" else error.token.start_pos or 0
+        hint = "Write a point for the decimal comma. " if _DECIMAL_COMMA.match(text, position) else ""
     else:
         terminals, position = error.allowed, error.pos_in_stream or 0
         hint = next((hint for pattern, hint in _HINTS if pattern.match(text, position)), "")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
-from tailorbird.data import training, values
+from tailorbird.data import event_rules, training, values
 from tailorbird.data.null_words import NOTHING
 from tailorbird.data.schema import Schema
 from tailorbird.ingest.category_checkup import CategoryCheckup
@@ -49,7 +51,7 @@ class Checkup:
         self._equal = RowCheckup()
         self._responses = ResponseCheckup() if schema.dataset_type == "ACTION_INTERACTIONS" else None
         self._bounds = pl.Series("TIMESTAMP", [], pl.Int64)
-        self._types: set[str] = set()
+        self._types: Counter[str] = Counter()
 
     def see(self, frame: pl.DataFrame) -> None:
         """Takes note of some rows, columns as the schema spells them."""
@@ -75,7 +77,7 @@ class Checkup:
         if self._responses is not None:
             self._responses.add(frame)
         if "EVENT_TYPE" in frame.columns:
-            self._types.update(frame["EVENT_TYPE"].drop_nulls().unique())
+            self._types.update(dict(frame["EVENT_TYPE"].drop_nulls().value_counts().iter_rows()))
         if self.schema.dataset_type == "ITEMS":
             self._bare += int(frame.select(pl.all_horizontal(pl.exclude("ITEM_ID").is_null())).to_series().sum())
 
@@ -125,6 +127,21 @@ class Checkup:
             f"{covered:,} of {counted(len(items), 'item has', 'items have')} "
             "a record in the Items dataset: filters on metadata cannot "
             "judge the others. Import them too, and check that both files spell the ids alike."
+        ]
+
+    def missing_types(self, needed: Mapping[str, Sequence[str]]) -> list[str]:
+        """A warning where no row has an event type that a domain's use cases need, in any case; needed: their names."""
+        there = {name.lower() for name in self._types}
+        missing = {name: cases for name, cases in needed.items() if name.lower() not in there}
+        if not self._rows or self.schema.dataset_type != "INTERACTIONS" or not missing:
+            return []
+        wanted = "; ".join(
+            f"{name}, which {', '.join(cases)} ask{'s' * (len(cases) == 1)} for" for name, cases in missing.items()
+        )
+        present = event_rules.listed(self._types) if self._types else "none at all"
+        return [
+            f"No row has the EVENT_TYPE {wanted}. The event types are {present}: give those that mean the same the "
+            "domain's names before recommenders are created."
         ]
 
     def _of_types(self) -> list[str]:

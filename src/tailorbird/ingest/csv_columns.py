@@ -181,8 +181,9 @@ def _boolean(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
 
 
 def _float(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
-    number = text.str.strip_chars(BLANKS).cast(pl.Float64, strict=False)
-    faults = [_fault(field, _no_number(number), values.NOT_FINITE, bad)]
+    bare = text.str.strip_chars(BLANKS)
+    number = bare.cast(pl.Float64, strict=False)
+    faults = _no_numbers(field, bare, number, values.NOT_FINITE, bad)
     if field.type == "float":
         faults.append(_fault(field, number.abs() >= values.FLOAT, values.NO_FLOAT, bad))
     return number, faults
@@ -198,7 +199,7 @@ def _integer(field: Field, text: pl.Expr, bad: Effect) -> _Parts:
     rest = pl.when(far & digits.is_null()).then(bare)
     value = pl.coalesce(digits, whole, rest.map_elements(_long, pl.Int64))
     time = field.name.upper() in TIMES
-    faults = [_fault(field, _no_number(number), values.NO_TIME if time else values.NO_NUMBER, bad)]
+    faults = _no_numbers(field, bare, number, values.NO_TIME if time else values.NO_NUMBER, bad)
     if time:
         first, end = values.LAST_DAY
         late = (number >= LATEST_TIMESTAMP) & ~number.is_between(first, end, closed="left")
@@ -256,5 +257,8 @@ def _fault(field: Field, when: pl.Expr, reason: str, effect: Effect) -> CellFaul
     return CellFault(when, reason.format(name=field.name), effect)
 
 
-def _no_number(number: pl.Expr) -> pl.Expr:
-    return ~number.is_finite().fill_null(False)
+def _no_numbers(field: Field, bare: pl.Expr, number: pl.Expr, reason: str, effect: Effect) -> list[CellFault]:
+    """Each way to be no number; the reason is that of the last one."""
+    none = ~number.is_finite().fill_null(False)
+    ways = {words: none & bare.str.contains(pattern) for pattern, words in values.WRITTEN.items()}
+    return [_fault(field, when, words, effect) for words, when in {**ways, reason: none}.items()]

@@ -6,9 +6,7 @@ only where the data cannot be meant (spec control-plane 5.1; spec clients, "Impo
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -24,19 +22,13 @@ from tailorbird.ingest.csv_columns import ACTION_EVENTS, Conversion, Effect, con
 from tailorbird.ingest.csv_dialect import is_spaced
 from tailorbird.ingest.csv_header import shown, visible
 from tailorbird.ingest.csv_streams import Batch, Metered
+from tailorbird.ingest.encodings import Spoilt
 from tailorbird.ingest.import_report import EXAMPLES_SHOWN
 from tailorbird.ingest.import_report import ImportFailed as ImportFailed
 from tailorbird.ingest.import_report import Problem as Problem
 from tailorbird.ingest.import_report import Report as Report
+from tailorbird.ingest.tally import Tally, usable_report
 from tailorbird.numbers import counted
-
-LARGEST_BAD_SHARE = 0.5
-"""With a larger share of dropped rows the import fails: the file is hardly what it was taken for; not tuned."""
-REASONS_NAMED = 3
-"""Reasons that the message of such a failure names; the report has all."""
-
-COLUMNS_NAMED = 50
-"""Columns outside the schema that a report names, which a client may have any number of; not tuned."""
 
 TOO_FEW = "the row has fewer values than the header: leave unknown values empty, but write their commas"
 TOO_MANY = "the row has more values than the header: put a value that holds commas into double quotes"
@@ -75,7 +67,7 @@ def read(
     """
     if not files:
         raise ImportFailed(_no_files(left_out))
-    tally = _Tally()
+    tally = Tally()
     batch = Batch(sink)
     size = max(1, sum(source.size for source in files))
     done = 0
@@ -90,7 +82,7 @@ def read(
                 tally.failures.append(error.reason)
         done += source.size
     batch.end()
-    return _usable_report(tally)
+    return usable_report(tally)
 
 
 def _no_files(names: Sequence[str]) -> str:
@@ -118,94 +110,27 @@ def _no_files(names: Sequence[str]) -> str:
     return f"There is no CSV file at the data location. {advice}"
 
 
-class _Tally:
-    """What was found so far, over all files."""
-
-    def __init__(self) -> None:
-        self.read = 0
-        self.dropped = 0
-        self.emptied: Counter[str] = Counter()
-        """Values emptied, by column."""
-        self.filled: Counter[str] = Counter()
-        """Values kept, by column."""
-        self.counts: Counter[str] = Counter()
-        self.problems: list[Problem] = []
-        self.examples: dict[str, Problem] = {}
-        self.failures: list[str] = []
-        """Why files cannot be read."""
-        self.fatal: list[Problem] = []
-        """The first of each reason for which an import fails."""
-        self.ignored: list[str] = []
-        """Columns that are not in the schema."""
-        self._settled = 0
-
-    def ignore(self, columns: Iterable[str]) -> None:
-        """Takes note of columns that are not read."""
-        self.ignored += [column for column in columns if column not in self.ignored]
-
-    def note(self, first: list[Problem], count: int) -> None:
-        """Counts one reason's `count` occurrences in a batch, of which `first` are the first ones."""
-        reason = first[0].reason
-        self.problems += first[: max(0, EXAMPLES_SHOWN - self.counts[reason])]
-        self.counts[reason] += count
-        self.examples.setdefault(reason, first[0])
-
-    def end_batch(self) -> None:
-        """Orders the batch's problems by line."""
-        self.problems[self._settled :] = sorted(self.problems[self._settled :], key=lambda found: found.line)
-        self._settled = len(self.problems)
-
-    def report(self) -> Report:
-        counts = dict(self.counts.most_common())
-        kept = self.read - self.dropped
-        ignored = tuple(shown(column) for column in self.ignored[:COLUMNS_NAMED])
-        lost = {name: (count, count + self.filled[name]) for name, count in self.emptied.items()}
-        return Report(self.read, kept, self.dropped, self.emptied.total(), tuple(self.problems), counts, ignored, lost)
-
-
-def _usable_report(tally: _Tally) -> Report:
-    """The report, unless the rows as a whole cannot be used."""
-    report = tally.report()
-    causes = [*tally.failures]
-    causes += [f"{found.reason} First at line {found.line} of {found.file}." for found in tally.fatal]
-    told = {found.reason for found in tally.fatal}
-    few = "Besides:"
-    if report.rows_dropped > LARGEST_BAD_SHARE * report.rows_read:
-        causes.append(f"{report.rows_dropped:,} of {counted(report.rows_read, 'row')} cannot be used.")
-        few = "Commonest problems:"
-    elif not causes and report.rows_read == 0:
-        causes.append("The input has no rows: write the rows below the header line.")
-    if not causes:
-        return report
-    advice = "Correct the data and import it again."
-    cause = " ".join([*causes, advice])
-    others = [tally.examples[reason] for reason in report.counts if reason not in told][:REASONS_NAMED]
-    if others:
-        causes.append(f"{few} {'; '.join(_with_count(found, report.counts) for found in others)}.")
-    raise ImportFailed(" ".join([*causes, advice]), report, cause)
-
-
-def _with_count(found: Problem, counts: dict[str, int]) -> str:
-    value = json.dumps(found.value, ensure_ascii=False)
-    times = counted(counts[found.reason], "time")
-    return f"{found.reason} ({times}, first at line {found.line} of {found.file}: {value})"
-
-
-def _frames(stream: Metered, name: str, schema: Schema, tally: _Tally) -> Iterator[pl.DataFrame]:
+def _frames(stream: Metered, name: str, schema: Schema, tally: Tally) -> Iterator[pl.DataFrame]:
     """The good rows of one file, a frame a batch; of a file that lacks columns there are none, only the problems."""
+    spoilt = Spoilt()
+    try:
+        yield from _read_frames(csv_records.read(stream, name, spoilt), spoilt, name, schema, tally)
+    finally:
+        spoilt.tell(name, tally.failures)
+
+
+def _read_frames(
+    blocks: Iterator[Records | Plain], spoilt: Spoilt, name: str, schema: Schema, tally: Tally
+) -> Iterator[pl.DataFrame]:
+    """As `_frames`, of the file's records."""
     layout: _Layout | None = None
-    separator = ","
-    for found in csv_records.read(stream, name, tally.failures):
-        if isinstance(found, Plain) and layout is not None and separator == ",":
+    for found in blocks:
+        if isinstance(found, Plain) and layout is not None:
             frame = _plain_frame(found, layout, name, tally)
         else:
             records = found.records() if isinstance(found, Plain) else found
             if layout is None and records.cells:
-                separator = csv_header.separator(records.cells[0], schema)
-            if separator != ",":  # read on as if it were mended, so that all that is wrong is told at once
-                records.cells[:] = [",".join(cells).split(separator) for cells in records.cells]
-            if layout is None and records.cells:
-                layout = _layout(records.cells.pop(0), records.lines.pop(0), schema, name, separator, tally)
+                layout = _layout(records.cells.pop(0), records.lines.pop(0), schema, name, spoilt, tally)
                 if not layout.places:
                     return
             if layout is None or not records.cells:
@@ -230,9 +155,17 @@ class _Layout:
     """Whether blanks around values are only the file's style."""
 
 
-def _layout(header: list[str], line: int, schema: Schema, name: str, separator: str, tally: _Tally) -> _Layout:
-    """The layout that a header says; tells what is wrong or odd about it."""
-    places = _places(header, schema, name, separator, tally)
+def _layout(header: list[str], line: int, schema: Schema, name: str, spoilt: Spoilt, tally: Tally) -> _Layout:
+    """The layout that a header says, with no places for other separators; tells what is wrong or odd about it."""
+    separator = csv_header.separator(header, schema)
+    if separator != "," and not csv_header.no_header(",".join(header), header, schema):
+        # Alone: what else is seen of such a file is mostly of its separators.
+        codec, reason = spoilt.handed_over()
+        tally.failures.append(csv_header.other_separator(header, separator, name, schema, codec))
+        tally.failures += filter(None, [reason])
+        return _Layout(header, {}, [], False)
+    spoilt.tell(name, tally.failures)
+    places = _places(header, schema, name, tally)
     columns = [
         conversion(field, key=schema.is_key(field), words=_words(schema, field))
         for field in schema.fields
@@ -240,11 +173,11 @@ def _layout(header: list[str], line: int, schema: Schema, name: str, separator: 
     ]
     spaced = is_spaced(header)
     if spaced and places:
-        tally.note([Problem(name, line, "", shown(separator.join(header)), SPACED)], 1)
+        tally.note([Problem(name, line, "", shown(",".join(header)), SPACED)], 1)
     return _Layout(header, places, columns, spaced)
 
 
-def _frame(records: Records, layout: _Layout, name: str, tally: _Tally) -> pl.DataFrame:
+def _frame(records: Records, layout: _Layout, name: str, tally: Tally) -> pl.DataFrame:
     """The good rows among some records."""
     tally.read += len(records.cells)
     if records.spans:
@@ -256,7 +189,7 @@ def _frame(records: Records, layout: _Layout, name: str, tally: _Tally) -> pl.Da
     return _checked(table, even.lines, layout, name, tally)
 
 
-def _plain_frame(block: Plain, layout: _Layout, name: str, tally: _Tally) -> pl.DataFrame:
+def _plain_frame(block: Plain, layout: _Layout, name: str, tally: Tally) -> pl.DataFrame:
     """As `_frame`, of a block of plain records."""
     texts = block.table([0, *layout.places.values()])
     firsts = texts["0"].unique().str.strip_chars(BLANKS).str.to_uppercase()
@@ -276,25 +209,22 @@ def _words(schema: Schema, field: Field) -> tuple[str, ...]:
     return ACTION_EVENTS if of_actions else ()
 
 
-def _places(header: list[str], schema: Schema, name: str, separator: str, tally: _Tally) -> dict[str, int]:
+def _places(header: list[str], schema: Schema, name: str, tally: Tally) -> dict[str, int]:
     """Where in the header each field is; case, order and further columns do not matter. Tells what is wrong with it.
 
     A field that is missing is where its likely namesake is, so that its values are looked at too.
     """
     names = [visible(cell) for cell in header]
     fields = [field.name for field in schema.fields]
-    missing = [field for field in fields if separator != "," or field.upper() not in names]
-    absent = [field for field in missing if field.upper() not in names]
+    absent = [field for field in fields if field.upper() not in names]
     own = {field.upper() for field in fields}
     others = [cell for cell, seen in zip(header, names, strict=True) if seen and seen not in own]
-    if missing:
+    if absent:
         if words := csv_header.no_header(",".join(header), header, schema):
             hint = f"The first line of {name} {words}"
         else:
-            hint = csv_header.header_hint(header, separator, name) + namesakes.rename_hint(
-                absent, map(str.strip, others)
-            )
-        tally.failures.append(f"Input CSV is missing the following columns:[{', '.join(missing)}]. {hint}")
+            hint = csv_header.header_hint(header, name) + namesakes.rename_hint(absent, map(str.strip, others))
+        tally.failures.append(f"Input CSV is missing the following columns:[{', '.join(absent)}]. {hint}")
     likely = namesakes.of(absent, others)
     tally.ignore(other for other in others if other not in likely.values())
     places = {field: names.index(field.upper()) for field in fields if field not in absent}
@@ -305,7 +235,7 @@ def _places(header: list[str], schema: Schema, name: str, separator: str, tally:
     return places
 
 
-def _rows(records: Records, layout: _Layout, name: str, tally: _Tally) -> Records:
+def _rows(records: Records, layout: _Layout, name: str, tally: Tally) -> Records:
     """The records but those that are the header again, of which it tells; raises ImportFailed for another header."""
     names = [*map(visible, layout.header)]
     known = frozenset(names)
@@ -325,7 +255,7 @@ def _rows(records: Records, layout: _Layout, name: str, tally: _Tally) -> Record
     return Records([records.lines[number] for number in kept], [records.cells[number] for number in kept])
 
 
-def _even(records: Records, width: int, name: str, tally: _Tally) -> Records:
+def _even(records: Records, width: int, name: str, tally: Tally) -> Records:
     """The records of `width` cells; the others are noted and left out."""
     if {len(cells) for cells in records.cells} == {width}:
         return records
@@ -347,7 +277,7 @@ def _even(records: Records, width: int, name: str, tally: _Tally) -> Records:
     return even
 
 
-def _checked(table: pl.DataFrame, lines: Sequence[int], layout: _Layout, name: str, tally: _Tally) -> pl.DataFrame:
+def _checked(table: pl.DataFrame, lines: Sequence[int], layout: _Layout, name: str, tally: Tally) -> pl.DataFrame:
     """The good rows of a table of texts, converted; what is wrong goes to the tally."""
     columns = layout.columns
     if layout.spaced:
@@ -378,7 +308,7 @@ def _note(
     lines: Sequence[int],
     keep: pl.Series,
     name: str,
-    tally: _Tally,
+    tally: Tally,
 ) -> None:
     """Tells the tally of the faults of one column in a batch."""
     for index, fault in enumerate(column.faults):
@@ -391,6 +321,7 @@ def _note(
             for row in rows.head(EXAMPLES_SHOWN)
         ]
         tally.note(first, len(rows))
+        tally.see(column.field.name, fault.reason, texts.filter(faulty))
         if fault.effect is Effect.EMPTY:
             tally.emptied[column.field.name] += int((faulty & keep).sum())
         if fault.effect is Effect.FAIL and all(found.reason != fault.reason for found in tally.fatal):

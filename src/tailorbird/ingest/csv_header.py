@@ -8,9 +8,12 @@ import unicodedata
 from collections.abc import Sequence
 
 from tailorbird.blanks import bare
+from tailorbird.data import namesakes
 from tailorbird.data.schema import Schema
+from tailorbird.ingest import pandas_files
 from tailorbird.numbers import to_number
 
+DECIMAL = ("float", "double")
 VALUE_SHOWN = 100
 """Characters of a value that a problem quotes: enough to find it; not tuned."""
 SEPARATORS = {
@@ -33,16 +36,43 @@ def separator(header: Sequence[str], schema: Schema) -> str:
     fields = {field.name.upper() for field in schema.fields}
     found = len(fields.intersection(map(visible, header)))
     for separator in SEPARATORS:
-        names = [visible(cell) for cell in text.split(separator)]
+        names = [visible(cell) for cell in parted(text, separator)]
         if len(names) > len(header) and (len(header) == 1 or len(fields.intersection(names)) > found):
             return separator
     return ","
 
 
-def header_hint(header: Sequence[str], separator: str, name: str) -> str:
+def parted(text: str, separator: str) -> list[str]:
+    """The names of a header with another separator than commas, whose quotes hold nothing together."""
+    return [cell.strip().strip('"') for cell in text.split(separator)]
+
+
+def other_separator(header: Sequence[str], separator: str, name: str, schema: Schema, codec: str) -> str:
+    """What to do with a file that has other separators than commas; codec: of another encoding than UTF-8, if any."""
+    names = parted(",".join(header), separator)
+    seen = {visible(cell): cell for cell in names}
+    absent = [field.name for field in schema.fields if field.name.upper() not in seen]
+    own = {field.name.upper() for field in schema.fields}
+    likely = namesakes.of(absent, [cell for look, cell in seen.items() if look and look not in own])
+    spelt = {field.name: seen.get(field.name.upper(), field.name) for field in schema.fields}
+    # Where semicolons part values, commas are in numbers.
+    decimals = [spelt[each.name] for each in schema.fields if each.type in DECIMAL and separator == ";"]
+    line = pandas_files.line(
+        name,
+        separator=separator,
+        encoding=codec,
+        renamed={cell: field for field, cell in likely.items()},
+        decimals=[column for column in decimals if column in (*names, *likely)],
+    )
+    missing = [field for field in absent if field not in likely]
+    return (
+        f"The values of {name} are separated by {SEPARATORS[separator]}, not by commas. In pandas: {line}."
+        + f" Input CSV is missing the following columns:[{', '.join(missing)}]." * bool(missing)
+    )
+
+
+def header_hint(header: Sequence[str], name: str) -> str:
     """What a header looks like in which columns are missing."""
-    if separator != ",":
-        return f"The values of {name} are separated by {SEPARATORS[separator]}: write commas, and points in numbers."
     return f"The header of {name} reads {json.dumps(shown(','.join(header)), ensure_ascii=False)}."
 
 

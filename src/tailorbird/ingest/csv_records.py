@@ -19,6 +19,8 @@ from tailorbird.ingest import encodings
 from tailorbird.ingest.csv_blocks import Plain, Records, plain
 from tailorbird.ingest.csv_dialect import LONGEST_RECORD as LONGEST_RECORD
 from tailorbird.ingest.csv_dialect import EndlessQuote, QuotedRecords
+from tailorbird.ingest.csv_header import SEPARATORS
+from tailorbird.ingest.encodings import Spoilt
 from tailorbird.ingest.import_report import ImportFailed
 
 BLOCK = 1 << 20
@@ -69,16 +71,16 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def read(stream: Readable, name: str, failures: list[str]) -> Iterator[Records | Plain]:
+def read(stream: Readable, name: str, spoilt: Spoilt) -> Iterator[Records | Plain]:
     """Yields the records of a plain or gzip file, about `BLOCK` bytes at a time; blank lines are no records.
 
-    Text that is not UTF-8 is told to `failures`, once, and read on as what it seems to be, so that
+    Text that is not UTF-8 is told to `spoilt`, and read on as what it seems to be, so that
     whatever else is wrong is told too. Raises ImportFailed, naming the file and line, for what is no text, a broken
     gzip file, a quote that is never closed, and a record over `LONGEST_RECORD`.
     """
     quoted = QuotedRecords()
     rest: list[str] = []
-    for start, block, last in _blocks(_plain(stream, name), name, failures):
+    for start, block, last in _blocks(_plain(stream, name), name, spoilt):
         # Of these gzip makes hundreds of megabytes out of one; a line at a time they keep a worker for minutes.
         if not rest and (not block or block.isspace()):
             continue
@@ -188,7 +190,7 @@ def _unpacking(name: str) -> Iterator[None]:
         ) from error
 
 
-def _blocks(stream: Readable, name: str, failures: list[str]) -> Iterator[tuple[int, str, bool]]:
+def _blocks(stream: Readable, name: str, spoilt: Spoilt) -> Iterator[tuple[int, str, bool]]:
     """Yields whole lines but the last LF, the number of the first of them, and at the end whether it is the end."""
     rest = b""
     line = first = 1
@@ -198,7 +200,7 @@ def _blocks(stream: Readable, name: str, failures: list[str]) -> Iterator[tuple[
     while block := _read_block(stream, name):
         whole, newline, tail = block.rpartition(b"\n")
         if newline:
-            text = _decode(rest + whole, name, line, offset, failures)
+            text = _decode(rest + whole, name, line, offset, spoilt)
             offset += len(rest) + len(whole) + 1
             rest = tail
             if _has_long_line(text):
@@ -213,7 +215,7 @@ def _blocks(stream: Readable, name: str, failures: list[str]) -> Iterator[tuple[
             _check_line_ends(rest, name)
             raise _too_long(name, line)
     if rest:
-        held.append(_decode(rest, name, line, offset, failures))
+        held.append(_decode(rest, name, line, offset, spoilt))
     yield first, "\n".join(held), True
 
 
@@ -231,7 +233,7 @@ def _read_block(stream: Readable, name: str) -> bytes:
         return stream.read(BLOCK)
 
 
-def _decode(data: bytes, name: str, line: int, offset: int, failures: list[str]) -> str:
+def _decode(data: bytes, name: str, line: int, offset: int, spoilt: Spoilt) -> str:
     if offset == 0:
         _check_encoding(data, name)
         _check_line_ends(data, name)
@@ -239,27 +241,27 @@ def _decode(data: bytes, name: str, line: int, offset: int, failures: list[str])
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line += data.count(b"\n", 0, error.start)
-        begin = f"{name} is not UTF-8: line"
         encoding = encodings.likely(data, error.start)
         reason = (
-            f"{begin} {line}, byte {offset + error.start} of the file is 0x{data[error.start]:02x}."
-            f"{encodings.told(data, error.start, encoding)} Save the file as UTF-8."
+            f"{name} is not UTF-8: line {line}, byte {offset + error.start} of the file is 0x{data[error.start]:02x}."
         )
         if b"\0" in data:  # no text that could be read on
-            raise ImportFailed(reason) from error
-        if not any(failure.startswith(begin) for failure in failures):
-            failures.append(reason)
-        text = data.decode(encoding.codec)
+            raise ImportFailed(f"{reason} {encodings.remedy(name, '')}") from error
+        spoilt.note(reason, encoding, data, error.start)
+        text = encoding.read(data)
     return text.removeprefix(_BOM) if offset == 0 else text
 
 
 def _check_encoding(data: bytes, name: str) -> None:
     """Raises ImportFailed where a file's beginning is of another encoding, which may be UTF-8 to the letter."""
     beginning = data[:_BEGINNING]
-    marked = (known for mark, known in _ENCODINGS.items() if beginning.startswith(mark))
+    marked = [known for mark, known in _ENCODINGS.items() if beginning.startswith(mark)]
     filled = (known for share, known in _NULS.items() if beginning and beginning.count(0) >= share * len(beginning))
     if found := next(iter((*marked, *filled)), None):
-        raise ImportFailed(f"{name} is not UTF-8: it looks like {found}. Save the file as UTF-8 and import it again.")
+        codec = found.lower() if marked else f"{found.lower()}-{'be' if beginning[0] == 0 else 'le'}"
+        header = data.decode(codec, "ignore").partition("\n")[0]
+        separator = next((sign for sign in SEPARATORS if sign in header and "," not in header), ",")
+        raise ImportFailed(f"{name} is not UTF-8: it looks like {found}. {encodings.remedy(name, codec, separator)}")
 
 
 def _check_line_ends(data: bytes, name: str) -> None:
@@ -267,7 +269,7 @@ def _check_line_ends(data: bytes, name: str) -> None:
     if b"\n" not in data and b"\r" in data.rstrip(b"\r"):
         raise ImportFailed(
             f"The lines of {name} end with a carriage return alone, as on old Macs. Save the file with line feeds (LF "
-            "or CRLF) and import it again."
+            "or CRLF)."
         )
 
 

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tailorbird.data import values
-from tailorbird.ingest import pandas_times
-
 EXAMPLES_SHOWN = 5
 """Problems of one reason that a report quotes, which all look alike; the rest are only counted. Not tuned."""
 
-TIMES_READ = {
-    values.NO_TIME.format(name=""): "",
-    values.DATE.format(name=""): 'format="%Y%m%d%H%M%S"',
-}
-"""Reasons, without the column, for which pandas helps, and the arguments with which it reads such times."""
 LOST = 0.5
 """Share of a column's values that may be emptied without a warning: beyond, it is hardly the column that was meant. Not
 tuned."""
@@ -52,22 +43,12 @@ class Report:
     """Columns that the schema has not, and that are not read."""
     emptied: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """By column, how many values were emptied, and of how many that were not blank."""
+    times: tuple[str, ...] = ()
+    """Of each column of times that has texts in their place, what they are and how pandas reads them."""
 
     def warnings(self) -> list[str]:
         """Which columns are next to lost though their rows are kept, and how to mend times."""
-        return [*self._lost(), *self._times()]
-
-    def _times(self) -> list[str]:
-        told: dict[tuple[str, str], str] = {}
-        for problem in self.problems:
-            arguments = TIMES_READ.get(problem.reason.removeprefix(problem.column))
-            if arguments is not None and any(map(str.isdigit, problem.value)):
-                told.setdefault(
-                    (problem.column, problem.reason),
-                    f"Times such as {json.dumps(problem.value, ensure_ascii=False)} are no epoch seconds; "
-                    f"{pandas_times.line(problem.column, arguments)}. {pandas_times.LOCAL}.",
-                )
-        return list(told.values())
+        return [*self._lost(), *self.times]
 
     def _lost(self) -> list[str]:
         return [

@@ -8,6 +8,7 @@ import polars as pl
 
 from tailorbird.data import clocks
 from tailorbird.ingest import pandas_times
+from tailorbird.ingest.pandas_times import Reading
 from tailorbird.numbers import counted
 
 FUTURE = {
@@ -110,8 +111,8 @@ class TimeCheckup:
         return [
             f"{counted(self._counts[shape], 'row has', 'rows have')} "
             f"a {self.name} that looks like {shape}, the first {self._shown(shape)}: "
-            f"write epoch seconds such as 1717243200{SHAPES[shape][3]}; "
-            f"{pandas_times.line(self.name, SHAPES[shape][2])}."
+            f"write epoch seconds such as 1717243200{SHAPES[shape][3]}. {pandas_times.ADVICE}"
+            + pandas_times.recipe(self.name, [Reading(SHAPES[shape][2])], numbers=self._counts[shape] < self._rows)
         ]
 
     def _early(self) -> list[str]:

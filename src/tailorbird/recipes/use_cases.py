@@ -140,3 +140,13 @@ USE_CASES: dict[str, UseCase] = {
         ),
     )
 }
+
+
+def event_types(domain: str | None) -> dict[str, list[str]]:
+    """The event types that a domain's use cases learn from or hide, each with their names; none without a domain."""
+    found: dict[str, list[str]] = {}
+    for case in USE_CASES.values():
+        for name in dict.fromkeys((case.event_type, case.hides)):
+            if name and case.domain == domain:
+                found.setdefault(name, []).append(case.name)
+    return found

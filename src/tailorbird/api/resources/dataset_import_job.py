@@ -16,6 +16,7 @@ from tailorbird.errors import DamagedFile, InvalidInputException
 from tailorbird.ingest import csv_files
 from tailorbird.ingest.checkup import Checkup
 from tailorbird.numbers import counted
+from tailorbird.recipes import use_cases
 from tailorbird.storage.catalogue import Document
 from tailorbird.storage.objects import ObjectError
 from tailorbird.storage.part_writer import INCREMENTAL
@@ -77,7 +78,7 @@ def import_rows(workspace: Workspace, document: Document, progress: Callable[[fl
         raise JobFailed(f"{failed} {error}", **told) from error
     left = sorted({file.name for file in files} - {source.name for source in sources})
     warnings = [*left_out_files(left), *report.warnings(), *checkup.warnings()]
-    warnings += _without_metadata(workspace, document, checkup)
+    warnings += [*_missing_types(workspace, document, checkup), *_without_metadata(workspace, document, checkup)]
     return {"_report": report.as_document() | {"warnings": warnings, "summary": checkup.summary()}}
 
 
@@ -103,6 +104,14 @@ def left_out_files(left: Sequence[str]) -> list[str]:
         f"{counted(len(left), 'file under the location was', 'files under the location were')} not read, in a "
         f"subfolder or under a name that does not end in .csv or .csv.gz; the first is {left[0]}."
     ]
+
+
+def _missing_types(workspace: Workspace, document: Document, checkup: Checkup) -> list[str]:
+    """What to say where the group's domain needs event types that all its imported rows lack."""
+    if document["importMode"] == INCREMENTAL:  # the rows before may have them
+        return []
+    group = lifecycle.find(workspace, "DatasetGroup", document["datasetGroupArn"])
+    return checkup.missing_types(use_cases.event_types(group.get("domain")))
 
 
 def _without_metadata(workspace: Workspace, document: Document, checkup: Checkup) -> list[str]:

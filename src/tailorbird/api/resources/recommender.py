@@ -33,7 +33,11 @@ def train(workspace: Workspace, document: Document, progress: Progress) -> Docum
         group_arn=document["datasetGroupArn"],
         recipe=recipe,
         settings=dataclasses.replace(settings_of(recipe, {}, {}, seed=workspace.config.seed), **case.settings),
-        selection=training.Selection((EventRule(case.event_type),) if case.event_type else (), document["_columns"]),
+        selection=training.Selection(
+            (EventRule(case.event_type),) if case.event_type else (),
+            document["_columns"],
+            again="delete the recommender and create it again",
+        ),
     )
     outcome = trainings.train(workspace, order, progress)
     shown = {name: value for name, value in outcome.metrics["model"].items() if name != trends.ACCURACY}
