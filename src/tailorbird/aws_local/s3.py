@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
 
-from tailorbird.aws_local import checksums, object_files, uploads
-from tailorbird.aws_local.emulator import Answer, Emulator, ServiceRequest
+from tailorbird.aws_local import checksums, object_files, undo, uploads
+from tailorbird.aws_local.emulator import Answer, Emulator
+from tailorbird.aws_local.service_request import ServiceRequest
 from tailorbird.errors import DamagedFile, ServiceError, ServiceUnavailable
 from tailorbird.storage.durable import sync
 
@@ -34,6 +35,11 @@ _METHODS = CHANGING_METHODS | {"GET", "HEAD", "OPTIONS"}
 def creates_bucket(call: ServiceRequest) -> bool:
     """Whether the request is CreateBucket."""
     return call.method == "PUT" and not call.key and not call.subresources
+
+
+def sets_up_bucket(call: ServiceRequest) -> bool:
+    """Whether CreateBucket says more of a bucket than where it is, which it then changes though it is there."""
+    return any(name.startswith(("x-amz-acl", "x-amz-grant-", "x-amz-object-ownership")) for name in call.headers)
 
 
 def refuse(emulator: Emulator, call: ServiceRequest) -> None:
@@ -135,18 +141,11 @@ def change(emulator: Emulator, folder: Path, call: ServiceRequest) -> Answer:
         DamagedFile: it copies an object whose file is damaged; the same.
     """
     before = _keys(emulator, call)
-    bucket = emulator.bucket(call.bucket)
-    uploads = dict(bucket.multiparts)
     try:
-        answer = emulator.call(call)
-        if answer[0] < 400:
-            _mirror(emulator, folder, call, before | _keys(emulator, call))
-    except (OSError, ServiceError, DamagedFile) as error:
-        for name in before | _keys(emulator, call) if call.key or isinstance(error, OSError) else ():
+        return undo.attempt(emulator, call, lambda: _changed(emulator, folder, call, before))
+    except OSError as error:
+        for name in before:
             _restore(emulator, folder, call.bucket, name)
-        bucket.multiparts = uploads
-        if not isinstance(error, OSError):
-            raise
         log.error("%s %s could not be stored: %s", call.method, call.path, error)
         raise ServiceUnavailable(
             f"The object could not be stored ({error.strerror}): free some space on the server's disk and try again. "
@@ -154,6 +153,20 @@ def change(emulator: Emulator, folder: Path, call: ServiceRequest) -> Answer:
         ) from error
     finally:
         emulator.forget_instances()
+
+
+def _changed(emulator: Emulator, folder: Path, call: ServiceRequest, before: set[str]) -> Answer:
+    uploads_before = emulator.bucket(call.bucket).multiparts
+    upload = uploads_before.get(parse_qs(call.query).get("uploadId", [""])[0])
+    if upload is not None:
+        upload.dispose = lambda: None  # moto would close the parts before the object is durable
+    answer = emulator.call(call)
+    if answer[0] < 400:
+        _mirror(emulator, folder, call, before | _keys(emulator, call))
+    if upload is not None and answer[0] < 400:
+        del upload.dispose
+        if upload.id not in uploads_before:
+            upload.dispose()
     return answer
 
 

@@ -10,7 +10,8 @@ from urllib.parse import parse_qs
 from xml.etree import ElementTree  # expat of today bounds what entities may grow to
 
 from tailorbird.aws_local import checksums
-from tailorbird.aws_local.emulator import Emulator, ServiceRequest
+from tailorbird.aws_local.emulator import Emulator
+from tailorbird.aws_local.service_request import ServiceRequest
 from tailorbird.errors import ServiceError
 
 PARTS = 10_000
