@@ -17,6 +17,7 @@ from xml.parsers.expat import ExpatError
 
 from botocore.model import OperationNotFoundError
 
+from tailorbird.aws_local import statistics
 from tailorbird.aws_local.credentials import Principal, UserKey
 from tailorbird.aws_local.service_request import ServiceRequest
 from tailorbird.errors import ServiceError, ServiceUnavailable, UnknownOperationException
@@ -98,10 +99,7 @@ class Emulator:
         self.user_keys()
         self._bucket_owners().clear()
         _metrics_provider().metrics = metrics
-        from moto.cloudwatch.models import CloudWatchBackend
-
-        cloudwatch_of_moto: Any = CloudWatchBackend
-        cloudwatch_of_moto.get_filtered_metrics = _each_once
+        statistics.mend()
 
     def call(self, call: ServiceRequest) -> Answer:
         """Answers a request; the content-length is left to the server, except after HEAD.
@@ -140,7 +138,7 @@ class Emulator:
         return None if backend is None else backend.buckets[bucket_name]
 
     def buckets(self) -> list[dict[str, Any]]:
-        """moto's tables of buckets by their names: the owners of all, and those of each partition of AWS."""
+        """The tables of buckets by their names: the owners of all, and those of each partition of AWS."""
         from moto.s3.models import s3_backends
 
         partitions: Any = s3_backends[self.account_id]
@@ -281,16 +279,6 @@ def _metrics_provider() -> Any:
             ]
 
     return Personalize
-
-
-def _each_once(backend: Any, metric_name: str, namespace: str, dimensions: list[dict[str, str]]) -> list[Any]:
-    """What ListMetrics lists: each metric once, however many values it has, which moto lists one by one."""
-    found: dict[tuple[str, str, frozenset[tuple[str, str]]], Any] = {}
-    for value in backend.get_all_metrics():
-        if value.filter(namespace, metric_name, dimensions):
-            of = frozenset((each.name, each.value) for each in value.dimensions)
-            found.setdefault((value.namespace, value.name, of), value)
-    return list(found.values())
 
 
 def _request_class() -> type:
