@@ -113,9 +113,7 @@ def state_of_iam(iam):
 
 MANAGED = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 WRONG = [
-    ("create_user", {"UserName": "bob", "PermissionsBoundary": "junk"}),
     ("create_role", {"RoleName": "r", "AssumeRolePolicyDocument": TRUST, "PermissionsBoundary": "junk"}),
-    ("create_role", {"RoleName": "r", "AssumeRolePolicyDocument": TRUST, "MaxSessionDuration": 1}),
     ("create_role", {"RoleName": "r", "AssumeRolePolicyDocument": TRUST, "Path": "junk"}),
     ("create_policy", {"PolicyName": "p", "PolicyDocument": "{}"}),
     ("create_policy", {"PolicyName": "p", "PolicyDocument": TRUST, "Tags": ODD}),

@@ -7,9 +7,10 @@ start (journal.py). The access keys that IAM and STS hand out are good for every
 
 Limits: one process serves a folder. A request and an answer are held in memory, several times over, so
 objects up to some hundred megabytes are comfortable; at rest an object costs its file and about 4 kB of
-memory. An upload in parts that a restart interrupts must begin again. Buckets have no versions or locks, an
-object's access control list is forgotten at a restart, and so is what clients put into CloudWatch themselves;
-the metrics of attributions, which it shows, have a store of their own. Policies are kept and not evaluated.
+memory. An upload in parts that a restart interrupts must begin again. Buckets have no versions or locks, nor what
+else conditions.py refuses; an object's access control list is forgotten at a restart, and so is what clients put into
+CloudWatch themselves; the metrics of attributions, which it shows, have a store of their own. Policies are kept and
+not evaluated.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from tailorbird.aws_local import cors, iam, journal, object_files, s3, sts, undo
+from tailorbird.aws_local import conditions, cors, iam, journal, object_files, s3, sts, undo
 from tailorbird.aws_local.credentials import Credentials, UserKey
 from tailorbird.aws_local.emulator import SERVICES, Answer, Emulator, Metrics
 from tailorbird.aws_local.service_request import ServiceRequest, without_connection
@@ -138,6 +139,8 @@ class AwsLocal:
             return self._sts.answer(action, call.form, access_key, _token(headers, query))
         if service in ("iam", "sts") and not action:
             raise ServiceError(400, "MissingAction", "The request must name an Action, in its form or its query.")
+        if service == "s3":
+            s3.refuse_unmeasured(call, headers)
         if service == "iam":
             form = call.form
             root = iam.root_user(form, self._credentials.principal_of(access_key, _token(headers, query)))
@@ -178,12 +181,14 @@ class AwsLocal:
             # moto would allow what the rule does not.
             headers = [pair for pair in headers if not pair[0].lower().startswith("access-control-")]
             headers += cors.allowed(bucket.cors, call.method, call.headers)
-        return status, headers, body
+        return status, s3.written(headers), body
 
     def _change_or_read(self, emulator: Emulator, call: ServiceRequest) -> Answer:
-        if call.method not in s3.CHANGING_METHODS:
+        if call.method not in conditions.CHANGING_METHODS:
             return s3.range_of_file(emulator, call) or emulator.call(call)
-        if call.key or call.method == "POST":
+        if call.method == "POST" and not call.key:
+            return conditions.delete(emulator, call, lambda kept: s3.change(emulator, self._objects, kept))
+        if call.key:
             return s3.change(emulator, self._objects, call)
         again = s3.creates_bucket(call) and emulator.bucket(call.bucket) is not None and not s3.sets_up_bucket(call)
         return _attempt(emulator, call) if again else self._answer_and_keep(emulator, call)

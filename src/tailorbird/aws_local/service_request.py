@@ -21,6 +21,10 @@ _NOT_PASSED_ON = frozenset(
 )
 
 
+_OF_PRESIGNED = frozenset({"x-id", "AWSAccessKeyId", "Signature", "Expires"})
+"""Beside X-Amz-Signature and the like, and headers that a client put into the query."""
+
+
 @dataclass(frozen=True)
 class ServiceRequest:
     """One request to a service, without what concerns only the connection and the signature."""
@@ -69,7 +73,7 @@ class ServiceRequest:
     def subresources(self) -> set[str]:
         """The names in the query, such as `policy` or `uploadId`, without those of a presigned URL."""
         names = {pair.partition("=")[0] for pair in self.query.split("&")}
-        return {name for name in names if name and name != "x-id" and not name.startswith("X-Amz-")}
+        return {name for name in names - _OF_PRESIGNED if name and not name.lower().startswith("x-amz-")}
 
 
 def without_connection(headers: Mapping[str, str]) -> dict[str, str]:

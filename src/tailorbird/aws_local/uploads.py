@@ -57,6 +57,11 @@ def refuse(emulator: Emulator, call: ServiceRequest) -> None:
         _refuse_other_list(bucket, upload, call)
 
 
+def completed(upload: Any, body: bytes) -> None:
+    """Has an upload count the parts that it was completed from, where moto counts all that there were."""
+    upload.partlist = [part.number for part in _listed(body)]
+
+
 def _upload(bucket: Any, call: ServiceRequest) -> Any:
     """The upload that is meant, which POST may complete once more; None where there is none of this key."""
     name = parse_qs(call.query).get("uploadId", [""])[0]
