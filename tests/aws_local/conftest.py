@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import contextmanager
+from functools import partial
 
 import boto3
 import pytest
@@ -13,6 +14,7 @@ from botocore.config import Config
 
 from aws_local.talk import ACCOUNT, KEYS
 from tailorbird.aws_local import AwsLocal
+from tailorbird.wire.connection import Connection, Limits
 from tailorbird.wire.endpoint import Endpoint, Service
 from tailorbird.wire.response import Response
 from tailorbird.workspace import AccessKey
@@ -41,7 +43,9 @@ class Running:
             ready=lambda: self.aws_local.hindrances(),
             damages=lambda: self.aws_local.damages(),
         )
-        settings = uvicorn.Config(Endpoint(service), lifespan="off", access_log=False, log_level="warning")
+        endpoint = Endpoint(service)
+        http = partial(Connection, Limits(100, 60.0), endpoint.at_once)
+        settings = uvicorn.Config(endpoint, http=http, lifespan="off", access_log=False, log_level="warning")
         self._server = uvicorn.Server(settings)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]})
         self._thread.start()

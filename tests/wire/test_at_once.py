@@ -150,6 +150,27 @@ def test_an_expectation_is_met(running: Running) -> None:
         assert read(connection)[1] == {"recommendationId": "known"}
 
 
+@pytest.mark.parametrize(
+    "offer",
+    [
+        ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA"],
+        ["Connection: upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: eA=="],
+        ["Upgrade: a", "Connection: keep-alive", "Connection: Upgrade", "Upgrade: b"],
+    ],
+    ids=["h2c", "websocket", "in two headers"],
+)
+def test_an_offer_to_speak_otherwise_is_ignored(running: Running, offer: list[str]) -> None:
+    users = ["known 1", "new 2", "known 3", "known 4"]
+    whole = b"".join(request(user, *offer) for user in users)
+    for place in (len(whole), whole.index(b"\r\n\r\n") + 2, whole.index(b"\r\n\r\n") + 4, whole.index(b"{") + 5):
+        with running.opened() as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.sendall(whole[:place])
+            time.sleep(0.02)
+            connection.sendall(whole[place:])
+            assert [read(connection)[1]["recommendationId"] for _ in users] == users
+
+
 def test_what_is_wrong_is_told_and_the_connection_stays(running: Running) -> None:
     with running.opened() as connection:
         for sent, status, code in (

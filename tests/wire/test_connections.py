@@ -383,17 +383,22 @@ def form(parameter: str, body: bytes = b"x") -> bytes:
     ("sent", "status"),
     [
         pytest.param(
-            head("upgrade: websocket", "connection: upgrade", "sec-websocket-version: 13", "sec-websocket-key: eA=="),
+            head(
+                "upgrade: websocket",
+                "connection: upgrade, close",
+                "sec-websocket-version: 13",
+                "sec-websocket-key: eA==",
+            ),
             b"HTTP/1.1 403",
             id="websocket",
         ),
         pytest.param(
-            head("upgrade: websocket", "connection: upgrade", method="GET", target="/healthz"),
+            head("upgrade: websocket", "connection: upgrade, close", method="GET", target="/healthz"),
             b"HTTP/1.1 200",
             id="websocket to health",
         ),
         pytest.param(
-            head("upgrade: h2c", "connection: upgrade", "content-length: 2", method="POST", target="/") + b"{}",
+            head("upgrade: h2c", "connection: upgrade, close", "content-length: 2", method="POST", target="/") + b"{}",
             b"HTTP/1.1 403",
             id="h2c with a body",
         ),

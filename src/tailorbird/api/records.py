@@ -45,7 +45,7 @@ def _row(target: Dataset, record: dict[str, Any], id_member: str, where: str) ->
     if others:
         columns = ", ".join(field.name for field in target.schema.fields)
         raise InvalidInputException(
-            f"{where}.properties: {others[0]} is no column of the dataset, which has {columns}."
+            f"{where}.properties: {next(iter(others))} is no column of the dataset, which has {columns}."
         )
     if is_null_name(record[id_member]):
         raise InvalidInputException(

@@ -8,9 +8,9 @@ start (journal.py). The access keys that IAM and STS hand out are good for every
 Limits: one process has a folder, and others of the same server ask it (remote.py). A request and an answer are
 held in memory, several times over, so objects up to some hundred megabytes are comfortable; at rest an object
 costs its file and about 4 kB of memory. An upload in parts that a restart interrupts must begin again. Buckets
-have no versions or locks, an object's access control list is forgotten at a restart, and so is what clients put
-into CloudWatch themselves; the metrics of attributions, which it shows, have a store of their own. Policies are
-kept and not evaluated.
+have no versions or locks, nor what else conditions.py refuses; an object's access control list is forgotten at a
+restart, and so is what clients put into CloudWatch themselves; the metrics of attributions, which it shows, have a
+store of their own. Policies are kept and not evaluated.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from tailorbird.aws_local import cors, iam, journal, object_files, s3, sts
+from tailorbird.aws_local import conditions, cors, iam, journal, object_files, s3, sts, undo
 from tailorbird.aws_local.credentials import Credentials, UserKey
-from tailorbird.aws_local.emulator import SERVICES, Answer, Emulator, Metrics, ServiceRequest, without_connection
+from tailorbird.aws_local.emulator import SERVICES, Answer, Emulator, Metrics
+from tailorbird.aws_local.service_request import ServiceRequest, without_connection
 from tailorbird.errors import AwsError, DamagedFile, ServiceError, ServiceUnavailable, UnknownOperationException
 from tailorbird.workspace import AccessKey
 
@@ -133,13 +134,15 @@ class AwsLocal:
         access_key, region = _signer(headers, query)
         caller = access_key if access_key in self._user_keys else ""
         call = ServiceRequest(service, region, method, path, query, without_connection(headers), body, caller)
-        action = _action(call)
+        action = call.action
         if service == "sts" and action in sts.ACTIONS:
-            return self._sts.answer(action, _form(call), access_key, _token(headers, query))
+            return self._sts.answer(action, call.form, access_key, _token(headers, query))
         if service in ("iam", "sts") and not action:
             raise ServiceError(400, "MissingAction", "The request must name an Action, in its form or its query.")
+        if service == "s3":
+            s3.refuse_unmeasured(call, headers)
         if service == "iam":
-            form = _form(call)
+            form = call.form
             root = iam.root_user(form, self._credentials.principal_of(access_key, _token(headers, query)))
             if root is not None:
                 return root
@@ -149,8 +152,8 @@ class AwsLocal:
             if service == "s3":
                 return s3.located(call, headers.get("host", ""), self._answer_s3(emulator, call))
             if service == "iam":
-                iam.refuse_conflict(emulator.iam, _form(call))
-            return self._answer_and_keep(emulator, call) if _changes_iam(call) else emulator.call(call)
+                iam.refuse_conflict(emulator.iam, call.form)
+            return self._answer_and_keep(emulator, call) if _changes_iam(call) else _attempt(emulator, call)
 
     def preflight(self, path: str, headers: Mapping[str, str]) -> Answer:
         """Answers a browser's question whether a page may send a request to a bucket.
@@ -178,15 +181,17 @@ class AwsLocal:
             # moto would allow what the rule does not.
             headers = [pair for pair in headers if not pair[0].lower().startswith("access-control-")]
             headers += cors.allowed(bucket.cors, call.method, call.headers)
-        return status, headers, body
+        return status, s3.written(headers), body
 
     def _change_or_read(self, emulator: Emulator, call: ServiceRequest) -> Answer:
-        if call.method not in s3.CHANGING_METHODS:
+        if call.method not in conditions.CHANGING_METHODS:
             return s3.range_of_file(emulator, call) or emulator.call(call)
-        if call.key or call.method == "POST":
+        if call.method == "POST" and not call.key:
+            return conditions.delete(emulator, call, lambda kept: s3.change(emulator, self._objects, kept))
+        if call.key:
             return s3.change(emulator, self._objects, call)
-        created_again = s3.creates_bucket(call) and emulator.bucket(call.bucket) is not None
-        return emulator.call(call) if created_again else self._answer_and_keep(emulator, call)
+        again = s3.creates_bucket(call) and emulator.bucket(call.bucket) is not None and not s3.sets_up_bucket(call)
+        return _attempt(emulator, call) if again else self._answer_and_keep(emulator, call)
 
     def _tell(self, error: DamagedFile) -> None:
         if error.path not in self._damages:
@@ -206,7 +211,7 @@ class AwsLocal:
     def _answer_and_keep(self, emulator: Emulator, call: ServiceRequest) -> Answer:
         """Answers a request that changes buckets or IAM, and keeps it in the journal if it succeeded."""
         moment, seed = time.time(), secrets.randbits(256)
-        answer = _at(emulator, call, moment, seed)
+        answer = undo.attempt(emulator, call, lambda: _at(emulator, call, moment, seed))
         if answer[0] < 400:
             entry = vars(call) | {
                 "body": call.body.decode("utf-8", "surrogateescape"),
@@ -217,7 +222,7 @@ class AwsLocal:
                 journal.append(self._journal, entry)
             except OSError as error:
                 self._emulator = None  # what moto has beyond the journal is forgotten with it
-                log.error("%s %s could not be stored: %s", call.service, _action(call) or call.path, error)
+                log.error("%s %s could not be stored: %s", call.service, call.action or call.path, error)
                 raise ServiceUnavailable(
                     f"The change could not be stored ({error.strerror}) and was not made: free some space on the "
                     "server's disk and try again."
@@ -280,8 +285,12 @@ class AwsLocal:
             # Such as after a change of the account id: what depends on this line is missing.
             log.error(
                 "%s line %d: %s %s %s is answered %d now: %s",
-                *(self._journal, number, call.service, call.method, _action(call) or call.path, status, body),
+                *(self._journal, number, call.service, call.method, call.action or call.path, status, body),
             )
+
+
+def _attempt(emulator: Emulator, call: ServiceRequest) -> Answer:
+    return undo.attempt(emulator, call, lambda: emulator.call(call))
 
 
 def _at(emulator: Emulator, call: ServiceRequest, moment: float, seed: int) -> Answer:
@@ -289,9 +298,10 @@ def _at(emulator: Emulator, call: ServiceRequest, moment: float, seed: int) -> A
     from moto.moto_api._internal import mock_random
 
     mock_random.seed(seed)
-    form = _form(call) if call.service == "iam" else {}
+    form = call.form if call.service == "iam" else {}
     user = emulator.iam.users.get(form.get("UserName"))
     before = "" if user is None else user.arn
+    new_bucket = call.service == "s3" and s3.creates_bucket(call) and emulator.bucket(call.bucket) is None
     try:
         with _iam_clock(moment):
             answer = emulator.call(call)
@@ -299,7 +309,7 @@ def _at(emulator: Emulator, call: ServiceRequest, moment: float, seed: int) -> A
         mock_random.seed(secrets.randbits(256))  # ids made from now on must not tell the secrets made before
     if form and answer[0] < 400:
         iam.renamed(emulator.iam, form, before)
-    if call.service == "s3" and s3.creates_bucket(call) and answer[0] < 400:
+    if new_bucket and answer[0] < 400:
         emulator.bucket(call.bucket).creation_date = datetime.fromtimestamp(moment, UTC)
     return answer
 
@@ -331,17 +341,5 @@ def _token(headers: Mapping[str, str], query: str) -> str:
     return headers.get("x-amz-security-token") or parse_qs(query).get("X-Amz-Security-Token", [""])[0]
 
 
-def _form(call: ServiceRequest) -> dict[str, str]:
-    """The parameters of a request in AWS's query protocol; none for others."""
-    if call.service == "s3":
-        return {}
-    form = call.body.decode("utf-8", "replace") if call.method == "POST" else call.query
-    return {name: values[0] for name, values in parse_qs(form).items()}
-
-
-def _action(call: ServiceRequest) -> str:
-    return _form(call).get("Action", "")
-
-
 def _changes_iam(call: ServiceRequest) -> bool:
-    return call.service == "iam" and not _action(call).startswith(_READING_ACTIONS)
+    return call.service == "iam" and not call.action.startswith(_READING_ACTIONS)

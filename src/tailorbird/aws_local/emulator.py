@@ -9,8 +9,7 @@ import io
 import logging
 import re
 import traceback
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 from urllib.parse import unquote
@@ -18,7 +17,9 @@ from xml.parsers.expat import ExpatError
 
 from botocore.model import OperationNotFoundError
 
+from tailorbird.aws_local import statistics
 from tailorbird.aws_local.credentials import Principal, UserKey
+from tailorbird.aws_local.service_request import ServiceRequest
 from tailorbird.errors import ServiceError, ServiceUnavailable, UnknownOperationException
 from tailorbird.storage import cloudwatch
 from tailorbird.storage.metric_counters import Tally
@@ -44,19 +45,6 @@ _PAGE = b"<!doctype html>"
 _ODD = re.compile(rb"[\x00-\x08\x0b-\x1f]|\xef\xbf[\xbe\xbf]")
 """In UTF-8: control characters but tab and line feed, U+FFFE and U+FFFF."""
 
-_NOT_PASSED_ON = frozenset(
-    {
-        "authorization",
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "transfer-encoding",
-        "user-agent",
-        "x-amz-security-token",
-        "x-moto-account-id",
-    }
-)
 _NOT_ANSWERED = frozenset(
     {
         "connection",
@@ -70,49 +58,6 @@ _NOT_ANSWERED = frozenset(
         "upgrade",
     }
 )
-
-
-@dataclass(frozen=True)
-class ServiceRequest:
-    """One request to a service, without what concerns only the connection and the signature."""
-
-    service: str
-    region: str
-    method: str
-    path: str
-    """Still percent-encoded."""
-    query: str
-    headers: dict[str, str]
-    """By lower-case name."""
-    body: bytes
-    caller: str = ""
-    """The access key of an IAM user, where one signed."""
-
-    @property
-    def bucket(self) -> str:
-        """The bucket that a path-style S3 request names; empty for none."""
-        return unquote(self.path).lstrip("/").partition("/")[0]
-
-    @property
-    def key(self) -> str:
-        """The key of the object that an S3 request names; empty for a request to a bucket."""
-        return unquote(self.path).lstrip("/").partition("/")[2]
-
-    @property
-    def speaks_json(self) -> bool:
-        """Whether the service has operations that X-Amz-Target names; moto takes that header for one anywhere."""
-        return self.service == "monitoring"
-
-    @property
-    def subresources(self) -> set[str]:
-        """The names in the query, such as `policy` or `uploadId`, without those of a presigned URL."""
-        names = {pair.partition("=")[0] for pair in self.query.split("&")}
-        return {name for name in names if name and name != "x-id" and not name.startswith("X-Amz-")}
-
-
-def without_connection(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that a service may see, and that are kept in the journal."""
-    return {name: value for name, value in headers.items() if name not in _NOT_PASSED_ON}
 
 
 class Emulator:
@@ -154,10 +99,7 @@ class Emulator:
         self.user_keys()
         self._bucket_owners().clear()
         _metrics_provider().metrics = metrics
-        from moto.cloudwatch.models import CloudWatchBackend
-
-        cloudwatch_of_moto: Any = CloudWatchBackend
-        cloudwatch_of_moto.get_filtered_metrics = _each_once
+        statistics.mend()
 
     def call(self, call: ServiceRequest) -> Answer:
         """Answers a request; the content-length is left to the server, except after HEAD.
@@ -194,6 +136,19 @@ class Emulator:
         """A moto bucket, or None."""
         backend = self.s3(bucket_name)
         return None if backend is None else backend.buckets[bucket_name]
+
+    def buckets(self) -> list[dict[str, Any]]:
+        """The tables of buckets by their names: the owners of all, and those of each partition of AWS."""
+        from moto.s3.models import s3_backends
+
+        partitions: Any = s3_backends[self.account_id]
+        return [self._bucket_owners(), *(backend.buckets for backend in partitions.values())]
+
+    def cloudwatch(self, region: str) -> Any:
+        """The CloudWatch backend of moto for a region."""
+        from moto.cloudwatch.models import cloudwatch_backends
+
+        return cloudwatch_backends[self.account_id][region]
 
     @property
     def iam(self) -> Any:
@@ -324,16 +279,6 @@ def _metrics_provider() -> Any:
             ]
 
     return Personalize
-
-
-def _each_once(backend: Any, metric_name: str, namespace: str, dimensions: list[dict[str, str]]) -> list[Any]:
-    """What ListMetrics lists: each metric once, however many values it has, which moto lists one by one."""
-    found: dict[tuple[str, str, frozenset[tuple[str, str]]], Any] = {}
-    for value in backend.get_all_metrics():
-        if value.filter(namespace, metric_name, dimensions):
-            of = frozenset((each.name, each.value) for each in value.dimensions)
-            found.setdefault((value.namespace, value.name, of), value)
-    return list(found.values())
 
 
 def _request_class() -> type:

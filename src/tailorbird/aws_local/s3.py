@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from email.header import Header
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
 
-from tailorbird.aws_local import checksums, object_files, uploads
-from tailorbird.aws_local.emulator import Answer, Emulator, ServiceRequest
-from tailorbird.errors import DamagedFile, ServiceError, ServiceUnavailable
+from tailorbird.aws_local import checksums, conditions, object_files, undo, uploads
+from tailorbird.aws_local.emulator import Answer, Emulator
+from tailorbird.aws_local.service_request import ServiceRequest
+from tailorbird.errors import ServiceError, ServiceUnavailable
 from tailorbird.storage.durable import sync
 
 log = logging.getLogger(__name__)
@@ -25,10 +28,10 @@ _BUCKET_NAME = re.compile(
 """The S3 user guide, "General purpose bucket naming rules"."""
 KEY_BYTES = 1024
 """Of an object's key (the S3 user guide, "Naming Amazon S3 objects")."""
+_HEADER = re.compile(r"[\t -~\xa0-\xff]*")
 DELETED = 1000
 """Objects that one DeleteObjects may name (the S3 API reference)."""
-CHANGING_METHODS = frozenset({"PUT", "POST", "DELETE"})
-_METHODS = CHANGING_METHODS | {"GET", "HEAD", "OPTIONS"}
+_METHODS = conditions.CHANGING_METHODS | {"GET", "HEAD", "OPTIONS"}
 
 
 def creates_bucket(call: ServiceRequest) -> bool:
@@ -36,11 +39,18 @@ def creates_bucket(call: ServiceRequest) -> bool:
     return call.method == "PUT" and not call.key and not call.subresources
 
 
+def sets_up_bucket(call: ServiceRequest) -> bool:
+    """Whether CreateBucket says more of a bucket than where it is, which it then changes though it is there."""
+    return any(name.startswith(("x-amz-acl", "x-amz-grant-", "x-amz-object-ownership")) for name in call.headers)
+
+
 def refuse(emulator: Emulator, call: ServiceRequest) -> None:
     """Raises ServiceError for what moto would accept though it cannot be kept, or would fail at."""
     _refuse_bucket(emulator, call)
     _refuse_beyond_limits(emulator, call)
     uploads.refuse(emulator, call)
+    conditions.refuse(emulator, call)
+    _refuse_header(call)
     if call.method == "PUT" and not call.key and "policy" in call.subresources:
         _refuse_policy(call)
     copies = "x-amz-copy-source" in call.headers
@@ -64,7 +74,7 @@ def _refuse_bucket(emulator: Emulator, call: ServiceRequest) -> None:
         raise ServiceError(501, "NotImplemented", "The emulated S3 keeps no versions and no object locks.")
     if call.method not in _METHODS or (call.method == "POST" and not call.bucket):
         raise ServiceError(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
-    if not creates_bucket(call) and call.method in CHANGING_METHODS and emulator.bucket(call.bucket) is None:
+    if not creates_bucket(call) and call.method in conditions.CHANGING_METHODS and emulator.bucket(call.bucket) is None:
         raise ServiceError(404, "NoSuchBucket", f"The specified bucket does not exist: {call.bucket!r}.")
     if call.method == "POST" and not call.key and "delete" not in names:
         raise ServiceError(
@@ -74,7 +84,7 @@ def _refuse_bucket(emulator: Emulator, call: ServiceRequest) -> None:
 
 def _refuse_beyond_limits(emulator: Emulator, call: ServiceRequest) -> None:
     """Raises ServiceError for more than S3 takes, and for a token that no list has given."""
-    if call.method in CHANGING_METHODS and len(call.key.encode()) > KEY_BYTES:
+    if call.method in conditions.CHANGING_METHODS and len(call.key.encode()) > KEY_BYTES:
         raise ServiceError(400, "KeyTooLongError", f"Your key is too long: it may have {KEY_BYTES} bytes.")
     if call.method == "POST" and not call.key and len(re.findall(rb"<Object[ >]", call.body)) > DELETED:
         raise ServiceError(400, "MalformedXML", f"One request may delete {DELETED} objects at most.")
@@ -82,6 +92,18 @@ def _refuse_beyond_limits(emulator: Emulator, call: ServiceRequest) -> None:
     backend = emulator.s3(call.bucket)
     if call.method == "GET" and token and backend is not None and token not in backend._pagination_tokens:
         raise ServiceError(400, "InvalidArgument", "The continuation token provided is incorrect.")
+
+
+def _refuse_header(call: ServiceRequest) -> None:
+    """Raises ServiceError for a header of the answer that a request asks for and HTTP cannot carry."""
+    for name, (value, *_) in parse_qs(call.query).items():
+        if name.startswith("response-") and not _HEADER.fullmatch(value):
+            raise ServiceError(
+                400,
+                "InvalidArgument",
+                f"{name} must hold characters of ISO-8859-1 only, not {value[:100]!r}: names of files with others go "
+                "as filename*=UTF-8''..., percent-encoded.",
+            )
 
 
 def _refuse_policy(call: ServiceRequest) -> None:
@@ -135,18 +157,11 @@ def change(emulator: Emulator, folder: Path, call: ServiceRequest) -> Answer:
         DamagedFile: it copies an object whose file is damaged; the same.
     """
     before = _keys(emulator, call)
-    bucket = emulator.bucket(call.bucket)
-    uploads = dict(bucket.multiparts)
     try:
-        answer = emulator.call(call)
-        if answer[0] < 400:
-            _mirror(emulator, folder, call, before | _keys(emulator, call))
-    except (OSError, ServiceError, DamagedFile) as error:
-        for name in before | _keys(emulator, call) if call.key or isinstance(error, OSError) else ():
+        return undo.attempt(emulator, call, lambda: _changed(emulator, folder, call, before))
+    except OSError as error:
+        for name in before:
             _restore(emulator, folder, call.bucket, name)
-        bucket.multiparts = uploads
-        if not isinstance(error, OSError):
-            raise
         log.error("%s %s could not be stored: %s", call.method, call.path, error)
         raise ServiceUnavailable(
             f"The object could not be stored ({error.strerror}): free some space on the server's disk and try again. "
@@ -154,7 +169,39 @@ def change(emulator: Emulator, folder: Path, call: ServiceRequest) -> Answer:
         ) from error
     finally:
         emulator.forget_instances()
+
+
+def _changed(emulator: Emulator, folder: Path, call: ServiceRequest, before: set[str]) -> Answer:
+    uploads_before = emulator.bucket(call.bucket).multiparts
+    upload = uploads_before.get(parse_qs(call.query).get("uploadId", [""])[0])
+    if upload is not None:
+        upload.dispose = lambda: None  # moto would close the parts before the object is durable
+    answer = emulator.call(call)
+    if answer[0] < 400:
+        _mirror(emulator, folder, call, before | _keys(emulator, call))
+    if upload is not None and answer[0] < 400:
+        del upload.dispose
+        if upload.id not in uploads_before:
+            upload.dispose()
+        if call.method == "POST":
+            uploads.completed(upload, call.body)
     return answer
+
+
+def refuse_unmeasured(call: ServiceRequest, headers: Mapping[str, str]) -> None:
+    """Raises ServiceError for an upload of which nothing says where it ends: it would be taken for an empty one."""
+    uploads_body = call.method == "PUT" and call.key and call.subresources <= {"partNumber", "uploadId"}
+    measured = headers.keys() & {"content-length", "transfer-encoding", "x-amz-copy-source"}
+    if uploads_body and not call.body and not measured:
+        raise ServiceError(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+
+
+def written(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Headers as HTTP can carry them: values beyond ISO-8859-1, such as of metadata, after RFC 2047, as AWS has it."""
+    return [
+        (name, value if max(value, default="") <= "\xff" else Header(value, "utf-8", maxlinelen=sys.maxsize).encode())
+        for name, value in headers
+    ]
 
 
 def located(call: ServiceRequest, host: str, answer: Answer) -> Answer:

@@ -10,7 +10,8 @@ from urllib.parse import parse_qs
 from xml.etree import ElementTree  # expat of today bounds what entities may grow to
 
 from tailorbird.aws_local import checksums
-from tailorbird.aws_local.emulator import Emulator, ServiceRequest
+from tailorbird.aws_local.emulator import Emulator
+from tailorbird.aws_local.service_request import ServiceRequest
 from tailorbird.errors import ServiceError
 
 PARTS = 10_000
@@ -54,6 +55,11 @@ def refuse(emulator: Emulator, call: ServiceRequest) -> None:
     if call.method == "POST":
         _refuse_list(upload, call.body)
         _refuse_other_list(bucket, upload, call)
+
+
+def completed(upload: Any, body: bytes) -> None:
+    """Has an upload count the parts that it was completed from, where moto counts all that there were."""
+    upload.partlist = [part.number for part in _listed(body)]
 
 
 def _upload(bucket: Any, call: ServiceRequest) -> Any:

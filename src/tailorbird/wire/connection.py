@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from tailorbird.wire.response import Response
@@ -48,6 +49,8 @@ class Connection(HttpToolsProtocol):
         self._at_once = at_once
         self._body: list[bytes] | None = None
         """Of a request whose head is whole, but not handed to the application yet; None where there is no such."""
+        self._offer: list[tuple[bytes, bytes]] = []
+        """The headers of a request that offer another protocol, which the parser is not told of."""
         self._in_head = False
         self._head_bytes = 0
         self._unparsed = 0
@@ -138,10 +141,39 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parses what came; refuses a head that does not end."""
         self._unparsed += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            while data and not self.transport.is_closing():
+                data = self._parse(data)
+        except HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self.send_400_response("Invalid HTTP request received.")
         self._hand_over()
         if self._head_bytes + self._unparsed > HEAD_LIMIT and not self.transport.is_closing():
             self._refuse(b"431 Request Header Fields Too Large")
+
+    def _parse(self, data: bytes) -> bytes:
+        """Parses bytes; what is to be parsed next.
+
+        A request that offers another protocol (RFC 9110, 7.8) is read once more without its offer, which we never
+        take: the parser would take its head for all of it, and its body for that protocol.
+        """
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade as offer:
+            if not self._offers():
+                return b""  # CONNECT, which is answered, and behind which there is no HTTP
+            line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+            self.parser = HttpRequestParser(self)  # this one takes the connection for ended if the request was its last
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+            kept = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+            self._offer = [header for header in self.headers if header[0] == b"upgrade"]
+            return b"".join((line, *kept, b"\r\n", data[offer.args[0] :]))
+        return b""
+
+    def _offers(self) -> bool:
+        """Whether the request offers another protocol."""
+        return bool(self.parser.should_upgrade()) and self.parser.get_method() != b"CONNECT"
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
@@ -168,6 +200,10 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._since = self.loop.time()
         self._unparsed = 0
+        if self._offers():
+            return
+        self.headers += self._offer  # it may be signed
+        self._offer = []
         if len(self.pipeline) >= PIPELINE:
             self.transport.abort()
         elif self._is_plain():
@@ -181,7 +217,7 @@ class Connection(HttpToolsProtocol):
         if parser.get_method() != b"POST" or not parser.should_keep_alive() or self.expect_100_continue:
             return False
         first = self.cycle is None or (self.cycle.response_complete and not self.pipeline)
-        return first and not parser.should_upgrade() and parser.get_http_version() == "1.1"
+        return bool(first and parser.get_http_version() == "1.1")
 
     def _hand_over(self) -> None:
         """Lets the application have a request that waited for its body, and what came of that."""
@@ -194,11 +230,7 @@ class Connection(HttpToolsProtocol):
     def _begin(self) -> None:
         super().on_headers_complete()
         if self.parser.should_upgrade():
-            # HTTP/1.1 is spoken on; but what follows is not parsed, since the client might speak otherwise by now.
-            self.cycle.keep_alive = False
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Nothing: whoever asks for another protocol is answered in this one, as RFC 9110 has it."""
+            self.cycle.keep_alive = False  # CONNECT
 
     def on_chunk_header(self) -> None:
         """The size of a chunk."""
@@ -216,6 +248,8 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The last byte of a request, which is answered if that can be done at once."""
         self._unparsed = 0
+        if self._offers():
+            return
         if self._body is None or not self._answered(b"".join(self._body)):
             self._hand_over()
             super().on_message_complete()

@@ -135,7 +135,11 @@ class Endpoint:
             response = await self._respond(head, incoming)
         except Disconnected:
             return
-        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+        try:
+            headers = _encoded(response)
+        except UnicodeEncodeError as error:
+            response = self._failure(head, error)
+            headers = _encoded(response)
         if not any(name == b"content-length" for name, _ in headers):
             headers.append((b"content-length", str(len(response.body)).encode()))
         if not incoming.begun and expects:
@@ -325,6 +329,11 @@ def _response(operation: Operation, result: dict[str, Any] | None) -> Response:
         return Response(200, standard_headers(operation.protocol), b"")
     body = msgspec.json.encode(shapes.project(operation.output, result))
     return Response(200, standard_headers(operation.protocol), body)
+
+
+def _encoded(response: Response) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer as HTTP has them; raises UnicodeEncodeError."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> Mapping[str, str]:

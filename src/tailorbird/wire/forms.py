@@ -90,6 +90,7 @@ def upload(form: Form, head: Request, body: bytes) -> Request:
     if len(content) < form.least:
         raise ServiceError(400, "EntityTooSmall", f"The file has {len(content)} bytes, and {form.least} have to be.")
     headers = {name: _header(name, value) for name, value in form.fields.items() if _HEADERS.fullmatch(name)}
+    headers["content-length"] = str(len(content))
     if "tagging" in form.fields:
         headers["x-amz-tagging"] = _tags(form.fields["tagging"])
     if "origin" in head.headers:
