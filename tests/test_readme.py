@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(server: Server, folder: Path, program: str) -> subprocess.CompletedProcess[str]:
-    environment = clean_environment() | server.environment() | {"TAILORBIRD_DATA_DIR": str(server.data_dir)}
+    environment = clean_environment() | server.environment()
     command = [sys.executable, "-c", program]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 

@@ -123,8 +123,8 @@ def _installation(data_dir: Path | None) -> Config:
     os.umask(MASK)
     if not any((config.data_dir / name).exists() for name in (KEY_FILE, CATALOGUE)):
         raise _ended(
-            f"There is no installation in {config.data_dir}. Name its folder with --data-dir or TAILORBIRD_DATA_DIR; "
-            "`tailorbird serve` makes a new one."
+            f"There is no installation in {config.data_dir}. Name its folder with --data-dir or TAILORBIRD_DATA_DIR "
+            "(`tailorbird env` sets it); `tailorbird serve` makes a new one."
         )
     return config
 
@@ -163,7 +163,7 @@ def serve(
 
 @app.command()
 def env(data_dir: DataDir = None) -> None:
-    """Print the variables that point an AWS client at the server; AWS_DATA_PATH lets it know `tailorbird` too."""
+    """Print the variables that point AWS clients at the server, and `tailorbird` commands at its folder."""
     config = _installation(data_dir)
     from tailorbird.cli import variables
 
