@@ -177,15 +177,11 @@ def env(data_dir: DataDir = None) -> None:
 @app.command()
 def config(data_dir: DataDir = None) -> None:
     """Print every setting: value, default, and where the value came from."""
-    from tailorbird.cli import settings_reference
+    from tailorbird.cli import columns, settings_reference
 
-    rows = [
-        ("setting", "value", "default", "from"),
-        *settings_reference.in_force(_config(data_dir=data_dir), os.environ),
-    ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        typer.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    rows = settings_reference.in_force(_config(data_dir=data_dir), os.environ)
+    for line in columns.aligned([("setting", "value", "default", "from"), *rows]):
+        typer.echo(line)
 
 
 @app.command()
@@ -212,12 +208,17 @@ def job(
 
 
 @app.command()
-def metrics(job: Job, data_dir: DataDir = None) -> None:
+def metrics(
+    job: Job,
+    data_dir: DataDir = None,
+    cohorts: Annotated[bool, typer.Option("--cohorts", help="Also of new, light and heavy users apart.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="All of it as JSON, for programs.")] = False,
+) -> None:
     """Show what the evaluation of a solution version or recommender told, beyond the metrics of GetSolutionMetrics."""
     config = _installation(data_dir)
-    from tailorbird.cli import report
+    from tailorbird.cli import metrics as evaluation
 
-    if not report.print_metrics(config, job):
+    if not evaluation.print_metrics(config, job, cohorts=cohorts, as_json=as_json):
         raise typer.Exit(1)
 
 
