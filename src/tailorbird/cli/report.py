@@ -24,7 +24,7 @@ from tailorbird.workspace import Workspace, open_workspace
 
 FOLLOW_SECONDS = 0.5
 """Between two looks at a job: as often as a worker tells of it (jobs/lease.py)."""
-REMARK_LETTERS = 100
+REMARK_LETTERS = 120
 """Of a remark on a job among others: reasons of failures have up to a thousand."""
 BASELINES = (
     "The baseline is the most popular items on the same questions; of user segments the most active users, of actions "
