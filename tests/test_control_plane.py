@@ -105,6 +105,7 @@ def test_refused(world: World, error: type[AwsError], words: str, function: str,
     with pytest.raises(error) as raised:
         world.call(function, **COMMON | request_)
     assert words in raised.value.message
+    assert not ("does not exist" in raised.value.message and "It is" in raised.value.message), "it cannot be both"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""The README's example runs as it is printed, again, and tells what went wrong."""
+"""The examples of README and docs/by-hand.md run as they are printed, again, and tell what went wrong."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -13,8 +14,9 @@ import pytest
 from journeys.steps import interactions_csv
 from support import Server, clean_environment, wait_for
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-IMPORT, FILTER = re.findall(r"```python\n(.*?)```", README, re.S)
+ROOT = Path(__file__).parents[1]
+README, BY_HAND = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/by-hand.md"))
+IMPORT, TRAINING, FILTER = re.findall(r"```python\n(.*?)```", README, re.S)
 (SCHEMA,) = re.findall(r"```json\n(.*?)```", README, re.S)
 
 
@@ -25,9 +27,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(server: Server, folder: Path, program: str) -> subprocess.CompletedProcess[str]:
-    environment = clean_environment() | server.environment() | {"TAILORBIRD_DATA_DIR": str(server.data_dir)}
-    command = [sys.executable, "-c", program]
+def run(server: Server, folder: Path, program: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """A program of Python as it ended, in the shell with the variables, and `more`."""
+    return executed(server, folder, [sys.executable, "-c", program, *words], more)
+
+
+def executed(
+    server: Server, folder: Path, command: list[str], more: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    environment = clean_environment() | server.environment() | more
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
@@ -65,3 +73,30 @@ def test_the_doctor_s_line(folder: Path) -> None:
     ended = subprocess.run(command, cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr
     assert "0 dropped" in ended.stdout
+
+
+def test_what_is_done_by_hand(server: Server, folder: Path) -> None:
+    group = run(server, folder, IMPORT).stdout.split()[1]
+    ended = run(server, folder, TRAINING, group, "1")
+    assert ended.returncode == 0, ended.stderr
+    metrics, campaign, *items = ended.stdout.splitlines()
+    assert "'coverage'" in metrics
+    assert len(items) == 5
+    counted = "while clicks('recommended') + clicks('old-page') < 4:\n    time.sleep(0.1)\nprint(tea)\n"
+    blocks = re.findall(r"```python\n(.*?)```", BY_HAND, re.S)
+    ended = run(server, folder, "\n".join([*blocks, counted]), GROUP=group, CAMPAIGN=campaign)
+    assert ended.returncode == 0, ended.stderr
+    deleted, tea = ended.stdout.splitlines()
+    assert re.fullmatch(r"[1-9]\d* rows deleted", deleted)
+    exported = (folder / "export.csv").read_text(encoding="utf-8").splitlines()
+    assert exported[0] == "USER_ID,ITEM_ID,EVENT_TYPE,TIMESTAMP"
+    assert len(exported) == len((folder / "clicks.csv").read_text(encoding="utf-8").splitlines())
+    ask = server.client("personalize-runtime").get_recommendations
+    answer = ask(campaignArn=campaign, userId="1", filterArn=tea, numResults=10)["itemList"]
+    assert {item["itemId"] for item in answer} == {"1", "2"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for block in re.findall(r"```sh\n(.*?)```", BY_HAND, re.S):
+        ended = executed(server, folder, ["sh", "-ec", block], {"PATH": path, "AWS_PAGER": "", "CAMPAIGN": campaign})
+        assert ended.returncode == 0, (ended.stdout, ended.stderr)
+        assert ended.stdout.count("itemId") == 5
+        assert campaign in ended.stdout

@@ -128,7 +128,7 @@ class Config:
     )
     workers: int = setting(
         0,
-        "Worker processes for jobs; 0 means one a core, so that trainings run side by side.",
+        "Trainings at a time, each in a process; 0 means one a core. One process more does what is short meanwhile.",
         low=0,
         high=MOST_WORKERS,
     )

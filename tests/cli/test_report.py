@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -44,16 +47,61 @@ def test_jobs_tell_what_an_import_dropped_and_how_many_warnings_there_are(world:
     assert told["summary"] in shown(world, "job", arn)
 
 
-def test_a_narrow_terminal_folds_the_names_of_metrics(world: World) -> None:
+def test_metrics_fit_a_narrow_terminal_and_a_pipe(world: World) -> None:
     version = world.workspace.catalogue.select("SolutionVersion")[0][1]["solutionVersionArn"]
-    for command in ("metrics", "job"):
-        lines = shown(world, command, version).splitlines()
-        assert max(len(line) for line in lines if line[:1] in "┏┃┡│├└") <= 80
-        names = "".join(line.split("│")[1].strip() for line in lines if line.startswith("│"))
-        assert "…" not in "".join(lines)
-        for k in (5, 10, 25):
-            name = f"ndcg_at_{k}" if command == "metrics" else f"normalized_discounted_cumulative_gain_at_{k}"
-            assert name in names
+    told = shown(world, "metrics", version).splitlines()
+    assert max(map(len, told)) <= 80
+    assert told[0].startswith("all: every question that GetSolutionMetrics rests on (")
+    figures = r"0\.\d{4} +0\.\d{4} to 0\.\d{4}"
+    for k in (5, 10, 25):
+        (line,) = (line for line in told if line.startswith(f"ndcg_at_{k} "))
+        assert re.fullmatch(rf"ndcg_at_{k} +{figures} +{figures}", line)
+        (line,) = (line for line in shown(world, "job", version).splitlines() if f"cumulative_gain_at_{k} " in line)
+        assert re.fullmatch(rf"normalized_discounted_cumulative_gain_at_{k}  [\d.]+ +[\d.]+", line)
+    for name in ("novelty", "gini", "coverage"):
+        assert sum(line.startswith(f"{name}: ") for line in told) == 1, "explained"
+
+
+def test_metrics_for_programs(world: World) -> None:
+    version = world.workspace.catalogue.select("SolutionVersion")[0][1]["solutionVersionArn"]
+    told = json.loads(shown(world, "metrics", version, "--json"))
+    assert told == world.call("get_extended_metrics", resourceArn=version)
+
+
+def test_a_long_reason_is_cut_where_jobs_are_listed(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    reason = "Every row\nis wrong. " * 80 + "Mend the file."
+    for name, told in (("long", reason), ("short", "One row is wrong.")):
+        arn = f"{world.workspace.arn_prefix}dataset-import-job/{name}"
+        failed = {"status": "CREATE FAILED", "failureReason": told, "creationDateTime": 0.0}
+        world.workspace.catalogue.insert("DatasetImportJob", arn, failed | {"datasetImportJobArn": arn})
+    long, short, hint = shown(world, "jobs").splitlines()
+    assert len(long.partition("/long  ")[2]) <= report.REMARK_LETTERS
+    assert long.endswith("...")
+    assert short.endswith("/short  One row is wrong.")
+    assert "tailorbird job ARN" in hint
+    assert reason in shown(world, "job", "long")
+    world.workspace.close()
+
+
+def test_jobs_that_wait_say_for_how_many_others(tmp_path: Path) -> None:
+    """A training waits for trainings; all else passes them."""
+    world = World(tmp_path)
+    for kind, name, status in (
+        ("SolutionVersion", "one", "CREATE IN_PROGRESS"),
+        ("SolutionVersion", "two", "CREATE PENDING"),
+        ("DatasetImportJob", "three", "CREATE PENDING"),
+        ("BatchInferenceJob", "four", "CREATE PENDING"),
+    ):
+        arn = f"{world.workspace.arn_prefix}{name}/{name}"
+        document = {"status": status, lifecycle.arn_member(kind): arn, "creationDateTime": 0.0}
+        world.workspace.catalogue.insert(kind, arn, document)
+    waiting = [f"0% waiting for a worker{more}" for more in (": 1 training before it", "", ": 1 job before it")]
+    remarks = ["0% starting", *waiting]
+    for name, remark in zip(("one", "two", "three", "four"), remarks, strict=True):
+        assert remark in shown(world, "job", name).splitlines()
+        assert any(line.endswith(f"/{name}  {remark}") for line in shown(world, "jobs").splitlines())
+    world.workspace.close()
 
 
 def test_a_job_may_be_named_without_its_arn(world: World) -> None:
@@ -93,4 +141,4 @@ def test_one_is_counted_in_the_singular(count: int, words: str) -> None:
 
 def test_a_job_with_one_value_emptied_and_one_warning(world: World) -> None:
     document = {"status": "ACTIVE", "_report": {"rowsDropped": 1, "rowsRead": 1, "cellsEmptied": 1, "warnings": ["w"]}}
-    assert report._remark(document) == "1 of 1 row dropped, 1 value emptied, 1 warning"
+    assert report._remark(world.workspace, "arn", document) == "1 of 1 row dropped, 1 value emptied, 1 warning"

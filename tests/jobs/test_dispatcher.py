@@ -150,11 +150,35 @@ def test_an_estimate_that_has_run_out_is_none(workspace: Workspace) -> None:
     assert lease._left({"share": 0.0, "text": "starting"}, 1368.0) == {}
     document = {"status": "CREATE IN_PROGRESS", "_progress": latest}
     for now, left in ((400.0, 600.0), (1000.0, None), (1368.0, None)):
-        assert extensions.progress(document, now)["estimatedSecondsLeft"] == left
-    for ends, said in ((3600.0, ", about 60 min left"), (0.2, ", about 1 s left"), (-368.0, ", longer than estimated")):
-        document["_progress"] = latest | {"ends": time.time() + ends}
-        assert report._progress(document) == f"40% training{said}"
-    assert report._progress({"status": "CREATE PENDING"}) == "0% waiting for a worker"
+        then = dataclasses.replace(workspace, clock=lambda now=now: now)
+        assert extensions.progress(then, ARN, document)["estimatedSecondsLeft"] == left
+        assert extensions.progress(then, ARN, document | {"status": "CREATE FAILED"})["estimatedSecondsLeft"] is None
+    for now, said in (
+        (-2600.0, ", about 60 min left"),
+        (999.8, ", about 1 s left"),
+        (1368.0, ", longer than estimated: 21 min so far"),
+    ):
+        then = dataclasses.replace(workspace, clock=lambda now=now: now)
+        assert report._progress(then, ARN, document | {"_started": 100.0}) == f"40% training{said}"
+
+
+def test_an_import_passes_trainings_that_wait(workspace: Workspace) -> None:
+    """Of which there are as many as workers, and one more."""
+    trainings = [ARN + name for name in ("first", "second", "third")]
+    for arn in trainings:
+        document = {"status": "CREATE PENDING", "solutionVersionArn": arn, "hexId": "telling"}
+        workspace.catalogue.insert(KIND, arn, document)
+    imported = f"{workspace.arn_prefix}dataset-import-job/quick"
+    document = {"status": "CREATE PENDING", "datasetImportJobArn": imported, "datasetArn": "d", "hexId": "quick"}
+    workspace.catalogue.insert("DatasetImportJob", imported, document)
+
+    def states() -> list[str]:
+        return [document["status"] for arn in (*trainings, imported) if (document := workspace.catalogue.get(arn))]
+
+    wait_for(lambda: states() == ["CREATE IN_PROGRESS", "CREATE IN_PROGRESS", "CREATE PENDING", "ACTIVE"])
+    assert progress(workspace, "third")["message"] == "waiting for a worker: 2 trainings before it"
+    (workspace.config.data_dir / "enough").touch()
+    wait_for(lambda: set(states()) == {"ACTIVE"})
 
 
 def test_a_silent_training_is_stopped_and_its_neighbour_goes_on(workspace: Workspace) -> None:

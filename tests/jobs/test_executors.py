@@ -99,3 +99,23 @@ def test_whatever_ends_a_call_is_told_and_its_process_serves_on(monkeypatch: pyt
         assert started.submit(os.getpid).result(timeout=120) != os.getpid()
     finally:
         started.shutdown()
+
+
+def wait_for_file(path: Path) -> None:
+    """A call that goes on until the file is there."""
+    path.with_suffix(".began").touch()
+    while not path.exists():
+        time.sleep(0.02)
+
+
+def test_what_waits_for_a_process_in_the_end_begins_no_more(tmp_path: Path) -> None:
+    started = executors.start(Config(workers=1))
+    futures = [started.submit_short(wait_for_file, tmp_path / str(number)) for number in range(2)]
+    wait_for(lambda: len(list(tmp_path.glob("*.began"))) == 2)
+    late = [started.submit(wait_for_file, tmp_path / "late"), started.submit_short(wait_for_file, tmp_path / "later")]
+    started.shutdown()
+    for future in futures:
+        with pytest.raises(BrokenExecutor):
+            future.result(300)
+    assert [future.done() and not future.cancelled() for future in late] == [False, False]
+    assert not list(tmp_path.glob("late*"))

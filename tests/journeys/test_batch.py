@@ -152,7 +152,7 @@ def test_lists_take_a_version_for_its_solution_and_a_solution_for_its_versions(w
         assert "listed" in {job["jobName"] for job in jobs}
     refused(
         "ResourceNotFoundException",
-        f"{solution} does not exist. It is a solution: give one of its versions",
+        f"{solution} is not the ARN of a solution version. It is a solution: give one of its versions",
         way.personalize.create_campaign,
         name="of-a-solution",
         solutionVersionArn=solution,

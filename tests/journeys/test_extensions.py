@@ -85,7 +85,7 @@ def test_job_and_metrics_tell_one_baseline_and_two_ndcgs(way: Journey, ours: Any
         str(reciprocal[of]["value"]) for of in ("model", "popularity")
     ]
     assert TWO_NDCGS in job
-    assert TWO_NDCGS in tailorbird(way.server, "metrics", arn)
+    assert TWO_NDCGS in " ".join(tailorbird(way.server, "metrics", arn).split())
     segments = tailorbird(way.server, "job", way.arns[f"{SEGMENTS} version"])
     assert "most active users" in segments
     assert TWO_NDCGS not in segments
@@ -94,11 +94,15 @@ def test_job_and_metrics_tell_one_baseline_and_two_ndcgs(way: Journey, ours: Any
 def test_the_command_line_shows_metrics_and_follows_a_training(way: Journey) -> None:
     told = partial(tailorbird, way.server)
     table = told("metrics", way.arns[f"{PERSONAL} version"])
-    assert table.startswith("0 ")
-    assert all(name in table for name in (*METRICS, *COHORTS))
+    assert table.startswith("0 all: ")
+    assert all(name in table for name in METRICS)
+    assert not any(f"\n{cohort}: " in table for cohort in COHORTS)
+    table = told("metrics", way.arns[f"{PERSONAL} version"], "--cohorts")
+    assert [table.count(f"{cohort}: ") for cohort in COHORTS] == [1] * len(COHORTS)
+    assert "tells no more than `tailorbird job`" in told("metrics", way.arns[f"{SEGMENTS} version"])
     assert told("metrics", way.arns["group"]).startswith("1 ")
     solution = way.arns[f"{PERSONAL} solution"]
     arn = way.personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
     followed = told("job", arn, "--follow")
-    assert followed.startswith("0 ")
+    assert re.match(r"0 \d+% ", followed), "a line at once, where no bar can be drawn"
     assert f"{arn}  ACTIVE" in followed

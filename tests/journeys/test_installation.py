@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import socket
 import stat
 import subprocess
@@ -97,17 +98,19 @@ def test_the_line_that_a_server_prints_works_in_a_shell_that_knows_no_tailorbird
         url = server.stdout.readline().split()[-1]
         line = re.fullmatch(r"In another shell: (eval .*), then use any AWS SDK\.\n", server.stdout.readline())
         assert line is not None
-        shell = ["sh", "-c", f"{line[1]}; echo $AWS_ENDPOINT_URL"]
+        shell = ["sh", "-c", f"{line[1]}; echo $AWS_ENDPOINT_URL; {shlex.join(start)} jobs"]
         # The package's place is known to installed commands; a source tree beside them needs PYTHONPATH.
         bare = {"PATH": "/usr/bin:/bin", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
         ran = subprocess.run(shell, capture_output=True, text=True, env=bare, cwd="/")
-        assert (ran.stdout.strip(), ran.stderr) == (url, "")
+        assert ran.stdout.startswith(f"{url}\nThere are no jobs yet"), "commands find the folder from any other one"
+        assert ran.stderr == ""
     finally:
         server.terminate()
         server.wait(120)
         server.stdout.close()
     ran = tailorbird("env", "--data-dir", str(folder))
-    assert dict(re.findall(r"^export (\w+)=(.*)$", ran.stdout, re.M)) == Server(folder).environment()
+    exported = {name: shlex.split(value)[0] for name, value in re.findall(r"^export (\w+)=(.*)$", ran.stdout, re.M)}
+    assert exported == Server(folder).environment()
     assert f"export AWS_ENDPOINT_URL={url}\n" in ran.stdout
     assert ran.returncode == 0
     assert ran.stderr.startswith(f"warning: no server answers at {url}. Start it (")

@@ -53,7 +53,6 @@ def environment(server: Server, movielens: Path) -> dict[str, str]:
         **server.environment(),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "TAILORBIRD_MOVIELENS": str(movielens),
-        "TAILORBIRD_DATA_DIR": str(server.data_dir),
     }
 
 

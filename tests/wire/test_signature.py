@@ -249,9 +249,20 @@ def test_word_cannot_replace_a_signed_hash():
         check(changed(request, x_amz_content_sha256="UNSIGNED-PAYLOAD"))
 
 
-def test_unsigned():
-    with pytest.raises(errors.MissingAuthenticationTokenException):
-        check(Request("POST", "/", "", {"host": HOST}, b"{}"))
+@pytest.mark.parametrize(
+    ("path", "headers", "may_be_sts"),
+    [
+        ("/", {}, False),
+        ("/", {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}, True),
+        # As curl sends what is given by -d.
+        ("/recommendations", {"content-type": "application/x-www-form-urlencoded"}, False),
+        ("/", {"content-type": "application/x-www-form-urlencoded", "x-amz-target": "AmazonPersonalize.X"}, False),
+    ],
+)
+def test_unsigned(path, headers, may_be_sts):
+    with pytest.raises(errors.MissingAuthenticationTokenException) as refused:
+        check(Request("POST", path, "", {"host": HOST, **headers}, b"{}"))
+    assert ("STS" in refused.value.message) == may_be_sts
 
 
 def test_presigned_with_version_2():

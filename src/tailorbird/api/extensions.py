@@ -5,12 +5,15 @@ The service is described in `wire/models`, in the format of AWS's own.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from tailorbird.api import lifecycle
-from tailorbird.api.lifecycle import SETTLED, UNFINISHED
+from tailorbird.api.lifecycle import DELETION_STAGES, PENDING, SETTLED, UNFINISHED
 from tailorbird.api.resources import RESOURCES
+from tailorbird.api.resources.dataset import TRAININGS
 from tailorbird.errors import InvalidInputException, ResourceInUseException
+from tailorbird.numbers import counted
 from tailorbird.storage.catalogue import Document
 from tailorbird.workspace import Workspace
 
@@ -23,15 +26,17 @@ def get_job_progress(workspace: Workspace, request: dict[str, Any]) -> dict[str,
         if document is not None and not resource.job:
             raise InvalidInputException(f"{arn} is a {lifecycle.words(resource.name)}, behind which there is no job.")
         if document is not None:
-            return {"jobArn": arn} | progress(document, workspace.clock())
+            return {"jobArn": arn} | progress(workspace, arn, document)
     raise lifecycle.not_found("", arn)
 
 
-def progress(document: Document, now: float) -> Document:
+def progress(workspace: Workspace, arn: str, document: Document) -> Document:
     """Members of GetJobProgress's answer that tell of a document with a job."""
-    told = dict(document.get("_progress", {"share": 0.0, "text": "waiting for a worker"}))
+    waits = document["status"] in (PENDING, DELETION_STAGES.pending)
+    text = waiting(workspace, arn) if waits else "starting"
+    told = dict(document.get("_progress", {"share": 0.0, "text": text}))
     message, end = told.pop("text"), told.pop("ends", None)
-    left = end - now if document["status"] in UNFINISHED and end is not None else 0.0
+    left = end - workspace.clock() if document["status"] in UNFINISHED and end is not None else 0.0
     return told | {
         "status": document["status"],
         "failureReason": document.get("failureReason"),
@@ -39,6 +44,16 @@ def progress(document: Document, now: float) -> Document:
         "startedDateTime": document.get("_started"),
         "estimatedSecondsLeft": left if left > 0 else None,  # an estimate that has run out is none
     }
+
+
+def waiting(workspace: Workspace, arn: str) -> str:
+    """What is said of a job that no worker has begun: what it waits for, which all other jobs pass where it trains."""
+    unfinished = workspace.catalogue.with_status(UNFINISHED, workspace.faults.failed)
+    trains = {each: kind in TRAININGS for each, kind, _ in unfinished}
+    older = itertools.takewhile(lambda each: each != arn, trains)
+    count = sum(trains[each] == trains[arn] for each in older) if arn in trains else 0
+    before = f": {counted(count, 'training' if trains[arn] else 'job')} before it" if count else ""
+    return f"waiting for a worker{before}"
 
 
 def get_extended_metrics(workspace: Workspace, request: dict[str, Any]) -> dict[str, Any]:

@@ -187,9 +187,11 @@ def find(workspace: Workspace, kind: str, arn: str) -> Document:
         raise InvalidInputException(
             f"{arn} is not the ARN of a {words(kind)}; it should begin {_start(workspace, kind)}"
         )
-    others = ((hint, workspace.catalogue.get(arn, other)) for other, hint in KIN.get(kind, ()))
-    hints = [hint.format_map(other) for hint, other in others if other is not None]
-    raise not_found(kind, arn, *hints)
+    for other, hint in KIN.get(kind, ()):
+        if (known := workspace.catalogue.get(arn, other)) is not None:
+            told = f"{arn} is not the ARN of a {words(kind)}. {hint.format_map(known)}"
+            raise ResourceNotFoundException(told)
+    raise not_found(kind, arn)
 
 
 def _path(kind: str) -> str:
@@ -202,10 +204,10 @@ def _start(workspace: Workspace, kind: str) -> str:
     return f"{workspace.arn_prefix}{_path(kind)}/"
 
 
-def not_found(kind: str, arn: str, *hints: str) -> ResourceNotFoundException:
+def not_found(kind: str, arn: str) -> ResourceNotFoundException:
     """The error for an ARN that nothing has."""
     missing = aws_texts.GROUP_MISSING if kind == "DatasetGroup" else aws_texts.RESOURCE_MISSING
-    return ResourceNotFoundException(" ".join([missing.format(arn=arn), *hints]))
+    return ResourceNotFoundException(missing.format(arn=arn))
 
 
 def active(workspace: Workspace, kind: str, arn: str) -> Document:

@@ -122,8 +122,8 @@ def _installation(data_dir: Path | None) -> Config:
     if not is_there(config):
         place = f"{config.data_dir} or the database" if config.database_url else config.data_dir
         raise _ended(
-            f"There is no installation in {place}. Name its folder with --data-dir or TAILORBIRD_DATA_DIR; "
-            "`tailorbird serve` makes a new one."
+            f"There is no installation in {place}. Name its folder with --data-dir or TAILORBIRD_DATA_DIR "
+            "(`tailorbird env` sets it); `tailorbird serve` makes a new one."
         )
     return config
 
@@ -163,7 +163,7 @@ def serve(
 
 @app.command()
 def env(data_dir: DataDir = None) -> None:
-    """Print the variables that point an AWS client at the server; AWS_DATA_PATH lets it know `tailorbird` too."""
+    """Print the variables that point AWS clients at the server, and `tailorbird` commands at its folder."""
     config = _installation(data_dir)
     from tailorbird.cli import variables
 
@@ -177,15 +177,11 @@ def env(data_dir: DataDir = None) -> None:
 @app.command()
 def config(data_dir: DataDir = None) -> None:
     """Print every setting: value, default, and where the value came from."""
-    from tailorbird.cli import settings_reference
+    from tailorbird.cli import columns, settings_reference
 
-    rows = [
-        ("setting", "value", "default", "from"),
-        *settings_reference.in_force(_config(data_dir=data_dir), os.environ),
-    ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        typer.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    rows = settings_reference.in_force(_config(data_dir=data_dir), os.environ)
+    for line in columns.aligned([("setting", "value", "default", "from"), *rows]):
+        typer.echo(line)
 
 
 @app.command()
@@ -212,12 +208,17 @@ def job(
 
 
 @app.command()
-def metrics(job: Job, data_dir: DataDir = None) -> None:
+def metrics(
+    job: Job,
+    data_dir: DataDir = None,
+    cohorts: Annotated[bool, typer.Option("--cohorts", help="Also of new, light and heavy users apart.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="All of it as JSON, for programs.")] = False,
+) -> None:
     """Show what the evaluation of a solution version or recommender told, beyond the metrics of GetSolutionMetrics."""
     config = _installation(data_dir)
-    from tailorbird.cli import report
+    from tailorbird.cli import metrics as evaluation
 
-    if not report.print_metrics(config, job):
+    if not evaluation.print_metrics(config, job, cohorts=cohorts, as_json=as_json):
         raise typer.Exit(1)
 
 

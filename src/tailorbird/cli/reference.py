@@ -65,7 +65,9 @@ DIFFERENCES: dict[str, str] = {
     "is refused at the request, except by id.",
     "CreateMetricAttribution": "Metrics appear in the built-in CloudWatch within seconds; in the one that "
     "`TAILORBIRD_CLOUDWATCH_ENDPOINT` names, when their quarter of an hour is over. Sources over 100 count as "
-    "SOURCE_NAME_UNDEFINED. TIMESTAMP in reports is the begin of the quarter of an hour.",
+    "SOURCE_NAME_UNDEFINED. TIMESTAMP in reports is the begin of the quarter of an hour. As with AWS, "
+    "CloudWatch shows names of metrics and EventAttributionSource in capitals, ARNs of campaigns among them; "
+    "DatasetGroupArn stays as it is.",
     "CreateRecommender": EXPLORATION,
     "CreateSolution": "`eventType` matches in any case; beside `eventsConfig`, it and `eventValueThreshold` are "
     f"refused. An HPO without `hpoResourceConfig` has {tuning.TRIALS} trials; it maximises NDCG@25 on users of the "
@@ -117,7 +119,8 @@ DIFFERENCES: dict[str, str] = {
     "PutUsers": PROPERTIES,
     "GetExtendedMetrics": "Metrics with confidence intervals, beside the most popular items, by cohort of users: see "
     "[recipes](recipes.md#metrics).",
-    "GetJobProgress": "Of any job: share done, epoch and loss where a network is trained, seconds left.",
+    "GetJobProgress": "Of any job: share done, how many others it waits for, epoch and loss where a network is "
+    "trained, seconds left.",
     "StopSolutionVersionCreation": "CREATE STOPPED within four seconds: a worker that does not end by itself is ended.",
     "UpdateCampaign": f"{EXPLORATION} {LATEST}",
     "UpdateSolution": "`performIncrementalUpdate` holds from the next solution version on.",

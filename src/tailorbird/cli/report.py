@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Column, Table
+from rich.progress import BarColumn, TextColumn
 
 from tailorbird.api import extensions, lifecycle
 from tailorbird.api.resources import RESOURCES
+from tailorbird.cli.bars import Bars
+from tailorbird.cli.columns import aligned
 from tailorbird.config import Config
-from tailorbird.errors import AwsError
 from tailorbird.evaluation.beyond_accuracy import TWO_NDCGS
 from tailorbird.ingest.import_report import EXAMPLES_SHOWN
 from tailorbird.numbers import counted
 from tailorbird.storage.catalogue import Document
-from tailorbird.workspace import open_workspace
+from tailorbird.workspace import Workspace, open_workspace
 
 FOLLOW_SECONDS = 0.5
 """Between two looks at a job: as often as a worker tells of it (jobs/lease.py)."""
-LONGER = "longer than estimated"
+REMARK_LETTERS = 120
+"""Of a remark on a job among others: reasons of failures have up to a thousand."""
 BASELINES = (
     "The baseline is the most popular items on the same questions; of user segments the most active users, of actions "
     "how often each was taken."
@@ -33,18 +35,28 @@ LEFT_OUT = (("rowsDropped", "rowsRead", "row", "dropped"), ("linesFailed", "line
 
 
 def print_jobs(config: Config) -> None:
-    """One line a job, oldest first; ARNs whole, so that they can be copied."""
-    found = _jobs(config)
-    for arn, document in found:
-        say(f"{_time(document['creationDateTime'])}  {document['status']:<18}  {arn}  {_remark(document)}".rstrip())
+    """One line a job, oldest first; ARNs whole, so that they can be copied, and long remarks cut."""
+    with closing(open_workspace(config)) as workspace:
+        found = [(arn, document, _remark(workspace, arn, document)) for arn, document in jobs(workspace)]
+    for arn, document, remark in found:
+        began = _time(document["creationDateTime"])
+        say(f"{began}  {document['status']:<18}  {arn}  {_shortened(remark)}".rstrip())
     if not found:
         say("There are no jobs yet: an import, a training or a batch job makes one.")
+    if any(_shortened(remark) != remark for *_, remark in found):
+        say("`tailorbird job ARN` tells the rest of what ends in dots.")
 
 
-def _remark(document: Document) -> str:
+def _shortened(remark: str) -> str:
+    """A remark in one line of the list."""
+    line = " ".join(remark.split())
+    return line if len(line) <= REMARK_LETTERS else f"{line[: REMARK_LETTERS - 3].rstrip()}..."
+
+
+def _remark(workspace: Workspace, arn: str, document: Document) -> str:
     """What to know of a job at a glance: how far it is, why it failed, or what it left out."""
     if document["status"] in lifecycle.UNFINISHED:
-        return _progress(document) if "_progress" in document else ""
+        return _progress(workspace, arn, document)
     if "failureReason" in document:
         return str(document["failureReason"])
     told = document.get("_report", {})
@@ -63,30 +75,42 @@ def print_job(config: Config, name: str, follow: bool = False) -> bool:
 
     name: its ARN, or a name that no other one has. False when there is no such job.
     """
-    found = _jobs_called(_jobs(config), name)
-    if len(found) != 1:
-        complain(
-            _ambiguous(name, found) if found else f"No job has the ARN or name {name}; `tailorbird jobs` lists them."
-        )
-        return False
-    ((arn, document),) = found
-    if follow:
-        document = _follow(config, arn, document)
-    say(f"{arn}  {document['status']}")
+    with closing(open_workspace(config)) as workspace:
+        found = jobs_called(jobs(workspace), name)
+        if len(found) != 1:
+            missing = f"No job has the ARN or name {name}; `tailorbird jobs` lists them."
+            complain(ambiguous(name, found) if found else missing)
+            return False
+        ((arn, document),) = found
+        if follow:
+            document = _follow(workspace, arn, document)
+        say(f"{arn}  {document['status']}")
+        if document["status"] in lifecycle.UNFINISHED:
+            say(_progress(workspace, arn, document))
+    _print_outcome(document)
+    return True
+
+
+def _print_outcome(document: Document) -> None:
+    """Why a job failed, its metrics, what it did, and warnings."""
     told = document.get("_report", {})
     if "failureReason" in document:
         say(told.get("cause", document["failureReason"]))
-    if document["status"] in lifecycle.UNFINISHED and "_progress" in document:
-        say(_progress(document))
     if "_metrics" in document:
-        Console().print(_metrics(document["_metrics"]))
-        say(BASELINES)
-        if any(name.startswith("normalized") for name in document["_metrics"]["model"]):
-            say(TWO_NDCGS)
+        _print_metrics(document["_metrics"])
     _print_report(told, "failureReason" in document)
     for warning in document.get("_warnings", ()):
         say(f"Warning: {warning}")
-    return True
+
+
+def _print_metrics(metrics: dict[str, dict[str, Any]]) -> None:
+    """Those of GetSolutionMetrics, beside the baseline's."""
+    rows = [(name, str(value), str(metrics["popularity"][name])) for name, value in metrics["model"].items()]
+    for line in aligned([("metric", "model", "baseline"), *rows]):
+        say(line)
+    say(BASELINES)
+    if any(name.startswith("normalized") for name in metrics["model"]):
+        say(TWO_NDCGS)
 
 
 def _print_report(told: Document, failed: bool) -> None:
@@ -105,50 +129,15 @@ def _print_report(told: Document, failed: bool) -> None:
             say(f"The first error is in {told['firstError']}")
 
 
-def _follow(config: Config, arn: str, document: Document) -> Document:
-    """Shows a bar until the job has ended; returns its document as it is then, or as it last was."""
-    workspace = open_workspace(config)
-    columns = (BarColumn(), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=Console()) as bar:
-        task = bar.add_task("", total=1.0)
+def _follow(workspace: Workspace, arn: str, document: Document) -> Document:
+    """Shows a job until it has ended; returns its document as it is then, or as it last was."""
+    with Bars(Console(), BarColumn(), TextColumn("{task.fields[text]}", markup=False)) as bars:
         while document["status"] in lifecycle.UNFINISHED:
-            bar.update(task, completed=document.get("_progress", {}).get("share", 0.0), description=_progress(document))
+            share = document.get("_progress", {}).get("share", 0.0)
+            bars.show("", share, _progress(workspace, arn, document))
             time.sleep(FOLLOW_SECONDS)
             document = workspace.catalogue.get(arn) or document | {"status": lifecycle.DELETE_IN_PROGRESS}
-    workspace.close()
     return document
-
-
-def print_metrics(config: Config, name: str) -> bool:
-    """The answer of GetExtendedMetrics as a table, the interval behind each value; False where there is none.
-
-    name: as of `print_job`.
-    """
-    found = _jobs_called([job for job in _jobs(config) if "_metrics" in job[1]], name)
-    if len(found) > 1:
-        complain(_ambiguous(name, found))
-        return False
-    arn = found[0][0] if found else name
-    workspace = open_workspace(config)
-    region = "".join(arn.split(":")[3:4]) or config.region
-    try:
-        answer = extensions.get_extended_metrics(workspace.at(region), {"resourceArn": arn})
-    except AwsError as error:
-        complain(error.message)
-        return False
-    finally:
-        workspace.close()
-    table = _table("metric", "users", "questions", "model", "95 %", "most popular items", "95 %")
-    for row in answer["metrics"]:
-        cells = [cell for one in (row["model"], row["popularity"]) for cell in (f"{one['value']:.4f}", _interval(one))]
-        table.add_row(row["name"], row["cohort"], str(row["questions"]), *cells)
-    Console().print(table)
-    say(TWO_NDCGS)
-    return True
-
-
-def _interval(estimate: Document) -> str:
-    return "" if estimate["lower"] is None else f"{estimate['lower']:.4f} to {estimate['upper']:.4f}"
 
 
 def print_import(report: Document) -> None:
@@ -181,17 +170,13 @@ def complain(text: str) -> None:
     say(text, error=True)
 
 
-def _table(*columns: str) -> Table:
-    """A table that cuts nothing off: in a narrow terminal its cells wrap, and names without a space as well."""
-    return Table(*(Column(each, overflow="fold") for each in columns))
-
-
-def _progress(document: Document) -> str:
-    told = extensions.progress(document, time.time())
+def _progress(workspace: Workspace, arn: str, document: Document) -> str:
+    """How far an unfinished job is, and how long it will still take, or has taken where no estimate holds any more."""
+    told = extensions.progress(workspace, arn, document)
     left = told["estimatedSecondsLeft"]
     estimate = "" if left is None else f", about {_span(left)} left"
-    if left is None and "ends" in document.get("_progress", {}) and document["status"] in lifecycle.UNFINISHED:
-        estimate = f", {LONGER}"
+    if left is None and "ends" in document.get("_progress", {}):
+        estimate = f", longer than estimated: {_span(workspace.clock() - told['startedDateTime'])} so far"
     return f"{told['share']:.0%} {told['message']}{estimate}"
 
 
@@ -200,29 +185,22 @@ def _span(seconds: float) -> str:
     return f"{max(1.0, seconds):.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
-def _jobs(config: Config) -> list[tuple[str, Document]]:
-    workspace = open_workspace(config)
+def jobs(workspace: Workspace) -> list[tuple[str, Document]]:
+    """All jobs by their ARNs, oldest first."""
     kinds = [kind for kind, resource in RESOURCES.items() if resource.job]
     found = [(lifecycle.own_arn(kind, doc), doc) for kind in kinds for _, doc in workspace.catalogue.select(kind)]
-    workspace.close()
     return sorted(found, key=lambda pair: float(pair[1]["creationDateTime"]))
 
 
-def _jobs_called(jobs: list[tuple[str, Document]], name: str) -> list[tuple[str, Document]]:
+def jobs_called(jobs: list[tuple[str, Document]], name: str) -> list[tuple[str, Document]]:
     """The job with this ARN, or else those that have this name in theirs: their own, or that of their solution."""
     exact = [job for job in jobs if job[0] == name]
     return exact or [job for job in jobs if name in job[0].split("/")[1:]]
 
 
-def _ambiguous(name: str, found: list[tuple[str, Document]]) -> str:
+def ambiguous(name: str, found: list[tuple[str, Document]]) -> str:
+    """What is said where several jobs have a name."""
     return "\n".join([f"{len(found)} jobs are called {name}. Give the ARN of one:", *(arn for arn, _ in found)])
-
-
-def _metrics(metrics: dict[str, dict[str, Any]]) -> Table:
-    table = _table("metric", "model", "baseline")
-    for name, value in metrics["model"].items():
-        table.add_row(name, str(value), str(metrics["popularity"][name]))
-    return table
 
 
 def _time(seconds: float) -> str:

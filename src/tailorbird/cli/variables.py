@@ -1,4 +1,4 @@
-"""Where the server of an installation is, and the variables that point AWS's clients at it.
+"""Where the server of an installation is, and the variables that point AWS's clients and `tailorbird` at it.
 
 Apart from `server`, whose imports take seconds: a shell asks for these variables at its start.
 """
@@ -39,7 +39,8 @@ def answers(url: str) -> bool:
 def environment(config: Config) -> dict[str, str]:
     """The variables that point an AWS client at the server on this data folder, and let it know our own service.
 
-    The URL is that of the setting, or where the server last was, or where it would be.
+    The URL is that of the setting, or where the server last was, or where it would be. The folder is absolute, so that
+    `tailorbird jobs` and the like find it from every other one.
     """
     key = access_key(config)
     file = config.data_dir / ENDPOINT_FILE
@@ -50,4 +51,5 @@ def environment(config: Config) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": key.access_key_id,
         "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
         "AWS_DATA_PATH": str(model.FOLDER),
+        "TAILORBIRD_DATA_DIR": str(config.data_dir),
     }

@@ -124,10 +124,11 @@ class Dispatcher:
             self._moving = self._workspace.catalogue.any_moving((*UNFINISHED, *DELETING))
             self._looked = version
 
-    def _begin(self, name: str, function: Callable[..., None], *arguments: str) -> None:
-        """Has a worker do something, unless it is at it, or failed and must wait."""
+    def _begin(self, name: str, function: Callable[..., None], *arguments: str, trains: bool = False) -> None:
+        """Has a worker do something, unless it is at it, or failed and must wait; trainings are passed by all else."""
         if name not in self._running and not self._faults.waits(f"work on {name}"):
-            self._running[name] = self._executor.submit(function, self._workspace.config, *arguments)
+            submit = self._executor.submit if trains else self._executor.submit_short
+            self._running[name] = submit(function, self._workspace.config, *arguments)
 
     def _collect(self) -> None:
         """Takes note of what workers have ended, and how; what they could not do is begun again."""
@@ -146,7 +147,7 @@ class Dispatcher:
         for arn, kind, document in catalogue.with_status(UNFINISHED, self._faults.failed):
             queue = (kind, document.get(RESOURCES[kind].queue, arn))
             if queue not in ahead and lease.claimable(RESOURCES[kind], document, seconds, now):
-                self._begin(arn, worker.run, kind, arn)
+                self._begin(arn, worker.run, kind, arn, trains=kind in dataset.TRAININGS)
             ahead.add(queue)
             stopped = document["status"] == STOPPING
             if stopped and due.is_due(document["lastUpdatedDateTime"] + NOTICE_SECONDS, NOTICE_SECONDS, now):

@@ -26,6 +26,10 @@ lease of its job (`lease_seconds`)."""
 class Workers(Executor):
     """An executor whose calls can be ended from outside."""
 
+    def submit_short(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        """As `submit`, of a call that need not wait for those of `submit`."""
+        return self.submit(fn, *args)
+
     def end(self, future: Future[Any]) -> None:
         """Ends the process that makes the call of a future; nothing where no process of this executor makes it."""
 
@@ -44,23 +48,29 @@ class Inline(Workers):
 
 
 def workers(config: Config) -> int:
-    """How many jobs run at a time."""
+    """How many trainings run at a time."""
     return config.workers or os.cpu_count() or 1
 
 
 class Processes(Workers):
-    """Fresh processes, each in a pool of its own: the end of one is felt by its own job only."""
+    """Fresh processes, each in a pool of its own: the end of one is felt by its own job only.
+
+    There is one more than calls of `submit` are made at a time, so that short calls wait for short ones only.
+    """
 
     def __init__(self, count: int) -> None:
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="worker")
-        self._workers = [_worker() for _ in range(count)]
+        self._short_threads = ThreadPoolExecutor(count + 1, thread_name_prefix="short-worker")
+        self._workers = [_worker() for _ in range(count + 1)]
         self._idle: LifoQueue[int] = LifoQueue()
         """The last that became idle goes first, so that a process begins only where all others are busy."""
-        for number in range(count):
+        for number in range(count + 1):
             self._idle.put(number)
         self._broken: set[int] = set()
         """Pools whose process died; the next call makes another, or is told why it cannot be made."""
         self._busy: dict[Future[Any], int] = {}
+        self._ended = threading.Event()
+        """Set when no call may begin any more."""
         self._changing = threading.Lock()
         """Held while `_busy` is changed or relied upon."""
 
@@ -70,8 +80,18 @@ class Processes(Workers):
         self._threads.submit(self._call, future, fn, args, kwargs)
         return future
 
+    def submit_short(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        """See `Workers`."""
+        future: Future[Any] = Future()
+        self._short_threads.submit(self._call, future, fn, args, {})
+        return future
+
     def _call(self, future: Future[Any], fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         number = self._idle.get()
+        if self._ended.is_set():
+            self._idle.put(number)  # others wait as well
+            future.cancel()
+            return
         with self._changing:
             self._busy[future] = number
         outcome, error = None, None
@@ -106,7 +126,9 @@ class Processes(Workers):
         They do nothing any more, but on a busy machine a process of low priority that gives back its memory takes
         minutes. Nor are the threads waited for that wait for them; Python does so at its end.
         """
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._ended.set()
+        for threads in (self._threads, self._short_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
         killed = [process for worker in self._workers for process in _kill(worker)]
         for worker in self._workers:
             worker.shutdown(wait=False, cancel_futures=True)

@@ -168,7 +168,7 @@ def train(data: Interactions, settings: Settings, progress: Progress) -> Similar
     before, samples = hold_out(data, hidden, rng)
     cold = _cold(before, content)
     tried = train_scorers(before, content, settings)
-    progress(0.5, f"learning the weights on {sum(map(len, samples))} items of the other sessions")
+    progress(0.5, f"learning the weights on {sum(map(len, samples)):,} questions about the other sessions")
     weights = np.array([learn_weights(tried, *each, cold, seen) for each in zip(samples, DEFAULTS, strict=True)])
     del tried  # as large as what comes now
     progress(0.7, "training on everything")

@@ -226,10 +226,10 @@ def blend(data: Interactions, makeup: BlendVariant, progress: Progress) -> UserP
     aside, others, known = keep_users(data, held_out), keep_users(data, ~held_out), features.of(data)
     samples = draw_samples(aside, most_samples(len(data.items)), rng)
     network = train_transformer(others, aside, makeup.transformer, progress)
-    progress(0.8, "training the closed forms without the held-out users")
+    progress(0.8, "training the closed forms without the users who are to weigh them")
     parts = train_closed_forms(others, known, makeup) | network
     weights, offsets = learn_weights(parts, samples, len(data.items), rng)
-    progress(0.9, f"learned the weights on {len(samples)} histories of held-out users")
+    progress(0.9, f"learned the weights on {len(samples)} histories of these users")
     scorers = train_closed_forms(data, known, makeup) | {name: each.knowing(data) for name, each in network.items()}
     progress(1.0, f"trained on {len(data.user)} interactions")
     return UserPersonalization(data.items, scorers, weights, offsets, cold_users.first_shares(data))

@@ -199,15 +199,20 @@ def claim_of(request: Request) -> Claim:
             "The URL is presigned with Signature Version 2: presign with version 4, in boto3 by "
             "Config(signature_version='s3v4')."
         )
-    form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
     hint = (
-        " STS's AssumeRoleWithWebIdentity and AssumeRoleWithSAML, which come unsigned, are not offered: there are "
-        "no identity providers here. Use AssumeRole."
+        " If it is STS's AssumeRoleWithWebIdentity or AssumeRoleWithSAML, which come unsigned: there are no identity "
+        "providers here. Use AssumeRole."
     )
     raise MissingAuthenticationTokenException(
         "Missing Authentication Token: the request is not signed. Configure an access key and a secret key."
-        + (hint if form else "")
+        + (hint if _may_be_sts(request) else "")
     )
+
+
+def _may_be_sts(request: Request) -> bool:
+    """Whether an unsigned request may be one of STS: a form without a target, whatever curl calls a form."""
+    form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    return form and request.path == "/" and "x-amz-target" not in request.headers
 
 
 def _header_claim(authorization: str, headers: Mapping[str, str]) -> Claim:

@@ -16,7 +16,6 @@ from tailorbird.cli.demo import films
 from tailorbird.cli.demo.walk import Walk, clients_of
 from tailorbird.cli.variables import environment
 from tailorbird.config import Config, load
-from tailorbird.storage.catalogue import Catalogue
 
 
 def run(folder: Path | None) -> None:
@@ -30,18 +29,11 @@ def run(folder: Path | None) -> None:
         with _server(config, Path(place) / "server.log"):
             values = environment(config)
             console.print(f"a server answers at {values['AWS_ENDPOINT_URL']}; all that follows is boto3\n")
-            catalogue = Catalogue(config.catalogue_url)
-            Walk(data, clients_of(values), lambda arn: _progress(catalogue, arn), console).run()
-            catalogue.close()
+            Walk(data, clients_of(values), console).run()
     console.print(f"[bold]All six steps took {time.monotonic() - began:.0f} s.[/bold]\n")
     console.print("Go on with your own data:")
     console.print("  make serve                                            a server on ./data")
     console.print('  eval "$(.venv/bin/tailorbird env --data-dir data)"    then any AWS SDK, or the notebooks/')
-
-
-def _progress(catalogue: Catalogue, arn: str) -> tuple[float, str]:
-    found = (catalogue.get(arn) or {}).get("_progress", {"share": 0.0, "text": "waiting for a free core"})
-    return found["share"], found["text"]
 
 
 @contextmanager

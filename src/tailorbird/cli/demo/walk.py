@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import boto3
+import botocore.session
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from tailorbird.cli.bars import Bars
 from tailorbird.cli.demo.films import Films
 
 RECIPES = ("aws-user-personalization", "aws-sims", "aws-personalized-ranking", "aws-popularity-count")
@@ -30,28 +32,36 @@ METRICS = {
     **{f"precision_at_{k}": f"P@{k}" for k in (5, 10, 25)},
     "coverage": "cover",
 }
+CLICKS_ALONE = (
+    "All learn from clicks alone (eventType): a watch here is the echo of a click on the same film in the same second, "
+    "and to foresee echoes raises the marks and helps nobody."
+)
+EXPLORED = (
+    "A little known film high in a list may be there by exploration, so that the model learns about it "
+    "(explorationWeight)."
+)
 READING = (
     "NDCG compares a list with the best order of its own hits, so a longer list, which has more of them to order, may "
     "have less. Ranking is measured as user personalization is, and has the same model."
 )
 LOOK_SECONDS = 0.5
 """Between two looks at jobs, which tell as often how far they are: clients and servers take 10 ms for a look."""
+VISITOR = "a new visitor"
+"""Whom a few films tell on most: of those who have seen dozens, they change half of a list, and few of it to horror."""
 ROLE = "arn:aws:iam::123456789012:role/Demo"
 BUCKET = "tailorbird-demo"
-
-ProgressOf = Callable[[str], tuple[float, str]]
 
 
 class Walk:
     """One way through the six steps; `arns` holds what later steps and the clean-up need."""
 
-    def __init__(self, films: Films, clients: Callable[[str], Any], progress_of: ProgressOf, console: Console) -> None:
+    def __init__(self, films: Films, clients: Callable[[str], Any], console: Console) -> None:
         self.films = films
         self.personalize = clients("personalize")
         self.runtime = clients("personalize-runtime")
         self.events = clients("personalize-events")
         self.s3 = clients("s3")
-        self.progress_of = progress_of
+        self.tailorbird = clients("tailorbird")
         self.console = console
         self.arns: dict[str, str] = {}
         self.user = _light_user(films)
@@ -99,21 +109,23 @@ class Walk:
             dataSource={"dataLocation": f"s3://{BUCKET}/{kind}.csv"},
             roleArn=ROLE,
         )["datasetImportJobArn"]
-        describe = self.personalize.describe_dataset_import_job
-        self._wait({"import": job}, lambda arn: describe(datasetImportJobArn=arn)["datasetImportJob"])
+        self._wait({"import": job})
 
     def solutions(self) -> None:
         """Four recipes at once, then their metrics beside those of the most popular films."""
+        self.console.print(CLICKS_ALONE, highlight=False)
         versions = {}
         for recipe in RECIPES:
             solution = self.personalize.create_solution(
-                name=recipe, datasetGroupArn=self.arns["group"], recipeArn=f"arn:aws:personalize:::recipe/{recipe}"
+                name=recipe,
+                datasetGroupArn=self.arns["group"],
+                recipeArn=f"arn:aws:personalize:::recipe/{recipe}",
+                eventType="click",
             )["solutionArn"]
             self.arns[f"{recipe} solution"] = solution
             version = self.personalize.create_solution_version(solutionArn=solution)["solutionVersionArn"]
             versions[TITLES[recipe]] = self.arns[f"{recipe} version"] = version
-        describe = self.personalize.describe_solution_version
-        self._wait(versions, lambda arn: describe(solutionVersionArn=arn)["solutionVersion"])
+        self._wait(versions)
         measured = {
             recipe: self.personalize.get_solution_metrics(solutionVersionArn=self.arns[f"{recipe} version"])["metrics"]
             for recipe in RECIPES
@@ -146,20 +158,21 @@ class Walk:
         """What the campaigns answer, before and after a few clicks."""
         matrix = next(film for film, about in self.films.films.items() if about.title.startswith("Matrix, The"))
         self._shelves({f"because of {self._title(matrix)}": self._ask("aws-sims", itemId=matrix)})
-        before = self._ask(userId=self.user, filterArn=self.arns["unwatched"])
         horror: dict[str, Any] = {"filterArn": self.arns["genre"], "filterValues": {"GENRE": '"Horror"'}}
         self._shelves(
             {
-                f"user {self.user}, not watched yet": before,
+                f"user {self.user}, not watched yet": self._ask(userId=self.user, filterArn=self.arns["unwatched"]),
                 "the same user's 1970s": self._ask(userId=self.user, filterArn=self.arns["1970s"]),
-                "the same user's horror": (clicked := self._ask(userId=self.user, **horror)),
+                "the same user's horror": self._ask(userId=self.user, **horror),
             }
         )
-        self._click(clicked[:4])
-        after = self._ask(userId=self.user, filterArn=self.arns["unwatched"])
-        self._shelves({"before": before, "after four horror films": after})
+        self.console.print(EXPLORED, highlight=False)
+        before = self._ask(userId=VISITOR, filterArn=self.arns["unwatched"])
+        self._watch(self._best_known("Horror")[:4])
+        after = self._ask(userId=VISITOR, filterArn=self.arns["unwatched"])
+        self._shelves({VISITOR: before, "after four horror films": after})
         ranked = self.runtime.get_personalized_ranking(
-            campaignArn=self.arns["aws-personalized-ranking"], userId=self.user, inputList=[*after[::-1], "never-seen"]
+            campaignArn=self.arns["aws-personalized-ranking"], userId=VISITOR, inputList=[*after[::-1], "never-seen"]
         )["personalizedRanking"]
         scored = [
             f"{self._title(each['itemId'])} ({each.get('score', 'no score')})" for each in ranked[:3] + ranked[-1:]
@@ -167,15 +180,21 @@ class Walk:
         self.console.print("a list of 11, ranked; the first three and the last: " + "; ".join(scored), highlight=False)
         self._batch()
 
-    def _click(self, films: list[str]) -> None:
+    def _watch(self, films: list[str]) -> None:
+        """What a website sends: the click that the models learn from, and the watch that the filters go by."""
         tracker = self.personalize.create_event_tracker(name="demo", datasetGroupArn=self.arns["group"])
         self.arns["tracker"] = tracker["eventTrackerArn"]
         for film in films:
-            self.console.print(f"user {self.user} watches [bold]{self._title(film)}[/bold]", highlight=False)
-            event = {"sentAt": int(time.time()), "eventType": "watch", "properties": json.dumps({"itemId": film})}
-            self.events.put_events(
-                trackingId=tracker["trackingId"], userId=self.user, sessionId="demo", eventList=[event]
-            )
+            self.console.print(f"{VISITOR} watches [bold]{self._title(film)}[/bold]", highlight=False)
+            about = {"sentAt": int(time.time()), "properties": json.dumps({"itemId": film})}
+            events = [about | {"eventType": each} for each in ("click", "watch")]
+            self.events.put_events(trackingId=tracker["trackingId"], userId=VISITOR, sessionId="demo", eventList=events)
+
+    def _best_known(self, genre: str) -> list[str]:
+        """The films of this genre and no other, most rated first."""
+        rated = Counter(film for _, film, *_ in self.films.ratings)
+        of_genre = {film for film, about in self.films.films.items() if about.genres == genre}
+        return [film for film, _ in rated.most_common() if film in of_genre]
 
     def _batch(self) -> None:
         users = sorted({user for user, *_ in self.films.ratings}, key=int)[:100]
@@ -188,8 +207,7 @@ class Walk:
             jobInput={"s3DataSource": {"path": f"s3://{BUCKET}/users.json"}},
             jobOutput={"s3DataDestination": {"path": f"s3://{BUCKET}/out/"}},
         )["batchInferenceJobArn"]
-        describe = self.personalize.describe_batch_inference_job
-        self._wait({"batch of 100 users": job}, lambda arn: describe(batchInferenceJobArn=arn)["batchInferenceJob"])
+        self._wait({"batch of 100 users": job})
         answers = self.s3.get_object(Bucket=BUCKET, Key="out/users.json.out")["Body"].read().splitlines()
         first = json.loads(answers[0])
         self.console.print(
@@ -212,7 +230,7 @@ class Walk:
             client.delete_dataset(datasetArn=self.arns[kind])
             client.delete_schema(schemaArn=self.arns[f"{kind} schema"])
         client.delete_dataset_group(datasetGroupArn=self.arns["group"])
-        while client.list_dataset_groups()["datasetGroups"]:
+        while self.arns["group"] in (each["datasetGroupArn"] for each in client.list_dataset_groups()["datasetGroups"]):
             time.sleep(0.1)
         self.console.print("nothing is left")
 
@@ -230,34 +248,26 @@ class Walk:
             table.add_row(*map(self._title, row))
         self.console.print(table)
 
-    def _wait(self, jobs: dict[str, str], describe: Callable[[str], dict[str, Any]]) -> None:
-        """Shows a bar a job until all have ended; raises RuntimeError for one that failed."""
-        with _bars(self.console) as bars:
-            tasks = {arn: bars.add_task(name, total=1.0, text="waiting", start=False) for name, arn in jobs.items()}
-            waiting = set(tasks)
+    def _wait(self, jobs: dict[str, str]) -> None:
+        """Shows all jobs, ARNs by name, until they have ended; raises RuntimeError for one that failed."""
+        columns = (
+            TextColumn("{task.description:>22}"),
+            BarColumn(24),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[text]}", markup=False),
+        )
+        waiting = dict(jobs)
+        with Bars(self.console, *columns) as bars:
             while waiting:
                 time.sleep(LOOK_SECONDS)
-                for arn in sorted(waiting):
-                    found = describe(arn)
-                    if found["status"] == "CREATE FAILED":
-                        raise RuntimeError(f"{arn}: {found['failureReason']}")
-                    if found["status"] != "CREATE PENDING":
-                        bars.start_task(tasks[arn])  # a clock tells the work, not the wait for a free core
-                    share, text = (1.0, "done") if found["status"] == "ACTIVE" else self.progress_of(arn)
-                    bars.update(tasks[arn], completed=share, text=text[:60])
-                    waiting -= {arn} if found["status"] == "ACTIVE" else set()
-
-
-@contextmanager
-def _bars(console: Console) -> Iterator[Progress]:
-    columns = (
-        TextColumn("{task.description:>22}"),
-        BarColumn(24),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[text]}"),
-    )
-    with Progress(*columns, console=console) as bars:
-        yield bars
+                for name, arn in list(waiting.items()):
+                    told = self.tailorbird.get_job_progress(jobArn=arn)
+                    if told["status"] == "CREATE FAILED":
+                        raise RuntimeError(f"{arn}: {told['failureReason']}")
+                    begun = told["status"] != "CREATE PENDING"  # a clock tells the work, not the wait for a worker
+                    bars.show(name, told["share"], f"{told['share']:.0%} {told['message']}"[:60], begun=begun)
+                    if told["status"] == "ACTIVE":
+                        del waiting[name]
 
 
 def _field(name: str, kind: str = "string", **more: bool) -> dict[str, Any]:
@@ -274,7 +284,10 @@ def _light_user(films: Films) -> str:
 
 def clients_of(environment: dict[str, str]) -> Callable[[str], Any]:
     """boto3 clients made from the variables that `tailorbird env` prints."""
+    core = botocore.session.Session()
+    core.set_config_variable("data_path", environment["AWS_DATA_PATH"])
     session: Any = boto3.Session(
+        botocore_session=core,
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
         region_name=environment["AWS_DEFAULT_REGION"],
