@@ -60,8 +60,9 @@ test: $(VENV)/.installed-dev tests/javascript/node_modules ## lint, layers and a
 all-tests: kernels
 	$(TESTS)
 
-kernels: $(VENV)/.installed-dev # compiled once, which takes ten seconds, rather than by each of the processes that begin together
-	@$(BIN)/python -c 'import tailorbird.recipes.scorers.kernels, tailorbird.recipes.scorers.pair_kernels'
+kernels: $(VENV)/.installed-dev # compiled once, which takes half a minute, rather than by each of the processes that begin together
+	@$(BIN)/python -c 'from tailorbird.recipes.scorers import attention, blend_kernels, likelihood_kernels, neighbour_kernels; \
+		from tailorbird.serving import exploration_kernels'
 
 test-full: $(VENV)/.installed-dev tests/javascript/node_modules kernels ## also the long tests, and the others on a newer Python
 	TAILORBIRD_LONG=1 $(TESTS)
