@@ -114,7 +114,6 @@ def state_of_iam(iam):
 MANAGED = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 WRONG = [
     ("create_role", {"RoleName": "r", "AssumeRolePolicyDocument": TRUST, "PermissionsBoundary": "junk"}),
-    ("create_role", {"RoleName": "r", "AssumeRolePolicyDocument": TRUST, "Path": "junk"}),
     ("create_policy", {"PolicyName": "p", "PolicyDocument": "{}"}),
     ("create_policy", {"PolicyName": "p", "PolicyDocument": TRUST, "Tags": ODD}),
     ("add_user_to_group", {"GroupName": "none", "UserName": "ann"}),
