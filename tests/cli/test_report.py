@@ -57,7 +57,7 @@ def test_metrics_fit_a_narrow_terminal_and_a_pipe(world: World) -> None:
         (line,) = (line for line in told if line.startswith(f"ndcg_at_{k} "))
         assert re.fullmatch(rf"ndcg_at_{k} +{figures} +{figures}", line)
         (line,) = (line for line in shown(world, "job", version).splitlines() if f"cumulative_gain_at_{k} " in line)
-        assert re.fullmatch(rf"normalized_discounted_cumulative_gain_at_{k}  [\d.]+ +[\d.]+", line)
+        assert re.fullmatch(rf"normalized_discounted_cumulative_gain_at_{k} +[\d.]+ +[\d.]+", line)
     for name in ("novelty", "gini", "coverage"):
         assert sum(line.startswith(f"{name}: ") for line in told) == 1, "explained"
 

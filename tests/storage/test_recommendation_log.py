@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
 
+import msgspec
 import pytest
 
 from support import wait_for
@@ -95,11 +94,10 @@ def test_old_answers_are_dropped(lists: RecommendationLog, monkeypatch: pytest.M
     assert sorted(lists.find(ids)) == ids[14:], "those of the same second stay"
 
 
-def test_answers_of_an_earlier_version_are_found_and_dropped(lists: RecommendationLog, url: str) -> None:
+def test_answers_of_an_earlier_version_are_found_and_dropped(lists: RecommendationLog) -> None:
     given = LoggedAnswer(new_id(5.0), 5.0, "campaign", "group", ["a", "b"], [0.5, 1.0])
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
-        row = (given.id, given.time, given.by, given.group, '["a","b"]', "[0.5,1.0]")
-        connection.execute("INSERT INTO shown VALUES (?, ?, ?, ?, ?, ?)", row)
+    with lists._engine.begin() as connection:
+        connection.execute(recommendation_log._shown.insert().values(msgspec.structs.asdict(given)))
     lists.remember(answer(1))
     assert wait_for(lambda: not lists._waiting)
     assert lists.find([given.id, "RID-1", "of another kind"]) == {given.id: given, "RID-1": answer(1)}
