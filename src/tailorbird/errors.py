@@ -166,6 +166,10 @@ class ServiceError(AwsError):
         """The service's code."""
         return self._code
 
+    def __reduce__(self) -> tuple[type[ServiceError], tuple[int, str, str]]:
+        """So that it comes back from another process as it was."""
+        return ServiceError, (self.control_status, self._code, self.message)
+
 
 class InternalFailure(AwsError):
     """A defect of the server; the details are in its log, under the request id."""

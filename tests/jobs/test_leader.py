@@ -19,6 +19,8 @@ ERRORS = {
     "damaged": errors.DamagedFile(Path("/data/x"), "is missing", "Restore it.", "all clients"),
     "full": errors.NoSpace(Path("/data")),
     "own": errors.ServiceError(409, "BucketNotEmpty", "The bucket has objects."),
+    "database": errors.DatabaseUnavailable("connection refused"),
+    "newer": errors.NewerFormat("The data folder /data", 3, 2),
     "expired": errors.ExpiredTokenException("The session is over."),
 }
 

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from tailorbird import errors
-from tailorbird.errors import AwsError, DamagedFile, InternalFailure, NoSpace, ServiceError, ServiceUnavailable
+from tailorbird.errors import AwsError, DamagedFile, InternalFailure, NoSpace, ServiceUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -80,12 +80,10 @@ def _answer(asking: Connection, functions: Mapping[str, Function]) -> None:
 
 
 def _arguments(error: AwsError) -> list[Any]:
-    """What an error of its class is made from."""
-    if isinstance(error, DamagedFile):
-        return [str(error.path), error.reason, error.remedy, error.touched]
-    if isinstance(error, NoSpace):
-        return [str(error.folder)]
-    return [error.control_status, error.code, error.message] if isinstance(error, ServiceError) else [error.message]
+    """What an error of its class is made from, as for a worker process; paths as texts."""
+    reduced = error.__reduce__()
+    assert isinstance(reduced, tuple), "an exception is no name of a module's"
+    return [str(each) if isinstance(each, Path) else each for each in reduced[1]]
 
 
 def _error(name: str, arguments: list[Any]) -> AwsError:
