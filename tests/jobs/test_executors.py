@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support import clean_environment, wait_for
+from tailorbird import orphans
 from tailorbird.config import Config
 from tailorbird.jobs import executors
 
@@ -23,11 +24,11 @@ def outlive_the_server(folder: Path) -> None:
     (folder / "worker").write_text(str(os.getpid()))
     parent = multiprocessing.parent_process()
     assert parent is not None
-    executors.leave_if_orphan()
+    orphans.leave_if_orphan()
     (folder / "began").touch()
     while parent.is_alive():
         time.sleep(0.001)
-    executors.leave_if_orphan()
+    orphans.leave_if_orphan()
     (folder / "told").touch()
 
 

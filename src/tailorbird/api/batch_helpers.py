@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +17,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from tailorbird import logs
+from tailorbird import logs, orphans
 from tailorbird.config import Config
 from tailorbird.recipes.pairs import cores
 from tailorbird.storage.catalogue import Document
@@ -145,17 +144,9 @@ _work_of_this: list[Work[Any]] = []
 
 
 def _open(config: Config, region: str, document: Document, making: Making[Any]) -> None:
-    threading.Thread(target=_leave_with_parent, daemon=True, name="parent-watch").start()
+    orphans.leave_with_parent()
     logs.start(config)
     _work_of_this.append(making(open_workspace(config).at(region), document))
-
-
-def _leave_with_parent() -> None:
-    """Ends this process with that of the job, which may be killed."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "helpers are processes that a job starts"
-    parent.join()
-    os._exit(1)
 
 
 def _work(lines: list[bytes]) -> Any:

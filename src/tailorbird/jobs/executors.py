@@ -12,15 +12,13 @@ from multiprocessing.process import BaseProcess
 from queue import LifoQueue
 from typing import Any
 
+from tailorbird import orphans
 from tailorbird.config import Config
 
 NICENESS = 10
 """Of workers: beside a busy server they get a tenth of its share of a core; when it is idle, all of it."""
 GONE_SECONDS = 5.0
 """For killed workers: so long, what one of them has locked in a database may stay locked."""
-ORPHAN_SECONDS = 0.5
-"""Between two looks of a worker at whether its server lives: a next server that starts at once waits longer for the
-lease of its job (`lease_seconds`)."""
 
 
 class Workers(Executor):
@@ -148,35 +146,17 @@ def _kill(worker: ProcessPoolExecutor) -> list[BaseProcess]:
 def _worker() -> ProcessPoolExecutor:
     """A pool of one process, which ends when the server does, however that ends."""
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(1, mp_context=context, initializer=_prepare, initargs=(os.getpid(),))
+    return ProcessPoolExecutor(1, mp_context=context, initializer=_prepare)
 
 
-def _prepare(server: int) -> None:
+def _prepare() -> None:
     """Lets the server go first, and leaves with it.
 
     Threads of OpenMP that wait for each other sleep rather than spin, which would take the cores from the server.
     """
     os.nice(NICENESS)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    _leave_with_parent(server)
-
-
-def _leave_with_parent(parent: int) -> None:
-    """Ends this process once the server is gone: an orphan would hold its job's lease for nobody."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(ORPHAN_SECONDS)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True, name="parent-watch").start()
-
-
-def leave_if_orphan() -> None:
-    """Ends this process if it is a worker whose server is gone: what its job met since then says nothing of the job."""
-    parent = multiprocessing.parent_process()
-    if parent is not None and not parent.is_alive():
-        os._exit(1)
+    orphans.leave_with_parent()
 
 
 _EXECUTORS: dict[str, Callable[[Config], Workers]] = {

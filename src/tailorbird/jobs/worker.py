@@ -7,14 +7,14 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tailorbird import logs
+from tailorbird import logs, orphans
 from tailorbird.api import attributions, lookup, updates
 from tailorbird.api.lifecycle import JobFailed, Resource
 from tailorbird.api.resources import RESOURCES
 from tailorbird.config import Config
 from tailorbird.data import compaction
 from tailorbird.errors import DamagedFile, DatabaseUnavailable, NoSpace
-from tailorbird.jobs import executors, lease
+from tailorbird.jobs import lease
 from tailorbird.jobs.lease import Lease, LeaseLost
 from tailorbird.numbers import counted
 from tailorbird.workspace import Workspace, open_workspace
@@ -103,13 +103,13 @@ def work(workspace: Workspace, resource: Resource, arn: str) -> None:
         raise
     except JobFailed as failure:
         # The built-in S3 goes with the server: a worker that is left alone meets closed connections.
-        executors.leave_if_orphan()
+        orphans.leave_if_orphan()
         outcome = {"status": stages.failed, "failureReason": str(failure), **failure.members}
     except (DamagedFile, NoSpace) as error:
         log.error("job failed", extra={"arn": arn, "reason": str(error)})
         outcome = {"status": stages.failed, "failureReason": error.message}
     except Exception as error:
-        executors.leave_if_orphan()
+        orphans.leave_if_orphan()
         log.exception("job failed by a defect", extra={"arn": arn})
         outcome = {
             "status": stages.failed,
